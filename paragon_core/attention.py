@@ -1,0 +1,105 @@
+"""Self-attention inside windows, in torch, as photo and pro have it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import warnings
+from typing import TYPE_CHECKING, Literal
+
+from paragon_core.errors import BackendUnavailableError
+from paragon_core.spec import HEADS
+
+try:
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional
+except ImportError as error:
+    raise BackendUnavailableError("torch is not installed", hint="pip install torch") from error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Which of torch's implementations computes the attention; "none" leaves the branch and its tensors out.
+AttentionMode = Literal["sdpa", "flex", "none"]
+
+_log = logging.getLogger(__name__)
+
+
+class Attend:
+    """Softmax attention by one of torch's two implementations; one instance serves a whole network.
+
+    "flex" turns into "sdpa" for good, with one line in the log, at the first call that it cannot carry out.
+    """
+
+    def __init__(self, mode: AttentionMode) -> None:
+        self.mode = mode
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Return ``softmax(q k^T / sqrt(D)) v`` for [N, heads, T, D]; no mask, no position bias (spec §1)."""
+        if self.mode == "flex" and not torch.onnx.is_in_onnx_export():
+            try:
+                return _flex(query, key, value)
+            except Exception as reason:  # noqa: BLE001  (a prototype of torch: whatever it raises, sdpa does the same)
+                _log.warning("flex attention cannot run here, using sdpa: %s", str(reason).partition("\n")[0])
+                self.mode = "sdpa"
+        return functional.scaled_dot_product_attention(query, key, value)
+
+
+def _flex(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Run flex attention, compiled where that makes a fused kernel (CUDA)."""
+    if query.is_cuda:
+        return _compiled_flex()(query, key, value)
+    from torch.nn.attention.flex_attention import flex_attention  # noqa: PLC0415  (absent from older torch)
+
+    with warnings.catch_warnings():
+        # Says that it is slow without torch.compile; compiling for the CPU would take a C++ compiler and a minute.
+        warnings.filterwarnings("ignore", message="flex_attention called without torch.compile")
+        result = flex_attention(query, key, value)
+    assert isinstance(result, Tensor)  # noqa: S101  (a tuple only when the log-sum-exp is asked for)
+    return result
+
+
+@functools.cache
+def _compiled_flex() -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    from torch.nn.attention.flex_attention import flex_attention  # noqa: PLC0415  (absent from older torch)
+
+    compiled: Callable[[Tensor, Tensor, Tensor], Tensor] = torch.compile(flex_attention, dynamic=True)
+    return compiled
+
+
+class WindowAttention(nn.Module):
+    """Four-headed self-attention inside windows; odd blocks roll the map by half a window first (spec §1).
+
+    As upstream: the map is zero padded at the bottom and the right, the padded tokens take part like any other (their
+    query, key and value are the bias of qkv), and rolled windows join opposite edges of the picture without a mask.
+    """
+
+    def __init__(self, channels: int, window: int, shift: int, attend: Attend) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj = nn.Linear(channels, channels)
+        self._window = window
+        self._shift = shift
+        self._attend = attend
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend over ``x`` [B, C, H, W] (normalised); same shape out."""
+        batch, channels, height, width = x.shape
+        window, shift = self._window, self._shift
+        # Padding and cropping are never behind an `if`: a traced graph must hold them for every size.
+        tokens = functional.pad(x.permute(0, 2, 3, 1), (0, 0, 0, -width % window, 0, -height % window))
+        rows, columns = tokens.shape[1] // window, tokens.shape[2] // window
+        if shift:
+            tokens = tokens.roll((-shift, -shift), (1, 2))
+        tokens = tokens.reshape(batch, rows, window, columns, window, channels).permute(0, 1, 3, 2, 4, 5)
+        area = window * window
+        qkv = self.qkv(tokens.reshape(-1, area, channels)).reshape(-1, area, 3, HEADS, channels // HEADS)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        tokens = self.proj(self._attend(query, key, value).transpose(1, 2).reshape(-1, area, channels))
+        tokens = tokens.reshape(batch, rows, columns, window, window, channels).permute(0, 1, 3, 2, 4, 5)
+        tokens = tokens.reshape(batch, rows * window, columns * window, channels)
+        if shift:
+            tokens = tokens.roll((shift, shift), (1, 2))
+        cropped: Tensor = tokens[:, :height, :width].permute(0, 3, 1, 2)
+        return cropped
