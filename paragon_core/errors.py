@@ -1,0 +1,105 @@
+"""Every error that Paragon raises on purpose.
+
+::
+
+    ParagonError
+    ├── CheckpointError
+    │   ├── UnreadableCheckpointError     (OSError)
+    │   ├── UnsafeCheckpointError
+    │   ├── UnsupportedArchitectureError  (.missing, .unexpected)
+    │   └── WeightError
+    ├── BackendError
+    │   ├── BackendUnavailableError       (ImportError)
+    │   ├── InferenceError
+    │   └── OutOfMemoryError              (MemoryError)
+    ├── InputError                        (ValueError)
+    │   ├── UnsupportedFormatError
+    │   └── UnsupportedSizeError
+    └── JobError
+        └── MediaError
+
+Each one carries ``hint``, a sentence that tells the user what to do about it, and survives pickling.
+Python's own errors are bases where callers already catch them by that name.
+"""
+
+from __future__ import annotations
+
+
+class ParagonError(Exception):
+    """Base of all errors below: ``str(error)`` says what is wrong, ``error.hint`` how to mend it."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class CheckpointError(ParagonError):
+    """A weights file cannot be used."""
+
+
+class UnreadableCheckpointError(CheckpointError, OSError):
+    """The file is missing, truncated, or not a weights file at all."""
+
+
+class UnsafeCheckpointError(CheckpointError):
+    """A pickled file asks for more than tensors; nothing in it was executed."""
+
+
+class UnsupportedArchitectureError(CheckpointError):
+    """The tensors are not those of a ParagonSR2 network that Paragon knows."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        missing: tuple[str, ...] = (),
+        unexpected: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.missing = missing
+        self.unexpected = unexpected
+
+
+class WeightError(CheckpointError):
+    """A tensor has the wrong shape, is not finite, or changes a kernel that is fixed by design."""
+
+
+class BackendError(ParagonError):
+    """A runtime cannot do what it was asked for."""
+
+
+class BackendUnavailableError(BackendError, ImportError):
+    """The runtime is not installed or does not work here; the hint holds the line that installs it."""
+
+
+class InferenceError(BackendError):
+    """The runtime refused the graph or failed while running it."""
+
+
+class OutOfMemoryError(BackendError, MemoryError):
+    """The image needs more memory than there is, even in the smallest tiles."""
+
+
+class InputError(ParagonError, ValueError):
+    """An argument or an image is not what the call takes."""
+
+
+class UnsupportedFormatError(InputError):
+    """An image has a data type, a channel count or a file format that is not supported."""
+
+
+class UnsupportedSizeError(InputError):
+    """An image is too small, too large or empty."""
+
+
+class JobError(ParagonError):
+    """A job over files could not be carried out."""
+
+
+class MediaError(JobError):
+    """An image file cannot be read or written."""
+
+
+class AssumptionWarning(UserWarning):
+    """A setting that the checkpoint does not hold was assumed; the text says which value and why."""

@@ -1,0 +1,128 @@
+"""Write a model as ONNX: plain or fused, float or bytes, any size or one, with its provenance inside."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import onnx
+from onnx import TensorProto, helper
+
+import paragon_core
+from paragon_core.errors import InputError
+from paragon_core.fuse import Arrays, for_bytes, for_grey, fuse_arrays
+from paragon_core.model import Model
+from paragon_core.onnx_graph import fused as fused_form
+from paragon_core.onnx_graph import plain as plain_form
+from paragon_core.onnx_graph.nodes import IR_VERSION, OPSET, Graph, Precision
+
+Io = Literal["float32", "float16", "uint8"]
+
+INPUT: Final = "input"
+OUTPUT: Final = "output"
+
+_IO_TYPES: Final = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
+
+
+def build(
+    model: Model,
+    *,
+    fused: bool = True,
+    precision: Precision = "fp32",
+    io: Io = "float32",
+    size: tuple[int, int] | None = None,
+    grey: bool = False,
+    exact_border: bool = True,
+) -> onnx.ModelProto:
+    """Return a model as an ONNX graph with one input, "input", and one output, "output".
+
+    Args:
+        model: what to write.
+        fused: the fused form (`fuse`), else layer by layer as upstream.
+        precision: type of weights and intermediate values.
+        io: ``float32`` or ``float16``: [batch, channels, height, width] of 0..1, the output not clipped, as upstream;
+            ``uint8``: [batch, height, width, channels] of 0..255, rounded half to even and clipped in the graph.
+        size: (width, height) for a graph of one size, None for any size; the batch is 1 in the former.
+        grey: one channel instead of three (see `fuse.for_grey`).
+        exact_border: False leaves the outermost ring of output pixels wrong (fused only; to measure its cost).
+
+    Raises:
+        InputError: for a combination that does not exist.
+
+    """
+    if size is not None and min(size) < 1:
+        msg = f"size {size[0]}x{size[1]} is empty"
+        raise InputError(msg, hint="give width and height of the input in pixels")
+    arrays: Arrays = model.arrays
+    if grey:
+        arrays = for_grey(arrays)
+    if io == "uint8":
+        arrays = for_bytes(arrays)
+    graph = Graph(precision)
+    image = _read(graph, io)
+    if fused:
+        result = fused_form.write(graph, image, fuse_arrays(model.spec, arrays), exact_border=exact_border)
+    else:
+        result = plain_form.write(graph, image, model.spec, arrays)
+    _write(graph, result, io)
+    channels = 1 if grey else 3
+    return _finish(model, graph, io=io, size=size, channels=channels, form="fused" if fused else "plain")
+
+
+def _read(graph: Graph, io: Io) -> str:
+    value = INPUT
+    if _IO_TYPES[io] != graph.float_type:
+        value = graph.cast(value, graph.float_type)
+    return graph.node("Transpose", value, perm=[0, 3, 1, 2]) if io == "uint8" else value
+
+
+def _write(graph: Graph, value: str, io: Io) -> None:
+    if io == "uint8":
+        value = graph.node("Clip", graph.node("Round", value), graph.scalar(0), graph.scalar(255))
+        value = graph.node("Transpose", graph.cast(value, TensorProto.UINT8), perm=[0, 2, 3, 1])
+    elif _IO_TYPES[io] != graph.float_type:
+        value = graph.cast(value, _IO_TYPES[io])
+    last = graph.nodes[-1]
+    last.output[0] = OUTPUT
+
+
+def _finish(
+    model: Model, graph: Graph, *, io: Io, size: tuple[int, int] | None, channels: int, form: str
+) -> onnx.ModelProto:
+    scale = model.spec.scale
+    inputs: list[int | str] = ["batch", "height", "width"]
+    outputs: list[int | str] = ["batch", "output_height", "output_width"]
+    if size is not None:
+        width, height = size
+        inputs, outputs = [1, height, width], [1, scale * height, scale * width]
+    place = 3 if io == "uint8" else 1
+    inputs.insert(place, channels)
+    outputs.insert(place, channels)
+    proto = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            f"{model.name}_{form}",
+            [helper.make_tensor_value_info(INPUT, _IO_TYPES[io], inputs)],
+            [helper.make_tensor_value_info(OUTPUT, _IO_TYPES[io], outputs)],
+            graph.initializers,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="paragon",
+        producer_version=paragon_core.__version__,
+    )
+    helper.set_model_props(proto, provenance(model) | {"form": form, "precision": graph.precision, "io": io})
+    return proto
+
+
+def provenance(model: Model) -> dict[str, str]:
+    """Return what a file needs to say about where it came from, as text."""
+    spec = model.spec
+    return {
+        "model": model.name,
+        "checkpoint_sha256": model.sha256,
+        "variant": spec.variant,
+        "revision": spec.revision,
+        "scale": str(spec.scale),
+        "upsampler_alpha": f"{spec.upsampler_alpha:g}",
+        "window_size": str(spec.window_size) if spec.attention else "",
+    }

@@ -1,0 +1,144 @@
+"""Spell out the fused network as ONNX nodes."""
+
+from __future__ import annotations
+
+from paragon_core.fuse import Attention, Block, BorderStrips, FusedWeights, NanoBlock, PhotoBlock, ProBlock, StreamBlock
+from paragon_core.onnx_graph import blocks
+from paragon_core.onnx_graph.nodes import Graph
+
+
+def write(graph: Graph, image: str, weights: FusedWeights, *, exact_border: bool = True) -> str:
+    """Append the fused network to ``graph`` and return the name of its NCHW output.
+
+    ``exact_border=False`` leaves the outermost ring of output pixels wrong; it exists to measure what the ring costs.
+    """
+    scale = weights.spec.scale
+    features = graph.convolution(image, weights.conv_in, "conv_in")
+    for index, block in enumerate(weights.blocks):
+        features = _block(graph, features, block, f"block.{index}")
+    features = graph.convolution(features, weights.conv_mid, "conv_mid")
+    softened = image if weights.soften is None else graph.convolution(image, weights.soften, "soften")
+    cells = graph.node(
+        "Add",
+        graph.convolution(features, weights.tail.detail, "tail.detail"),
+        graph.convolution(softened, weights.tail.base, "tail.base"),
+    )
+    enlarged = graph.node("DepthToSpace", cells, blocksize=scale, mode="CRD")
+    first = graph.integers(scale - 1, scale - 1)
+    cropped = graph.node("Slice", enlarged, first, graph.integers(-1, -1), graph.integers(2, 3))
+    if not exact_border:
+        return cropped
+    return _without_strips(graph, cropped, features, weights.border, scale)
+
+
+def _without_strips(graph: Graph, image: str, features: str, border: BorderStrips, scale: int) -> str:
+    """Subtract the border strips from the ring, as one product of thin matrices.
+
+    The rows' strips belong to the first and last row, the columns' to the first and last column, so all four are
+    ``[e_first, e_last, left, right] @ [top; bottom; e_first; e_last]`` with unit vectors e: one pass over the image,
+    no scatter, any size down to 1x1.
+    """
+    channels = border.column_out.weight.shape[0] // 2
+    ends = [_first_and_last(graph, features, axis) for axis in (2, 3)]
+    strips = graph.convolution(ends[0], border.rows, "border.rows")  # [n, (side, channel, phase), 1, w]
+    strips = graph.reshape(strips, [0, 2, channels, scale, -1])
+    rows = graph.reshape(graph.node("Transpose", strips, perm=[0, 2, 1, 4, 3]), [0, channels, 2, -1])
+    outside = graph.convolution(ends[1], border.column_up, "border.column_up")  # [n, (side, feature, phase), h, 1]
+    outside = graph.reshape(outside, [0, border.column_out.weight.shape[1] * 2, scale, -1])
+    outside = graph.reshape(graph.node("Transpose", outside, perm=[0, 1, 3, 2]), [0, 0, -1, 1])
+    strips = graph.convolution(outside, border.column_out, "border.column_out")  # [n, (side, channel), s*h, 1]
+    strips = graph.reshape(strips, [0, 2, channels, -1])
+    columns = graph.node("Transpose", strips, perm=[0, 2, 3, 1])
+    left = graph.node("Concat", _unit_columns(graph, columns), columns, axis=3)
+    right = graph.node("Concat", rows, graph.node("Transpose", _unit_columns(graph, graph.node("Transpose", rows, perm=[0, 1, 3, 2])), perm=[0, 1, 3, 2]), axis=2)
+    return graph.node("Sub", image, graph.node("MatMul", left, right))
+
+
+def _unit_columns(graph: Graph, columns: str) -> str:
+    """Return [n, c, length, 2] like ``columns``: 1 at the first place, and 1 at the last place, of each line."""
+    zeros = graph.node("Mul", graph.slice(columns, graph.integers(1), graph.integers(2**31 - 1), 2), graph.scalar(0))
+    one = graph.node("Add", graph.node("Mul", graph.slice(columns, graph.integers(0), graph.integers(1), 2), graph.scalar(0)), graph.scalar(1))
+    first = graph.node("Concat", one, zeros, axis=2)
+    last = graph.node("Concat", zeros, one, axis=2)
+    return graph.node("Concat", graph.slice(first, graph.integers(0), graph.integers(1), 3), graph.slice(last, graph.integers(0), graph.integers(1), 3), axis=3)
+
+
+def _first_and_last(graph: Graph, features: str, axis: int) -> str:
+    """Return the first and the last line of an NCHW map along ``axis``, concatenated along the channels."""
+    first = graph.slice(features, graph.integers(0), graph.integers(1), axis)
+    last = graph.slice(features, graph.integers(-1), graph.integers(2**31 - 1), axis)
+    return graph.node("Concat", first, last, axis=1)
+
+
+def _block(graph: Graph, value: str, block: Block, name: str) -> str:
+    match block:
+        case NanoBlock():
+            return graph.node("Add", value, _nano(graph, value, block, name))
+        case StreamBlock():
+            return graph.node("Add", value, _stream(graph, value, block, name))
+        case PhotoBlock():
+            return _photo(graph, value, block, name)
+        case ProBlock():
+            return _pro(graph, value, block, name)
+
+
+def _nano(graph: Graph, value: str, block: NanoBlock, name: str) -> str:
+    value = graph.convolution(value, block.expand, f"{name}.expand")
+    if block.activation == "hardswish":
+        value = graph.node("HardSwish", value)
+    value = graph.convolution(value, block.depthwise, f"{name}.depthwise")
+    value = graph.node("Gelu" if block.activation == "gelu" else "HardSwish", value)
+    return graph.convolution(value, block.project, f"{name}.project")
+
+
+def _stream(graph: Graph, value: str, block: StreamBlock, name: str) -> str:
+    near = graph.convolution(value, block.near, f"{name}.near")
+    far = graph.convolution(value, block.far, f"{name}.far")
+    mixed = graph.node(
+        "Add",
+        graph.convolution(near, block.mix_near, f"{name}.mix_near"),
+        graph.convolution(far, block.mix_far, f"{name}.mix_far"),
+    )
+    a = graph.convolution(graph.convolution(mixed, block.expand_a, f"{name}.expand_a"), block.gate_a, f"{name}.gate_a")
+    b = graph.convolution(graph.convolution(mixed, block.expand_b, f"{name}.expand_b"), block.gate_b, f"{name}.gate_b")
+    product = blocks.gated_product(graph, a, b, clamped=block.clamped)
+    return graph.convolution(product, block.project, f"{name}.project")
+
+
+def _photo(graph: Graph, value: str, block: PhotoBlock, name: str) -> str:
+    branch = _nano(graph, blocks.divide_by_rms(graph, value), block.convolutional, name)
+    value = graph.node("Add", value, branch)
+    return value if block.attention is None else _attention(graph, value, block.attention, f"{name}.attention")
+
+
+def _pro(graph: Graph, value: str, block: ProBlock, name: str) -> str:
+    branch = _nano(graph, blocks.divide_by_rms(graph, value), block.convolutional, name)
+    value = graph.node("Add", value, branch)
+    mean = graph.node("ReduceMean", value, graph.integers(2, 3), keepdims=0)
+    hidden = graph.node("Gelu", graph.node("MatMul", mean, graph.weight(f"{name}.squeeze", block.squeeze.T)))
+    shares = graph.node("Sigmoid", graph.node("MatMul", hidden, graph.weight(f"{name}.excite", block.excite.T)))
+    gains = graph.node("Mul", shares, graph.weight(f"{name}.channel_gain", block.channel_gain))
+    gains = graph.reshape(graph.node("Add", gains, graph.scalar(1)), [0, -1, 1, 1])
+    value = graph.node("Mul", value, gains)
+    if block.attention is not None:
+        value = _attention(graph, value, block.attention, f"{name}.attention")
+    logits = graph.convolution(blocks.divide_by_rms(graph, value), block.token_logits, f"{name}.token_logits")
+    shares = graph.node("Softmax", logits, axis=1)
+    return graph.node("Add", value, graph.convolution(shares, block.token_values, f"{name}.token_values"))
+
+
+def _attention(graph: Graph, value: str, attention: Attention, name: str) -> str:
+    """Append ``value + attention(value)`` for an NCHW map."""
+    channels, window = attention.project_bias.size, attention.window
+    tokens = graph.node("Transpose", blocks.divide_by_rms(graph, value), perm=[0, 2, 3, 1])
+    tokens = graph.node("MatMul", tokens, graph.weight(f"{name}.qkv_weight", attention.qkv_weight.T))
+    tokens = graph.node("Add", tokens, graph.weight(f"{name}.token_bias", attention.token_bias))
+    padded = blocks.pad_to_windows(graph, tokens, window)
+    padded = graph.node("Add", padded, graph.weight(f"{name}.qkv_bias", attention.qkv_bias))
+    windows = blocks.to_windows(graph, padded, 3 * channels, window, attention.shift)
+    mixed = blocks.attend(graph, windows, channels, window)
+    mixed = graph.node("MatMul", mixed, graph.weight(f"{name}.project_weight", attention.project_weight.T))
+    mixed = graph.node("Add", mixed, graph.weight(f"{name}.project_bias", attention.project_bias))
+    joined = blocks.from_windows(graph, mixed, padded, channels, window, attention.shift)
+    cropped = blocks.crop_like(graph, joined, value)
+    return graph.node("Add", value, graph.node("Transpose", cropped, perm=[0, 3, 1, 2]))
