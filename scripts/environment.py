@@ -52,6 +52,10 @@ class Environment:
     modules: tuple[str, ...]
     """Top-level modules whose absence means that it is broken. Not openvino: some systems have no wheel of it."""
 
+    def __str__(self) -> str:
+        """Say where it is, as briefly as can be."""
+        return str(self.folder.relative_to(ROOT) if ROOT in self.folder.parents else self.folder)
+
     @property
     def folder(self) -> Path:
         """Where it is."""
@@ -305,13 +309,12 @@ def prepare(environment: Environment) -> None:
     """
     with locked(environment):
         minor = sound_minor(environment)
-        place = environment.folder.relative_to(ROOT) if ROOT in environment.folder.parents else environment.folder
         better = find_python(environment.minors[: environment.minors.index(minor)] if minor else environment.minors)
         started = time.monotonic()
         environment.folder.with_name(environment.name + ".log").write_bytes(b"")
         if better:
             minor, python = better
-            say(f"Setting up {place} with Python 3.{minor} (first time: about a minute)")
+            say(f"Setting up {environment} with Python 3.{minor} (first time: about a minute)")
             create(environment, python)
         elif minor is None:
             message = (
@@ -322,10 +325,10 @@ def prepare(environment: Environment) -> None:
         elif read_stamp(environment).get("inputs") == fingerprint():
             return
         else:
-            say(f"Updating {place}, because pyproject.toml changed")
+            say(f"Updating {environment}, because pyproject.toml changed")
         install(environment)
         write_stamp(environment, minor)
-        say(f"{place} is ready ({time.monotonic() - started:.0f} s)")
+        say(f"{environment} is ready ({time.monotonic() - started:.0f} s)")
 
 
 # --- the chores --------------------------------------------------------------------------------------------------
@@ -375,14 +378,14 @@ def test(arguments: Sequence[str]) -> int:
         prepare(environment)
     codes = []
     for environment, markers in runs:
-        say(f"\n== tests in {environment.folder}, {markers}")
+        say(f"\n== pytest -m '{markers}' in {environment}")
         chosen = f"({options.m}) and {markers}" if options.m else markers
         codes.append(call(environment, "python", "-m", "pytest", "-m", chosen, *rest))
     if selected and 0 in codes:
         codes = [0 if code == NO_TESTS else code for code in codes]
     for (environment, _), code in zip(runs, codes):
         if code:
-            say(f"scripts/test: failed in {environment.folder} (pytest's exit code {code})")
+            say(f"scripts/test: failed in {environment} (pytest's exit code {code})")
     return max(codes)
 
 
