@@ -7,15 +7,11 @@ import logging
 import warnings
 from typing import TYPE_CHECKING, Literal
 
-from paragon_core.errors import BackendUnavailableError
-from paragon_core.spec import HEADS
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
-try:
-    import torch
-    from torch import Tensor, nn
-    from torch.nn import functional
-except ImportError as error:
-    raise BackendUnavailableError("torch is not installed", hint="pip install torch") from error
+from paragon_core.spec import HEADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
