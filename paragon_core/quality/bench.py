@@ -1,0 +1,89 @@
+"""Timing that survives a busy machine, and the description of that machine that every figure needs beside it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """What repeated runs of one thing took."""
+
+    cpu: tuple[float, ...]
+    """Seconds of CPU time over all threads of this process, one for each round."""
+    wall: tuple[float, ...]
+    """Seconds on the clock, one for each round."""
+
+    @property
+    def cpu_median(self) -> float:
+        """Median of the CPU times: the figure that other processes disturb least."""
+        return statistics.median(self.cpu)
+
+    @property
+    def wall_median(self) -> float:
+        """Median of the times on the clock."""
+        return statistics.median(self.wall)
+
+
+def time_interleaved(actions: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, Timing]:
+    """Run every action once for warming up, then ``rounds`` times in turns.
+
+    Turns make the comparison fair: whatever slows the machine down for some seconds slows all of them. Every round
+    starts with another action, so that none always follows the same one.
+    """
+    for action in actions.values():
+        action()
+    names = list(actions)
+    cpu: dict[str, list[float]] = {name: [] for name in names}
+    wall: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds):
+        start = turn % len(names)
+        for name in names[start:] + names[:start]:
+            wall_before, cpu_before = time.perf_counter(), time.process_time()
+            actions[name]()
+            cpu[name].append(time.process_time() - cpu_before)
+            wall[name].append(time.perf_counter() - wall_before)
+    return {name: Timing(cpu=tuple(cpu[name]), wall=tuple(wall[name])) for name in names}
+
+
+def describe_machine(packages: Iterable[str] = ()) -> dict[str, str | int]:
+    """Return the processor, the system and the versions that a figure depends on; absent packages are left out."""
+    versions = {}
+    for package in packages:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "cpu": _processor(),
+        "cores": os.cpu_count() or 1,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **versions,
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name for people; every system keeps it elsewhere."""
+    system = platform.system()
+    try:
+        if system == "Linux":
+            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        if system == "Darwin":
+            command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, StopIteration, subprocess.CalledProcessError):
+        pass
+    return platform.processor() or platform.machine()
