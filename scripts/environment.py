@@ -344,7 +344,12 @@ def call(environment: Environment, *command: str) -> int:
     variables = clean_environment()
     variables["PATH"] = os.pathsep.join([str(environment.binaries), variables.get("PATH", os.defpath)])
     program = shutil.which(command[0], path=str(environment.binaries)) or command[0]
-    return subprocess.run([program, *command[1:]], cwd=str(ROOT), check=False, env=variables).returncode
+    with subprocess.Popen([program, *command[1:]], cwd=str(ROOT), env=variables) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()  # Ctrl-C reached it as well; it ends in its own way, and leaves whole files only
+            raise
 
 
 def demo(arguments: Sequence[str]) -> int:
