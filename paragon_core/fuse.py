@@ -302,6 +302,12 @@ def base_as_cells(scale: int, channels: int) -> Convolution:
     )
 
 
+def merge_inputs(first: Convolution, second: Convolution) -> Convolution:
+    """Return one convolution on concatenated inputs for the sum of two: ``Va + Wb = [V W][a; b]``."""
+    weight = np.concatenate([first.weight, second.weight], axis=1)
+    return replace(first, weight=weight, bias=first.bias + second.bias)
+
+
 def border_strips(up: Convolution, out: Convolution, scale: int) -> BorderStrips:
     """Return what `collapse_tail` adds too much in the outermost ring of output pixels.
 

@@ -31,6 +31,7 @@ def build(
     io: Io = "float32",
     size: tuple[int, int] | None = None,
     grey: bool = False,
+    merge_base: bool = True,
     exact_border: bool = True,
 ) -> onnx.ModelProto:
     """Return a model as an ONNX graph with one input, "input", and one output, "output".
@@ -43,6 +44,8 @@ def build(
             ``uint8``: [batch, height, width, channels] of 0..255, rounded half to even and clipped in the graph.
         size: (width, height) for a graph of one size, None for any size; the batch is 1 in the former.
         grey: one channel instead of three (see `fuse.for_grey`).
+        merge_base: whether the base path shares the tail's convolution (fused only; same pixels): faster in OpenVINO,
+            slower in ONNX Runtime.
         exact_border: False leaves the outermost ring of output pixels wrong (fused only; to measure its cost).
 
     Raises:
@@ -60,7 +63,8 @@ def build(
     graph = Graph(precision)
     image = _read(graph, io)
     if fused:
-        result = fused_form.write(graph, image, fuse_arrays(model.spec, arrays), exact_border=exact_border)
+        weights = fuse_arrays(model.spec, arrays)
+        result = fused_form.write(graph, image, weights, merge_base=merge_base, exact_border=exact_border)
     else:
         result = plain_form.write(graph, image, model.spec, arrays)
     _write(graph, result, io)

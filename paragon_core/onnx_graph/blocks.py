@@ -13,7 +13,8 @@ from paragon_core.spec import HEADS
 FLOAT16_MAX: Final = 65504.0
 
 _RMS_EPSILON: Final = 1e-6
-_LARGE: Final = 2**31 - 1
+#: An end that lies behind every axis, for Slice.
+END: Final = 2**31 - 1
 
 
 def divide_by_rms(graph: Graph, value: str) -> str:
@@ -96,7 +97,7 @@ def _roll(graph: Graph, tokens: str, shift: int) -> str:
     """Roll rows and columns of an NHWC map up and left by ``shift`` (down and right if negative)."""
     for axis in (1, 2):
         head = graph.slice(tokens, graph.integers(0), graph.integers(shift), axis)
-        rest = graph.slice(tokens, graph.integers(shift), graph.integers(_LARGE), axis)
+        rest = graph.slice(tokens, graph.integers(shift), graph.integers(END), axis)
         tokens = graph.node("Concat", rest, head, axis=axis)
     return tokens
 

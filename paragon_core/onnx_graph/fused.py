@@ -2,71 +2,99 @@
 
 from __future__ import annotations
 
-from paragon_core.fuse import Attention, Block, BorderStrips, FusedWeights, NanoBlock, PhotoBlock, ProBlock, StreamBlock
+from paragon_core.fuse import (
+    Attention,
+    Block,
+    BorderStrips,
+    FusedWeights,
+    NanoBlock,
+    PhotoBlock,
+    ProBlock,
+    StreamBlock,
+    merge_inputs,
+)
 from paragon_core.onnx_graph import blocks
 from paragon_core.onnx_graph.nodes import Graph
 
 
-def write(graph: Graph, image: str, weights: FusedWeights, *, exact_border: bool = True) -> str:
+def write(
+    graph: Graph, image: str, weights: FusedWeights, *, merge_base: bool = True, exact_border: bool = True
+) -> str:
     """Append the fused network to ``graph`` and return the name of its NCHW output.
 
-    ``exact_border=False`` leaves the outermost ring of output pixels wrong; it exists to measure what the ring costs.
+    ``merge_base`` runs the base path as extra input channels of the tail's convolution, else as a convolution of its
+    own that is added. ``exact_border=False`` leaves the outermost ring of output pixels wrong; it exists to measure
+    what the ring costs.
     """
-    scale = weights.spec.scale
     features = graph.convolution(image, weights.conv_in, "conv_in")
     for index, block in enumerate(weights.blocks):
         features = _block(graph, features, block, f"block.{index}")
     features = graph.convolution(features, weights.conv_mid, "conv_mid")
     softened = image if weights.soften is None else graph.convolution(image, weights.soften, "soften")
-    cells = graph.node(
-        "Add",
-        graph.convolution(features, weights.tail.detail, "tail.detail"),
-        graph.convolution(softened, weights.tail.base, "tail.base"),
-    )
+    if merge_base:
+        both = graph.node("Concat", features, softened, axis=1)
+        cells = graph.convolution(both, merge_inputs(weights.tail.detail, weights.tail.base), "tail")
+    else:
+        detail = graph.convolution(features, weights.tail.detail, "tail.detail")
+        cells = graph.node("Add", detail, graph.convolution(softened, weights.tail.base, "tail.base"))
+    scale = weights.spec.scale
     enlarged = graph.node("DepthToSpace", cells, blocksize=scale, mode="CRD")
-    first = graph.integers(scale - 1, scale - 1)
-    cropped = graph.node("Slice", enlarged, first, graph.integers(-1, -1), graph.integers(2, 3))
-    if not exact_border:
-        return cropped
-    return _without_strips(graph, cropped, features, weights.border, scale)
+    first, last = graph.integers(scale - 1, scale - 1), graph.integers(-1, -1)
+    cropped = graph.node("Slice", enlarged, first, last, graph.integers(2, 3))
+    return _without_strips(graph, cropped, features, weights.border, scale) if exact_border else cropped
 
 
 def _without_strips(graph: Graph, image: str, features: str, border: BorderStrips, scale: int) -> str:
-    """Subtract the border strips from the ring, as one product of thin matrices.
+    """Subtract the border strips from the ring of ``image``.
 
-    The rows' strips belong to the first and last row, the columns' to the first and last column, so all four are
-    ``[e_first, e_last, left, right] @ [top; bottom; e_first; e_last]`` with unit vectors e: one pass over the image,
-    no scatter, any size down to 1x1.
+    Done by one scattered addition into the flattened image, which runtimes carry out in place: passes over the whole
+    image (masks, thin matrix products, concatenations) cost up to ten times as much. Corners belong to a row and to a
+    column and get both strips, as they should (see `fuse.border_strips`).
     """
     channels = border.column_out.weight.shape[0] // 2
-    ends = [_first_and_last(graph, features, axis) for axis in (2, 3)]
-    strips = graph.convolution(ends[0], border.rows, "border.rows")  # [n, (side, channel, phase), 1, w]
-    strips = graph.reshape(strips, [0, 2, channels, scale, -1])
-    rows = graph.reshape(graph.node("Transpose", strips, perm=[0, 2, 1, 4, 3]), [0, channels, 2, -1])
-    outside = graph.convolution(ends[1], border.column_up, "border.column_up")  # [n, (side, feature, phase), h, 1]
-    outside = graph.reshape(outside, [0, border.column_out.weight.shape[1] * 2, scale, -1])
+    strips = graph.convolution(_first_and_last(graph, features, 2), border.rows, "border.rows")
+    strips = graph.reshape(strips, [0, 2, channels, scale, -1])  # batch, side, channel, phase, column
+    rows = graph.node("Transpose", strips, perm=[0, 2, 1, 4, 3])
+    outside = graph.convolution(_first_and_last(graph, features, 3), border.column_up, "border.column_up")
+    outside = graph.reshape(outside, [0, border.column_out.weight.shape[1] * 2, scale, -1])  # batch, feature, phase, row
     outside = graph.reshape(graph.node("Transpose", outside, perm=[0, 1, 3, 2]), [0, 0, -1, 1])
-    strips = graph.convolution(outside, border.column_out, "border.column_out")  # [n, (side, channel), s*h, 1]
-    strips = graph.reshape(strips, [0, 2, channels, -1])
+    strips = graph.convolution(outside, border.column_out, "border.column_out")
+    strips = graph.reshape(strips, [0, 2, channels, -1])  # batch, side, channel, enlarged row
     columns = graph.node("Transpose", strips, perm=[0, 2, 3, 1])
-    left = graph.node("Concat", _unit_columns(graph, columns), columns, axis=3)
-    right = graph.node("Concat", rows, graph.node("Transpose", _unit_columns(graph, graph.node("Transpose", rows, perm=[0, 1, 3, 2])), perm=[0, 1, 3, 2]), axis=2)
-    return graph.node("Sub", image, graph.node("MatMul", left, right))
+    values = graph.node("Concat", *(graph.reshape(part, [-1]) for part in (rows, columns)), axis=0)
+    places = _ring_places(graph, image, channels)
+    flat = graph.reshape(image, [-1])
+    summed = graph.node("ScatterElements", flat, places, graph.node("Neg", values), axis=0, reduction="add")
+    return graph.node("Reshape", summed, graph.node("Shape", image))
 
 
-def _unit_columns(graph: Graph, columns: str) -> str:
-    """Return [n, c, length, 2] like ``columns``: 1 at the first place, and 1 at the last place, of each line."""
-    zeros = graph.node("Mul", graph.slice(columns, graph.integers(1), graph.integers(2**31 - 1), 2), graph.scalar(0))
-    one = graph.node("Add", graph.node("Mul", graph.slice(columns, graph.integers(0), graph.integers(1), 2), graph.scalar(0)), graph.scalar(1))
-    first = graph.node("Concat", one, zeros, axis=2)
-    last = graph.node("Concat", zeros, one, axis=2)
-    return graph.node("Concat", graph.slice(first, graph.integers(0), graph.integers(1), 3), graph.slice(last, graph.integers(0), graph.integers(1), 3), axis=3)
+def _ring_places(graph: Graph, image: str, channels: int) -> str:
+    """Return the places of the ring in the flattened NCHW image, int64.
+
+    First [batch * channels, 2, width] for the first and last row, then [batch * channels, height, 2] for the columns.
+    """
+    batch, height, width = (graph.node("Squeeze", graph.dimension(image, axis)) for axis in (0, 2, 3))
+    zero, one = graph.index(0), graph.index(1)
+    area = graph.node("Mul", height, width)
+    planes = graph.node("Range", zero, graph.node("Mul", batch, graph.index(channels)), one)
+    planes = graph.reshape(graph.node("Mul", planes, area), [-1, 1, 1])
+    row_starts = graph.reshape(_pair(graph, zero, graph.node("Sub", area, width)), [2, 1])
+    in_row = graph.node("Add", row_starts, graph.node("Range", zero, width, one))
+    column_starts = graph.reshape(graph.node("Range", zero, area, width), [-1, 1])
+    in_column = graph.node("Add", column_starts, _pair(graph, zero, graph.node("Sub", width, one)))
+    places = (graph.reshape(graph.node("Add", planes, part), [-1]) for part in (in_row, in_column))
+    return graph.node("Concat", *places, axis=0)
+
+
+def _pair(graph: Graph, first: str, second: str) -> str:
+    """Return two int64 scalars as a vector."""
+    return graph.node("Concat", *(graph.node("Unsqueeze", part, graph.integers(0)) for part in (first, second)), axis=0)
 
 
 def _first_and_last(graph: Graph, features: str, axis: int) -> str:
     """Return the first and the last line of an NCHW map along ``axis``, concatenated along the channels."""
     first = graph.slice(features, graph.integers(0), graph.integers(1), axis)
-    last = graph.slice(features, graph.integers(-1), graph.integers(2**31 - 1), axis)
+    last = graph.slice(features, graph.integers(-1), graph.integers(blocks.END), axis)
     return graph.node("Concat", first, last, axis=1)
 
 
