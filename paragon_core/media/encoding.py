@@ -1,0 +1,156 @@
+"""From a `Picture` to the bytes of an image file.
+
+=====  =====================================================================================================
+PNG    8 or 16 bits, lossless
+JPEG   quality 95, no colour subsampling
+WebP   lossless where the source was, else quality 95
+TIFF   8 or 16 bits or floating point, Deflate
+AVIF   quality 90, no colour subsampling
+BMP    8 bits, no alpha, no metadata: the orientation tag is applied to the pixels
+=====  =====================================================================================================
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image, features
+from PIL.PngImagePlugin import PngInfo
+
+from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
+from paragon_core.media.formats import ImageFormat
+from paragon_core.media.metadata import as_viewed, fitting_icc, plain_exif
+from paragon_core.media.picture import Array, Picture, with_depth
+from paragon_core.media.png import COMPRESSION_LEVEL, write_deep
+from paragon_core.media.tiff import write_tiff
+
+_EXIF_PREFIX = b"Exif\0\0"
+#: What fits in one segment of a JPEG file besides the segment's own name (2-byte length, ITU-T T.81 B.1.1.4).
+_LONGEST_JPEG_EXIF = 65533 - len(_EXIF_PREFIX)
+_LONGEST_JPEG_XMP = 65533 - len(b"http://ns.adobe.com/xap/1.0/\0")
+
+
+def fit(picture: Picture, target: ImageFormat, *, scale: int = 1) -> Picture:
+    """Make sure, before any work is spent on it, that a picture can be stored in a format once it is enlarged.
+
+    Returns:
+        The picture, without its alpha channel if that is fully opaque and the format has none.
+
+    Raises:
+        UnsupportedFormatError: when the format is missing here, or holds no transparency and the picture has some.
+        UnsupportedSizeError: when the format holds no picture of that size.
+
+    """
+    if target.name in {"avif", "webp"} and not features.check(target.name):
+        msg = f"the installed Pillow cannot write {target.title}"
+        raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or choose PNG")
+    width, height = (scale * side for side in picture.size)
+    if max(width, height) > target.longest_side:
+        msg = f"{width} x {height} pixels do not fit in a {target.title} file ({target.longest_side} a side)"
+        raise UnsupportedSizeError(msg, hint="choose PNG or TIFF (--format png, or an output name that ends so)")
+    if target.alpha or not picture.has_alpha:
+        return picture
+    if not picture.opaque:
+        msg = f"it has transparent parts, which {target.title} cannot hold"
+        raise UnsupportedFormatError(
+            msg, hint="choose PNG, WebP or TIFF (--format png, or an output name that ends so)"
+        )
+    return picture.without_alpha()
+
+
+def encode(picture: Picture, target: ImageFormat) -> tuple[memoryview, tuple[str, ...]]:
+    """Encode a picture.
+
+    Returns:
+        The bytes of the file, and in words for the user what the format could not keep.
+
+    Raises:
+        UnsupportedFormatError: as `fit`.
+        UnsupportedSizeError: as `fit`, or when a TIFF would pass 4 GiB.
+
+    """
+    picture = fit(picture, target)
+    notes: list[str] = []
+    array = _stored_pixels(picture, target, notes)
+    icc = fitting_icc(picture.icc, grey=array.ndim == 2 or array.shape[2] == 2)  # noqa: PLR2004 - axes, channels
+    exif, xmp = plain_exif(picture.exif), picture.xmp
+    if target.name == "jpeg":
+        exif = _short_enough(exif, _LONGEST_JPEG_EXIF, "EXIF block", notes)
+        xmp = _short_enough(xmp, _LONGEST_JPEG_XMP, "XMP packet", notes)
+    if picture.icc and (icc is None or not target.metadata):
+        notes.append(f"its colour profile does not go into this {target.title} file")
+
+    stream = io.BytesIO()
+    if target.name == "tiff":
+        try:
+            write_tiff(stream, array, icc=icc, exif=exif, xmp=xmp, dpi=picture.dpi)
+        except OverflowError as error:
+            raise UnsupportedSizeError(str(error), hint="choose PNG (--format png)") from error
+    elif array.dtype == np.uint16:
+        write_deep(stream, array, icc=icc, exif=exif, xmp=xmp, dpi=picture.dpi, colour=picture.png_colour)
+    else:
+        options = _options(picture, target, icc=icc, exif=exif, xmp=xmp)
+        Image.fromarray(array).save(stream, target.name, **options)
+    return stream.getbuffer(), tuple(notes)
+
+
+def _stored_pixels(picture: Picture, target: ImageFormat, notes: list[str]) -> Array:
+    """Return the pixels in the depth and with the channels that the format holds."""
+    array = picture.array
+    if target.name == "tiff" and array.dtype.kind == "f":
+        array = array.astype(np.float32)
+    elif target.deep and array.dtype != np.uint8:
+        array = with_depth(array, np.uint16)
+    elif array.dtype != np.uint8:
+        notes.append(f"{target.title} holds 8 bits per channel, the picture has more")
+        array = with_depth(array, np.uint8)
+    # Grey with alpha exists in PNG and in TIFF; Pillow, and thus Paragon, reads the latter with 8 bits only.
+    if picture.grey_alpha and (target.name == "png" or (target.name == "tiff" and array.dtype == np.uint8)):
+        grey = array[..., :3].mean(axis=2, dtype=np.float32)
+        array = np.stack([np.rint(grey).astype(array.dtype), array[..., 3]], axis=2)
+    return array if target.metadata else as_viewed(array, picture.orientation)
+
+
+def _short_enough(block: bytes | None, limit: int, words: str, notes: list[str]) -> bytes | None:
+    if block is not None and len(block) > limit:
+        notes.append(f"its {words} is too long for a JPEG file")
+        return None
+    return block
+
+
+def _options(
+    picture: Picture, target: ImageFormat, *, icc: bytes | None, exif: bytes | None, xmp: bytes | None
+) -> dict[str, Any]:
+    """Return the arguments of Pillow's ``save`` for one format."""
+    options: dict[str, Any] = {}
+    if picture.dpi is not None:
+        options["dpi"] = picture.dpi
+    if not target.metadata:
+        return options
+    options["icc_profile"] = icc
+    if exif is not None:
+        options["exif"] = _EXIF_PREFIX + exif
+    if xmp is not None and target.name != "png":
+        options["xmp"] = xmp
+    if target.name == "png":
+        options |= {"compress_level": COMPRESSION_LEVEL, "pnginfo": _png_chunks(picture, xmp)}
+    elif target.name == "jpeg":
+        options |= {"quality": 95, "subsampling": "4:4:4"}
+    elif target.name == "avif":
+        options |= {"quality": 90, "subsampling": "4:4:4"}
+    elif picture.lossless:  # WebP; "exact" keeps the colour under transparent pixels, as PNG does
+        options |= {"lossless": True, "exact": True, "quality": 50, "method": 2}
+    else:
+        options |= {"quality": 95, "method": 4}
+    return options
+
+
+def _png_chunks(picture: Picture, xmp: bytes | None) -> PngInfo:
+    chunks = PngInfo()
+    for kind, data in picture.png_colour:
+        chunks.add(kind, data)
+    if xmp is not None:
+        chunks.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+    return chunks

@@ -1,0 +1,160 @@
+"""Image files: read to a `Picture`, written from one, with everything around the pixels kept.
+
+PNG, JPEG, WebP, TIFF, BMP, and AVIF where Pillow has it. See `decoding` and `encoding` for what each format gives.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+
+from paragon_core.errors import MediaError, ParagonError, UnsupportedFormatError, UnsupportedSizeError
+from paragon_core.media.decoding import MAX_PIXELS, decode, open_header, stored_size
+from paragon_core.media.encoding import encode
+from paragon_core.media.formats import FORMATS, HEAD_LENGTH, FormatName, foreign_name, format_of_name, sniff
+from paragon_core.media.picture import Picture
+from paragon_core.media.whole_files import whole_file
+
+__all__ = ["MAX_PIXELS", "ImageHeader", "Picture", "read_header", "read_image", "write_image"]
+
+_TAIL_LENGTH = 12
+_PNG_END = b"IEND\xaeB`\x82"
+_JPEG_END = b"\xff\xd9"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageHeader:
+    """What a file says of its picture before any pixel is decoded."""
+
+    format: FormatName
+    """The file's format, whatever its name says."""
+    size: tuple[int, int]
+    """Width and height in pixels, as stored."""
+    ends: bool
+    """Whether the file has the ending that its format prescribes: a copy that broke off has not."""
+
+
+def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read an image file.
+
+    Args:
+        path: the file. Its content decides on the format, not its name.
+        max_pixels: pictures with more pixels are refused before their memory is allocated.
+
+    Raises:
+        MediaError: when the file is missing, unreadable, damaged or no image.
+        UnsupportedFormatError: when it is an image of a kind that is not handled.
+        UnsupportedSizeError: when it has more pixels than the limit, or none.
+
+    """
+    with _opened(path) as (stream, name):
+        return decode(stream, name, max_pixels=max_pixels)
+
+
+def read_header(path: Path) -> ImageHeader:
+    """Read what a file says of its picture, quickly.
+
+    Raises:
+        MediaError: when the file is missing, unreadable, damaged or no image.
+        UnsupportedFormatError: when it is an image of a kind that is not handled.
+
+    """
+    with _opened(path) as (stream, name):
+        size = stored_size(open_header(stream, name))
+        return ImageHeader(format=name, size=size, ends=_ends(stream, name))
+
+
+def write_image(path: Path, picture: Picture) -> tuple[str, ...]:
+    """Write an image file in the format that its name asks for; it appears whole or not at all.
+
+    Returns:
+        In words for the user, what the format could not keep.
+
+    Raises:
+        MediaError: when the file cannot be written.
+        UnsupportedFormatError: when the name's ending is not that of a format, or the format holds no such picture.
+        UnsupportedSizeError: when the format holds no picture of that size.
+
+    """
+    data, notes = encode(picture, format_of_name(path))
+    with whole_file(path) as stream:
+        stream.write(data)
+    return notes
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, FormatName]]:
+    """Open an image file, tell its format, and turn what goes wrong in the body into errors that name the file."""
+    try:
+        _check_regular(path)
+        with path.open("rb") as stream:
+            yield stream, _format(stream, path)
+    except (UnsupportedFormatError, UnsupportedSizeError) as error:
+        raise type(error)(f"{path}: {error}", hint=error.hint) from error
+    except ParagonError:
+        raise
+    except Image.DecompressionBombError as error:
+        msg = f"{path} claims more pixels than Pillow accepts in this format"
+        raise UnsupportedSizeError(msg, hint="if you trust the file, convert it to PNG first") from error
+    except MemoryError as error:
+        msg = f"{path} needs more memory than there is"
+        raise MediaError(msg, hint="close other programs, or split the picture") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except Exception as error:  # Pillow raises nearly every type there is on damaged files
+        raise _damaged(path, error) from error
+
+
+def _check_regular(path: Path) -> None:
+    if path.exists() and not path.is_file():  # opening a pipe or a device could wait for ever
+        msg = f"{path} is {'a folder' if path.is_dir() else 'not a regular file'}"
+        raise MediaError(msg, hint="give the name of an image file")
+
+
+def _format(stream: BinaryIO, path: Path) -> FormatName:
+    head = stream.read(HEAD_LENGTH)
+    if not head:
+        msg = f"{path} is empty"
+        raise MediaError(msg, hint="copy or download it again")
+    name = sniff(head)
+    if name is None:
+        what = foreign_name(head) or "not an image"
+        msg = f"it is {what}, or at least none that Paragon reads" if what == "not an image" else f"it is {what}"
+        titles = ", ".join(image_format.title for image_format in FORMATS.values())
+        raise UnsupportedFormatError(msg, hint=f"Paragon reads {titles}: convert it to one of these")
+    return name
+
+
+def _unreadable(path: Path, error: OSError) -> MediaError:
+    if error.errno == errno.ENOENT:
+        return MediaError(f"{path} does not exist", hint="check the name; names with spaces need quotes")
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return MediaError(f"you may not read {path}", hint="change its permissions, or copy it elsewhere")
+    if error.errno is not None:
+        return MediaError(f"cannot read {path}: {error.strerror or error}", hint="check the name and the disk")
+    return _damaged(path, error)
+
+
+def _damaged(path: Path, error: Exception) -> MediaError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return MediaError(f"{path} is damaged or incomplete ({reason})", hint="copy, download or export it again")
+
+
+def _ends(stream: BinaryIO, name: FormatName) -> bool:
+    length = stream.seek(0, 2)
+    stream.seek(max(length - _TAIL_LENGTH, 0))
+    tail = stream.read()
+    if name == "png":
+        return tail.endswith(_PNG_END)
+    if name == "jpeg":
+        return _JPEG_END in tail
+    if name == "webp":
+        stream.seek(4)
+        return int.from_bytes(stream.read(4), "little") + 8 <= length
+    return True

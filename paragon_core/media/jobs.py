@@ -1,0 +1,183 @@
+"""Enlarging many image files: read ahead and write behind while the network runs, and survive what fails."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from paragon_core.errors import InputError, JobError, OutOfMemoryError, ParagonError
+from paragon_core.media.encoding import fit
+from paragon_core.media.formats import format_of_name
+from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write_image
+from paragon_core.media.picture import Array, Picture
+from paragon_core.media.tasks import Task, plan
+from paragon_core.media.whole_files import prepare_folder
+
+__all__ = ["PICTURES_AT_ONCE", "Outcome", "State", "Task", "is_done", "plan", "run"]
+
+State = Literal["written", "skipped", "failed"]
+
+#: Pictures that `run` holds unless told otherwise: one being read, one in the network, one being written.
+PICTURES_AT_ONCE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one task."""
+
+    task: Task
+    """The task."""
+    state: State
+    """Whether the target was written, was there already, or could not be made."""
+    size: tuple[int, int] | None = None
+    """Width and height of what was written."""
+    seconds: float = 0.0
+    """Time that the network took."""
+    notes: tuple[str, ...] = ()
+    """What was not kept, in words for the user."""
+    error: ParagonError | None = None
+    """Why it failed."""
+
+
+def run(
+    tasks: Sequence[Task],
+    upscale: Callable[[Array], Array],
+    *,
+    scale: int,
+    report: Callable[[Outcome], None] = lambda _: None,
+    at_once: int = PICTURES_AT_ONCE,
+    overwrite: bool = False,
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[Outcome, ...]:
+    """Enlarge pictures one after another; while one is in the network, others are read and written.
+
+    A picture that fails does not stop the others. Every target appears whole or not at all; when the caller is
+    interrupted (Ctrl-C, or an exception from ``upscale`` or ``report`` that is no `ParagonError`), pictures that are
+    being written are finished and the exception goes on.
+
+    Args:
+        tasks: from `plan`.
+        upscale: takes HxW, HxWx3 or HxWx4 and returns the same ``scale`` times as high and wide, with the same dtype;
+            called in the calling thread only.
+        scale: enlargement.
+        report: called in the calling thread with each outcome, in the order of the tasks.
+        at_once: largest number of pictures in memory; 1 means one after another without overlap.
+        overwrite: make targets that are done (see `is_done`) anew, and replace whatever else bears their name.
+        max_pixels: larger sources fail.
+
+    Returns:
+        The outcomes in the order of the tasks.
+
+    Raises:
+        InputError: when ``at_once`` is less than 1.
+
+    """
+    if at_once < 1:
+        msg = f"at least one picture has to be in memory at once, not {at_once}"
+        raise InputError(msg, hint="--jobs takes a number from 1 on")
+    outcomes: list[Outcome] = []
+    waiting = deque(tasks)
+    reading: deque[tuple[Task, Future[Picture | None]]] = deque()
+    writing: deque[Future[Outcome]] = deque()
+    pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="paragon-files")
+    try:
+        while waiting or reading or writing:
+            while waiting and len(reading) + len(writing) < at_once:
+                task = waiting.popleft()
+                read = pool.submit(_read, task, scale=scale, overwrite=overwrite, max_pixels=max_pixels)
+                reading.append((task, read))
+            if reading:
+                writing.append(_enlarge(*reading.popleft(), upscale, pool))
+            # With nothing left to enlarge, or no room to read, wait for the oldest; else only look.
+            while writing and (not reading or writing[0].done()):
+                outcomes.append(writing.popleft().result())
+                report(outcomes[-1])
+                if waiting:
+                    break
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return tuple(outcomes)
+
+
+def is_done(task: Task, *, scale: int) -> bool:
+    """Tell whether a task's target is there: a whole picture of the right size, not older than the source.
+
+    Raises:
+        JobError: when the target is a whole picture of another size, which may be somebody's only copy.
+        MediaError: when the source cannot be read.
+
+    """
+    if not task.target.exists():
+        return False
+    try:
+        made = read_header(task.target)
+    except ParagonError:
+        return False
+    if not made.ends:
+        return False
+    width, height = (scale * side for side in read_header(task.source).size)
+    if made.size not in {(width, height), (height, width)}:  # the latter: formats without metadata are stored turned
+        msg = f"{task.target} exists and is not {task.source.name} enlarged {scale} times"
+        raise JobError(msg, hint="choose another output, or replace it with --overwrite")
+    return task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
+
+
+def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Picture | None:
+    """Read a source and make sure that its result can be stored; None when there is nothing to do."""
+    if not overwrite and is_done(task, scale=scale):
+        return None
+    target_format = format_of_name(task.target)
+    picture = read_image(task.source, max_pixels=max_pixels)
+    try:
+        picture = fit(picture, target_format, scale=scale)
+    except InputError as error:
+        raise type(error)(f"{task.source}: {error}", hint=error.hint) from error
+    prepare_folder(task.target)
+    return picture
+
+
+def _enlarge(
+    task: Task, read: Future[Picture | None], upscale: Callable[[Array], Array], pool: ThreadPoolExecutor
+) -> Future[Outcome]:
+    """Run the network over a picture that has been read, and have the result written."""
+    try:
+        picture = read.result()
+        if picture is None:
+            return _settled(Outcome(task=task, state="skipped"))
+        start = time.perf_counter()
+        enlarged = picture.with_array(upscale(picture.array))
+        seconds = time.perf_counter() - start
+    except (ParagonError, MemoryError) as error:
+        return _settled(_failure(task, error))
+    return pool.submit(_write, task, enlarged, seconds)
+
+
+def _write(task: Task, picture: Picture, seconds: float) -> Outcome:
+    try:
+        notes = write_image(task.target, picture)
+    except (ParagonError, MemoryError) as error:
+        return _failure(task, error)
+    return Outcome(
+        task=task,
+        state="written",
+        size=picture.size,
+        seconds=seconds,
+        notes=tuple(dict.fromkeys(picture.notes + notes)),
+    )
+
+
+def _failure(task: Task, error: ParagonError | MemoryError) -> Outcome:
+    if not isinstance(error, ParagonError):
+        msg = f"{task.source} needs more memory than there is"
+        error = OutOfMemoryError(msg, hint="try --jobs 1, or a smaller --tile")
+    return Outcome(task=task, state="failed", error=error)
+
+
+def _settled(outcome: Outcome) -> Future[Outcome]:
+    future: Future[Outcome] = Future()
+    future.set_result(outcome)
+    return future

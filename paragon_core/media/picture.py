@@ -1,0 +1,91 @@
+"""A picture in memory: its pixels as the Upscaler takes them, and what has to go back into a file with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from paragon_core.media.formats import FormatName
+from paragon_core.media.metadata import orientation, with_size
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Picture:
+    """The pixels of an image file and everything around them that is kept."""
+
+    array: Array
+    """HxW (grey), HxWx3 (RGB) or HxWx4 (RGB and alpha, not premultiplied); uint8, uint16 or float32 in 0..1. Pixels
+    are as stored: the orientation tag has not been applied."""
+    grey_alpha: bool = False
+    """Whether the file holds grey and alpha: ``array`` then has four channels, of which the first three agree."""
+    format: FormatName
+    """Format of the file that was read."""
+    lossless: bool
+    """Whether that file held the pixels without loss."""
+    icc: bytes | None = None
+    """ICC profile of the pixels."""
+    exif: bytes | None = None
+    """EXIF block as a bare TIFF structure, orientation included."""
+    xmp: bytes | None = None
+    """XMP packet (ratings, copyright, edits) as UTF-8 XML."""
+    dpi: tuple[float, float] | None = None
+    """Printing resolution, horizontal and vertical, in pixels per inch."""
+    png_colour: tuple[tuple[bytes, bytes], ...] = ()
+    """Colour chunks of a PNG (gAMA, cHRM, sRGB, cICP) as (type, data), for another PNG."""
+    notes: tuple[str, ...] = ()
+    """What was not kept when the file was read, in words for the user."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, as stored."""
+        return self.array.shape[1], self.array.shape[0]
+
+    @property
+    def orientation(self) -> int:
+        """The EXIF orientation, 1 to 8: how viewers turn the stored pixels."""
+        return orientation(self.exif)
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether there is an alpha channel."""
+        return self.array.ndim == 3 and self.array.shape[2] == 4  # noqa: PLR2004 - axes and channels
+
+    @property
+    def opaque(self) -> bool:
+        """Whether nothing in the picture lets the background through."""
+        return not self.has_alpha or bool((self.array[..., 3] == full_scale(self.array)).all())
+
+    def with_array(self, array: Array) -> Picture:
+        """Return the picture with other pixels of the same kind; the sizes stated in EXIF follow."""
+        height, width = array.shape[:2]
+        exif = None if self.exif is None else with_size(self.exif, width, height)
+        return replace(self, array=array, exif=exif)
+
+    def without_alpha(self) -> Picture:
+        """Return the picture without its alpha channel."""
+        if not self.has_alpha:
+            return self
+        return replace(self, array=self.array[..., 0] if self.grey_alpha else self.array[..., :3], grey_alpha=False)
+
+
+def full_scale(array: Array) -> int:
+    """Return the value that means white, or opaque: 255, 65535, or 1 for floating point."""
+    return int(np.iinfo(array.dtype).max) if array.dtype.kind == "u" else 1
+
+
+def with_depth(array: Array, dtype: type[np.uint8 | np.uint16]) -> Array:
+    """Return the pixels in another integer depth, rounded to nearest; floating point is clipped to 0..1 first."""
+    if array.dtype == dtype:
+        return array
+    top = full_scale(np.empty(0, dtype))
+    if array.dtype.kind == "f":
+        return np.rint(np.clip(array, 0, 1) * np.float32(top)).astype(dtype)
+    if dtype is np.uint16:
+        return array.astype(np.uint16) * np.uint16(257)
+    # 65535 = 255 * 257; in 32 bits, because the rounding addend overflows 16.
+    return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
