@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from functools import partial
 
-from paragon_core.quality.bench import describe_machine, time_interleaved
+from paragon_core.quality.bench import Timing, describe_machine, time_interleaved
 
 
 def busy(seconds: float) -> None:
@@ -30,6 +30,13 @@ def test_cpu_time_counts_work_and_not_waiting() -> None:
     assert timings["work"].cpu_median >= 0.02
     assert timings["wait"].wall_median >= 0.02
     assert timings["wait"].cpu_median < timings["work"].cpu_median / 2
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    slow = Timing(cpu=(2.0, 20.0, 3.0), wall=(1.0, 1.0, 1.0))
+    fast = Timing(cpu=(1.0, 10.0, 2.0), wall=(1.0, 1.0, 1.0))
+    assert slow.ratio_to(fast) == 2
+    assert fast.ratio_to(slow) == 0.5
 
 
 def test_the_machine_is_named_with_the_versions_that_are_there() -> None:
