@@ -64,6 +64,39 @@ def _compiled_flex() -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     return compiled
 
 
+def to_windows(tokens: Tensor, window: int, shift: int) -> Tensor:
+    """Roll a map [B, H, W, C] up and left by ``shift`` and cut it into windows [B * windows, window^2, C].
+
+    H and W are multiples of ``window``.
+    """
+    batch, height, width, channels = tokens.shape
+    if shift:
+        tokens = tokens.roll((-shift, -shift), (1, 2))
+    cut = tokens.reshape(batch, height // window, window, width // window, window, channels)
+    return cut.permute(0, 1, 3, 2, 4, 5).reshape(-1, window * window, channels)
+
+
+def from_windows(windows: Tensor, height: int, width: int, window: int, shift: int) -> Tensor:
+    """Undo `to_windows` for a map of ``height`` x ``width``."""
+    channels = windows.shape[-1]
+    cut = windows.reshape(-1, height // window, width // window, window, window, channels)
+    tokens = cut.permute(0, 1, 3, 2, 4, 5).reshape(-1, height, width, channels)
+    return tokens.roll((shift, shift), (1, 2)) if shift else tokens
+
+
+def split_heads(qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Take [N, T, 3C] apart into query, key and value, each [N, heads, T, C / heads] (spec §1: head-major)."""
+    count, area, width = qkv.shape
+    parts = qkv.reshape(count, area, 3, HEADS, width // (3 * HEADS)).permute(2, 0, 3, 1, 4)
+    return parts[0], parts[1], parts[2]
+
+
+def join_heads(attended: Tensor) -> Tensor:
+    """Put [N, heads, T, C / heads] together to [N, T, C]."""
+    count, heads, area, size = attended.shape
+    return attended.transpose(1, 2).reshape(count, area, heads * size)
+
+
 class WindowAttention(nn.Module):
     """Four-headed self-attention inside windows; odd blocks roll the map by half a window first (spec §1).
 
@@ -81,21 +114,11 @@ class WindowAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend over ``x`` [B, C, H, W] (normalised); same shape out."""
-        batch, channels, height, width = x.shape
+        height, width = x.shape[2:]
         window, shift = self._window, self._shift
         # Padding and cropping are never behind an `if`: a traced graph must hold them for every size.
         tokens = functional.pad(x.permute(0, 2, 3, 1), (0, 0, 0, -width % window, 0, -height % window))
-        rows, columns = tokens.shape[1] // window, tokens.shape[2] // window
-        if shift:
-            tokens = tokens.roll((-shift, -shift), (1, 2))
-        tokens = tokens.reshape(batch, rows, window, columns, window, channels).permute(0, 1, 3, 2, 4, 5)
-        area = window * window
-        qkv = self.qkv(tokens.reshape(-1, area, channels)).reshape(-1, area, 3, HEADS, channels // HEADS)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        tokens = self.proj(self._attend(query, key, value).transpose(1, 2).reshape(-1, area, channels))
-        tokens = tokens.reshape(batch, rows, columns, window, window, channels).permute(0, 1, 3, 2, 4, 5)
-        tokens = tokens.reshape(batch, rows * window, columns * window, channels)
-        if shift:
-            tokens = tokens.roll((shift, shift), (1, 2))
-        cropped: Tensor = tokens[:, :height, :width].permute(0, 3, 1, 2)
-        return cropped
+        windows = to_windows(tokens, window, shift)
+        windows = self.proj(join_heads(self._attend(*split_heads(self.qkv(windows)))))
+        joined = from_windows(windows, tokens.shape[1], tokens.shape[2], window, shift)
+        return joined[:, :height, :width].permute(0, 3, 1, 2)

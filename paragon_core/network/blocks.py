@@ -90,11 +90,28 @@ class LayerScale(nn.Module):
         return x * self.gamma
 
 
-class RMSNorm(nn.Module):
-    """``scale * x / sqrt(mean over channels of x^2 + 1e-6) + bias`` at every pixel (spec §1).
+def root_mean_square(x: Tensor) -> Tensor:
+    """Return ``sqrt(mean over channels of x^2 + 1e-6)`` [B, 1, H, W] in the type of ``x`` [B, C, H, W] (spec §1).
 
     For half precision the mean is taken in float32, as upstream does since v11: 300 squared overflows float16.
     """
+    return torch.sqrt(_widened(x).square().mean(1, keepdim=True) + _RMS_EPSILON).to(x.dtype)
+
+
+def gated_product(a: Tensor, b: Tensor, *, clamped: bool) -> Tensor:
+    """Return ``a * b``; ``clamped`` takes it at least in float32 and keeps it in the range of float16 (spec §1)."""
+    if not clamped:
+        return a * b
+    return (_widened(a) * _widened(b)).clamp_(-_HALF_LIMIT, _HALF_LIMIT).to(a.dtype)
+
+
+def _widened(x: Tensor) -> Tensor:
+    """Return ``x`` in float32 when it is in half precision, else unchanged (float64 stays float64)."""
+    return x.float() if x.dtype in {torch.float16, torch.bfloat16} else x
+
+
+class RMSNorm(nn.Module):
+    """``scale * x / root_mean_square(x) + bias`` at every pixel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -103,13 +120,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x`` [B, C, H, W]."""
-        root = torch.sqrt(_widened(x).square().mean(1, keepdim=True) + _RMS_EPSILON).to(x.dtype)
-        return self.scale * x / root + self.bias
-
-
-def _widened(x: Tensor) -> Tensor:
-    """Return ``x`` in float32 when it is in half precision, else unchanged (float64 stays float64)."""
-    return x.float() if x.dtype in {torch.float16, torch.bfloat16} else x
+        return self.scale * x / root_mean_square(x) + self.bias
 
 
 def _residual_scale(channels: int, revision: Revision) -> nn.Module:
@@ -161,11 +172,7 @@ class StreamBlock(nn.Module):
         """Map ``x`` [B, C, H, W] to the same shape."""
         mixed = self.fuse(torch.cat([self.dw1(x), self.dw3(x)], dim=1))
         first, second = self.gate(self.proj(mixed)).chunk(2, dim=1)
-        if self._clamps:
-            product = (_widened(first) * _widened(second)).clamp(-_HALF_LIMIT, _HALF_LIMIT).to(first.dtype)
-        else:
-            product = first * second
-        result: Tensor = x + self.scale(self.out(product))
+        result: Tensor = x + self.scale(self.out(gated_product(first, second, clamped=self._clamps)))
         return result
 
 
