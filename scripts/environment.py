@@ -402,7 +402,7 @@ def lint(arguments: Sequence[str]) -> int:
         ("python", "-m", "ruff", "check", "."),
         ("python", "-m", "ruff", "format", "--check", "."),
         ("python", "-m", "mypy"),
-        ("lint-imports",),
+        ("lint-imports", "--no-logo"),
         ("codespell",),
     )
     failed = []
