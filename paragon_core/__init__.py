@@ -1,5 +1,57 @@
-"""ParagonSR2 super-resolution: a checkpoint becomes a fused graph, the graph a session, the session bigger pictures."""
+"""ParagonSR2 super-resolution: a checkpoint becomes a fused graph, the graph a session, the session bigger pictures.
+
+Importing this package loads no runtime; each name below is fetched when it is first used.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from paragon_core.backends import BackendInfo, backends
+    from paragon_core.errors import AssumptionWarning, ParagonError
+    from paragon_core.export import export_onnx
+    from paragon_core.model import Model, bundled, load
+    from paragon_core.spec import ModelSpec
+    from paragon_core.upscaler import Upscaler
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AssumptionWarning",
+    "BackendInfo",
+    "Model",
+    "ModelSpec",
+    "ParagonError",
+    "Upscaler",
+    "__version__",
+    "backends",
+    "bundled",
+    "export_onnx",
+    "load",
+]
+
+_HOMES: Final = {
+    "AssumptionWarning": "errors",
+    "BackendInfo": "backends",
+    "Model": "model",
+    "ModelSpec": "spec",
+    "ParagonError": "errors",
+    "Upscaler": "upscaler",
+    "backends": "backends",
+    "bundled": "model",
+    "export_onnx": "export",
+    "load": "model",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the signature of PEP 562
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

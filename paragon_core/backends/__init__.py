@@ -1,0 +1,75 @@
+"""The runtimes that Paragon can use, fastest first."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from types import ModuleType
+from typing import Final
+
+from paragon_core.backends.base import Backend, BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
+from paragon_core.backends.openvino import OpenVinoBackend
+from paragon_core.errors import BackendUnavailableError, InputError
+
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "BackendInfo",
+    "Network",
+    "Precision",
+    "RunSettings",
+    "Session",
+    "backends",
+    "choose",
+]
+
+BACKENDS: Final[dict[str, Backend]] = {
+    backend.name: backend for backend in (OpenVinoBackend(), OnnxRuntimeBackend())
+}
+
+
+def backends() -> list[BackendInfo]:
+    """Probe every backend: what works here, and if not, why and which pip line helps."""
+    return [backend.probe() for backend in BACKENDS.values()]
+
+
+def choose(name: str, device: str = "auto") -> Backend:
+    """Return the backend of a name; "auto" is the fastest that works here.
+
+    A backend with an accelerator comes before those on the CPU; among equals the order of `BACKENDS` decides, which is
+    the order of the measured speeds (benchmarks/README.md).
+
+    Raises:
+        InputError: there is no backend of that name.
+        BackendUnavailableError: it does not work here; the hint holds the pip line.
+
+    """
+    if name != "auto":
+        if name not in BACKENDS:
+            msg = f"there is no backend {name!r}"
+            raise InputError(msg, hint=f"choose one of auto, {', '.join(BACKENDS)}")
+        info = BACKENDS[name].probe()
+        if not info.available:
+            raise BackendUnavailableError(info.reason, hint=info.hint)
+        return BACKENDS[name]
+    found = [info for info in backends() if info.available]
+    kind = device.partition(":")[0]
+    if kind == "cpu":
+        found = [replace(info, accelerator="") for info in found]
+    elif kind != "auto":
+        found = [info for info in found if info.accelerator == kind]
+    if not found:
+        msg = "no runtime works here" + ("" if kind in {"auto", "cpu"} else f" on {device}")
+        raise BackendUnavailableError(msg, hint="pip install openvino onnxruntime; then: paragon doctor")
+    return BACKENDS[min(found, key=lambda info: not info.accelerator).name]
+
+
+class _CallableModule(ModuleType):
+    """Lets ``paragon_core.backends()`` probe although ``paragon_core.backends`` is also this package."""
+
+    def __call__(self) -> list[BackendInfo]:
+        return backends()
+
+
+sys.modules[__name__].__class__ = _CallableModule

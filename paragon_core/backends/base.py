@@ -1,0 +1,109 @@
+"""The seam between Paragon and the runtimes: everything a runtime must do, and nothing else.
+
+A backend answers two questions: what works here (`Backend.probe`), and how to run a network (`Backend.open`). Tiling,
+streams, fallback and numerics sit above this seam and are the same for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy.typing as npt
+
+from paragon_core.model import Model
+
+Precision = Literal["fp32", "fp16", "bf16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendInfo:
+    """What `Backend.probe` found."""
+
+    name: str
+    """Name as the ``backend`` argument takes it."""
+    available: bool
+    """Whether networks can be run with it here and now."""
+    reason: str = ""
+    """Why not, or on which device it would run."""
+    hint: str = ""
+    """What to do to make it work: the pip line."""
+    version: str = ""
+    """Version of the runtime, empty where it is not installed."""
+    accelerator: str = ""
+    """The device beyond the CPU that it would use ("cuda", "mps"), empty if none."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Network:
+    """What a session is to compute."""
+
+    model: Model
+    """The checkpoint."""
+    fused: bool = True
+    """The fused form, else layer by layer as upstream."""
+    io: Literal["float32", "uint8"] = "float32"
+    """float32: NCHW of 0..1, not clipped; uint8: NHWC of 0..255, rounded and clipped (see `onnx_graph.build`)."""
+    grey: bool = False
+    """One channel instead of three."""
+    size: tuple[int, int] | None = None
+    """(width, height) for a session of one size, None for any size; the batch is 1 in the former."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """How a session is to compute it."""
+
+    precision: Precision = "fp32"
+    """Arithmetic of the intermediate values."""
+    streams: int = 1
+    """How many calls of `Session.run` may be under way at once; each gets one thread on a CPU."""
+    device: str = "auto"
+    """The backend's own name of a device ("cpu", "cuda", "cuda:1", "mps"), or auto."""
+
+
+class Session(Protocol):
+    """A network that is ready to run."""
+
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the network's output for a batch, in the layout that the `Network` asked for.
+
+        May be called from as many threads at once as there are streams. The result is the caller's own.
+
+        Raises:
+            OutOfMemoryError: the batch needs more memory than there is.
+            InferenceError: anything else that went wrong in the runtime.
+
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the runtime's memory; the session cannot run afterwards."""
+        ...
+
+
+class Backend(Protocol):
+    """One runtime."""
+
+    @property
+    def name(self) -> str:
+        """Name as the ``backend`` argument takes it."""
+        ...
+
+    def probe(self) -> BackendInfo:
+        """Find out whether the runtime works here; never raises."""
+        ...
+
+    def fast_precision(self, device: str) -> Precision | None:
+        """Return the reduced precision that runs faster than fp32 on this device, if there is one."""
+        ...
+
+    def open(self, network: Network, settings: RunSettings) -> Session:
+        """Build a session.
+
+        Raises:
+            BackendUnavailableError: the runtime, the device or the precision does not work here.
+            InferenceError: the runtime refused the graph.
+
+        """
+        ...

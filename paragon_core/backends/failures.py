@@ -1,0 +1,18 @@
+"""Turn what runtimes throw into our errors."""
+
+from __future__ import annotations
+
+from paragon_core.errors import BackendError, InferenceError, OutOfMemoryError
+
+_MEMORY_MARKS = ("bad_alloc", "bad allocation", "out of memory", "failed to allocate", "not enough memory", "alloc_failed")
+
+
+def failure(backend: str, error: Exception) -> BackendError:
+    """Return our error for a runtime's exception: memory told apart from everything else by its text."""
+    if isinstance(error, BackendError):
+        return error
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, MemoryError) or any(mark in text.lower() for mark in _MEMORY_MARKS):
+        return OutOfMemoryError(f"{backend} ran out of memory", hint="use smaller tiles, or a smaller max_memory")
+    hint = "try another backend, for example --backend onnxruntime; if it works there, please report this"
+    return InferenceError(f"{backend} failed: {text.splitlines()[0]}", hint=hint)

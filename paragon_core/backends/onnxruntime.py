@@ -1,0 +1,144 @@
+"""ONNX Runtime: on the CPU everywhere, on NVIDIA cards with the onnxruntime-gpu wheel."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from paragon_core import onnx_graph
+from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings
+from paragon_core.backends.failures import failure
+from paragon_core.errors import BackendUnavailableError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+NAME: Final = "onnxruntime"
+
+_HINT: Final = "pip install onnxruntime"
+_CUDA_HINT: Final = "pip uninstall onnxruntime; pip install 'onnxruntime-gpu[cuda,cudnn]'"
+_ERRORS_ONLY: Final = 3
+
+
+class OnnxRuntimeSession:
+    """A network in ONNX Runtime; concurrent calls each run on the caller's thread."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session: onnxruntime.InferenceSession | None = session
+
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Run one batch; see `Session.run`."""
+        if self._session is None:
+            msg = "the session was closed"
+            raise BackendUnavailableError(msg, hint="open a new Upscaler")
+        try:
+            output = self._session.run(None, {onnx_graph.INPUT: np.ascontiguousarray(batch)})[0]
+        except Exception as error:  # the runtime has no exception type of its own for this
+            raise failure(NAME, error) from error
+        return np.asarray(output)
+
+    def close(self) -> None:
+        """Drop the runtime's session."""
+        self._session = None
+
+
+class OnnxRuntimeBackend:
+    """Runs our ONNX graphs in ONNX Runtime."""
+
+    name = NAME
+
+    def probe(self) -> BackendInfo:
+        """Find out whether ONNX Runtime works here, and on what."""
+        try:
+            runtime = _import()
+        except BackendUnavailableError as error:
+            return BackendInfo(name=NAME, available=False, reason=str(error), hint=error.hint)
+        cuda = "CUDAExecutionProvider" in runtime.get_available_providers()
+        return BackendInfo(
+            name=NAME,
+            available=True,
+            reason="CUDA" if cuda else "CPU",
+            hint="" if cuda else f"for NVIDIA cards: {_CUDA_HINT}",
+            version=str(runtime.__version__),
+            accelerator="cuda" if cuda else "",
+        )
+
+    def fast_precision(self, device: str) -> Precision | None:
+        """Return fp16 on CUDA; its CPU kernels are fp32 only."""
+        runtime = _import()
+        return "fp16" if _wants_cuda(runtime, device) else None
+
+    def open(self, network: Network, settings: RunSettings) -> OnnxRuntimeSession:
+        """Build a session with one thread a stream; see `Backend.open`."""
+        runtime = _import()
+        cuda = _wants_cuda(runtime, settings.device)
+        if settings.precision != "fp32" and not (cuda and settings.precision == "fp16"):
+            msg = f"ONNX Runtime on {'CUDA' if cuda else 'the CPU'} does not run {settings.precision}"
+            raise BackendUnavailableError(msg, hint="use precision fp32, or another backend")
+        graph = onnx_graph.build(
+            network.model,
+            fused=network.fused,
+            precision="fp16" if settings.precision == "fp16" else "fp32",
+            io=network.io,
+            size=network.size,
+            grey=network.grey,
+            merge_base=False,
+        )
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        try:
+            session = runtime.InferenceSession(graph.SerializeToString(), options, providers=_providers(settings, cuda=cuda))
+        except Exception as error:  # as in run
+            raise failure(NAME, error) from error
+        if settings.device.startswith("cuda") and "CUDAExecutionProvider" not in session.get_providers():
+            msg = "ONNX Runtime could not start its CUDA provider (its CUDA or cuDNN libraries are missing)"
+            raise BackendUnavailableError(msg, hint=_CUDA_HINT)
+        return OnnxRuntimeSession(session)
+
+
+def _import() -> Any:  # noqa: ANN401 - the module is imported late, so its type is not known here
+    try:
+        import onnxruntime  # noqa: PLC0415 - optional, and slow to import
+    except ImportError as error:
+        msg = f"ONNX Runtime is not installed or does not load ({error})"
+        raise BackendUnavailableError(msg, hint=_HINT) from None
+    if not hasattr(onnxruntime, "InferenceSession"):  # what is left behind when two of its wheels were mixed
+        found = [name for name in ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml") if _installed(name)]
+        msg = f"the ONNX Runtime installation is broken (wheels: {', '.join(found) or 'none'})"
+        raise BackendUnavailableError(msg, hint=f"pip uninstall {' '.join(found)}; {_HINT}")
+    return onnxruntime
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _wants_cuda(runtime: Any, device: str) -> bool:  # noqa: ANN401 - as in _import
+    present = "CUDAExecutionProvider" in runtime.get_available_providers()
+    if device == "cpu":
+        return False
+    if device == "auto":
+        return present
+    if not device.startswith("cuda"):
+        msg = f"ONNX Runtime has no device {device!r}"
+        raise BackendUnavailableError(msg, hint="use cpu or cuda")
+    if not present:
+        msg = "this ONNX Runtime was built without CUDA"
+        raise BackendUnavailableError(msg, hint=_CUDA_HINT)
+    return True
+
+
+def _providers(settings: RunSettings, *, cuda: bool) -> list[str | tuple[str, dict[str, str]]]:
+    if not cuda:
+        return ["CPUExecutionProvider"]
+    number = settings.device.partition(":")[2] or "0"
+    return [("CUDAExecutionProvider", {"device_id": number, "use_tf32": "0"}), "CPUExecutionProvider"]

@@ -1,0 +1,115 @@
+"""OpenVINO: the fastest runtime on most CPUs."""
+
+from __future__ import annotations
+
+import queue
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from paragon_core import onnx_graph
+from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings
+from paragon_core.backends.failures import failure
+from paragon_core.errors import BackendUnavailableError
+
+NAME: Final = "openvino"
+
+_HINT: Final = "pip install openvino"
+_DEVICE: Final = "CPU"
+_HINTS: Final[dict[Precision, str]] = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
+_CAPABILITIES: Final[dict[Precision, str]] = {"fp16": "FP16", "bf16": "BF16"}
+
+
+class OpenVinoSession:
+    """A network in OpenVINO: one infer request a stream, handed out to whoever runs."""
+
+    def __init__(self, compiled: Any, streams: int) -> None:  # noqa: ANN401 - the module is imported late
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._open = True
+        for _ in range(streams):
+            self._requests.put(compiled.create_infer_request())
+
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Run one batch; see `Session.run`."""
+        if not self._open:
+            msg = "the session was closed"
+            raise BackendUnavailableError(msg, hint="open a new Upscaler")
+        request = self._requests.get()
+        try:
+            request.infer([np.ascontiguousarray(batch)], share_inputs=True)
+            return np.array(request.get_output_tensor(0).data)  # a copy: the next run reuses the request's memory
+        except Exception as error:  # the runtime raises RuntimeError for everything
+            raise failure(NAME, error) from error
+        finally:
+            self._requests.put(request)
+
+    def close(self) -> None:
+        """Drop the requests, and with them the compiled network."""
+        self._open = False
+        self._requests = queue.SimpleQueue()
+
+
+class OpenVinoBackend:
+    """Runs our ONNX graphs in OpenVINO's CPU plugin."""
+
+    name = NAME
+
+    def probe(self) -> BackendInfo:
+        """Find out whether OpenVINO works here."""
+        try:
+            core, version = _import()
+            name = str(core.get_property(_DEVICE, "FULL_DEVICE_NAME"))
+        except BackendUnavailableError as error:
+            return BackendInfo(name=NAME, available=False, reason=str(error), hint=error.hint)
+        except RuntimeError as error:
+            return BackendInfo(name=NAME, available=False, reason=str(error).splitlines()[0], hint=_HINT)
+        return BackendInfo(name=NAME, available=True, reason=name, version=version)
+
+    def fast_precision(self, device: str) -> Precision | None:
+        """Return the reduced precision that this processor has instructions for."""
+        _check_device(device)
+        core, _ = _import()
+        capabilities = core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+        return next((precision for precision, mark in _CAPABILITIES.items() if mark in capabilities), None)
+
+    def open(self, network: Network, settings: RunSettings) -> OpenVinoSession:
+        """Build a session with one thread a stream; see `Backend.open`.
+
+        The precision is always spelled out: left alone, OpenVINO computes in bfloat16 where the processor can.
+        """
+        _check_device(settings.device)
+        core, _ = _import()
+        capability = _CAPABILITIES.get(settings.precision)
+        if capability and capability not in core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES"):
+            msg = f"this processor has no {settings.precision} instructions for OpenVINO"
+            raise BackendUnavailableError(msg, hint="use precision fp32 or auto")
+        graph = onnx_graph.build(
+            network.model, fused=network.fused, io=network.io, size=network.size, grey=network.grey, merge_base=True
+        )
+        options = {
+            "INFERENCE_PRECISION_HINT": _HINTS[settings.precision],
+            "NUM_STREAMS": str(settings.streams),
+            "INFERENCE_NUM_THREADS": str(settings.streams),
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            compiled = core.compile_model(core.read_model(graph.SerializeToString()), _DEVICE, options)
+        except Exception as error:  # as in run
+            raise failure(NAME, error) from error
+        return OpenVinoSession(compiled, settings.streams)
+
+
+def _import() -> tuple[Any, str]:
+    try:
+        import openvino  # noqa: PLC0415 - optional, and slow to import
+    except ImportError as error:
+        msg = f"OpenVINO is not installed or does not load ({error})"
+        raise BackendUnavailableError(msg, hint=_HINT) from None
+    return openvino.Core(), str(openvino.__version__).split("-")[0]
+
+
+def _check_device(device: str) -> None:
+    if device not in {"auto", "cpu"}:
+        msg = f"Paragon runs OpenVINO on the CPU only, not on {device!r}"
+        raise BackendUnavailableError(msg, hint="use device cpu, or another backend")

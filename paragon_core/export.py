@@ -1,0 +1,44 @@
+"""Write a model to an ``.onnx`` file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paragon_core.errors import InputError
+from paragon_core.media.whole_files import whole_file
+from paragon_core.model import Model
+from paragon_core.onnx_graph import Io, Precision, build
+
+
+def export_onnx(
+    model: Model,
+    path: str | Path,
+    *,
+    fused: bool = True,
+    precision: Precision = "fp32",
+    size: tuple[int, int] | None = None,
+    io: Io = "float32",
+) -> Path:
+    """Write a model as ONNX and return the path; the file appears whole or not at all.
+
+    Args:
+        model: what to write.
+        path: where to; the ending is up to you.
+        fused: the fused form, else layer by layer as upstream.
+        precision: "fp32" or "fp16" weights and arithmetic.
+        size: (width, height) of the input for a graph of one size, None for any size.
+        io: "float32" or "float16": NCHW of 0..1, the output not clipped; "uint8": NHWC of 0..255, rounded and clipped.
+
+    Raises:
+        InputError: for a combination that does not exist.
+        MediaError: the file cannot be written.
+
+    """
+    path = Path(path)
+    if path.is_dir():
+        msg = f"{path} is a folder"
+        raise InputError(msg, hint="give the name of the .onnx file")
+    graph = build(model, fused=fused, precision=precision, io=io, size=size)
+    with whole_file(path) as stream:
+        stream.write(graph.SerializeToString())
+    return path

@@ -1,0 +1,96 @@
+"""What a picture is to a network: a colour or grey plane, and transparency on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
+
+Image = npt.NDArray[Any]
+
+_DTYPES: Final = ("uint8", "uint16", "float16", "float32")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Planes:
+    """A picture taken apart."""
+
+    colour: Image
+    """Shape [height, width, 1 or 3]."""
+    alpha: Image | None
+    """Shape [height, width, 1], None where the picture has no transparency."""
+
+
+def split(image: Image) -> Planes:
+    """Take a picture apart without copying it.
+
+    Accepts [h, w], [h, w, 1] (grey), [h, w, 2] (grey and alpha), [h, w, 3] (RGB) and [h, w, 4] (RGB and alpha), in
+    uint8, uint16, or float16 and float32 of 0..1.
+
+    Raises:
+        UnsupportedFormatError: another data type or shape, or values that are not numbers.
+        UnsupportedSizeError: no pixels.
+
+    """
+    if not isinstance(image, np.ndarray) or image.dtype.name not in _DTYPES or image.dtype.byteorder == ">":
+        kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
+        msg = f"images of type {kind} are not supported"
+        raise UnsupportedFormatError(msg, hint=f"give a numpy array of {', '.join(_DTYPES)} (floats in 0..1)")
+    if image.ndim not in {2, 3} or (image.ndim == 3 and image.shape[2] not in {1, 2, 3, 4}):  # noqa: PLR2004 - axes
+        msg = f"an image of shape {image.shape} is not supported"
+        raise UnsupportedFormatError(msg, hint="give height x width, or height x width x 1, 2, 3 or 4 channels")
+    if 0 in image.shape:
+        msg = f"an image of {image.shape[1]}x{image.shape[0]} pixels is empty"
+        raise UnsupportedSizeError(msg, hint="give at least one pixel")
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        msg = "the image contains values that are not numbers (NaN or infinity)"
+        raise UnsupportedFormatError(msg, hint="mend them first, for example with numpy.nan_to_num")
+    pixels = image[:, :, None] if image.ndim == 2 else image  # noqa: PLR2004 - axes
+    if pixels.shape[2] in {1, 3}:
+        return Planes(colour=pixels, alpha=None)
+    return Planes(colour=pixels[:, :, :-1], alpha=pixels[:, :, -1:])
+
+
+def fill_transparent(colour: Image, alpha: Image) -> Image:
+    """Return ``colour`` with colours from nearby where the picture is fully transparent.
+
+    Editors leave anything there, most often black; a network, like any resampling, would draw it into the visible
+    edge as a dark fringe. The gaps are filled from a pyramid of averages of the visible pixels: each level halves the
+    size, and each gap takes the finest average that exists. Visible pixels are not touched.
+    """
+    gaps = alpha[:, :, 0] == 0
+    if not gaps.any() or gaps.all():
+        return colour
+    coarse = _fill_pyramid(*_halved(np.where(gaps[:, :, None], 0, colour), (~gaps)[:, :, None]))
+    rows, columns = np.nonzero(gaps)
+    filled = colour.copy()
+    values = coarse[rows // 2, columns // 2]
+    filled[rows, columns] = np.rint(values) if colour.dtype.kind == "u" else values
+    return filled
+
+
+def _fill_pyramid(sums: npt.NDArray[np.float32], counts: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return averages with no gaps, from sums of colours [h, w, c] and how many pixels they are of [h, w, 1]."""
+    means = sums / np.maximum(counts, 1)
+    gaps = counts[:, :, 0] == 0
+    if gaps.any() and max(gaps.shape) > 1:
+        coarse = _fill_pyramid(*_halved(sums, counts))
+        rows, columns = np.nonzero(gaps)
+        means[rows, columns] = coarse[rows // 2, columns // 2]
+    return means
+
+
+def _halved(*arrays: Image) -> tuple[npt.NDArray[np.float32], ...]:
+    """Sum each array [h, w, c] over blocks of 2x2; an odd last row or column stands alone."""
+    return tuple(
+        np.add.reduceat(
+            np.add.reduceat(array, np.arange(0, array.shape[0], 2), axis=0, dtype=np.float32),
+            np.arange(0, array.shape[1], 2),
+            axis=1,
+        )
+        for array in arrays
+    )

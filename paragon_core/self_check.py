@@ -1,0 +1,55 @@
+"""Decide by measurement whether a reduced precision may be trusted with a model."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from paragon_core.backends import Backend, Network, Precision, RunSettings
+from paragon_core.errors import BackendError
+
+#: Largest difference to fp32 that is accepted: one level of 8 bits.
+MAX_ERROR: Final = 1 / 255
+
+#: Smallest PSNR against fp32 that is accepted, in dB for a peak of 1.
+MIN_PSNR: Final = 60.0
+
+_SIDE: Final = 96
+_LOG = logging.getLogger(__name__)
+
+
+def test_picture() -> npt.NDArray[np.float32]:
+    """Return a fixed picture, [1, 3, 96, 96] of 0..1, with what networks react to: ramps, edges, texture, noise."""
+    y, x = np.mgrid[0:_SIDE, 0:_SIDE] / (_SIDE - 1)
+    ramp = np.stack([x, y, 1 - x * y])
+    rings = 0.5 + 0.5 * np.cos(60 * (x - 0.5) ** 2 + 60 * (y - 0.5) ** 2)
+    checks = (np.floor(12 * x) + np.floor(12 * y)) % 2
+    noise = np.random.default_rng(0).random((3, _SIDE, _SIDE))
+    quarters = np.where(x < 0.5, np.where(y < 0.5, ramp, rings), np.where(y < 0.5, checks, noise))  # noqa: PLR2004 - halves
+    return quarters[None].astype(np.float32)
+
+
+def trusted_precision(backend: Backend, network: Network, device: str) -> Precision:
+    """Return the backend's fast precision if it reproduces fp32 on the test picture, else fp32."""
+    fast = backend.fast_precision(device)
+    if fast is None:
+        return "fp32"
+    picture = test_picture()
+    outputs = []
+    for precision in ("fp32", fast):
+        try:
+            session = backend.open(network, RunSettings(precision=precision, device=device))
+        except BackendError as error:
+            _LOG.info("%s %s does not open: %s", backend.name, precision, error)
+            return "fp32"
+        outputs.append(session.run(picture))
+        session.close()
+    error = np.abs(outputs[1].astype(np.float64) - outputs[0])
+    squared = float(np.mean(error**2))
+    psnr = float("inf") if squared == 0 else -10 * np.log10(squared)
+    trusted = bool(error.max() <= MAX_ERROR and psnr >= MIN_PSNR)  # NaN compares false
+    _LOG.info("%s %s: max error %.2g, %.1f dB against fp32", backend.name, fast, error.max(), psnr)
+    return fast if trusted else "fp32"

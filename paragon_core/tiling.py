@@ -1,0 +1,138 @@
+"""Cut a picture into windows that a network can take one by one: pure index arithmetic.
+
+A network whose output depends on a bounded neighbourhood (`ModelSpec.receptive_radius`) gives the same pixels window
+by window as in one go, if every window carries that many extra pixels on each side, the *halo*, and ends at the
+picture's border exactly where the picture ends, so that the network's zero padding stays where it belongs. All
+windows of a plan have the same size, so that one compiled session serves them all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from paragon_core.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """One window along one axis, in low-resolution pixels."""
+
+    start: int
+    """First pixel that the window reads."""
+    end: int
+    """One past the last pixel that the window reads."""
+    core_start: int
+    """First pixel that the window is responsible for."""
+    core_end: int
+    """One past the last pixel that the window is responsible for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One window of a picture."""
+
+    rows: Span
+    """What it covers vertically."""
+    columns: Span
+    """What it covers horizontally."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TilePlan:
+    """All windows of a picture; their cores cover it once."""
+
+    rows: tuple[Span, ...]
+    """Vertical spans, top to bottom."""
+    columns: tuple[Span, ...]
+    """Horizontal spans, left to right."""
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Width and height of a window in low-resolution pixels (those at the right and bottom may be shorter)."""
+        return self.columns[0].end - self.columns[0].start, self.rows[0].end - self.rows[0].start
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self.rows) * len(self.columns)
+
+    def __iter__(self) -> Iterator[Tile]:
+        """Iterate over the windows, row by row."""
+        for rows in self.rows:
+            for columns in self.columns:
+                yield Tile(rows=rows, columns=columns)
+
+
+def cover(length: int, window: int, *, halo: int, multiple: int = 1) -> tuple[Span, ...]:
+    """Cover an axis by as few equal windows as possible, spread evenly.
+
+    Args:
+        length: pixels to cover, at least 1.
+        window: wanted size of a window; the whole axis is one window where it is not shorter.
+        halo: pixels on each inner side that a window reads but is not responsible for.
+        multiple: windows start at multiples of this; above 1 the last window may be shorter than the others.
+
+    Raises:
+        InputError: the window has no core left between its halos.
+
+    """
+    window = max(window // multiple, 1) * multiple
+    if window >= length:
+        return (Span(start=0, end=length, core_start=0, core_end=length),)
+    if window < 2 * halo + multiple:
+        msg = f"tiles of {window} pixels are too small: this model needs {halo} extra pixels on each side"
+        raise InputError(msg, hint=f"use tiles of at least {math.ceil((2 * halo + 1) / multiple) * multiple} pixels, or auto")
+    stride = (window - 2 * halo) // multiple * multiple
+    count = math.ceil((length - window) / stride) + 1
+    reach = math.ceil((length - window) / multiple)
+    starts = [round(reach * index / (count - 1)) * multiple for index in range(count)]
+    starts[-1] = length - window if multiple == 1 else starts[-1]
+    spans = []
+    core_start = 0
+    for start, following in zip(starts, [*starts[1:], None], strict=True):
+        end = min(start + window, length)
+        core_end = length if following is None else (following + end) // 2
+        spans.append(Span(start=start, end=end, core_start=core_start, core_end=core_end))
+        core_start = core_end
+    return tuple(spans)
+
+
+def choose_window(
+    size: tuple[int, int], *, halo: int, streams: int, largest_area: int, multiple: int = 1
+) -> tuple[int, int]:
+    """Return the window (width, height) that finishes a picture of ``size`` soonest.
+
+    Time is taken as the number of rounds, each of ``streams`` windows side by side, times the window's area; more
+    windows cost more halo, fewer leave streams idle. Windows have at most ``largest_area`` pixels (if the halo leaves
+    any choice). Among equals the fewest windows win.
+    """
+    width, height = size
+    best: tuple[float, int, int, int] | None = None
+    for columns in _counts(width, halo):
+        window_width = _window_length(width, columns, halo, multiple)
+        for rows in _counts(height, halo):
+            window_height = _window_length(height, rows, halo, multiple)
+            area = window_width * window_height
+            tiles = columns * rows
+            rank = math.ceil(tiles / streams) * area * (1 + max(0, area / largest_area - 1) * 1000)
+            candidate = (rank, tiles, window_width, window_height)
+            if best is None or candidate < best:
+                best = candidate
+    if best is None:
+        msg = f"there is no window for {width}x{height} pixels"
+        raise InputError(msg, hint="give at least one pixel")
+    return best[2], best[3]
+
+
+def _counts(length: int, halo: int) -> range:
+    """Return the numbers of windows worth trying along an axis: cores of at least a quarter of the halo, at most 128."""
+    return range(1, min(max(length // max(halo // 4, 16), 1), 128) + 1)
+
+
+def _window_length(length: int, count: int, halo: int, multiple: int) -> int:
+    """Return the length of ``count`` equal windows with a halo on each inner side that cover ``length``."""
+    if count == 1:
+        return length
+    window = math.ceil((length + 2 * halo * (count - 1)) / count)
+    return min(math.ceil(window / multiple) * multiple, length)

@@ -1,0 +1,324 @@
+"""Pictures in, larger pictures out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from paragon_core import memory, planes, tiling
+from paragon_core.backends import Network, Precision, RunSettings, Session, choose
+from paragon_core.errors import InferenceError, InputError, OutOfMemoryError
+from paragon_core.model import Model, load
+from paragon_core.self_check import trusted_precision
+
+Image = npt.NDArray[Any]
+Progress = Callable[[int, int], None]
+TileSize = Literal["auto", "off"] | int | tuple[int, int]
+
+#: Halo of windows where attention or a global mean leaves no exact one, in low-resolution pixels.
+INEXACT_HALO: Final = 48
+
+#: Tiles that cost less than this share in overlap are large enough: (w / (w - 2 halo))^2 <= 1.05 at w = 84 halos.
+_LARGE_ENOUGH: Final = 84
+
+#: A session for one size is faster than one for any size, and worth compiling after so many pixels of that size.
+_PIXELS_WORTH_COMPILING: Final = 2**22
+_SESSIONS_KEPT: Final = 6
+
+_LOG = logging.getLogger(__name__)
+
+
+class Upscaler:
+    """Enlarges pictures with one model in one runtime.
+
+    Use it as a context manager, or call `close`. Calls may come from several threads.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only options of the one class that users meet
+        self,
+        model: Model | str | Path,
+        *,
+        backend: str = "auto",
+        precision: Precision | Literal["auto"] = "auto",
+        tile: TileSize = "auto",
+        fused: bool = True,
+        clip: bool = True,
+        max_memory: int | None = None,
+        streams: int | None = None,
+        device: str = "auto",
+    ) -> None:
+        """Choose a runtime and check that it works; sessions are built when the first picture comes.
+
+        Args:
+            model: a loaded model, the name of a boxed one, or the path of a checkpoint.
+            backend: a name from `paragon_core.backends`, or "auto" for the fastest that works here.
+            precision: "fp32", "fp16" or "bf16"; "auto" is fp32 unless the backend's fast precision reproduces it on a
+                test picture (`self_check`).
+            tile: "auto" (windows chosen for speed and memory), "off" (always the whole picture), or the size of a
+                window in low-resolution pixels, halo included: a number or (width, height). For networks with a
+                receptive radius (realtime, stream) the pixels are the same in every case. Photo with attention and pro
+                see the whole picture: for them "auto" tiles only what exceeds ``max_memory``, and tiles differ a little.
+            fused: run the fused form; False runs the network layer by layer as upstream does.
+            clip: clip results to 0..1; False returns float pictures as the network makes them.
+            max_memory: bytes that the runtime may take for its work, roughly; by default 2 GiB, or half of what is free
+                if that is less.
+            streams: windows computed at once, one thread each; by default the physical cores, 1 on a graphics card.
+            device: the backend's name of a device, for example "cpu", "cuda:1"; or "auto".
+
+        Raises:
+            InputError: an option is out of range.
+            CheckpointError: the model cannot be loaded.
+            BackendUnavailableError: the backend, device or precision does not work here.
+
+        """
+        self.model = model if isinstance(model, Model) else load(model)
+        self._backend = choose(backend, device)
+        self._tile = _checked_tile(tile)
+        self._fused = fused
+        self._clip = clip
+        self._max_memory = memory.default_limit() if max_memory is None else max_memory
+        on_cpu = device == "cpu" or not self._backend.probe().accelerator
+        self._streams = streams or (_usable_cores() if on_cpu else 1)
+        if self._streams < 1 or self._max_memory < 1:
+            msg = f"streams ({streams}) and max_memory ({max_memory}) must be positive"
+            raise InputError(msg, hint="leave them out for sensible values")
+        network = Network(model=self.model, fused=fused)
+        chosen = trusted_precision(self._backend, network, device) if precision == "auto" else precision
+        self._settings = RunSettings(precision=chosen, streams=self._streams, device=device)
+        self._sessions: dict[Network, Session] = {}
+        self._pixels_of_size: dict[tuple[int, int], int] = {}
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(self._streams, thread_name_prefix="paragon")
+        if precision != "auto":
+            self._session(network)  # so that a precision that does not work is refused now
+
+    @property
+    def backend(self) -> str:
+        """Name of the runtime in use."""
+        return self._backend.name
+
+    @property
+    def precision(self) -> Precision:
+        """Precision in use."""
+        return self._settings.precision
+
+    @property
+    def scale(self) -> int:
+        """Enlargement along both axes."""
+        return self.model.spec.scale
+
+    def __enter__(self) -> Self:
+        """Return the upscaler itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Release threads and the runtime's memory; safe to call twice."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            for session in self._sessions.values():
+                session.close()
+            self._sessions.clear()
+
+    def __call__(self, image: Image, *, progress: Progress | None = None) -> Image:
+        """Return a picture enlarged, with the data type and the channels of the input.
+
+        Args:
+            image: [h, w] or [h, w, 1] grey, [h, w, 2] grey and alpha, [h, w, 3] RGB, [h, w, 4] RGB and alpha; uint8,
+                uint16, or float16 and float32 of 0..1. Grey goes through the network as equal R, G and B, and the mean
+                of the result is returned. Alpha goes through it as a plane of its own, continued beyond the picture's
+                edge so that opaque pictures stay opaque, and is always clipped.
+            progress: called with (windows done, windows in all) from the calling thread; an exception that it raises
+                ends the work and reaches the caller.
+
+        Raises:
+            InputError: the picture is not of such a kind.
+            OutOfMemoryError: it does not fit, even in small windows.
+            InferenceError: the runtime failed, or made values that are not numbers.
+
+        """
+        parts = planes.split(image)
+        if parts.alpha is None:
+            return self._enlarge(parts.colour, progress, clip=self._clip).reshape(_enlarged_shape(image, self.scale))
+        colour = planes.fill_transparent(parts.colour, parts.alpha)
+        channels = colour.shape[2]
+        result = np.empty(_enlarged_shape(image, self.scale), dtype=image.dtype)
+        result[:, :, :channels] = self._enlarge(colour, progress, clip=self._clip)
+        result[:, :, channels:] = self._enlarge_alpha(parts.alpha)
+        return result
+
+    def _enlarge_alpha(self, alpha: Image) -> Image:
+        height, width, _ = alpha.shape
+        if (alpha == alpha[0, 0]).all():
+            return np.broadcast_to(alpha[0, 0], (height * self.scale, width * self.scale, 1))
+        margin = self._halo
+        padded = np.pad(alpha, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+        enlarged = self._enlarge(padded, None, clip=True)
+        edge = margin * self.scale
+        return enlarged[edge:-edge, edge:-edge]
+
+    @property
+    def _halo(self) -> int:
+        radius = self.model.spec.receptive_radius
+        return INEXACT_HALO if radius is None else radius
+
+    def _enlarge(self, plane: Image, progress: Progress | None, *, clip: bool) -> Image:
+        """Enlarge [h, w, 1 or 3], in smaller windows as long as memory runs out."""
+        height, width, _ = plane.shape
+        window = self._window(width, height)
+        while True:
+            plan = self._plan(width, height, window)
+            try:
+                return self._run(plane, plan, progress, clip=clip)
+            except OutOfMemoryError:
+                smaller = (max(plan.window[0] // 2, 4 * self._halo), max(plan.window[1] // 2, 4 * self._halo))
+                if self._tile == "off" or smaller == window or len(self._plan(width, height, smaller)) <= len(plan):
+                    raise
+                _LOG.warning("out of memory with windows of %dx%d, trying %dx%d", *plan.window, *smaller)
+                window = smaller
+
+    def _plan(self, width: int, height: int, window: tuple[int, int]) -> tiling.TilePlan:
+        multiple = self.model.spec.size_multiple
+        return tiling.TilePlan(
+            rows=tiling.cover(height, window[1], halo=self._halo, multiple=multiple),
+            columns=tiling.cover(width, window[0], halo=self._halo, multiple=multiple),
+        )
+
+    def _window(self, width: int, height: int) -> tuple[int, int]:
+        if self._tile == "off":
+            return width, height
+        if isinstance(self._tile, tuple):
+            return self._tile
+        spec = self.model.spec
+        allowed = max(self._max_memory // (self._streams * memory.bytes_per_pixel(spec)), 1)
+        if spec.receptive_radius is None:
+            if width * height <= allowed * self._streams:
+                return width, height
+            _LOG.warning(
+                "%dx%d pixels need more than max_memory in one go; tiles of %s differ a little from the whole picture",
+                width, height, spec.variant,
+            )  # fmt: skip
+        return tiling.choose_window(
+            (width, height),
+            halo=self._halo,
+            streams=self._streams,
+            largest_area=min(allowed, (_LARGE_ENOUGH * self._halo) ** 2),
+            multiple=spec.size_multiple,
+        )
+
+    def _run(self, plane: Image, plan: tiling.TilePlan, progress: Progress | None, *, clip: bool) -> Image:
+        scale = self.scale
+        result = np.empty((plane.shape[0] * scale, plane.shape[1] * scale, plane.shape[2]), dtype=plane.dtype)
+        session = self._session(self._network(plane, plan))
+        in_bytes = plane.dtype == np.uint8
+
+        def enlarge_tile(tile: tiling.Tile) -> None:
+            rows, columns = tile.rows, tile.columns
+            source = plane[rows.start : rows.end, columns.start : columns.end]
+            enlarged = session.run(source[None]) if in_bytes else _run_float(session, source)
+            core = enlarged[0][
+                (rows.core_start - rows.start) * scale : (rows.core_end - rows.start) * scale,
+                (columns.core_start - columns.start) * scale : (columns.core_end - columns.start) * scale,
+            ]
+            result[
+                rows.core_start * scale : rows.core_end * scale,
+                columns.core_start * scale : columns.core_end * scale,
+            ] = core if in_bytes else _from_float(core, plane.dtype, clip=clip)
+
+        futures = {self._pool.submit(enlarge_tile, tile) for tile in plan}
+        pending = futures
+        try:
+            while pending:
+                done, pending = wait(pending, timeout=0.2 if progress else None, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+                if progress:
+                    progress(len(futures) - len(pending), len(futures))
+        finally:
+            for future in pending:
+                future.cancel()
+            wait(pending)
+        return result
+
+    def _network(self, plane: Image, plan: tiling.TilePlan) -> Network:
+        """Return what to run: for exactly this window if enough pixels of that size went by to pay for compiling it."""
+        window = plan.window
+        with self._lock:
+            pixels = self._pixels_of_size.get(window, 0) + len(plan) * window[0] * window[1]
+            self._pixels_of_size[window] = pixels
+        same = all(span.end - span.start == window[0] for span in plan.columns)
+        same = same and all(span.end - span.start == window[1] for span in plan.rows)
+        return Network(
+            model=self.model,
+            fused=self._fused,
+            io="uint8" if plane.dtype == np.uint8 else "float32",
+            grey=plane.shape[2] == 1,
+            size=window if same and pixels >= _PIXELS_WORTH_COMPILING else None,
+        )
+
+    def _session(self, network: Network) -> Session:
+        with self._lock:
+            session = self._sessions.pop(network, None)
+            if session is None:
+                session = self._backend.open(network, self._settings)
+            self._sessions[network] = session  # the newest last
+            while len(self._sessions) > _SESSIONS_KEPT:
+                self._sessions.pop(next(iter(self._sessions)))  # whoever still runs it keeps it alive
+            return session
+
+
+def _run_float(session: Session, source: Image) -> npt.NDArray[np.float32]:
+    """Run [h, w, c] of any type but uint8 and return [1, H, W, c] of 0..1."""
+    values = source.astype(np.float32)
+    if source.dtype == np.uint16:
+        values /= np.float32(65535)
+    output = session.run(np.ascontiguousarray(values.transpose(2, 0, 1)[None]))
+    if not np.isfinite(output).all():
+        msg = "the network made values that are not numbers"
+        raise InferenceError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")
+    return np.asarray(output.transpose(0, 2, 3, 1), dtype=np.float32)
+
+
+def _from_float(values: npt.NDArray[np.float32], dtype: np.dtype[Any], *, clip: bool) -> Image:
+    if clip or dtype == np.uint16:
+        values = np.clip(values, 0, 1)
+    return np.rint(values * 65535).astype(dtype) if dtype == np.uint16 else values.astype(dtype)
+
+
+def _enlarged_shape(image: Image, scale: int) -> tuple[int, ...]:
+    return image.shape[0] * scale, image.shape[1] * scale, *image.shape[2:]
+
+
+def _checked_tile(tile: TileSize) -> TileSize:
+    sizes = (tile, tile) if isinstance(tile, int) else tile
+    if isinstance(sizes, tuple):
+        if len(sizes) == 2 and all(isinstance(size, int) and size > 0 for size in sizes):  # noqa: PLR2004 - width, height
+            return sizes
+    elif sizes in {"auto", "off"}:
+        return sizes
+    msg = f"tile {tile!r} is not a size"
+    raise InputError(msg, hint='give "auto", "off", a number of pixels or (width, height)')
+
+
+def _usable_cores() -> int:
+    """Return the physical cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        usable = len(os.sched_getaffinity(0))
+    else:
+        usable = os.cpu_count() or 1
+    return max(min(usable, psutil.cpu_count(logical=False) or usable), 1)
