@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageFile, features
@@ -24,6 +23,9 @@ from paragon_core.media.picture import Array, Picture, full_scale
 from paragon_core.media.png import colour_chunks
 from paragon_core.media.tiff import exif_of_tiff
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 #: Pictures with more pixels are refused unless the caller says otherwise: a small file can claim any size.
 MAX_PIXELS = 2**28
 
@@ -41,6 +43,8 @@ _SEPARATE_PLANES = 2
 _REDUCED_RESOLUTION = 1
 _DNG_VERSION = 0xC612
 _SIDEWAYS = {5, 6, 7, 8}
+#: Pillow's names for what many builds of libtiff leave out.
+_RARE_COMPRESSIONS = {"lzma", "zstd", "webp"}
 _LOSSY_TIFF = {"jpeg", "tiff_jpeg", "webp"}
 _PNG_BIT_DEPTH_AT = 24
 _HINT_CONVERT = "convert it to an 8- or 16-bit RGB or grey picture (PNG, say) with an image editor first"
@@ -60,7 +64,13 @@ def open_header(stream: BinaryIO, name: FormatName) -> ImageFile.ImageFile:
         msg = f"the installed Pillow cannot read {FORMATS[name].title}"
         raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or convert the picture to PNG")
     stream.seek(0)
-    return _OPENERS[name](stream)
+    try:
+        return _OPENERS[name](stream)
+    except SyntaxError as error:
+        if name != "tiff" or not str(error).startswith("unknown"):
+            raise
+        msg = "it is a TIFF with an unusual arrangement of pixels"
+        raise UnsupportedFormatError(msg, hint=_HINT_CONVERT) from error
 
 
 def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
@@ -94,16 +104,13 @@ def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
     array = as_stored(array, turned)
     if converted_to:
         notes.append("its CMYK colours were converted to sRGB")
-    if grey_alpha := array.shape[2:] == (2,):
-        array = array[..., [0, 0, 0, 1]]
     icc = converted_to or image.info.get("icc_profile")
-    fitting = fitting_icc(icc, grey=array.ndim == 2 or grey_alpha)  # noqa: PLR2004 - axes
+    fitting = fitting_icc(icc, grey=array.shape[2:] in {(), (2,)})
     if icc and not fitting:
         notes.append("its colour profile is damaged or meant for other kinds of pixels, and was left out")
     xmp = image.info.get("xmp")
     return Picture(
         array=array,
-        grey_alpha=grey_alpha,
         format=name,
         lossless=_is_lossless(image, stream, name),
         icc=fitting,
@@ -164,7 +171,14 @@ def _load(image: ImageFile.ImageFile) -> None:
     if isinstance(image, TiffImageFile):
         # With its memory at hand, Pillow does not ask its process-wide limit, which `_check_size` stands in for.
         image.im = Image.new(image.mode, stored_size(image)).im
-    image.load()
+    try:
+        image.load()
+    except OSError as error:
+        compression = image.info.get("compression")
+        if compression not in _RARE_COMPRESSIONS:
+            raise
+        msg = f"it is a TIFF compressed by {compression}, which cannot be read here"
+        raise UnsupportedFormatError(msg, hint="save it with LZW or Deflate compression, or none") from error
 
 
 def _turned_by_pillow(image: ImageFile.ImageFile) -> int:
@@ -224,6 +238,8 @@ def _with_transparent_colour(array: Array, image: ImageFile.ImageFile, stream: B
         if image.mode == "L":  # the number is counted in the file's own depth, Pillow has widened the pixels to 8 bits
             stream.seek(_PNG_BIT_DEPTH_AT)
             colour = colour * 255 // (2 ** stream.read(1)[0] - 1)
+        elif image.mode == "1":  # counted as 0 and 1, or as 0 and 255, depending on Pillow's version
+            colour = 255 * bool(colour)
     alpha = (array != np.asarray(colour)).any(axis=2, keepdims=True) * np.asarray(full_scale(array), array.dtype)
     return np.concatenate([array, alpha.astype(array.dtype)], axis=2)
 

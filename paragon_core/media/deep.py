@@ -8,12 +8,16 @@ for every compression and layout that Pillow's decoders know.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL.ImageFile import ImageFile
 
-from paragon_core.media.picture import Array
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL.ImageFile import ImageFile
+
+    from paragon_core.media.picture import Array
 
 _OTHER_ORDER = {"B": "L", "L": "B"}
 _NATIVE_ORDER = "L" if sys.byteorder == "little" else "B"

@@ -13,18 +13,20 @@ BMP    8 bits, no alpha, no metadata: the orientation tag is applied to the pixe
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, features
+from PIL import ExifTags, Image, features
 from PIL.PngImagePlugin import PngInfo
 
 from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
-from paragon_core.media.formats import ImageFormat
 from paragon_core.media.metadata import as_viewed, fitting_icc, plain_exif
 from paragon_core.media.picture import Array, Picture, with_depth
 from paragon_core.media.png import COMPRESSION_LEVEL, write_deep
 from paragon_core.media.tiff import write_tiff
+
+if TYPE_CHECKING:
+    from paragon_core.media.formats import ImageFormat
 
 _EXIF_PREFIX = b"Exif\0\0"
 #: What fits in one segment of a JPEG file besides the segment's own name (2-byte length, ITU-T T.81 B.1.1.4).
@@ -74,11 +76,14 @@ def encode(picture: Picture, target: ImageFormat) -> tuple[memoryview, tuple[str
     picture = fit(picture, target)
     notes: list[str] = []
     array = _stored_pixels(picture, target, notes)
-    icc = fitting_icc(picture.icc, grey=array.ndim == 2 or array.shape[2] == 2)  # noqa: PLR2004 - axes, channels
+    icc = fitting_icc(picture.icc, grey=array.shape[2:] in {(), (2,)})
     exif, xmp = plain_exif(picture.exif), picture.xmp
     if target.name == "jpeg":
         exif = _short_enough(exif, _LONGEST_JPEG_EXIF, "EXIF block", notes)
         xmp = _short_enough(xmp, _LONGEST_JPEG_XMP, "XMP packet", notes)
+    if target.name in {"tiff", "avif"} and exif is not None and not _is_readable(exif):  # the others copy it unread
+        notes.append("its EXIF block is damaged")
+        exif = None
     if picture.icc and (icc is None or not target.metadata):
         notes.append(f"its colour profile does not go into this {target.title} file")
 
@@ -107,9 +112,8 @@ def _stored_pixels(picture: Picture, target: ImageFormat, notes: list[str]) -> A
         notes.append(f"{target.title} holds 8 bits per channel, the picture has more")
         array = with_depth(array, np.uint8)
     # Grey with alpha exists in PNG and in TIFF; Pillow, and thus Paragon, reads the latter with 8 bits only.
-    if picture.grey_alpha and (target.name == "png" or (target.name == "tiff" and array.dtype == np.uint8)):
-        grey = array[..., :3].mean(axis=2, dtype=np.float32)
-        array = np.stack([np.rint(grey).astype(array.dtype), array[..., 3]], axis=2)
+    if array.shape[2:] == (2,) and target.name != "png" and not (target.name == "tiff" and array.dtype == np.uint8):
+        array = array[..., [0, 0, 0, 1]]
     return array if target.metadata else as_viewed(array, picture.orientation)
 
 
@@ -118,6 +122,18 @@ def _short_enough(block: bytes | None, limit: int, words: str, notes: list[str])
         notes.append(f"its {words} is too long for a JPEG file")
         return None
     return block
+
+
+def _is_readable(exif: bytes) -> bool:
+    block = Image.Exif()
+    try:
+        block.load(exif)
+        for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            block.get_ifd(directory)
+        block.tobytes()
+    except Exception:  # noqa: BLE001 - Pillow raises nearly every type there is on damaged blocks
+        return False
+    return True
 
 
 def _options(

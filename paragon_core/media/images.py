@@ -6,11 +6,9 @@ PNG, JPEG, WebP, TIFF, BMP, and AVIF where Pillow has it. See `decoding` and `en
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image
 
@@ -20,6 +18,10 @@ from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS, HEAD_LENGTH, FormatName, foreign_name, format_of_name, sniff
 from paragon_core.media.picture import Picture
 from paragon_core.media.whole_files import whole_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["MAX_PIXELS", "ImageHeader", "Picture", "read_header", "read_image", "write_image"]
 

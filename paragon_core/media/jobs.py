@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from paragon_core.errors import InputError, JobError, OutOfMemoryError, ParagonError
 from paragon_core.media.encoding import fit
 from paragon_core.media.formats import format_of_name
 from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write_image
-from paragon_core.media.picture import Array, Picture
 from paragon_core.media.tasks import Task, plan
 from paragon_core.media.whole_files import prepare_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from paragon_core.media.picture import Array, Picture
 
 __all__ = ["PICTURES_AT_ONCE", "Outcome", "State", "Task", "is_done", "plan", "run"]
 
@@ -61,7 +64,7 @@ def run(
 
     Args:
         tasks: from `plan`.
-        upscale: takes HxW, HxWx3 or HxWx4 and returns the same ``scale`` times as high and wide, with the same dtype;
+        upscale: takes the array of a `Picture` and returns it ``scale`` times as high and wide, with the same dtype;
             called in the calling thread only.
         scale: enlargement.
         report: called in the calling thread with each outcome, in the order of the tasks.

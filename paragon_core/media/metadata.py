@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _IMAGE_WIDTH, _IMAGE_LENGTH = 0x0100, 0x0101
 _PIXEL_X, _PIXEL_Y = 0xA002, 0xA003

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.media.formats import FormatName
 from paragon_core.media.metadata import orientation, with_size
+
+if TYPE_CHECKING:
+    from paragon_core.media.formats import FormatName
 
 Array = npt.NDArray[Any]
 
@@ -19,10 +21,8 @@ class Picture:
     """The pixels of an image file and everything around them that is kept."""
 
     array: Array
-    """HxW (grey), HxWx3 (RGB) or HxWx4 (RGB and alpha, not premultiplied); uint8, uint16 or float32 in 0..1. Pixels
-    are as stored: the orientation tag has not been applied."""
-    grey_alpha: bool = False
-    """Whether the file holds grey and alpha: ``array`` then has four channels, of which the first three agree."""
+    """HxW (grey), HxWx2 (grey and alpha), HxWx3 (RGB) or HxWx4 (RGB and alpha); uint8, uint16, or float32 in 0..1.
+    Alpha is not premultiplied. Pixels are as stored: the orientation tag has not been applied."""
     format: FormatName
     """Format of the file that was read."""
     lossless: bool
@@ -53,12 +53,17 @@ class Picture:
     @property
     def has_alpha(self) -> bool:
         """Whether there is an alpha channel."""
-        return self.array.ndim == 3 and self.array.shape[2] == 4  # noqa: PLR2004 - axes and channels
+        return self.array.shape[2:] in {(2,), (4,)}
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether there is one channel besides alpha."""
+        return self.array.shape[2:] in {(), (2,)}
 
     @property
     def opaque(self) -> bool:
         """Whether nothing in the picture lets the background through."""
-        return not self.has_alpha or bool((self.array[..., 3] == full_scale(self.array)).all())
+        return not self.has_alpha or bool((self.array[..., -1] == full_scale(self.array)).all())
 
     def with_array(self, array: Array) -> Picture:
         """Return the picture with other pixels of the same kind; the sizes stated in EXIF follow."""
@@ -70,7 +75,7 @@ class Picture:
         """Return the picture without its alpha channel."""
         if not self.has_alpha:
             return self
-        return replace(self, array=self.array[..., 0] if self.grey_alpha else self.array[..., :3], grey_alpha=False)
+        return replace(self, array=self.array[..., 0 if self.is_grey else slice(3)])
 
 
 def full_scale(array: Array) -> int:

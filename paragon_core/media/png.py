@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from paragon_core.media.picture import Array
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from paragon_core.media.picture import Array
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paragon_core.errors import InputError, MediaError
 from paragon_core.media.formats import EXTENSIONS, FORMATS, FormatName, format_of_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 _WILDCARDS = frozenset("*?[")
 _ANY_DEPTH = "**"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import zlib
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
-from paragon_core.media.picture import Array
+if TYPE_CHECKING:
+    from paragon_core.media.picture import Array
 
 #: Tags of the main directory that describe the picture rather than its storage: they belong to EXIF elsewhere.
 DESCRIPTIVE_TAGS = (

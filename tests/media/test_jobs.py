@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from paragon_core.errors import InferenceError, InputError, JobError, MediaError, OutOfMemoryError
+from paragon_core.media.images import Picture, read_image, write_image
+from paragon_core.media.jobs import Outcome, Task, is_done, plan, run
+from paragon_core.media.whole_files import UNFINISHED, whole_file
+from tests.media import samples
+
+if TYPE_CHECKING:
+    from paragon_core.media.picture import Array
+
+
+def twice(array: Array) -> Array:
+    """Enlarge by repeating pixels."""
+    return array.repeat(2, axis=0).repeat(2, axis=1)
+
+
+def save(path: Path, seed: int = 0, size: tuple[int, int] = (6, 5), channels: int = 3) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = samples.pixels(seed, size[1], size[0], channels)
+    write_image(path, Picture(array=pixels, format="png", lossless=True))
+    return path
+
+
+def leftovers(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.name.endswith(UNFINISHED)]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_a_folder_is_enlarged(tmp_path: Path, at_once: int) -> None:
+    names = [f"{folder}{index}.png" for folder in ("", "sub/", "sub/deep/") for index in range(4)]
+    for seed, name in enumerate(names):
+        save(tmp_path / "in" / name, seed)
+    tasks = plan([tmp_path / "in"], tmp_path / "out", suffix="")
+    reported: list[Outcome] = []
+    outcomes = run(tasks, twice, scale=2, at_once=at_once, report=reported.append)
+    assert list(outcomes) == reported
+    assert [outcome.task for outcome in outcomes] == list(tasks)
+    assert {(outcome.state, outcome.size) for outcome in outcomes} == {("written", (12, 10))}
+    for name in names:
+        expected = twice(read_image(tmp_path / "in" / name).array)
+        assert np.array_equal(read_image(tmp_path / "out" / name).array, expected)
+
+
+@given(st.lists(st.booleans(), max_size=12), st.integers(1, 4))
+def test_any_mix_of_good_and_bad_keeps_its_order(
+    tmp_path_factory: pytest.TempPathFactory, good: list[bool], at_once: int
+) -> None:
+    folder = tmp_path_factory.mktemp("mix")
+    for index, fine in enumerate(good):
+        path = save(folder / "in" / f"{index:02}.bmp", index)
+        if not fine:
+            path.write_bytes(path.read_bytes()[:40])
+    tasks = [
+        Task(source=folder / "in" / f"{i:02}.bmp", target=folder / "out" / f"{i:02}.bmp") for i in range(len(good))
+    ]
+    outcomes = run(tasks, twice, scale=2, at_once=at_once)
+    assert [outcome.state == "written" for outcome in outcomes] == good
+    assert [task.target.exists() for task in tasks] == good
+    assert not leftovers(folder)
+
+
+def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the network is, no more than ``at_once`` pictures are between being read and being written."""
+    tasks = plan([save(tmp_path / f"{index}.bmp") for index in range(12)], tmp_path / "out", suffix="")
+    alive, most, lock = 0, 0, threading.Lock()
+
+    def reading(path: Path, *, max_pixels: int) -> Picture:
+        nonlocal alive, most
+        with lock:
+            alive += 1
+            most = max(most, alive)
+        return read_image(path, max_pixels=max_pixels)
+
+    def writing(path: Path, picture: Picture) -> tuple[str, ...]:
+        nonlocal alive
+        time.sleep(0.01)
+        notes = write_image(path, picture)
+        with lock:
+            alive -= 1
+        return notes
+
+    monkeypatch.setattr("paragon_core.media.jobs.read_image", reading)
+    monkeypatch.setattr("paragon_core.media.jobs.write_image", writing)
+    run(tasks, twice, scale=2, at_once=3)
+    assert alive == 0
+    assert 2 <= most <= 3
+
+
+def test_files_are_read_and_written_while_the_network_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = plan([save(tmp_path / f"{index}.bmp") for index in range(8)], tmp_path / "out", suffix="")
+
+    def slowly(path: Path, *, max_pixels: int) -> Picture:
+        time.sleep(0.05)
+        return read_image(path, max_pixels=max_pixels)
+
+    def enlarge(array: Array) -> Array:
+        time.sleep(0.05)
+        return twice(array)
+
+    monkeypatch.setattr("paragon_core.media.jobs.read_image", slowly)
+    start = time.perf_counter()
+    run(tasks, enlarge, scale=2, at_once=3)
+    assert time.perf_counter() - start < 0.7  # 0.8 one after another, 0.45 at best
+
+
+def test_what_is_done_is_skipped(tmp_path: Path) -> None:
+    tasks = plan([save(tmp_path / f"{index}.png", index) for index in range(3)], tmp_path / "out", suffix="")
+    run(tasks[:2], twice, scale=2)
+    before = tasks[0].target.stat().st_mtime_ns
+    assert [outcome.state for outcome in run(tasks, twice, scale=2)] == ["skipped", "skipped", "written"]
+    assert tasks[0].target.stat().st_mtime_ns == before
+    assert [outcome.state for outcome in run(tasks, twice, scale=2, overwrite=True)] == ["written"] * 3
+
+
+def test_what_is_older_or_broken_is_made_again(tmp_path: Path) -> None:
+    task = Task(source=save(tmp_path / "a.png"), target=tmp_path / "b.png")
+    run([task], twice, scale=2)
+    assert is_done(task, scale=2)
+    os.utime(task.target, (1, 1))
+    assert not is_done(task, scale=2)
+    run([task], twice, scale=2)
+    assert is_done(task, scale=2)
+    whole = task.target.read_bytes()
+    for broken in (whole[:-5], whole[:30], b""):
+        task.target.write_bytes(broken)
+        assert not is_done(task, scale=2)
+
+
+def test_a_picture_of_another_size_is_not_replaced(tmp_path: Path) -> None:
+    task = Task(source=save(tmp_path / "a.png"), target=save(tmp_path / "b.png", 1, (50, 50)))
+    before = task.target.read_bytes()
+    (outcome,) = run([task], twice, scale=2)
+    assert isinstance(outcome.error, JobError)
+    assert "--overwrite" in outcome.error.hint
+    assert task.target.read_bytes() == before
+    assert run([task], twice, scale=2, overwrite=True)[0].state == "written"
+
+
+def test_a_turned_photo_stored_without_metadata_counts_as_done(tmp_path: Path) -> None:
+    block = Image.Exif()
+    block[0x0112] = 6
+    Image.new("RGB", (8, 4)).save(tmp_path / "a.jpg", exif=block)
+    task = Task(source=tmp_path / "a.jpg", target=tmp_path / "a.bmp")
+    assert run([task], twice, scale=2)[0].state == "written"
+    assert read_image(task.target).size == (8, 16)
+    assert run([task], twice, scale=2)[0].state == "skipped"
+
+
+@pytest.mark.parametrize(
+    "error", [InferenceError("no", hint="yes"), OutOfMemoryError("no", hint="yes"), MemoryError(), InputError("no")]
+)
+def test_errors_of_the_network_concern_one_picture(tmp_path: Path, error: Exception) -> None:
+    tasks = plan([save(tmp_path / f"{index}.png", size=(6 + index, 5)) for index in range(3)], suffix="_2x")
+
+    def enlarge(array: Array) -> Array:
+        if array.shape[1] == 7:
+            raise error
+        return twice(array)
+
+    assert [outcome.state for outcome in run(tasks, enlarge, scale=2)] == ["written", "failed", "written"]
+    assert not tasks[1].target.exists()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bug"), KeyboardInterrupt()])
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_bugs_and_interrupts_leave_whole_files_only(tmp_path: Path, error: BaseException, at_once: int) -> None:
+    tasks = plan([save(tmp_path / f"{index}.png", size=(40, 40)) for index in range(6)], tmp_path / "out", suffix="")
+    calls = 0
+
+    def enlarge(array: Array) -> Array:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise error
+        return twice(array)
+
+    with pytest.raises(type(error)):
+        run(tasks, enlarge, scale=2, at_once=at_once)
+    assert not leftovers(tmp_path)
+    for task in tasks:
+        assert not task.target.exists() or read_image(task.target).size == (80, 80)
+
+
+def test_transparency_for_jpeg_is_refused_before_the_work(tmp_path: Path) -> None:
+    calls = 0
+
+    def enlarge(array: Array) -> Array:
+        nonlocal calls
+        calls += 1
+        assert array.ndim == 3
+        assert array.shape[2] == 3
+        return twice(array)
+
+    clear, opaque = save(tmp_path / "clear.png", channels=4), tmp_path / "opaque.png"
+    array: Any = samples.pixels(0, 5, 6, 4)
+    array[..., 3] = 255
+    write_image(opaque, Picture(array=array, format="png", lossless=True))
+    first, second = run(plan([clear, opaque], tmp_path / "out", suffix="", target_format="jpeg"), enlarge, scale=2)
+    assert isinstance(first.error, InputError)
+    assert "clear.png" in str(first.error)
+    assert second.state == "written"
+    assert calls == 1
+
+
+def test_grey_with_alpha_comes_back_as_such(tmp_path: Path) -> None:
+    Image.fromarray(samples.pixels(0, 5, 6, 2)).save(tmp_path / "a.png")
+    run([Task(source=tmp_path / "a.png", target=tmp_path / "b.png")], twice, scale=2)
+    with Image.open(tmp_path / "b.png") as result:
+        assert result.mode == "LA"
+
+
+def test_at_least_one_picture(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="at least one"):
+        run([], twice, scale=2, at_once=0)
+    assert run([], twice, scale=2) == ()
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    (tmp_path / "out").write_text("in the way")
+    called = False
+
+    def enlarge(array: Array) -> Array:
+        nonlocal called
+        called = True
+        return twice(array)
+
+    (outcome,) = run([Task(source=tmp_path / "a.png", target=tmp_path / "out" / "a.png")], enlarge, scale=2)
+    assert isinstance(outcome.error, MediaError)
+    assert not called
+    (outcome,) = run([Task(source=tmp_path / "a.png", target=tmp_path)], enlarge, scale=2)
+    assert isinstance(outcome.error, InputError)  # no ending
+    (tmp_path / "b.png").mkdir()
+    (outcome,) = run([Task(source=tmp_path / "a.png", target=tmp_path / "b.png")], enlarge, scale=2)
+    assert isinstance(outcome.error, MediaError)
+
+
+def test_the_names_of_whole_files_are_kept_until_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+    with contextlib.suppress(RuntimeError), whole_file(path) as stream:
+        stream.write(b"half")
+        assert path.read_text() == "old"
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    with whole_file(path) as stream:
+        stream.write(b"new")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def start(script: str, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+FILL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from paragon_core.media.jobs import Task, run
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
+(outcome,) = run([Task(source=Path(sys.argv[1]), target=Path(sys.argv[2]))], lambda _: noise, scale=80)
+print(type(outcome.error).__name__, outcome.error, outcome.error.hint, sep="|")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+def test_a_full_disk(tmp_path: Path) -> None:
+    """The limit on the size of files stands in for a full disk: the operating system refuses to write on."""
+    source, target = save(tmp_path / "a.png"), tmp_path / "b.png"
+    target.write_bytes(b"broken")
+    process = start(FILL_DISK, source, target)
+    output, errors = process.communicate(timeout=60)
+    assert output.startswith("MediaError|cannot write"), errors
+    assert output.rstrip().split("|")[2]
+    assert target.read_bytes() == b"broken"
+    assert not leftovers(tmp_path)
+
+
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+from paragon_core.media.jobs import Task, run
+from paragon_core.media.images import read_image
+picture = read_image(Path(sys.argv[1]))
+if os.geteuid() == 0:
+    os.setegid(65534), os.seteuid(65534)
+import paragon_core.media.jobs as jobs
+jobs.read_image = lambda path, max_pixels: picture
+task = Task(source=Path(sys.argv[1]), target=Path(sys.argv[2]))
+(outcome,) = run([task], lambda array: array, scale=1, overwrite=True)
+print(type(outcome.error).__name__, outcome.error, outcome.error.hint, sep="|")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be made read-only for their owner on Windows")
+def test_a_read_only_folder(tmp_path: Path) -> None:
+    source = save(tmp_path / "a.png")
+    (tmp_path / "out").mkdir(mode=0o555)
+    output, errors = start(READ_ONLY, source, tmp_path / "out" / "a.png").communicate(timeout=60)
+    assert output.startswith("MediaError|cannot write"), errors
+    assert "may write to" in output
+    assert not list((tmp_path / "out").iterdir())
+
+
+SLOW_JOB = """
+import sys, time
+from pathlib import Path
+from paragon_core.media.jobs import plan, run
+def enlarge(array):
+    time.sleep(0.02)
+    return array.repeat(8, axis=0).repeat(8, axis=1)
+try:
+    run(plan([sys.argv[1]], sys.argv[2], suffix=""), enlarge, scale=8, report=lambda _: print("one", flush=True))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that reaches one process only")
+def test_a_real_interrupt_leaves_whole_files_only(tmp_path: Path) -> None:
+    for index in range(40):
+        save(tmp_path / "in" / f"{index:02}.png", index, (60, 60))
+    process = start(SLOW_JOB, tmp_path / "in", tmp_path / "out")
+    assert process.stdout is not None
+    for _ in range(5):
+        process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    made = list((tmp_path / "out").iterdir())
+    assert 5 <= len(made) < 40
+    assert not leftovers(tmp_path)
+    assert {read_image(path).size for path in made} == {(480, 480)}
