@@ -134,7 +134,15 @@ class ProBlock:
     """1x1, 64 to C: from the softmax over the tokens to the step's result, LayerScale included."""
 
 
-Block = NanoBlock | StreamBlock | PhotoBlock | ProBlock
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ResidualGroup:
+    """``x + blocks(x)``: v6 has a skip around each group of its body."""
+
+    blocks: tuple[NanoBlock, ...]
+    """The group's blocks in order."""
+
+
+Block = NanoBlock | StreamBlock | PhotoBlock | ProBlock | ResidualGroup
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -363,6 +371,14 @@ def border_strips(up: Convolution, out: Convolution, scale: int) -> BorderStrips
     )
 
 
+def absorb_skip(conv: Convolution) -> Convolution:
+    """Return ``x + conv(x)`` as one convolution: an identity on the centre tap."""
+    weight = conv.weight.copy()
+    middle = weight.shape[2] // 2
+    weight[:, :, middle, middle] += np.eye(weight.shape[0])
+    return replace(conv, weight=weight)
+
+
 def absorb_gain(out: Convolution, gain: float) -> Convolution:
     """Return conv_out with detail_gain inside: it multiplies the bias too (spec §1)."""
     return replace(out, weight=out.weight * gain, bias=out.bias * gain)
@@ -384,11 +400,17 @@ def fuse_arrays(spec: ModelSpec, arrays: Arrays) -> FusedWeights:
         soften = Convolution(weight=kernel, bias=np.zeros(channels), padding=(3, 3), groups=channels)
     prefixes = [f"body.{group}.blocks.{block}." for group in range(spec.groups) for block in range(spec.blocks)]
     fuse_block = {"realtime": _nano_block, "stream": _stream_block, "photo": _photo_block, "pro": _pro_block}
+    blocks = tuple(fuse_block[spec.variant](spec, arrays, prefix, index) for index, prefix in enumerate(prefixes))
+    conv_mid = _convolution(arrays, "conv_mid", padding=1)
+    if spec.revision == "v6":
+        starts = range(0, spec.block_count, spec.blocks)
+        blocks = tuple(ResidualGroup(blocks=blocks[start : start + spec.blocks]) for start in starts)
+        conv_mid = absorb_skip(conv_mid)
     return FusedWeights(
         spec=spec,
         conv_in=_convolution(arrays, "conv_in", padding=1),
-        blocks=tuple(fuse_block[spec.variant](spec, arrays, prefix, index) for index, prefix in enumerate(prefixes)),
-        conv_mid=_convolution(arrays, "conv_mid", padding=1),
+        blocks=blocks,
+        conv_mid=conv_mid,
         soften=soften,
         tail=Tail(detail=collapse_tail(up, out, spec.scale), base=base_as_cells(spec.scale, channels)),
         border=border_strips(up, out, spec.scale),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paragon_core.fuse import NanoBlock, PhotoBlock, ProBlock, StreamBlock
+from paragon_core.fuse import NanoBlock, PhotoBlock, ProBlock, ResidualGroup, StreamBlock
 from paragon_core.network.attention import from_windows, join_heads, split_heads, to_windows
 from paragon_core.network.blocks import gated_product, root_mean_square
 
@@ -199,6 +199,19 @@ class Border(nn.Module):
         image[..., -1] -= columns[:, 1]
 
 
+class FusedResidualGroup(nn.Module):
+    """See `fuse.ResidualGroup`."""
+
+    def __init__(self, weights: ResidualGroup) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*(_block(block) for block in weights.blocks))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``x`` [B, C, H, W] to the same shape."""
+        result: Tensor = self.blocks(x).add_(x)
+        return result
+
+
 def _block(weights: Block) -> nn.Module:
     match weights:
         case NanoBlock():
@@ -210,6 +223,8 @@ def _block(weights: Block) -> nn.Module:
             if weights.attention is None:
                 return convolutional
             return nn.Sequential(convolutional, FusedAttention(weights.attention))
+        case ResidualGroup():
+            return FusedResidualGroup(weights)
         case ProBlock():
             return FusedProBlock(weights)
 
@@ -228,7 +243,8 @@ class FusedParagonSR2(nn.Module):
 
         Args:
             weights: of 3 channels, or of 1 after `fuse.for_grey`.
-            dtype: of weights and maps: float32, float16, bfloat16 or float64.
+            dtype: of the features: float32, float16, bfloat16 or float64. In half precision the image, its base path
+                and the result stay float32: the base is most of the picture, and bfloat16 has fewer bits than a pixel.
             device: where to put it.
 
         """
@@ -241,7 +257,10 @@ class FusedParagonSR2(nn.Module):
         self.tail_detail = _convolution(weights.tail.detail)
         self.tail_base = _convolution(weights.tail.base)
         self.border = Border(weights.border, weights.spec.scale)
-        self.to(device=device, dtype=dtype)
+        self.image_dtype = torch.promote_types(dtype, torch.float32)
+        for child in self.children():
+            of_image = child is self.soften or child is self.tail_base
+            child.to(device=device, dtype=self.image_dtype if of_image else dtype)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
         self.eval()
 
@@ -254,14 +273,14 @@ class FusedParagonSR2(nn.Module):
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Enlarge ``x`` [B, channels, H, W] to [B, channels, sH, sW]; arguments as for `network.ParagonSR2`.
 
-        ``x`` has the network's type and device; the result is not clamped, and not contiguous in memory.
+        ``x`` has `image_dtype`, and so has the result, which is not clamped, and not contiguous in memory.
         """
         x = x.contiguous(memory_format=torch.channels_last)
-        features = self.conv_in(x)
+        features = self.conv_in(x.to(self.conv_in.weight.dtype))
         if prev_feat is not None:
             features = (1 - blend) * features + blend * prev_feat
         merged = self.conv_mid(self.body(features))
-        cells = self.tail_detail(merged).add_(self.tail_base(self.soften(x)))
+        cells = self.tail_base(self.soften(x)).add_(self.tail_detail(merged))
         first = self.scale - 1
         image = functional.pixel_shuffle(cells, self.scale)[:, :, first:-1, first:-1]
         self.border(merged, image)

@@ -45,7 +45,7 @@ class ModelSpec:
     variant: Variant
     """Which block the body is made of."""
     revision: Revision
-    """Oldest upstream version with this arithmetic: v6 Hardswish, v9 plain residuals, v11 LayerScale."""
+    """Oldest upstream version with this arithmetic: v6 Hardswish and skips, v9 plain residuals, v11 LayerScale."""
     scale: int
     """Enlargement along both axes: 2, 3, 4 or 8."""
     channels: int

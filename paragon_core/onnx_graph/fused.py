@@ -10,6 +10,7 @@ from paragon_core.fuse import (
     NanoBlock,
     PhotoBlock,
     ProBlock,
+    ResidualGroup,
     StreamBlock,
     merge_inputs,
 )
@@ -104,6 +105,11 @@ def _block(graph: Graph, value: str, block: Block, name: str) -> str:
             return graph.node("Add", value, _nano(graph, value, block, name))
         case StreamBlock():
             return graph.node("Add", value, _stream(graph, value, block, name))
+        case ResidualGroup():
+            result = value
+            for index, inner in enumerate(block.blocks):
+                result = _block(graph, result, inner, f"{name}.{index}")
+            return graph.node("Add", value, result)
         case PhotoBlock():
             return _photo(graph, value, block, name)
         case ProBlock():

@@ -51,10 +51,15 @@ def write(graph: Graph, image: str, spec: ModelSpec, arrays: Arrays) -> str:
     layers = _Layers(graph, arrays)
     features = layers.convolution(image, "conv_in", padding=1)
     block = {"realtime": _nano, "stream": _stream, "photo": _photo, "pro": _pro}[spec.variant]
-    for index in range(spec.block_count):
-        group, position = divmod(index, spec.blocks)
-        features = block(layers, features, f"body.{group}.blocks.{position}.", spec, index)
-    features = layers.convolution(features, "conv_mid", padding=1)
+    for group in range(spec.groups):
+        before = features
+        for position in range(spec.blocks):
+            index = group * spec.blocks + position
+            features = block(layers, features, f"body.{group}.blocks.{position}.", spec, index)
+        if spec.revision == "v6":
+            features = graph.node("Add", before, features)
+    merged = layers.convolution(features, "conv_mid", padding=1)
+    features = graph.node("Add", features, merged) if spec.revision == "v6" else merged
     enlarged = layers.convolution(features, "up.0", padding=1)
     enlarged = graph.node("DepthToSpace", enlarged, blocksize=spec.scale, mode="CRD")
     detail = layers.convolution(enlarged, "conv_out", padding=1)
