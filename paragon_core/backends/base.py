@@ -34,9 +34,9 @@ class BackendInfo:
     """The device beyond the CPU that it would use ("cuda", "mps"), empty if none."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class Network:
-    """What a session is to compute."""
+    """What a session is to compute; equal for the same model object and the same options."""
 
     model: Model
     """The checkpoint."""
