@@ -77,9 +77,9 @@ def cover(length: int, window: int, *, halo: int, multiple: int = 1) -> tuple[Sp
         InputError: the window has no core left between its halos.
 
     """
-    window = max(window // multiple, 1) * multiple
     if window >= length:
         return (Span(start=0, end=length, core_start=0, core_end=length),)
+    window = max(window // multiple, 1) * multiple
     if window < 2 * halo + multiple:
         msg = f"tiles of {window} pixels are too small: this model needs {halo} extra pixels on each side"
         raise InputError(msg, hint=f"use tiles of at least {math.ceil((2 * halo + 1) / multiple) * multiple} pixels, or auto")
