@@ -88,7 +88,8 @@ class Upscaler:
         self._clip = clip
         self._max_memory = memory.default_limit() if max_memory is None else max_memory
         on_cpu = device == "cpu" or not self._backend.probe().accelerator
-        self._streams = streams or (_usable_cores() if on_cpu else 1)
+        default_streams = _usable_cores() if on_cpu else 1
+        self._streams = default_streams if streams is None else streams
         if self._streams < 1 or self._max_memory < 1:
             msg = f"streams ({streams}) and max_memory ({max_memory}) must be positive"
             raise InputError(msg, hint="leave them out for sensible values")
