@@ -17,7 +17,7 @@ import psutil
 
 from paragon_core import memory, planes, tiling
 from paragon_core.backends import Network, Precision, RunSettings, Session, choose
-from paragon_core.errors import InferenceError, InputError, OutOfMemoryError
+from paragon_core.errors import BackendUnavailableError, InferenceError, InputError, OutOfMemoryError
 from paragon_core.model import Model, load
 from paragon_core.self_check import trusted_precision
 
@@ -99,6 +99,7 @@ class Upscaler:
         self._sessions: dict[Network, Session] = {}
         self._pixels_of_size: dict[tuple[int, int], int] = {}
         self._lock = threading.Lock()
+        self._closed = False
         self._pool = ThreadPoolExecutor(self._streams, thread_name_prefix="paragon")
         if precision != "auto":
             self._session(network)  # so that a precision that does not work is refused now
@@ -129,8 +130,10 @@ class Upscaler:
         self.close()
 
     def close(self) -> None:
-        """Release threads and the runtime's memory; safe to call twice."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Release threads and the runtime's memory once the calls under way have ended; safe to call twice."""
+        with self._lock:
+            self._closed = True
+        self._pool.shutdown(wait=True)  # not cancel_futures: nobody would tell the calls that wait for those futures
         with self._lock:
             for session in self._sessions.values():
                 session.close()
@@ -149,6 +152,7 @@ class Upscaler:
 
         Raises:
             InputError: the picture is not of such a kind.
+            BackendUnavailableError: the upscaler was closed.
             OutOfMemoryError: it does not fit, even in small windows.
             InferenceError: the runtime failed, or made values that are not numbers.
 
@@ -241,7 +245,9 @@ class Upscaler:
                 columns.core_start * scale : columns.core_end * scale,
             ] = core if in_bytes else _from_float(core, plane.dtype, clip=clip)
 
-        futures = {self._pool.submit(enlarge_tile, tile) for tile in plan}
+        with self._lock:
+            self._refuse_if_closed()
+            futures = {self._pool.submit(enlarge_tile, tile) for tile in plan}
         pending = futures
         try:
             while pending:
@@ -274,6 +280,7 @@ class Upscaler:
 
     def _session(self, network: Network) -> Session:
         with self._lock:
+            self._refuse_if_closed()
             session = self._sessions.pop(network, None)
             if session is None:
                 session = self._backend.open(network, self._settings)
@@ -281,6 +288,11 @@ class Upscaler:
             while len(self._sessions) > _SESSIONS_KEPT:
                 self._sessions.pop(next(iter(self._sessions)))  # whoever still runs it keeps it alive
             return session
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            msg = "this upscaler was closed"
+            raise BackendUnavailableError(msg, hint="open a new Upscaler")
 
 
 def _run_float(session: Session, source: Image) -> npt.NDArray[np.float32]:
