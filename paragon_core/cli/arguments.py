@@ -1,0 +1,94 @@
+"""Options that several commands share, and the texts that they take."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paragon_core.model import Model
+
+DEFAULT_MODEL = "realtime-2x"
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def add_debug(parser: argparse.ArgumentParser) -> None:
+    """Add ``--debug``."""
+    parser.add_argument("--debug", action="store_true", help="show where an error came from (traceback) and the logs")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+
+
+def add_model_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the two settings of a network that no checkpoint holds."""
+    parser.add_argument(
+        "--alpha",
+        type=float,
+        metavar="SHARE",
+        help="upsampler_alpha of the checkpoint: softens the picture; 0 for all official models. "
+        "Default: what the file says, else what is known about it",
+    )
+    parser.add_argument(
+        "--window-size",
+        type=int,
+        metavar="PIXELS",
+        help="window_size of a photo checkpoint. Default: as for --alpha",
+    )
+
+
+def load_model(name_or_path: str, arguments: argparse.Namespace) -> Model:
+    """Load the model that the options describe.
+
+    Raises:
+        InputError: there is no such model, or a setting is out of range.
+        CheckpointError: the file is not a usable checkpoint.
+
+    """
+    from paragon_core.model import load  # noqa: PLC0415 - numpy takes longer than --help may
+
+    return load(name_or_path, upsampler_alpha=arguments.alpha, window_size=arguments.window_size)
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Read ``WIDTHxHEIGHT``."""
+    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", text)
+    if match is None or not int(match[1]) or not int(match[2]):
+        msg = f"{text!r} is not a size such as 640x360"
+        raise argparse.ArgumentTypeError(msg)
+    return int(match[1]), int(match[2])
+
+
+def tile_size(text: str) -> str | int | tuple[int, int]:
+    """Read ``auto``, ``off``, a number of pixels or ``WIDTHxHEIGHT``."""
+    if text in {"auto", "off"}:
+        return text
+    if re.fullmatch(r"\d{1,6}", text) and int(text):
+        return int(text)
+    try:
+        return image_size(text)
+    except argparse.ArgumentTypeError as error:
+        msg = f"{text!r} is not auto, off, a number of pixels, or a size such as 512x256"
+        raise argparse.ArgumentTypeError(msg) from error
+
+
+def count(text: str) -> int:
+    """Read a whole number from 1 on."""
+    if not re.fullmatch(r"\d{1,12}", text) or not int(text):
+        msg = f"{text!r} is not a number from 1 on"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def byte_count(text: str) -> int:
+    """Read a number of bytes with a unit: ``1500M``, ``2G``, ``1.5GiB``."""
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if not size:
+        msg = f"{text!r} is not an amount of memory such as 1500M or 2G"
+        raise argparse.ArgumentTypeError(msg)
+    return size

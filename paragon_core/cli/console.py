@@ -1,0 +1,157 @@
+"""Speaking to people: messages and a progress line on stderr, answers on stdout."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+import unicodedata
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_REDRAW_SECONDS = 0.1
+_BAR_COLUMNS = 20
+_SECONDS_BEFORE_AN_ESTIMATE = 1.0
+
+
+def answer(text: str) -> None:
+    """Write what the command was asked for to stdout."""
+    _write(sys.stdout, text + "\n")
+
+
+def answer_json(value: object) -> None:
+    """Write an answer for programs: JSON in ASCII, indented for the people who look at it as well."""
+    answer(json.dumps(value, indent=2))
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Write text to a stream that may be absent (pythonw) or know few characters (a Windows console in cp1252)."""
+    if stream is not None:
+        encoding = stream.encoding or "utf-8"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+class Console:
+    """Messages on stderr, above a progress line that is drawn there if it is a terminal."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._stream = sys.stderr
+        self._quiet = quiet
+        self._shows_progress = not quiet and self._stream is not None and self._stream.isatty()
+        self._drawn = ""
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether there is a progress line: then lines about every single file would only scroll by."""
+        return self._shows_progress
+
+    def say(self, text: str) -> None:
+        """Tell how things are going, unless ``--quiet`` was given."""
+        if not self._quiet:
+            self.insist(text)
+
+    def insist(self, text: str) -> None:
+        """Tell what has to be told even to those who want it quiet: errors and warnings."""
+        drawn = self._drawn
+        self.erase()
+        _write(self._stream, text + "\n")
+        if drawn:
+            self.draw(drawn)
+
+    def error(self, error: Exception, *, about: str = "") -> None:
+        """Tell an error with its remedy, and what it is about if it does not say so itself."""
+        subject = f"{about}: " if about and about not in str(error) else ""
+        self.insist(f"paragon: error: {subject}{error}")
+        if hint := getattr(error, "hint", ""):
+            self.insist(f"  hint: {hint}")
+
+    def draw(self, text: str) -> None:
+        """Draw or redraw the progress line."""
+        if self._shows_progress:
+            columns = shutil.get_terminal_size().columns - 1
+            text = _shortened(text, columns)
+            _write(self._stream, "\r" + text + " " * max(_columns(self._drawn) - _columns(text), 0))
+            self._stream.flush()
+            self._drawn = text
+
+    def erase(self) -> None:
+        """Remove the progress line."""
+        if self._drawn:
+            _write(self._stream, "\r" + " " * _columns(self._drawn) + "\r")
+            self._drawn = ""
+
+
+class Progress:
+    """How far a job over many pictures is, how fast, and how long it will take."""
+
+    def __init__(self, console: Console, pictures: int) -> None:
+        self._console = console
+        self._pictures = pictures
+        self._finished = 0
+        self._skipped = 0
+        self._pixels = 0
+        self._part = 0.0
+        self._start = time.monotonic()
+        self._last_drawn = 0.0
+
+    def advance(self, done: int, total: int) -> None:
+        """Note how much of the picture in the network is done."""
+        self._part = done / total if done < total else 0.0
+        self._draw()
+
+    def finish(self, *, skipped: bool, pixels: int) -> None:
+        """Note that a picture is finished; ``pixels`` are those of its result."""
+        self._finished += 1
+        self._skipped += skipped
+        self._pixels += pixels
+        self._draw()
+
+    def _draw(self) -> None:
+        now = time.monotonic()
+        if self._console.shows_progress and now - self._last_drawn >= _REDRAW_SECONDS:
+            self._last_drawn = now
+            self._console.draw(self.line(now - self._start))
+
+    def line(self, seconds: float) -> str:
+        """Return the progress line after a time."""
+        share = min((self._finished + self._part) / self._pictures, 1.0)
+        bar = ("#" * round(share * _BAR_COLUMNS)).ljust(_BAR_COLUMNS, "-")
+        text = f"[{bar}] {self._finished}/{self._pictures}"
+        worked = self._finished - self._skipped + self._part
+        if seconds >= _SECONDS_BEFORE_AN_ESTIMATE and worked > 0:
+            left = seconds / worked * (self._pictures - self._finished - self._part)
+            if self._pixels:
+                text += f"  {self._pixels / 1e6 / seconds:.1f} Mpixel/s"
+            text += f"  {duration(left)} left"
+        return text
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people write it: 0:07, 12:34, 1:02:03."""
+    minutes, rest = divmod(round(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes; East Asian characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _shortened(text: str, columns: int) -> str:
+    while _columns(text) > columns:
+        text = text[:-1]
+    return text
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Return rows as aligned columns; the last one is not padded."""
+    widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [cell + " " * (width - _columns(cell)) for cell, width in zip(row[:-1], widths, strict=False)]
+        lines.append("  ".join([*cells, row[-1]]).rstrip())
+    return "\n".join(lines)

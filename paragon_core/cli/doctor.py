@@ -1,0 +1,134 @@
+"""``paragon doctor``: what works on this machine, and what helps where it does not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from paragon_core import __version__
+from paragon_core.cli import arguments as options
+from paragon_core.cli.console import Console, answer, answer_json, table
+from paragon_core.cli.exit_codes import NO_BACKEND, OK
+from paragon_core.errors import ParagonError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from paragon_core.backends import BackendInfo
+
+_PACKAGES = ("numpy", "onnx", "onnxruntime", "openvino", "pillow", "safetensors", "torch")
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "doctor",
+        help="tell what works on this machine",
+        description="Tell what works on this machine: each runtime enlarges a small picture. Exit code 3 if none can.",
+    )
+    options.add_json(parser)
+    options.add_debug(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Carry the command out."""
+    del console
+    findings = examine()
+    if arguments.json:
+        answer_json(findings)
+    else:
+        _answer(findings)
+    return OK if any(backend["works"] for backend in findings["backends"]) else NO_BACKEND
+
+
+def examine() -> dict[str, Any]:
+    """Find out what works here, as JSON knows it."""
+    from PIL import features  # noqa: PLC0415 - --help has no time for all these
+
+    from paragon_core.backends import backends  # noqa: PLC0415
+    from paragon_core.media.formats import FORMATS  # noqa: PLC0415
+    from paragon_core.model import bundled  # noqa: PLC0415
+
+    needed = {"jpeg": "jpg", "webp": "webp", "avif": "avif", "png": "zlib", "tiff": "libtiff"}
+    return {
+        "paragon": __version__,
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "backends": [_try(info) for info in backends()],
+        "formats": {name: name not in needed or bool(features.check(needed[name])) for name in FORMATS},
+        "models": list(bundled()),
+    }
+
+
+def _version(package: str) -> str | None:
+    from importlib import metadata  # noqa: PLC0415 - as above
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _try(info: BackendInfo) -> dict[str, Any]:
+    """Let a backend enlarge a small picture: being importable is not yet working."""
+    import numpy as np  # noqa: PLC0415
+
+    from paragon_core.upscaler import Upscaler  # noqa: PLC0415
+
+    found = {
+        "name": info.name,
+        "works": info.available,
+        "version": info.version,
+        "accelerator": info.accelerator,
+        "reason": info.reason,
+        "hint": info.hint,
+    }
+    if not info.available:
+        return found
+    try:
+        start = time.perf_counter()
+        with Upscaler(options.DEFAULT_MODEL, backend=info.name) as upscaler:
+            grey = upscaler(np.full((48, 64, 3), 128, np.uint8))
+            found |= {"precision": upscaler.precision, "seconds": round(time.perf_counter() - start, 2)}
+    except ParagonError as error:
+        return found | {"works": False, "reason": str(error), "hint": error.hint}
+    # A flat picture stays flat wherever the network's own border does not reach.
+    if abs(int(grey[48, 64, 0]) - 128) > 8:  # noqa: PLR2004 - levels of 8 bits
+        hint = "use another backend, and please report it with this output"
+        return found | {"works": False, "reason": "it computes wrong pixels", "hint": hint}
+    return found
+
+
+def _answer(findings: dict[str, Any]) -> None:
+    answer(
+        table(
+            [
+                ("paragon", findings["paragon"]),
+                ("python", f"{findings['python']} ({findings['executable']})"),
+                ("system", findings["system"]),
+                ("processors", str(findings["processors"])),
+                *((name, version or "not installed") for name, version in findings["packages"].items()),
+            ]
+        )
+    )
+    answer("\nruntimes, in the order in which they are tried:")
+    for backend in findings["backends"]:
+        device = f", {backend['accelerator']}" if backend["accelerator"] else ""
+        if backend["works"]:
+            answer(f"  {backend['name']} {backend['version']}: works ({backend['precision']}{device})")
+        else:
+            answer(f"  {backend['name']}: does not work: {backend['reason']}")
+            if backend["hint"]:
+                answer(f"    hint: {backend['hint']}")
+    missing = [name for name, there in findings["formats"].items() if not there]
+    answer(f"\nimage formats: {', '.join(name for name, there in findings['formats'].items() if there)}")
+    if missing:
+        answer(f"  missing in this Pillow: {', '.join(missing)} (hint: pip install --upgrade pillow)")
+    answer(f"boxed models: {', '.join(findings['models'])}")

@@ -1,0 +1,21 @@
+"""What the exit code of a command tells scripts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from paragon_core.errors import BackendError, OutOfMemoryError
+
+OK: Final = 0
+BAD_INPUT: Final = 2
+NO_BACKEND: Final = 3
+OUR_BUG: Final = 70
+INTERRUPTED: Final = 130
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code for an error that was raised on purpose."""
+    # A picture that is too large for the machine is an input it cannot take, whichever runtime noticed.
+    if isinstance(error, BackendError) and not isinstance(error, OutOfMemoryError):
+        return NO_BACKEND
+    return BAD_INPUT

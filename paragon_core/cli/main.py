@@ -1,0 +1,134 @@
+"""The entry point of the command line: one parser, one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from paragon_core import __version__
+from paragon_core.cli import doctor, export, info, models, upscale
+from paragon_core.cli.console import Console
+from paragon_core.cli.exit_codes import BAD_INPUT, INTERRUPTED, OK, OUR_BUG, exit_code
+from paragon_core.errors import AssumptionWarning, ParagonError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_COMMANDS = (upscale, info, export, models, doctor)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: arguments after the program's name; None takes those of the process.
+
+    Returns:
+        0, 2 for bad input, 3 when no backend can do it, 130 when interrupted, 70 for a bug of ours.
+
+    """
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as end:  # argparse has spoken: --help, --version, or a mistake
+        return end.code if isinstance(end.code, int) else OK
+    console = Console(quiet=getattr(arguments, "quiet", False))
+    with _talking(console, debug=arguments.debug):
+        try:
+            code: int = arguments.run(arguments, console)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:  # whoever read the answer has read enough
+            _let_go_of_stdout()
+            code = OK
+        except KeyboardInterrupt:
+            console.insist("paragon: interrupted; the files that were written are whole")
+            code = INTERRUPTED
+        except Exception as error:  # noqa: BLE001 - the last line of defence, and it says that it is one
+            code = _explain(console, error, debug=arguments.debug)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="paragon", description="Enlarge pictures with ParagonSR2 networks.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"paragon {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_to(commands)
+    return parser
+
+
+def _explain(console: Console, error: Exception, *, debug: bool) -> int:
+    """Tell an error to the user and return its exit code."""
+    if debug:
+        import traceback  # noqa: PLC0415 - --help does without
+
+        console.insist("".join(traceback.format_exception(error)).rstrip())
+    if isinstance(error, ParagonError):
+        console.error(error)
+        return exit_code(error)
+    if isinstance(error, MemoryError):
+        console.insist("paragon: error: there is not enough memory")
+        console.insist("  hint: close other programs, or give --jobs 1 and a smaller --max-memory")
+        return BAD_INPUT
+    console.insist(f"paragon: internal error: {type(error).__name__}: {' '.join(str(error).split())}")
+    console.insist("  This is a bug in Paragon. Please report it with what you did, with what the same command prints")
+    console.insist("  when --debug is added, and with what paragon doctor prints.")
+    return OUR_BUG
+
+
+@contextmanager
+def _talking(console: Console, *, debug: bool) -> Iterator[None]:
+    """Turn warnings and log records into single lines; those of other packages are for ``--debug`` only."""
+    import logging  # noqa: PLC0415 - --help does without
+
+    def show(  # noqa: PLR0917 - the arguments of warnings.showwarning
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        del file, line
+        if issubclass(category, AssumptionWarning):
+            console.insist(f"paragon: note: {message} (Options: --alpha, --window-size.)")
+        elif debug:
+            console.insist(f"{filename}:{lineno}: {category.__name__}: {message}")
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            console.insist(f"paragon: {record.levelname.lower()}: {record.getMessage()}")
+
+    log, lines = logging.getLogger("paragon_core"), Lines(logging.DEBUG if debug else logging.WARNING)
+    level, propagate = log.level, log.propagate
+    log.addHandler(lines)
+    log.propagate = False
+    if debug:
+        log.setLevel(logging.DEBUG)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = show
+        try:
+            yield
+        finally:
+            log.removeHandler(lines)
+            log.setLevel(level)
+            log.propagate = propagate
+
+
+def _let_go_of_stdout() -> None:
+    """Point stdout somewhere harmless, or Python complains once more when it flushes at the end."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # no real file behind it
+        sys.stdout = None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
