@@ -8,25 +8,29 @@ import psutil
 
 from paragon_core.spec import HEADS, ModelSpec
 
-#: What one picture may take by default where the machine has more: larger windows gain next to nothing.
+#: Most that a session takes by default for a network that can be tiled exactly.
 DEFAULT_LIMIT: Final = 2 * 2**30
 
 _FLOAT_BYTES: Final = 4
 
 
-def default_limit() -> int:
-    """Return the default memory limit in bytes: 2 GiB, or half of what is free if that is less."""
-    return int(min(DEFAULT_LIMIT, psutil.virtual_memory().available // 2))
+def default_limit(spec: ModelSpec) -> int:
+    """Return the default memory limit in bytes: half of what is free.
+
+    Where windows give the same pixels as the whole picture, more than 2 GiB gains next to nothing, so that is the most.
+    """
+    half = psutil.virtual_memory().available // 2
+    return int(half if spec.receptive_radius is None else min(DEFAULT_LIMIT, half))
 
 
-def bytes_per_pixel(spec: ModelSpec) -> int:
+def bytes_per_pixel(spec: ModelSpec, *, stores_attention: bool) -> int:
     """Return roughly how many bytes a session needs for each low-resolution pixel of a window.
 
-    A few maps of the widest layer are alive at once (twelve times the channels covers what ONNX Runtime and OpenVINO
-    were measured to take for realtime and twenty times for stream, see benchmarks/README.md); attention adds the
-    queries, keys and values and, for every pixel, two rows of weights over its window for each head.
+    So many maps as wide as the features, and as the result, are alive at once: measured in ONNX Runtime and OpenVINO,
+    rounded up (benchmarks/memory.py). A runtime that stores attention's weights instead of computing them on the fly
+    needs, besides more maps, two rows of weights over its window for each pixel and head.
     """
-    maps = {"realtime": 12, "stream": 20, "photo": 14, "pro": 16}[spec.variant] * spec.channels
-    if spec.attention:
-        maps += 9 * spec.channels + 2 * HEADS * spec.window_size**2
-    return _FLOAT_BYTES * (maps + 6 * spec.scale**2)
+    floats = {"realtime": 8, "stream": 12, "photo": 11, "pro": 14}[spec.variant] * spec.channels
+    if spec.attention and stores_attention:
+        floats += 18 * spec.channels + 2 * HEADS * spec.window_size**2
+    return _FLOAT_BYTES * (floats + 8 * spec.scale**2)

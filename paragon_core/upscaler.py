@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 TileSize = Literal["auto", "off"] | int | tuple[int, int]
 
 #: Halo of windows where attention or a global mean leaves no exact one, in low-resolution pixels.
-INEXACT_HALO: Final = 48
+INEXACT_HALO: Final = 32
 
 #: Tiles that cost less than this share in overlap are large enough: (w / (w - 2 halo))^2 <= 1.05 at w = 84 halos.
 _LARGE_ENOUGH: Final = 84
@@ -70,8 +70,8 @@ class Upscaler:
                 see the whole picture: for them "auto" tiles only what exceeds ``max_memory``, and tiles differ a little.
             fused: run the fused form; False runs the network layer by layer as upstream does.
             clip: clip results to 0..1; False returns float pictures as the network makes them.
-            max_memory: bytes that the runtime may take for its work, roughly; by default 2 GiB, or half of what is free
-                if that is less.
+            max_memory: bytes that the runtime may take for its work, roughly; by default half of what is free, and
+                at most 2 GiB for networks with a receptive radius.
             streams: windows computed at once, one thread each; by default the physical cores, 1 on a graphics card.
             device: the backend's name of a device, for example "cpu", "cuda:1"; or "auto".
 
@@ -86,7 +86,7 @@ class Upscaler:
         self._tile = _checked_tile(tile)
         self._fused = fused
         self._clip = clip
-        self._max_memory = memory.default_limit() if max_memory is None else max_memory
+        self._max_memory = memory.default_limit(self.model.spec) if max_memory is None else max_memory
         on_cpu = device == "cpu" or not self._backend.probe().accelerator
         default_streams = _usable_cores() if on_cpu else 1
         self._streams = default_streams if streams is None else streams
@@ -210,7 +210,8 @@ class Upscaler:
         if isinstance(self._tile, tuple):
             return self._tile
         spec = self.model.spec
-        allowed = max(self._max_memory // (self._streams * memory.bytes_per_pixel(spec)), 1)
+        appetite = memory.bytes_per_pixel(spec, stores_attention=self._backend.stores_attention)
+        allowed = max(self._max_memory // (self._streams * appetite), 1)
         if spec.receptive_radius is None:
             if width * height <= allowed * self._streams:
                 return width, height

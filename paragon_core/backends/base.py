@@ -90,6 +90,11 @@ class Backend(Protocol):
         """Name as the ``backend`` argument takes it."""
         ...
 
+    @property
+    def stores_attention(self) -> bool:
+        """Whether the weights of an attention are held in memory as a whole."""
+        ...
+
     def probe(self) -> BackendInfo:
         """Find out whether the runtime works here; never raises."""
         ...

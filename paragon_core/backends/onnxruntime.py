@@ -49,6 +49,7 @@ class OnnxRuntimeBackend:
     """Runs our ONNX graphs in ONNX Runtime."""
 
     name = NAME
+    stores_attention = True
 
     def probe(self) -> BackendInfo:
         """Find out whether ONNX Runtime works here, and on what."""

@@ -54,6 +54,7 @@ class OpenVinoBackend:
     """Runs our ONNX graphs in OpenVINO's CPU plugin."""
 
     name = NAME
+    stores_attention = False
 
     def probe(self) -> BackendInfo:
         """Find out whether OpenVINO works here."""
