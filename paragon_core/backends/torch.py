@@ -1,0 +1,204 @@
+"""PyTorch: for machines that have it anyway, on NVIDIA and AMD cards, on Apple's chips and on the CPU."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings
+from paragon_core.backends.failures import failure
+from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
+from paragon_core.fuse import for_grey, fuse_arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+NAME: Final = "torch"
+
+_HINT: Final = "pip install torch (which wheel suits a graphics card: https://pytorch.org/get-started/locally)"
+_LEVELS: Final = 255
+_TRIAL_SIDE: Final = 8
+
+
+class TorchSession:
+    """A network in torch; on a CPU each call runs on one thread, the caller's."""
+
+    def __init__(self, network: Network, settings: RunSettings, device: torch.device) -> None:
+        import torch  # noqa: PLC0415 - optional, and slow to import
+
+        dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[settings.precision]
+        self._as_bytes = network.io == "uint8"
+        self._device = device
+        self._threads = torch.get_num_threads()
+        self._module: torch.nn.Module | None = _module(network, dtype, device)
+        self._image_dtype = torch.float32 if network.fused else dtype
+        self._averages_grey = network.grey and not network.fused
+
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Run one batch; see `Session.run`."""
+        module = self._module
+        if module is None:
+            msg = "the session was closed"
+            raise BackendUnavailableError(msg, hint="open a new Upscaler")
+        import torch  # noqa: PLC0415 - optional, and slow to import
+
+        try:
+            with torch.inference_mode(), self._numerics():
+                return self._run(module, batch)
+        except Exception as error:  # torch raises RuntimeError for nearly everything
+            if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+                raise failure(NAME, error) from error
+        # Outside the handler: the exception held the failed call's tensors, and smaller tiles will need their memory.
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        msg = f"torch ran out of memory on {self._device}"
+        raise OutOfMemoryError(msg, hint="use smaller tiles, or a smaller max_memory")
+
+    def close(self) -> None:
+        """Drop the weights and what torch keeps for later on a graphics card."""
+        import torch  # noqa: PLC0415 - optional, and slow to import
+
+        self._module = None
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _run(self, module: torch.nn.Module, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        import torch  # noqa: PLC0415 - optional, and slow to import
+
+        image = torch.from_numpy(np.require(batch, requirements=["C", "W"])).to(self._device)
+        if self._as_bytes:
+            image = image.permute(0, 3, 1, 2).to(torch.float32) / _LEVELS
+        image = image.to(self._image_dtype)
+        if self._averages_grey:
+            image = image.expand(-1, 3, -1, -1)
+        output: torch.Tensor = module(image).to(torch.float32)
+        if self._averages_grey:
+            output = output.mean(1, keepdim=True)
+        if self._as_bytes:
+            output = output.mul_(_LEVELS).round_().clamp_(0, _LEVELS).to(torch.uint8).permute(0, 2, 3, 1)
+        return output.contiguous().cpu().numpy()
+
+    @contextlib.contextmanager
+    def _numerics(self) -> Iterator[None]:
+        """Hold torch to one thread on a CPU, and to float32 where cuDNN would take ten bits of it."""
+        import torch  # noqa: PLC0415 - optional, and slow to import
+
+        if self._device.type == "cpu":
+            torch.set_num_threads(1)
+            try:
+                yield
+            finally:
+                torch.set_num_threads(self._threads)
+        elif self._device.type == "cuda":
+            cudnn = torch.backends.cudnn
+            with cudnn.flags(
+                enabled=cudnn.enabled,
+                benchmark=cudnn.benchmark,
+                deterministic=cudnn.deterministic,
+                allow_tf32=False,
+            ):
+                yield
+        else:
+            yield
+
+
+class TorchBackend:
+    """Runs the fused network in torch, or layer by layer as upstream."""
+
+    name = NAME
+    stores_attention = False
+
+    def probe(self) -> BackendInfo:
+        """Find out whether torch works here, and on what."""
+        try:
+            torch = _import()
+            device = _device(torch, "auto")
+            reason = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
+        except BackendUnavailableError as error:
+            return BackendInfo(name=NAME, available=False, reason=str(error), hint=error.hint)
+        except (RuntimeError, AssertionError) as error:  # a driver that does not suit the wheel
+            return BackendInfo(name=NAME, available=False, reason=str(error).partition("\n")[0], hint=_HINT)
+        return BackendInfo(
+            name=NAME,
+            available=True,
+            reason=reason,
+            version=str(torch.__version__),
+            accelerator="" if device.type == "cpu" else device.type,
+        )
+
+    def fast_precision(self, device: str) -> Precision | None:
+        """Return fp16 on graphics cards, and bf16 on processors that have instructions for it."""
+        torch = _import()
+        if _device(torch, device).type != "cpu":
+            return "fp16"
+        capabilities: dict[str, Any] = getattr(
+            torch.cpu, "get_capabilities", dict
+        )()  # newer than the oldest torch that we support
+        return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else None
+
+    def open(self, network: Network, settings: RunSettings) -> TorchSession:
+        """Build a session and run a tiny picture through it; see `Backend.open`."""
+        torch = _import()
+        device = _device(torch, settings.device)
+        try:
+            session = TorchSession(network, settings, device)
+        except Exception as error:
+            raise failure(NAME, error) from error
+        side, channels = _TRIAL_SIDE, 1 if network.grey else 3
+        shape = (1, side, side, channels) if network.io == "uint8" else (1, channels, side, side)
+        try:
+            session.run(np.zeros(shape, dtype=network.io))
+        except Exception as error:
+            session.close()
+            if settings.precision == "fp32":
+                raise
+            msg = f"torch does not run {settings.precision} on {device}: {error}"
+            raise BackendUnavailableError(msg, hint="use precision fp32 or auto") from error
+        return session
+
+
+def _module(network: Network, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
+    """Return the network with its weights in place."""
+    import torch  # noqa: PLC0415 - optional, and slow to import
+
+    model = network.model
+    if network.fused:
+        from paragon_core.fused_network import FusedParagonSR2  # noqa: PLC0415 - imports torch
+
+        arrays = for_grey(model.arrays) if network.grey else model.arrays
+        return FusedParagonSR2(fuse_arrays(model.spec, arrays), dtype=dtype, device=device)
+    from paragon_core.network import ParagonSR2  # noqa: PLC0415 - imports torch
+
+    plain = ParagonSR2.from_model(model, dtype=dtype).to(device)
+    return plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # not annotated
+
+
+def _import() -> Any:  # noqa: ANN401 - the module is imported late, so its type is not known here
+    try:
+        import torch  # noqa: PLC0415 - optional, and slow to import
+    except (ImportError, OSError) as error:  # OSError: one of its libraries does not load
+        msg = f"torch is not installed or does not load ({error})"
+        raise BackendUnavailableError(msg, hint=_HINT) from None
+    return torch
+
+
+def _device(torch: Any, name: str) -> torch.device:  # noqa: ANN401 - as in _import
+    """Return the device of that name; auto is the first of CUDA (which is also ROCm's name here), MPS and CPU."""
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    apple = torch.backends.mps.is_available()
+    if name == "auto":
+        name = "cuda" if cards else "mps" if apple else "cpu"
+    kind, _, number = name.partition(":")
+    if kind not in {"cuda", "mps", "cpu"} or not (number or "0").isdecimal():
+        msg = f"torch has no device {name!r}"
+        raise BackendUnavailableError(msg, hint="use cpu, cuda, cuda:1 (the second card) or mps")
+    present = {"cuda": cards, "mps": int(apple), "cpu": 1}[kind]
+    if int(number or "0") >= present:
+        msg = f"torch finds no {name} here: {present} of that kind are usable"
+        raise BackendUnavailableError(msg, hint=f"use cpu, or {_HINT}" if kind == "cuda" else "use cpu")
+    return torch.device(name)  # type: ignore[no-any-return]

@@ -1,0 +1,242 @@
+"""The torch backend behind the seam: the same pixels as the reference network, and failures told by their names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs torch")
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paragon_core.backends.base import Network, RunSettings
+from paragon_core.backends.torch import TorchBackend
+from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
+from paragon_core.model import Model
+from paragon_core.network import ParagonSR2
+from paragon_core.spec import REVISIONS, ModelSpec, Variant, preset
+from tests.random_networks import attentive, picture, randomised, specs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+pytestmark = pytest.mark.torch
+torch.set_num_threads(1)
+
+BACKEND = TorchBackend()
+KINDS = [(variant, revision) for variant, revisions in REVISIONS.items() for revision in revisions]
+ON_CPU = RunSettings(device="cpu")
+
+
+def random_model(spec: ModelSpec, gain: float = 0.1) -> Model:
+    """Return a model whose detail is as strong as a trained one's."""
+    network = randomised(ParagonSR2(spec))
+    network.detail_gain.data.fill_(gain)
+    return Model(
+        spec=spec,
+        arrays=MappingProxyType(network.to_arrays()),
+        name="random",
+        sha256="",
+        metadata={},
+        settings_from="test",
+    )
+
+
+def reference(model: Model, values: npt.NDArray[Any], *, grey: bool = False) -> npt.NDArray[np.float64]:
+    """Return what the reference network makes of NCHW in 0..1, in float64."""
+    x = torch.tensor(values, dtype=torch.float64)
+    with torch.inference_mode():
+        if grey:
+            x = x.expand(-1, 3, -1, -1)
+        out = ParagonSR2.from_model(model, dtype=torch.float64)(x)
+        if grey:
+            out = out.mean(1, keepdim=True)
+    return np.asarray(out.numpy(), dtype=np.float64)
+
+
+def small(variant: Variant, scale: int = 2) -> ModelSpec:
+    """Return a network of few channels and blocks."""
+    return replace(preset(variant, scale), channels=16, groups=1, blocks=2, window_size=4, upsampler_alpha=0.3)
+
+
+@pytest.fixture
+def model() -> Model:
+    return random_model(small("stream"))
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_probe_says_what_it_found() -> None:
+    info = BACKEND.probe()
+    assert info.available
+    assert info.version == torch.__version__
+    assert info.reason
+    assert bool(info.accelerator) is (torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
+@given(
+    spec=specs(),
+    fused=st.booleans(),
+    grey=st.booleans(),
+    height=st.integers(1, 12),
+    width=st.integers(1, 12),
+    batch=st.integers(1, 2),
+)
+@settings(max_examples=30, deadline=None)
+def test_floats_are_the_reference_networks(
+    *, spec: ModelSpec, fused: bool, grey: bool, height: int, width: int, batch: int
+) -> None:
+    model = random_model(spec)
+    x = picture(height, width, batch=batch).numpy()[:, : 1 if grey else 3]
+    out = BACKEND.open(Network(model=model, fused=fused, grey=grey), ON_CPU).run(x)
+    assert out.dtype == np.float32
+    expected = reference(model, x, grey=grey)
+    assert out.shape == expected.shape
+    assert np.abs(out - expected).max() <= 1e-5 * max(1, np.abs(expected).max())
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize(("variant", "revision"), KINDS)
+def test_every_kind_of_network_runs(variant: Variant, revision: Any, *, fused: bool) -> None:  # noqa: ANN401
+    model = random_model(replace(small(variant), revision=revision))
+    x = picture(11, 7).numpy()
+    assert np.abs(BACKEND.open(Network(model=model, fused=fused), ON_CPU).run(x) - reference(model, x)).max() <= 1e-5
+
+
+@given(spec=specs(), fused=st.booleans(), grey=st.booleans(), height=st.integers(1, 12), width=st.integers(1, 12))
+@settings(max_examples=30, deadline=None)
+def test_bytes_are_rounded_and_clipped_floats(
+    *, spec: ModelSpec, fused: bool, grey: bool, height: int, width: int
+) -> None:
+    model = random_model(spec)
+    pixels = (picture(height, width) * 255).round().byte().permute(0, 2, 3, 1).numpy()[..., : 1 if grey else 3]
+    out = BACKEND.open(Network(model=model, fused=fused, io="uint8", grey=grey), ON_CPU).run(pixels)
+    assert out.dtype == np.uint8
+    exact = reference(model, pixels.transpose(0, 3, 1, 2) / 255, grey=grey).transpose(0, 2, 3, 1) * 255
+    assert out.shape == exact.shape
+    assert np.abs(out - exact.clip(0, 255)).max() <= 0.5 + 1e-2
+
+
+@pytest.mark.parametrize("io", ["uint8", "float32"])
+@pytest.mark.parametrize("variant", ["realtime", "stream", "photo", "pro"])
+def test_onnx_runtime_makes_the_same_picture(variant: Variant, io: Any) -> None:  # noqa: ANN401
+    pytest.importorskip("onnxruntime")
+    from paragon_core.backends.onnxruntime import OnnxRuntimeBackend  # noqa: PLC0415  (optional)
+
+    network = Network(model=random_model(small(variant)), io=io)
+    x = picture(13, 10).numpy()
+    if io == "uint8":
+        x = np.rint(x.transpose(0, 2, 3, 1) * 255).astype(np.uint8)
+    ours, theirs = (backend.open(network, ON_CPU).run(x) for backend in (BACKEND, OnnxRuntimeBackend()))
+    assert ours.dtype == theirs.dtype
+    assert np.abs(ours.astype(float) - theirs).max() <= (1 if io == "uint8" else 1e-5)
+    assert (ours != theirs).mean() <= (0.001 if io == "uint8" else 1)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize(("precision", "decibels"), [("fp16", 70), ("bf16", 50)])
+def test_half_precision_stays_close(model: Model, precision: Any, decibels: float, *, fused: bool) -> None:  # noqa: ANN401
+    x = picture(24, 24).numpy()
+    out = BACKEND.open(Network(model=model, fused=fused), replace(ON_CPU, precision=precision)).run(x)
+    assert out.dtype == np.float32
+    # Layer by layer the result itself is narrow; the fused form keeps the base path wide.
+    needed = decibels if fused else decibels - 15
+    assert -10 * np.log10(np.mean((out - reference(model, x)) ** 2)) >= needed
+
+
+def test_results_are_the_callers_own_and_inputs_are_left_alone(model: Model) -> None:
+    session = BACKEND.open(Network(model=model, io="uint8"), ON_CPU)
+    wide = np.rint(picture(8, 20).permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
+    view = wide[:, ::2, 3:11]  # neither contiguous nor, in a moment, writable
+    before = view.copy()
+    view.flags.writeable = False
+    first = session.run(view)
+    kept = first.copy()
+    session.run(255 - view)
+    assert np.array_equal(first, kept)
+    first[:] = 0
+    assert np.array_equal(session.run(view), kept)
+    assert np.array_equal(view, before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_concurrent_calls_agree_and_the_thread_count_is_restored(model: Model) -> None:
+    session = BACKEND.open(Network(model=model), replace(ON_CPU, streams=4))
+    pictures = [picture(9, 5 + index).numpy() for index in range(8)]
+    alone = [session.run(x) for x in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(session.run, pictures))
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+    assert torch.get_num_threads() == 2
+
+
+def test_out_of_memory_is_told_apart(model: Model) -> None:
+    session = BACKEND.open(Network(model=model), ON_CPU)
+    with pytest.raises(OutOfMemoryError) as caught:
+        session.run(np.broadcast_to(np.float32(0), (1, 3, 2**22, 2**22)))  # numpy cannot make this contiguous
+    assert "tiles" in caught.value.hint
+    session._module = _Greedy()  # noqa: SLF001  (a picture that numpy can hold and torch cannot enlarge is too slow)
+    with pytest.raises(OutOfMemoryError) as caught:
+        session.run(picture(4, 4).numpy())
+    assert "tiles" in caught.value.hint
+    with pytest.raises(MemoryError):
+        session.run(picture(4, 4).numpy())
+
+
+class _Greedy(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.empty(2**50, dtype=x.dtype)
+
+
+def test_other_failures_are_inference_errors(model: Model) -> None:
+    session = BACKEND.open(Network(model=model), ON_CPU)
+    with pytest.raises(InferenceError, match="torch failed"):
+        session.run(np.zeros((1, 4, 8, 8), dtype=np.float32))  # four channels
+
+
+def test_a_closed_session_says_so(model: Model) -> None:
+    session = BACKEND.open(Network(model=model), ON_CPU)
+    session.close()
+    session.close()
+    with pytest.raises(BackendUnavailableError, match="closed"):
+        session.run(picture(4, 4).numpy())
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:x", "cuda:99", "mps:7", "cpu:1", ""])
+def test_absent_devices_are_refused_with_a_hint(model: Model, device: str) -> None:
+    with pytest.raises(BackendUnavailableError) as caught:
+        BACKEND.open(Network(model=model), RunSettings(device=device))
+    assert caught.value.hint
+    with pytest.raises(BackendUnavailableError):
+        BACKEND.fast_precision(device)
+
+
+def test_fast_precision_on_the_cpu_is_bf16_or_none() -> None:
+    assert BACKEND.fast_precision("cpu") in {"bf16", None}
+
+
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    BACKEND.open(Network(model=random_model(attentive())), ON_CPU).run(picture(5, 6).numpy())
+    assert capfd.readouterr().out == ""
+
+
+def test_importing_the_backend_does_not_import_torch() -> None:
+    code = "import sys, paragon_core.backends.torch; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
