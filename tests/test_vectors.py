@@ -1,0 +1,110 @@
+"""Upstream's own pictures, reproduced by every runtime in both forms."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.model import load
+from paragon_core.upscaler import Upscaler
+
+if TYPE_CHECKING:
+    from paragon_core.model import Model
+    from paragon_core.spec import Variant
+
+DATA = Path(__file__).parent / "data"
+RUNTIMES = ("openvino", "onnxruntime")
+TOLERANCE: dict[Variant, float] = {"realtime": 1e-5, "stream": 1e-5, "photo": 1e-4, "pro": 1e-4}
+HERE = ("v9_realtime_x3", "head_stream_x2")
+SHARED = (
+    "v9_realtime_x2",
+    "v9_realtime_x3",
+    "v9_realtime_x4",
+    "v9_stream_x2",
+    "v9_stream_x4",
+    "head_realtime_x2",
+    "head_realtime_x4",
+    "head_stream_x2",
+    "head_stream_x3",
+    "v9_photo_x2",
+    "head_pro_x2",
+)
+
+
+@functools.cache
+def vectors(folder: Path) -> dict[str, Any]:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return {vector["name"]: vector for vector in manifest["vectors"]}
+
+
+@functools.cache
+def model_of_case(weights: Path, alpha: float, window: int, export_safe: bool) -> Model:  # noqa: FBT001  (a key)
+    model = load(weights, upsampler_alpha=alpha, window_size=window)
+    return model.without_attention() if export_safe else model
+
+
+def check(folder: Path, name: str, runtime: str, *, fused: bool) -> None:
+    """Run every case of a vector, one session for each setting, and compare every pixel."""
+    vector = vectors(folder)[name]
+    tensors = load_file(folder / vector["io"])
+    sessions = {}
+    for case in vector["cases"]:
+        kwargs = case["kwargs"]
+        assert kwargs.keys() <= {"upsampler_alpha", "window_size", "export_safe"}
+        setting = (case["upsampler_alpha"], kwargs.get("window_size", 16), kwargs.get("export_safe", False))
+        model = model_of_case(folder / vector["weights"], *setting)
+        assert (model.spec.variant, model.spec.scale) == (vector["variant"], vector["scale"])
+        if setting not in sessions:
+            sessions[setting] = BACKENDS[runtime].open(Network(model=model, fused=fused), RunSettings())
+        output = sessions[setting].run(tensors[case["input"]])
+        expected = tensors[case["output"]]
+        assert output.shape == expected.shape
+        assert np.abs(output - expected).max() <= TOLERANCE[model.spec.variant], case["output"]
+
+
+@pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("name", HERE)
+def test_reproduces_upstream_without_the_shared_files(name: str, runtime: str, fused: bool) -> None:  # noqa: FBT001
+    check(DATA, name, runtime, fused=fused)
+
+
+@pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("name", [name for name in SHARED if name not in HERE])
+def test_reproduces_upstream(shared: Path, name: str, runtime: str, fused: bool) -> None:  # noqa: FBT001
+    check(shared / "vectors", name, runtime, fused=fused)
+
+
+def test_every_shared_vector_is_covered(shared: Path) -> None:
+    of_networks = {name: vector for name, vector in vectors(shared / "vectors").items() if "scale" in vector}
+    pictures = {name: vector for name, vector in of_networks.items() if "frames" not in vector}
+    assert pictures.keys() - set(SHARED) == {"head_photo_x2"}
+    for part in ("weights", "weights_sha256", "io", "io_sha256", "cases"):  # the same files under another name
+        assert pictures["head_photo_x2"][part] == pictures["v9_photo_x2"][part]
+
+
+def test_the_copies_are_those_of_the_shared_files(shared: Path) -> None:
+    for name in HERE:
+        assert vectors(DATA)[name] == vectors(shared / "vectors")[name]
+        for file in (vectors(DATA)[name]["weights"], vectors(DATA)[name]["io"]):
+            assert (DATA / file).read_bytes() == (shared / "vectors" / file).read_bytes()
+
+
+@pytest.mark.parametrize("tile", ["auto", "off"])
+@pytest.mark.parametrize("name", ["v9_photo_x2", "head_pro_x2"])
+def test_the_upscaler_leaves_attention_the_whole_picture(shared: Path, name: str, tile: Any) -> None:  # noqa: ANN401
+    """Neither vector has a size that is a multiple of the attention window."""
+    vector = vectors(shared / "vectors")[name]
+    tensors = load_file(shared / "vectors" / vector["io"])
+    model = model_of_case(shared / "vectors" / vector["weights"], 0.4, 16, export_safe=False)
+    with Upscaler(model, backend="onnxruntime", precision="fp32", tile=tile, clip=False, streams=1) as upscaler:
+        output = upscaler(tensors["odd.in"][0].transpose(1, 2, 0))
+    assert np.abs(output - tensors["odd.out"][0].transpose(1, 2, 0)).max() <= TOLERANCE[model.spec.variant]
