@@ -10,6 +10,7 @@ from typing import Final
 from paragon_core.backends.base import Backend, BackendInfo, Network, Precision, RunSettings, Session
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
+from paragon_core.backends.torch import TorchBackend
 from paragon_core.errors import BackendUnavailableError, InputError
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 BACKENDS: Final[dict[str, Backend]] = {
-    backend.name: backend for backend in (OpenVinoBackend(), OnnxRuntimeBackend())
+    backend.name: backend for backend in (OpenVinoBackend(), OnnxRuntimeBackend(), TorchBackend())
 }
 
 
