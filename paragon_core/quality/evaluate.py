@@ -1,0 +1,243 @@
+"""Score a model on folders of pictures, with bicubic and Lanczos enlargement beside it.
+
+    python -m paragon_core.quality.evaluate --data FOLDER --model NAME|FILE
+
+The protocol is that of published tables: crop the original to a multiple of the scale, shrink it with MATLAB's
+antialiased bicubic, round to 8 bits, enlarge in RGB, round to 8 bits, and compare luma without a border as wide as
+the scale. A grey original is treated as RGB with three equal channels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from paragon_core.errors import (
+    BackendError,
+    InputError,
+    ParagonError,
+    UnsupportedFormatError,
+    UnsupportedSizeError,
+)
+from paragon_core.media.formats import EXTENSIONS
+from paragon_core.media.images import read_image
+from paragon_core.model import load
+from paragon_core.quality.metrics import WINDOW, Score, mean_score, score
+from paragon_core.quality.resize import Kernel, resize, round_to_uint8
+from paragon_core.upscaler import Upscaler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """An original and what the protocol makes of it."""
+
+    name: str
+    """File name of the original."""
+    low: Pixels
+    """HxWx3 RGB: the picture to enlarge."""
+    high: Pixels
+    """sHxsWx3 RGB: the original, cropped to a multiple of the scale s."""
+
+    @property
+    def scale(self) -> int:
+        """The enlargement that leads from ``low`` to ``high``."""
+        return int(self.high.shape[0] // self.low.shape[0])
+
+
+def make_pair(name: str, original: Pixels, scale: int) -> Pair:
+    """Crop an original to a multiple of ``scale`` and shrink it as the protocol says.
+
+    Args:
+        name: how reports call the picture.
+        original: HxWx3, RGB.
+        scale: the enlargement to be scored.
+
+    Raises:
+        UnsupportedSizeError: if the picture is too small to be scored.
+
+    """
+    height, width = original.shape[0] // scale, original.shape[1] // scale
+    smallest = WINDOW + 2 * scale
+    if min(height, width) * scale < smallest:
+        msg = f"{name} has {original.shape[1]}x{original.shape[0]} pixels, too few to be scored"
+        raise UnsupportedSizeError(msg, hint=f"at x{scale} every side needs {smallest + scale - 1} pixels")
+    high = original[: height * scale, : width * scale]
+    return Pair(name=name, low=round_to_uint8(resize(high, height, width)), high=high)
+
+
+def read_pairs(folder: Path, scale: int) -> Iterable[Pair]:
+    """Read the pictures of one set in the order of their names, one at a time.
+
+    Raises:
+        MediaError: if a picture cannot be read.
+        UnsupportedFormatError: if a picture is not 8-bit grey, palette or RGB.
+        UnsupportedSizeError: if a picture is too small to be scored.
+
+    """
+    for path in _pictures(folder):
+        yield make_pair(path.name, _read_rgb(path), scale)
+
+
+def enlarge(low: Pixels, *, scale: int, kernel: Kernel) -> Pixels:
+    """Enlarge HxWx3 (or HxW) by ``scale`` with a classical kernel, rounded to 8 bits: the baselines."""
+    return round_to_uint8(resize(low, low.shape[0] * scale, low.shape[1] * scale, kernel=kernel))
+
+
+def score_set(pairs: Iterable[Pair], methods: Mapping[str, Callable[[Pixels], Pixels]]) -> dict[str, dict[str, Score]]:
+    """Enlarge every picture with every method and compare.
+
+    Args:
+        pairs: from :func:`read_pairs` or :func:`make_pair`.
+        methods: for each name a function from HxWx3 to sHxsWx3, RGB, uint8.
+
+    Returns:
+        For each picture, for each method, its score.
+
+    Raises:
+        UnsupportedSizeError: if a method returns a picture of another size.
+
+    """
+    return {
+        pair.name: {name: score(method(pair.low), pair.high, border=pair.scale) for name, method in methods.items()}
+        for pair in pairs
+    }
+
+
+def find_sets(folder: Path) -> list[Path]:
+    """Return ``folder`` itself if pictures lie in it, otherwise its subfolders in which pictures lie.
+
+    Raises:
+        InputError: if there are none.
+
+    """
+    candidates = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())] if folder.is_dir() else []
+    sets = [path for path in candidates if _pictures(path)]
+    if not sets:
+        msg = f"{folder} holds no pictures"
+        raise InputError(msg, hint="name a folder of pictures, or a folder of such folders")
+    return sets[:1] if sets[0] == folder else sets
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS)
+
+
+def _read_rgb(path: Path) -> Pixels:
+    picture = read_image(path)
+    if picture.array.dtype != np.uint8 or not picture.opaque:
+        msg = f"{path.name} cannot be scored: it has more than 8 bits a channel, or transparency"
+        raise UnsupportedFormatError(msg, hint="convert it to 8-bit RGB without transparency")
+    array = picture.without_alpha().array
+    return array if array.ndim == 3 else array[:, :, None].repeat(3, axis=2)  # noqa: PLR2004 - axes
+
+
+def evaluate(data: Path, upscale: Callable[[Pixels], Pixels], scale: int) -> dict[str, dict[str, dict[str, Score]]]:
+    """Score ``upscale`` and the two baselines on every set under ``data``: ``result[set][picture][method]``.
+
+    Raises:
+        InputError: if there are no pictures, or one cannot be scored.
+        MediaError: if a picture cannot be read.
+
+    """
+    methods: dict[str, Callable[[Pixels], Pixels]] = {
+        "model": upscale,
+        "bicubic": partial(enlarge, scale=scale, kernel="cubic"),
+        "lanczos": partial(enlarge, scale=scale, kernel="lanczos3"),
+    }
+    return {folder.resolve().name: score_set(read_pairs(folder, scale), methods) for folder in find_sets(data)}
+
+
+def means(pictures: Mapping[str, Mapping[str, Score]]) -> dict[str, Score]:
+    """Return the mean score of every method over the pictures of one set, as :func:`score_set` returns them."""
+    methods = next(iter(pictures.values()))
+    return {method: mean_score([scores[method] for scores in pictures.values()]) for method in methods}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, 2 for bad input, 3 for a backend that does not work here."""
+    options = _parser().parse_args(arguments)
+    try:
+        report = _report(options)
+    except ParagonError as error:
+        sys.stderr.write(f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        return 3 if isinstance(error, BackendError) else 2
+    sys.stdout.write(json.dumps(report, indent=2) + "\n" if options.json else _table(report))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m paragon_core.quality.evaluate",
+        description="Score a model on folders of pictures: PSNR on luma (dB) and SSIM, beside bicubic and Lanczos.",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of pictures, or folder of such folders")
+    parser.add_argument("--model", required=True, help="name of a model in the box, or a weights file")
+    parser.add_argument("--alpha", type=float, help="upsampler_alpha, where the file does not hold it")
+    parser.add_argument("--backend", default="auto", help="openvino, onnxruntime, torch or auto (default)")
+    parser.add_argument("--precision", default="fp32", help="fp32 (default), fp16, bf16 or auto")
+    parser.add_argument("--json", action="store_true", help="print every picture as JSON; null: infinite PSNR")
+    return parser
+
+
+def _report(options: argparse.Namespace) -> dict[str, Any]:
+    """Load, run and collect everything that the two forms of output show."""
+    model = load(options.model, upsampler_alpha=options.alpha)
+    with Upscaler(model, backend=options.backend, precision=options.precision) as upscaler:
+        sets = evaluate(options.data, upscaler, model.spec.scale)
+        running_on = {"backend": upscaler.backend, "precision": upscaler.precision}
+    return {
+        "model": model.name,
+        "sha256": model.sha256,
+        "variant": model.spec.variant,
+        "scale": model.spec.scale,
+        "upsampler_alpha": model.spec.upsampler_alpha,
+        "settings_from": model.settings_from,
+        **running_on,
+        "sets": {
+            name: {
+                "mean": _plain(means(pictures)),
+                "pictures": {picture: _plain(scores) for picture, scores in pictures.items()},
+            }
+            for name, pictures in sets.items()
+        },
+    }
+
+
+def _plain(scores: Mapping[str, Score]) -> dict[str, dict[str, float | None]]:
+    """Return scores as JSON can hold them: it has no infinity, so null stands for "no pixel differs"."""
+    return {
+        method: {"psnr_y": each.psnr_y if math.isfinite(each.psnr_y) else None, "ssim": each.ssim}
+        for method, each in scores.items()
+    }
+
+
+def _table(report: Mapping[str, Any]) -> str:
+    what = "{model}: {variant} x{scale}, alpha {upsampler_alpha:g}, {backend} {precision}".format_map(report)
+    heading = "PSNR-Y in dB / SSIM" + "".join(f"{method:>18}" for method in ("model", "bicubic", "lanczos"))
+    lines = [what, heading]
+    for name, scores in report["sets"].items():
+        cells = "".join(f"{_cell(**mean):>18}" for mean in scores["mean"].values())
+        lines.append(f"{name} ({len(scores['pictures'])})".ljust(19) + cells)
+    return "\n".join(lines) + "\n"
+
+
+def _cell(psnr_y: float | None, ssim: float) -> str:
+    return f"{'inf' if psnr_y is None else format(psnr_y, '.3f')} / {ssim:.4f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
