@@ -35,7 +35,7 @@ def add_model_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--window-size",
-        type=int,
+        type=count,
         metavar="PIXELS",
         help="window_size of a photo checkpoint. Default: as for --alpha",
     )

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paragon_core import __version__, backends
+from paragon_core.cli.main import main
+
+if TYPE_CHECKING:
+    import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_what_works_here(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    findings = json.loads(capsys.readouterr().out)
+    assert findings["paragon"] == __version__
+    assert {found["name"]: found["works"] for found in findings["backends"]} == {
+        info.name: info.available for info in backends()
+    }
+    assert findings["formats"]["png"]
+    assert main(["doctor"]) == 0
+    output = capsys.readouterr()
+    assert "onnxruntime" in output.out
+    assert ": works (" in output.out
+    assert output.err == ""
+
+
+def test_without_any_runtime_it_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules.update(openvino=None, onnxruntime=None, torch=None);"
+        "from paragon_core.cli.main import main; sys.exit(main(['doctor']))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False, text=True)
+    assert result.returncode == 3, result.stderr
+    assert result.stdout.count("does not work") == len(backends())
+    assert "pip install" in result.stdout
+    assert result.stderr == ""

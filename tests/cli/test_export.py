@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import openvino
+import pytest
+
+from paragon_core.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("options", "element", "shape"),
+    [
+        ([], onnx.TensorProto.FLOAT, None),
+        (["--plain"], onnx.TensorProto.FLOAT, None),
+        (["--precision", "fp16"], onnx.TensorProto.FLOAT, None),
+        (["--io", "uint8", "--size", "24x16"], onnx.TensorProto.UINT8, [1, 16, 24, 3]),
+        (["--size", "24x16"], onnx.TensorProto.FLOAT, [1, 3, 16, 24]),
+    ],
+)
+def test_graphs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], element: int, shape: list[int] | None
+) -> None:
+    path = tmp_path / "m.onnx"
+    assert main(["export", "realtime-2x", "-o", str(path), *options]) == 0
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "m.onnx" in output.err
+    graph = onnx.load(path)
+    onnx.checker.check_model(graph, full_check=True)
+    tensor = graph.graph.input[0].type.tensor_type
+    assert tensor.elem_type == element
+    if shape:
+        assert [dimension.dim_value for dimension in tensor.shape.dim] == shape
+    small = np.zeros(shape or (1, 3, 16, 24), np.uint8 if element == onnx.TensorProto.UINT8 else np.float32)
+    large = openvino.Core().compile_model(path, "CPU")(small)[0]
+    assert sorted(large.shape) == [1, 3, 32, 48]
+
+
+def test_an_existing_checkpoint_is_not_overwritten_by_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(b"precious")
+    assert main(["export", "realtime-2x", "-o", str(path)]) == 2
+    assert path.read_bytes() == b"precious"
