@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 MAX_BYTES: Final = 512 * 2**20
 
 _WRAPPERS: Final = ("params_ema", "params", "state_dict")
-_PREFIXES: Final = ("module.", "_orig_mod.")
+_MOST_WRAPPERS: Final = 4  # a dictionary in a pickle can contain itself
+_PREFIXES: Final = re.compile(r"(?:module\.|_orig_mod\.)+")  # of DistributedDataParallel and torch.compile
 _NOT_WEIGHTS: Final = ("step", "initted")
 
 _DTYPES: Final = {
@@ -37,9 +40,10 @@ _DTYPES: Final = {
     "BOOL": "?",
 }
 
+#: How other files begin, in lower case and without leading blanks.
 _LOOKALIKES: Final = (
     (b"version https://git-lfs", "it is a Git LFS pointer", "fetch the real file with: git lfs pull"),
-    (b"<!DOCTYPE", "it is a web page", "download the file itself, not the page that shows it"),
+    (b"<!doctype", "it is a web page", "download the file itself, not the page that shows it"),
     (b"<html", "it is a web page", "download the file itself, not the page that shows it"),
     (b"\x08", "it looks like an ONNX model", "Paragon starts from the .safetensors or .pth checkpoint"),
     (b"\x80\x02", "it is a .pth file of torch before 1.6", "save it again with a current torch, or as .safetensors"),
@@ -81,7 +85,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         msg = f"{path.name} holds no tensors"
         raise UnreadableCheckpointError(msg, hint="choose a file with network weights")
     return Checkpoint(
-        arrays={_strip(key): _widen(value) for key, value in arrays.items() if key not in _NOT_WEIGHTS},
+        arrays={key: _widen(value) for key, value in _named_plainly(arrays).items() if key not in _NOT_WEIGHTS},
         metadata=metadata,
         sha256=hashlib.sha256(data).hexdigest(),
         name=path.stem,
@@ -89,21 +93,23 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def _read_bytes(path: Path) -> bytes:
+    choose = "choose a .safetensors or .pth file that you may read"
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            msg = f"{path.name} is {size / 2**20:.0f} MiB; no ParagonSR2 checkpoint is that large"
-            raise UnreadableCheckpointError(msg, hint="choose the network weights, not a training state or an archive")
-        return path.read_bytes()
-    except UnreadableCheckpointError:
-        raise
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES:
+            return path.read_bytes()
     except FileNotFoundError:
         msg = f"there is no file {path}"
         raise UnreadableCheckpointError(msg, hint="check the spelling and the folder") from None
-    except OSError as error:
-        reason = "it is a folder" if path.is_dir() else error.strerror or str(error)
-        msg = f"{path} cannot be read: {reason}"
-        raise UnreadableCheckpointError(msg, hint="choose a .safetensors or .pth file that you may read") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte in it
+        msg = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise UnreadableCheckpointError(msg, hint=choose) from None
+    if stat.S_ISREG(status.st_mode):
+        msg = f"{path.name} is {status.st_size / 2**20:.0f} MiB; no ParagonSR2 checkpoint is that large"
+        raise UnreadableCheckpointError(msg, hint="choose the network weights, not a training state or an archive")
+    what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a file"  # reading a pipe or a device might never end
+    msg = f"{path} cannot be read: it is {what}"
+    raise UnreadableCheckpointError(msg, hint=choose)
 
 
 def _read_safetensors(data: bytes) -> tuple[Arrays, dict[str, str]]:
@@ -118,38 +124,53 @@ def _read_safetensors(data: bytes) -> tuple[Arrays, dict[str, str]]:
 
 def _decode(key: str, tensor: Mapping[str, Any]) -> npt.NDArray[Any]:
     raw, shape, dtype = bytes(tensor["data"]), tensor["shape"], tensor["dtype"]
-    if dtype == "BF16":
-        return widen_bfloat16(raw).reshape(shape)
-    if dtype not in _DTYPES:
+    if dtype != "BF16" and dtype not in _DTYPES:
         msg = f"tensor {key} is stored as {dtype}"
         raise UnreadableCheckpointError(msg, hint="quantised weights are not supported: use float32, float16 or bfloat16")
-    return np.frombuffer(raw, dtype=_DTYPES[dtype]).reshape(shape)
+    values = widen_bfloat16(raw) if dtype == "BF16" else np.frombuffer(raw, dtype=_DTYPES[dtype])
+    try:
+        return values.reshape(shape)
+    except (ValueError, OverflowError) as error:  # empty, but with other sides beyond all bounds; or with 65 sides
+        msg = f"tensor {key} has an impossible shape ({error})"
+        raise UnreadableCheckpointError(msg, hint="download the file again") from None
 
 
 def _unwrap(content: object) -> Arrays:
     """Find the state dict inside what a trainer saved: EMA weights first, as upstream does."""
-    while isinstance(content, dict):
+    for _ in range(_MOST_WRAPPERS):
+        if not isinstance(content, dict):
+            break
         wrapper = next((key for key in _WRAPPERS if isinstance(content.get(key), dict)), None)
         if wrapper is None:
-            return {key: value for key, value in content.items() if isinstance(value, np.ndarray)}
+            return {str(key): value for key, value in content.items() if isinstance(value, np.ndarray)}
         content = content[wrapper]
     msg = "the .pth file holds no dictionary of tensors"
     raise UnreadableCheckpointError(msg, hint="save the network's state_dict()")
 
 
-def _strip(key: str) -> str:
-    for prefix in _PREFIXES:
-        key = key.removeprefix(prefix)
-    return key
+def _named_plainly(arrays: Arrays) -> Arrays:
+    """Return the arrays under their keys without the prefixes that wrappers of the network leave."""
+    named: Arrays = {}
+    for key, value in arrays.items():
+        plain = key[prefix.end() :] if (prefix := _PREFIXES.match(key)) else key
+        if plain in named:
+            msg = f"the file holds {plain} twice, with and without a prefix"
+            raise UnreadableCheckpointError(msg, hint="save one network's state_dict() only")
+        named[plain] = value
+    return named
 
 
 def _widen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return array.astype(np.float32) if array.dtype.kind == "f" else array
+    if array.dtype.kind != "f":
+        return array
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit becomes infinite, and `detect` refuses it
+        return array.astype(np.float32)
 
 
 def _not_a_checkpoint(path: Path, data: bytes) -> UnreadableCheckpointError:
     what, hint = "it is empty" if not data else "unknown content", "choose a .safetensors or .pth file"
+    beginning = data[:1024].lstrip(b" \t\r\n").lower()
     for start, description, remedy in _LOOKALIKES:
-        if data.startswith(start):
+        if beginning.startswith(start):
             what, hint = description, remedy
     return UnreadableCheckpointError(f"{path.name} is not a checkpoint: {what}", hint=hint)
