@@ -36,7 +36,7 @@ _V6_KEYS: Final = (
 
 _OLDER_FAMILIES: Final = (
     (
-        ("magic_upsampler.", "upsampler.weight", ".transformer."),
+        ("magic_upsampler.", "upsampler.weight", ".transformer.tracked_kernel"),
         "a ParagonSR2 of before v5 (dynamic kernels), which is a different network",
     ),
     (
@@ -84,6 +84,7 @@ def detect(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[ModelSpec, Arrays]:
     keyed = dict(arrays) if renamed is None else renamed
     if not revision_v6:
         _refuse_other_families(keyed)
+    _refuse_strangers(keyed)
     spec = _infer(keyed, is_v6=revision_v6)
     _compare(spec, keyed, optional={"base.sharp.kernel", "base.blur.kernel"} if revision_v6 else set())
     checked = {key: np.array(value, dtype=np.float32, order="C") for key, value in keyed.items()}
@@ -111,10 +112,16 @@ def _rename_v6(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[
 
 
 def _refuse_other_families(arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    if "conv_in.weight" not in arrays:  # all relatives have it; strangers may share the other names
+        return
     for markers, description in _OLDER_FAMILIES:
         if any(marker in key for key in arrays for marker in markers):
             msg = f"this is {description}"
             raise UnsupportedArchitectureError(msg, hint=_OFFICIAL_HINT)
+
+
+def _refuse_strangers(arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Refuse what lacks one of the tensors that `_infer` looks at, or that every ParagonSR2 has."""
     needed = ("conv_in.weight", "conv_mid.weight", "up.0.weight", "detail_gain", "base.blur.h.weight")
     missing = tuple(key for key in needed if key not in arrays)
     if missing:
@@ -135,8 +142,9 @@ def _infer(arrays: Mapping[str, npt.NDArray[Any]], *, is_v6: bool) -> ModelSpec:
         msg = f"up.0.weight enlarges {conv_in[0]} to {up[0]} channels, which is none of the scales {SCALES}"
         raise UnsupportedArchitectureError(msg, hint=_OFFICIAL_HINT)
     places = {tuple(map(int, m.groups())) for key in arrays if (m := re.match(r"body\.(\d{1,4})\.blocks\.(\d{1,4})\.", key))}
-    if not places:
-        msg = "the body has no blocks"
+    groups, blocks = ({place[axis] for place in places} for axis in (0, 1))
+    if not places or len(groups) * len(blocks) > len(arrays):  # then listing what is missing could take forever
+        msg = f"the body has {len(places)} blocks in {len(groups)} groups, which do not form a network"
         raise UnsupportedArchitectureError(msg, hint=_OFFICIAL_HINT)
     first = "body.0.blocks.0."
     names = {key.removeprefix(first) for key in arrays if key.startswith(first)}
@@ -152,8 +160,8 @@ def _infer(arrays: Mapping[str, npt.NDArray[Any]], *, is_v6: bool) -> ModelSpec:
             revision=revision,
             scale=scale,
             channels=conv_in[0],
-            groups=len({group for group, _ in places}),
-            blocks=len({block for _, block in places}),
+            groups=len(groups),
+            blocks=len(blocks),
             attention="attn.qkv.weight" in names or "window_attn.qkv.weight" in names,
             upsampler_alpha=FACTORY_ALPHA[variant],
         )
