@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -109,7 +110,7 @@ def load(
     if str(source) in bundled():
         with resources.as_file(WEIGHTS / f"{source}.safetensors") as path:
             checkpoint = read_checkpoint(path)
-    elif isinstance(source, str) and not Path(source).suffix and not Path(source).exists():
+    elif isinstance(source, str) and not Path(source).suffix and not os.path.exists(source):  # noqa: PTH110  (never raises)
         msg = f"there is no model or file named {source!r}"
         raise InputError(msg, hint=f"boxed models: {', '.join(bundled())}; or give the path of a checkpoint")
     else:
@@ -142,7 +143,7 @@ def from_checkpoint(
 def _alpha(checkpoint: Checkpoint, spec: ModelSpec, argument: float | None) -> tuple[float, str]:
     if argument is not None:
         return float(argument), "argument"
-    if (noted := _noted_number(checkpoint, "upsampler_alpha")) is not None:
+    if (noted := _noted(checkpoint, spec, "upsampler_alpha")) is not None:
         return noted, "file metadata"
     if (release := _release(checkpoint)) is not None:
         return release.upsampler_alpha, f"official release {release.name}"
@@ -156,7 +157,7 @@ def _alpha(checkpoint: Checkpoint, spec: ModelSpec, argument: float | None) -> t
 def _window(checkpoint: Checkpoint, spec: ModelSpec, argument: int | None) -> tuple[int, str]:
     if argument is not None:
         return int(argument), "argument"
-    if (noted := _noted_number(checkpoint, "window_size")) is not None:
+    if (noted := _noted(checkpoint, spec, "window_size")) is not None:
         return int(noted), "file metadata"
     if (release := _release(checkpoint)) is not None:
         return release.window_size, f"official release {release.name}"
@@ -169,15 +170,17 @@ def _release(checkpoint: Checkpoint) -> OfficialRelease | None:
     return next((release for release in OFFICIAL_RELEASES if release.sha256 == checkpoint.sha256), None)
 
 
-def _noted_number(checkpoint: Checkpoint, key: str) -> float | None:
+def _noted(checkpoint: Checkpoint, spec: ModelSpec, key: str) -> float | None:
     text = checkpoint.metadata.get(key)
     if text is None:
         return None
     try:
-        return float(text)
-    except ValueError:
-        msg = f"the file's metadata has {key}={text!r}, which is not a number"
+        setting: dict[str, Any] = {key: int(text) if key == "window_size" else float(text)}
+        replace(spec, **setting)  # knows what is out of range
+    except ValueError as error:
+        msg = f"the file's metadata has {key}={text[:40]!r}, which is no good ({error})"
         raise UnsupportedArchitectureError(msg, hint=f"give {key} explicitly") from None
+    return setting[key]  # type: ignore[no-any-return]
 
 
 def _warn(checkpoint: Checkpoint, setting: str, value: float, spec: ModelSpec, consequence: str) -> None:
