@@ -73,7 +73,7 @@ class Environment:
         return self.binaries / ("python.exe" if ON_WINDOWS else "python")
 
 
-RUNNING = ("numpy", "onnx", "onnxruntime", "paragon_core", "PIL", "pip", "safetensors")
+RUNNING = ("numpy", "onnx", "onnxruntime", "paragon_core", "PIL", "pip", "psutil", "safetensors")
 
 #: VapourSynth needs 3.12, so that comes first; 3.11 does for everything else.
 RUN = Environment(
