@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from onnx import TensorProto
+
 from paragon_core.fuse import (
     Attention,
     Block,
@@ -64,8 +66,12 @@ def _without_strips(graph: Graph, image: str, features: str, border: BorderStrip
     columns = graph.node("Transpose", strips, perm=[0, 2, 3, 1])
     values = graph.node("Concat", *(graph.reshape(part, [-1]) for part in (rows, columns)), axis=0)
     places = _ring_places(graph, image, channels)
-    flat = graph.reshape(image, [-1])
-    summed = graph.node("ScatterElements", flat, places, graph.node("Neg", values), axis=0, reduction="add")
+    flat, updates = graph.reshape(image, [-1]), graph.node("Neg", values)
+    if graph.precision == "fp16":  # ONNX Runtime's kernel for the CPU adds in float32 only
+        flat, updates = graph.cast(flat, TensorProto.FLOAT), graph.cast(updates, TensorProto.FLOAT)
+    summed = graph.node("ScatterElements", flat, places, updates, axis=0, reduction="add")
+    if graph.precision == "fp16":
+        summed = graph.cast(summed, graph.float_type)
     return graph.node("Reshape", summed, graph.node("Shape", image))
 
 
