@@ -127,6 +127,6 @@ def provenance(model: Model) -> dict[str, str]:
         "variant": spec.variant,
         "revision": spec.revision,
         "scale": str(spec.scale),
-        "upsampler_alpha": f"{spec.upsampler_alpha:g}",
+        "upsampler_alpha": str(spec.upsampler_alpha),
         "window_size": str(spec.window_size) if spec.attention else "",
     }
