@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
+
 from paragon_core.errors import BackendError, InferenceError, OutOfMemoryError
 
 _MEMORY_MARKS = ("bad_alloc", "bad allocation", "out of memory", "failed to allocate", "not enough memory", "alloc_failed")
+
+_LONGEST = 300
 
 
 def failure(backend: str, error: Exception) -> BackendError:
@@ -14,5 +18,8 @@ def failure(backend: str, error: Exception) -> BackendError:
     text = str(error).strip() or type(error).__name__
     if isinstance(error, MemoryError) or any(mark in text.lower() for mark in _MEMORY_MARKS):
         return OutOfMemoryError(f"{backend} ran out of memory", hint="use smaller tiles, or a smaller max_memory")
-    hint = "try another backend, for example --backend onnxruntime; if it works there, please report this"
-    return InferenceError(f"{backend} failed: {text.splitlines()[0]}", hint=hint)
+    lines = [line.strip() for line in text.splitlines()]
+    said = " ".join(line for line in lines if line and not line.startswith("Exception from")) or text  # OpenVINO's C++
+    other = "openvino" if backend == "onnxruntime" else "onnxruntime"
+    hint = f"try another backend, for example --backend {other}; if it works there, please report this"
+    return InferenceError(f"{backend} failed: {shorten(said, _LONGEST)}", hint=hint)
