@@ -91,7 +91,7 @@ class Progress:
         self._console = console
         self._pictures = pictures
         self._finished = 0
-        self._skipped = 0
+        self._enlarged = 0
         self._pixels = 0
         self._part = 0.0
         self._start = time.monotonic()
@@ -102,10 +102,10 @@ class Progress:
         self._part = done / total if done < total else 0.0
         self._draw()
 
-    def finish(self, *, skipped: bool, pixels: int) -> None:
-        """Note that a picture is finished; ``pixels`` are those of its result."""
+    def finish(self, *, pixels: int) -> None:
+        """Note that a picture is finished; ``pixels`` are those of its result, none if it was skipped or failed."""
         self._finished += 1
-        self._skipped += skipped
+        self._enlarged += pixels > 0
         self._pixels += pixels
         self._draw()
 
@@ -120,7 +120,7 @@ class Progress:
         share = min((self._finished + self._part) / self._pictures, 1.0)
         bar = ("#" * round(share * _BAR_COLUMNS)).ljust(_BAR_COLUMNS, "-")
         text = f"[{bar}] {self._finished}/{self._pictures}"
-        worked = self._finished - self._skipped + self._part
+        worked = self._enlarged + self._part
         if seconds >= _SECONDS_BEFORE_AN_ESTIMATE and worked > 0:
             left = seconds / worked * (self._pictures - self._finished - self._part)
             if self._pixels:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
@@ -107,7 +109,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     def report(outcome: Outcome) -> None:
         width, height = outcome.size or (0, 0)
-        progress.finish(skipped=outcome.state == "skipped", pixels=width * height)
+        progress.finish(pixels=width * height)
         _tell(outcome, console, single=len(tasks) == 1)
 
     with Upscaler(
@@ -174,10 +176,12 @@ def _tell(outcome: Outcome, console: Console, *, single: bool) -> None:
 
 
 def _sum_up(outcomes: Sequence[Outcome], console: Console) -> None:
-    if len(outcomes) == 1:
+    if len(outcomes) <= 1:
         return
     states = [outcome.state for outcome in outcomes]
     parts = [f"{states.count('written')} of {len(outcomes)} pictures enlarged"]
+    with suppress(ValueError):  # on Windows they may lie on several drives
+        parts[0] += f", in {os.path.commonpath([outcome.task.target.parent.absolute() for outcome in outcomes])}"
     if skipped := states.count("skipped"):
         parts.append(f"{skipped} were there already (--overwrite makes them anew)")
     failed = [outcome.task.source for outcome in outcomes if outcome.state == "failed"]

@@ -126,8 +126,7 @@ def _format(stream: BinaryIO, path: Path) -> FormatName:
         raise MediaError(msg, hint="copy or download it again")
     name = sniff(head)
     if name is None:
-        what = foreign_name(head) or "not an image"
-        msg = f"it is {what}, or at least none that Paragon reads" if what == "not an image" else f"it is {what}"
+        msg = f"it is {foreign_name(head) or 'not an image of a known kind'}"
         titles = ", ".join(image_format.title for image_format in FORMATS.values())
         raise UnsupportedFormatError(msg, hint=f"Paragon reads {titles}: convert it to one of these")
     return name

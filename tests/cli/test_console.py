@@ -76,7 +76,7 @@ def test_without_a_terminal_there_is_no_progress() -> None:
     console = console_on(stream)
     progress = Progress(console, 2)
     progress.advance(1, 4)
-    progress.finish(skipped=False, pixels=10)
+    progress.finish(pixels=10)
     assert not console.shows_progress
     assert stream.getvalue() == ""
 
@@ -105,14 +105,14 @@ def test_any_text_can_be_said(text: str) -> None:
 def test_rate_and_estimate(terminal: Terminal) -> None:
     progress = Progress(console_on(terminal), 4)
     assert progress.line(0.0) == "[--------------------] 0/4"
-    progress.finish(skipped=True, pixels=0)
-    progress.finish(skipped=False, pixels=50_000_000)
+    progress.finish(pixels=0)
+    progress.finish(pixels=50_000_000)
     progress.advance(1, 2)
     # One and a half pictures took 30 s, so the one and a half that are left will take as long.
     assert progress.line(30.0) == "[############--------] 2/4  1.7 Mpixel/s  0:30 left"
     progress.advance(2, 2)
-    progress.finish(skipped=False, pixels=50_000_000)
-    progress.finish(skipped=False, pixels=50_000_000)
+    progress.finish(pixels=50_000_000)
+    progress.finish(pixels=50_000_000)
     assert progress.line(60.0) == "[####################] 4/4  2.5 Mpixel/s  0:00 left"
     assert "\r" in terminal.shown()
 
