@@ -178,7 +178,8 @@ def _noted(checkpoint: Checkpoint, spec: ModelSpec, key: str) -> float | None:
         setting: dict[str, Any] = {key: int(text) if key == "window_size" else float(text)}
         replace(spec, **setting)  # knows what is out of range
     except ValueError as error:
-        msg = f"the file's metadata has {key}={text[:40]!r}, which is no good ({error})"
+        reason = str(error) if isinstance(error, InputError) else f"not a {'whole ' * (key == 'window_size')}number"
+        msg = f"the file's metadata has {key}={text[:40]!r}: {reason}"
         raise UnsupportedArchitectureError(msg, hint=f"give {key} explicitly") from None
     return setting[key]  # type: ignore[no-any-return]
 

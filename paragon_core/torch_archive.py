@@ -156,7 +156,7 @@ class _Storages:
             msg = "a tensor is made from something that is not a storage"
             raise UnreadableCheckpointError(msg, hint=_RESAVE)
         values = storage.values
-        inside = len(size) == len(stride) and offset >= 0 and all(n >= 0 for n in (*size, *stride))
+        inside = len(size) == len(stride) and 0 <= offset <= values.size and all(n >= 0 for n in (*size, *stride))
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=False))
         if not inside or (0 not in size and last >= values.size):
             msg = "a tensor reaches outside its storage"
