@@ -37,7 +37,9 @@ class OpenVinoSession:
             raise BackendUnavailableError(msg, hint="open a new Upscaler")
         request = self._requests.get()
         try:
-            request.infer([np.ascontiguousarray(batch)], share_inputs=True)
+            # Not infer(): where memory runs out it returns as if all were well, with the result of the call before.
+            request.start_async([np.ascontiguousarray(batch)], share_inputs=True)
+            request.wait()
             return np.array(request.get_output_tensor(0).data)  # a copy: the next run reuses the request's memory
         except Exception as error:  # the runtime raises RuntimeError for everything
             raise failure(NAME, error) from error
