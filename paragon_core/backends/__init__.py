@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from types import ModuleType
 from typing import Final
 
@@ -39,7 +38,7 @@ def choose(name: str, device: str = "auto") -> Backend:
     """Return the backend of a name; "auto" is the fastest that works here.
 
     A backend with an accelerator comes before those on the CPU; among equals the order of `BACKENDS` decides, which is
-    the order of the measured speeds (benchmarks/README.md).
+    the order of the measured speeds (benchmarks/README.md). No more runtimes are loaded than it takes to tell.
 
     Raises:
         InputError: there is no backend of that name.
@@ -54,16 +53,18 @@ def choose(name: str, device: str = "auto") -> Backend:
         if not info.available:
             raise BackendUnavailableError(info.reason, hint=info.hint)
         return BACKENDS[name]
-    found = [info for info in backends() if info.available]
     kind = device.partition(":")[0]
-    if kind == "cpu":
-        found = [replace(info, accelerator="") for info in found]
-    elif kind != "auto":
-        found = [info for info in found if info.accelerator == kind]
-    if not found:
-        msg = "no runtime works here" + ("" if kind in {"auto", "cpu"} else f" on {device}")
-        raise BackendUnavailableError(msg, hint="pip install openvino onnxruntime; then: paragon doctor")
-    return BACKENDS[min(found, key=lambda info: not info.accelerator).name]
+    if kind != "cpu":
+        for backend in BACKENDS.values():
+            accelerator = backend.probe().accelerator if backend.may_accelerate() else ""
+            if accelerator and kind in {"auto", accelerator}:
+                return backend
+    if kind in {"auto", "cpu"}:
+        for backend in BACKENDS.values():
+            if backend.probe().available:
+                return backend
+    msg = "no runtime works here" + ("" if kind in {"auto", "cpu"} else f" on {device}")
+    raise BackendUnavailableError(msg, hint="pip install openvino onnxruntime; then: paragon doctor")
 
 
 class _CallableModule(ModuleType):

@@ -95,6 +95,10 @@ class Backend(Protocol):
         """Whether the weights of an attention are held in memory as a whole."""
         ...
 
+    def may_accelerate(self) -> bool:
+        """Whether it could use more than the CPU here, told without loading the runtime."""
+        ...
+
     def probe(self) -> BackendInfo:
         """Find out whether the runtime works here; never raises."""
         ...

@@ -51,6 +51,10 @@ class OnnxRuntimeBackend:
     name = NAME
     stores_attention = True
 
+    def may_accelerate(self) -> bool:
+        """Return whether the wheel with CUDA is installed."""
+        return _installed("onnxruntime-gpu")
+
     def probe(self) -> BackendInfo:
         """Find out whether ONNX Runtime works here, and on what."""
         try:

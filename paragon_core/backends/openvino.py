@@ -58,6 +58,10 @@ class OpenVinoBackend:
     name = NAME
     stores_attention = False
 
+    def may_accelerate(self) -> bool:
+        """Return False: Paragon runs OpenVINO on the CPU."""
+        return False
+
     def probe(self) -> BackendInfo:
         """Find out whether OpenVINO works here."""
         try:
@@ -109,6 +113,9 @@ def _import() -> tuple[Any, str]:
     except ImportError as error:
         msg = f"OpenVINO is not installed or does not load ({error})"
         raise BackendUnavailableError(msg, hint=_HINT) from None
+    # The first call fills a table under a lock that it does not give back while it waits for the interpreter's: made by
+    # two streams at once it hangs the process, so it is made here.
+    openvino.Type.f32.to_dtype()
     return openvino.Core(), str(openvino.__version__).split("-")[0]
 
 

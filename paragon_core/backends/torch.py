@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -119,6 +120,14 @@ class TorchBackend:
 
     name = NAME
     stores_attention = False
+
+    def may_accelerate(self) -> bool:
+        """Return whether torch is installed in a build that is not for the CPU only."""
+        try:
+            version = importlib.metadata.version("torch")
+        except importlib.metadata.PackageNotFoundError:
+            return False
+        return not version.endswith("+cpu")
 
     def probe(self) -> BackendInfo:
         """Find out whether torch works here, and on what."""
