@@ -6,8 +6,15 @@ from textwrap import shorten
 
 from paragon_core.errors import BackendError, InferenceError, OutOfMemoryError
 
-_MEMORY_MARKS = ("bad_alloc", "bad allocation", "out of memory", "failed to allocate", "not enough memory", "alloc_failed")
-
+_MEMORY_MARKS = (
+    "alloc_failed",
+    "bad allocation",
+    "bad_alloc",
+    "can't alloc",
+    "failed to allocate",
+    "not enough memory",
+    "out of memory",
+)
 _LONGEST = 300
 
 
