@@ -157,6 +157,15 @@ class Upscaler:
             InferenceError: the runtime failed, or made values that are not numbers.
 
         """
+        try:
+            return self._upscale(image, progress)
+        except OutOfMemoryError:
+            raise
+        except MemoryError as error:  # numpy's, for what stands outside the runtime
+            msg = f"there is not enough memory to enlarge a picture of shape {image.shape} by {self.scale}"
+            raise OutOfMemoryError(msg, hint="close other programs, or cut the picture into parts") from error
+
+    def _upscale(self, image: Image, progress: Progress | None) -> Image:
         parts = planes.split(image)
         if parts.alpha is None:
             return self._enlarge(parts.colour, progress, clip=self._clip).reshape(_enlarged_shape(image, self.scale))
@@ -190,12 +199,14 @@ class Upscaler:
             plan = self._plan(width, height, window)
             try:
                 return self._run(plane, plan, progress, clip=clip)
-            except OutOfMemoryError:
+            except MemoryError:  # the runtime's, or numpy's around it
                 smaller = (max(plan.window[0] // 2, 4 * self._halo), max(plan.window[1] // 2, 4 * self._halo))
                 if self._tile == "off" or smaller == window or len(self._plan(width, height, smaller)) <= len(plan):
                     raise
                 _LOG.warning("out of memory with windows of %dx%d, trying %dx%d", *plan.window, *smaller)
                 window = smaller
+            with self._lock:
+                self._sessions.clear()  # runtimes hold on to what they had before they failed
 
     def _plan(self, width: int, height: int, window: tuple[int, int]) -> tiling.TilePlan:
         multiple = self.model.spec.size_multiple
@@ -248,15 +259,14 @@ class Upscaler:
 
         with self._lock:
             self._refuse_if_closed()
-            futures = {self._pool.submit(enlarge_tile, tile) for tile in plan}
-        pending = futures
+            pending = {self._pool.submit(enlarge_tile, tile) for tile in plan}
         try:
             while pending:
                 done, pending = wait(pending, timeout=0.2 if progress else None, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
+                while done:
+                    done.pop().result()  # no name for it: its error would hold this frame, the frame the error
                 if progress:
-                    progress(len(futures) - len(pending), len(futures))
+                    progress(len(plan) - len(pending), len(plan))
         finally:
             for future in pending:
                 future.cancel()
