@@ -128,14 +128,15 @@ def export_like_upstream(network: ParagonSR2) -> onnx.ModelProto:
         return onnx.load(path)
 
 
-def graphs_of(network: ParagonSR2) -> dict[str, onnx.ModelProto]:
-    """Return all forms of one network; all take any size."""
+def graphs_of(network: ParagonSR2, runtime: str) -> dict[str, onnx.ModelProto]:
+    """Return all forms of one network, the fused ones as the backend of that runtime has them; all take any size."""
     model = as_model(network)
+    merge_base = runtime == "openvino"
     graphs = (
         export_like_upstream(network),
         build(model, fused=False),
-        build(model),
-        build(model, exact_border=False),
+        build(model, merge_base=merge_base),
+        build(model, merge_base=merge_base, exact_border=False),
     )
     return dict(zip(FORMS, graphs, strict=True))
 
@@ -186,7 +187,7 @@ def measure(name: str, runtime: str, *, rounds: int) -> dict[str, Any]:
     """
     each = CASES[name]
     image = np.random.default_rng(SEED).uniform(0, 1, (1, 3, each.height, each.width)).astype(np.float32)
-    graphs = graphs_of(random_network(each.spec))
+    graphs = graphs_of(random_network(each.spec), runtime)
     actions = {form: RUNTIMES[runtime](graph, image) for form, graph in graphs.items()}
     difference = largest_difference(actions)
     if not difference <= SAME:
