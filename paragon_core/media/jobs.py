@@ -8,7 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from paragon_core.errors import InputError, JobError, OutOfMemoryError, ParagonError
+from paragon_core.errors import (
+    InputError,
+    JobError,
+    MediaError,
+    OutOfMemoryError,
+    ParagonError,
+    UnsupportedFormatError,
+)
 from paragon_core.media.encoding import fit
 from paragon_core.media.formats import format_of_name
 from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write_image
@@ -26,6 +33,8 @@ State = Literal["written", "skipped", "failed"]
 
 #: Pictures that `run` holds unless told otherwise: one being read, one in the network, one being written.
 PICTURES_AT_ONCE = 3
+
+_HINT_REPLACE = "choose another output, or replace it with --overwrite"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +118,10 @@ def run(
 def is_done(task: Task, *, scale: int) -> bool:
     """Tell whether a task's target is there: a whole picture of the right size, not older than the source.
 
+    A picture of that size that is older, and one that is damaged or broke off, is to be made anew.
+
     Raises:
-        JobError: when the target is a whole picture of another size, which may be somebody's only copy.
+        JobError: when the target is a whole picture of another size or no picture: it may be somebody's only copy.
         MediaError: when the source cannot be read.
 
     """
@@ -118,14 +129,17 @@ def is_done(task: Task, *, scale: int) -> bool:
         return False
     try:
         made = read_header(task.target)
-    except ParagonError:
+    except MediaError:
         return False
+    except UnsupportedFormatError as error:
+        msg = f"{task.target} exists and is not a picture that Paragon made"
+        raise JobError(msg, hint=_HINT_REPLACE) from error
     if not made.ends:
         return False
     width, height = (scale * side for side in read_header(task.source).size)
     if made.size not in {(width, height), (height, width)}:  # the latter: formats without metadata are stored turned
         msg = f"{task.target} exists and is not {task.source.name} enlarged {scale} times"
-        raise JobError(msg, hint="choose another output, or replace it with --overwrite")
+        raise JobError(msg, hint=_HINT_REPLACE)
     return task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
 
 

@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paragon_core.cli.console import Console, Progress, answer, duration, table
@@ -89,6 +89,7 @@ def test_without_any_streams_nothing_is_said(monkeypatch: pytest.MonkeyPatch) ->
     answer("nobody asked")
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=20))
 def test_any_text_can_be_said(text: str) -> None:
     for encoding in ("ascii", "cp1252", "utf-8"):

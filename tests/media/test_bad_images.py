@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -170,6 +170,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
         read_image(path)
 
 
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_random_damage_never_ends_in_a_foreign_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

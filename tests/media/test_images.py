@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -67,6 +67,7 @@ def assert_same(result: Picture, expected: Picture) -> None:
     assert (kept[0x010F], kept[0x8298]) == ("Maker", "Somebody")
 
 
+@settings(max_examples=40, deadline=None)
 @given(pictures((np.uint8, np.uint16), "gGcC"))
 def test_png_keeps_everything(tmp_path_factory: pytest.TempPathFactory, original: Picture) -> None:
     path = tmp_path_factory.mktemp("png") / "a.png"
@@ -77,6 +78,7 @@ def test_png_keeps_everything(tmp_path_factory: pytest.TempPathFactory, original
     assert result.dpi == pytest.approx(original.dpi, rel=1e-3)
 
 
+@settings(max_examples=40, deadline=None)
 @given(pictures((np.uint8, np.uint16), "gcC") | pictures((np.uint8,), "G"))
 def test_tiff_keeps_everything(tmp_path_factory: pytest.TempPathFactory, original: Picture) -> None:
     path = tmp_path_factory.mktemp("tiff") / "a.tif"
@@ -86,6 +88,7 @@ def test_tiff_keeps_everything(tmp_path_factory: pytest.TempPathFactory, origina
     assert result.dpi == pytest.approx(original.dpi)
 
 
+@settings(max_examples=40, deadline=None)
 @given(pictures((np.uint8,), "cC"))
 def test_lossless_webp_keeps_everything_but_dpi(tmp_path_factory: pytest.TempPathFactory, original: Picture) -> None:
     path = tmp_path_factory.mktemp("webp") / "a.webp"
@@ -97,6 +100,7 @@ def test_lossless_webp_keeps_everything_but_dpi(tmp_path_factory: pytest.TempPat
     assert result.lossless
 
 
+@settings(max_examples=40, deadline=None)
 @given(pictures((np.uint8,), "gc"))
 def test_bmp_keeps_the_picture_as_viewed(tmp_path_factory: pytest.TempPathFactory, original: Picture) -> None:
     path = tmp_path_factory.mktemp("bmp") / "a.bmp"
@@ -122,6 +126,7 @@ def test_lossy_formats_stay_close_and_keep_metadata(tmp_path: Path, ending: str,
     assert (result.icc, result.exif, result.xmp, result.orientation) == (original.icc, original.exif, XMP, 8)
 
 
+@settings(max_examples=40, deadline=None)
 @given(pictures((np.uint16,), "gGcC"))
 def test_deep_png_by_an_independent_reader(tmp_path_factory: pytest.TempPathFactory, original: Picture) -> None:
     path = tmp_path_factory.mktemp("png") / "a.png"
@@ -210,6 +215,7 @@ def test_tiff_pixels_are_not_turned(tmp_path: Path, orientation: int) -> None:
     assert read_header(path).size == (9, 5)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 8), st.integers(1, 5), st.integers(1, 5))
 def test_turning_and_back(turn: int, height: int, width: int) -> None:
     array: Any = np.arange(height * width * 3).reshape(height, width, 3)
@@ -331,6 +337,7 @@ def test_appended_previews_of_cameras_are_no_frames(tmp_path: Path) -> None:
     assert read_image(path).notes == ()
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from("<>"), st.integers(1, 200000), st.integers(1, 200000), st.integers(1, 8))
 def test_sizes_in_exif_follow_in_place(order: str, width: int, height: int, turn: int) -> None:
     block = Image.Exif()
@@ -347,6 +354,7 @@ def test_sizes_in_exif_follow_in_place(order: str, width: int, height: int, turn
     assert inner[0x927C] == b"maker note with offsets inside"
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=80))
 def test_damaged_exif_does_no_harm(junk: bytes) -> None:
     for order in (b"II*\0", b"MM\0*"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -58,6 +58,7 @@ def test_a_folder_is_enlarged(tmp_path: Path, at_once: int) -> None:
         assert np.array_equal(read_image(tmp_path / "out" / name).array, expected)
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.booleans(), max_size=12), st.integers(1, 4))
 def test_any_mix_of_good_and_bad_keeps_its_order(
     tmp_path_factory: pytest.TempPathFactory, good: list[bool], at_once: int
@@ -150,6 +151,15 @@ def test_a_picture_of_another_size_is_not_replaced(tmp_path: Path) -> None:
     assert isinstance(outcome.error, JobError)
     assert "--overwrite" in outcome.error.hint
     assert task.target.read_bytes() == before
+    assert run([task], twice, scale=2, overwrite=True)[0].state == "written"
+
+
+def test_what_is_no_picture_is_not_replaced(tmp_path: Path) -> None:
+    task = Task(source=save(tmp_path / "a.png"), target=tmp_path / "b.png")
+    task.target.write_text("my only copy")
+    (outcome,) = run([task], twice, scale=2)
+    assert isinstance(outcome.error, JobError)
+    assert task.target.read_text() == "my only copy"
     assert run([task], twice, scale=2, overwrite=True)[0].state == "written"
 
 
@@ -295,12 +305,13 @@ print(type(outcome.error).__name__, outcome.error, outcome.error.hint, sep="|")
 def test_a_full_disk(tmp_path: Path) -> None:
     """The limit on the size of files stands in for a full disk: the operating system refuses to write on."""
     source, target = save(tmp_path / "a.png"), tmp_path / "b.png"
-    target.write_bytes(b"broken")
+    broken = source.read_bytes()[:40]
+    target.write_bytes(broken)
     process = start(FILL_DISK, source, target)
     output, errors = process.communicate(timeout=60)
     assert output.startswith("MediaError|cannot write"), errors
     assert output.rstrip().split("|")[2]
-    assert target.read_bytes() == b"broken"
+    assert target.read_bytes() == broken
     assert not leftovers(tmp_path)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paragon_core.errors import InputError, ParagonError, UnsupportedFormatError
@@ -166,6 +166,7 @@ class TestPlan:
             plan(["photos/b.png"], "photos/B.PNG", suffix="")
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.text("abcäß日 .'[]-", min_size=1, max_size=12), min_size=1, max_size=8, unique=True))
 def test_any_names_keep_their_place_in_the_tree(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
     root = tmp_path_factory.mktemp("names")
