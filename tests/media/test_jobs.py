@@ -105,20 +105,29 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_files_are_read_and_written_while_the_network_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks = plan([save(tmp_path / f"{index}.bmp") for index in range(8)], tmp_path / "out", suffix="")
+    tasks = plan([save(tmp_path / f"{index}.bmp") for index in range(2)], tmp_path / "out", suffix="")
+    second_is_read, second_is_enlarged = threading.Event(), threading.Event()
 
-    def slowly(path: Path, *, max_pixels: int) -> Picture:
-        time.sleep(0.05)
+    def reading(path: Path, *, max_pixels: int) -> Picture:
+        if path == tasks[1].source:
+            second_is_read.set()
         return read_image(path, max_pixels=max_pixels)
 
     def enlarge(array: Array) -> Array:
-        time.sleep(0.05)
+        assert second_is_read.wait(30)  # while the first is in the network
+        if enlarged:
+            second_is_enlarged.set()
+        enlarged.append(array)
         return twice(array)
 
-    monkeypatch.setattr("paragon_core.media.jobs.read_image", slowly)
-    start = time.perf_counter()
-    run(tasks, enlarge, scale=2, at_once=3)
-    assert time.perf_counter() - start < 0.7  # 0.8 one after another, 0.45 at best
+    def writing(path: Path, picture: Picture) -> tuple[str, ...]:
+        assert second_is_enlarged.wait(30)  # while the first is being written
+        return write_image(path, picture)
+
+    enlarged: list[Array] = []
+    monkeypatch.setattr("paragon_core.media.jobs.read_image", reading)
+    monkeypatch.setattr("paragon_core.media.jobs.write_image", writing)
+    assert [outcome.state for outcome in run(tasks, enlarge, scale=2, at_once=3)] == ["written", "written"]
 
 
 def test_what_is_done_is_skipped(tmp_path: Path) -> None:
