@@ -159,23 +159,26 @@ def program(body: bytes, protocol: int = 2) -> bytes:
     return b"\x80" + bytes([protocol]) + body + b"."
 
 
-def archive(pickled: bytes, members: Mapping[str, bytes] | None = None, **options: Any) -> bytes:  # noqa: ANN401
-    """Return a torch archive with these storages (or other members: names with a slash); options as for ZipFile."""
+def archive(
+    pickled: bytes, members: Mapping[str, bytes] | None = None, root: str = "net", compression: int = zipfile.ZIP_STORED
+) -> bytes:
+    """Return a torch archive with these storages (or other members: names with a slash)."""
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", **options) as file:
-        file.writestr("net/data.pkl", pickled)
+    with zipfile.ZipFile(stream, "w", compression) as file:
+        file.writestr(f"{root}/data.pkl", pickled)
         for key, raw in (members or {}).items():
-            file.writestr(key if "/" in key else f"net/data/{key}", raw)
+            file.writestr(key if "/" in key else f"{root}/data/{key}", raw)
     return stream.getvalue()
 
 
-def torch_program(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[bytes, dict[str, bytes]]:
-    """Return the pickle (without its frame) and the storages of a dictionary of float32 tensors."""
+def torch_program(arrays: Mapping[str, npt.NDArray[Any]], prefix: str = "") -> tuple[bytes, dict[str, bytes]]:
+    """Return the pickle (without its frame) and the storages of a dictionary of float32 tensors; prefix them."""
     items, storages = {}, {}
     for index, (key, value) in enumerate(arrays.items()):
-        storages[str(index)] = value.astype("<f4").tobytes()
+        member = f"{prefix}{index}"
+        storages[member] = value.astype("<f4").tobytes()
         strides = tuple(step // value.itemsize for step in np.ascontiguousarray(value).strides[: value.ndim])
-        items[key] = tensor(storage(str(index), value.size), 0, value.shape, strides)
+        items[key] = tensor(storage(member, value.size), 0, value.shape, strides)
     return mapping(items), storages
 
 
