@@ -1,0 +1,47 @@
+"""Every example in the README runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from paragon_core.cli.main import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = [line.partition("#")[0] for block in blocks("sh") for line in block.splitlines() if line.startswith("paragon ")]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    arguments = shlex.split(command)[1:]
+    assert main(arguments) == 0
+    if "-o" in arguments:
+        assert (tmp_path / arguments[arguments.index("-o") + 1]).exists()
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python(code: str) -> None:
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own documentation
+
+
+def test_there_are_examples() -> None:
+    assert len(COMMANDS) > 3
+    assert blocks("python")
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)", README):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
