@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.checkpoint import Checkpoint, read_checkpoint
 from paragon_core.detect import detect
 from paragon_core.errors import AssumptionWarning, InputError, UnsupportedArchitectureError
 from paragon_core.spec import FACTORY_ALPHA, FACTORY_WINDOW, ModelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
 
 WEIGHTS: Final = resources.files("paragon_core") / "weights"
 
@@ -86,7 +88,9 @@ class Model:
 
 def bundled() -> tuple[str, ...]:
     """Return the names of the models that come with Paragon."""
-    return tuple(sorted(entry.name.removesuffix(".safetensors") for entry in WEIGHTS.iterdir() if _is_weights(entry.name)))
+    return tuple(
+        sorted(entry.name.removesuffix(".safetensors") for entry in WEIGHTS.iterdir() if _is_weights(entry.name))
+    )
 
 
 def load(
@@ -150,14 +154,16 @@ def _alpha(checkpoint: Checkpoint, spec: ModelSpec, argument: float | None) -> t
     if "fidelity" in checkpoint.name.lower():
         return 0.0, 'file name contains "fidelity"'
     assumed = FACTORY_ALPHA[spec.variant]
-    _warn(checkpoint, "upsampler_alpha", assumed, spec, "official models use 0; a wrong value softens or misplaces detail")
+    _warn(
+        checkpoint, "upsampler_alpha", assumed, spec, "official models use 0; a wrong value softens or misplaces detail"
+    )
     return assumed, "assumed factory default"
 
 
 def _window(checkpoint: Checkpoint, spec: ModelSpec, argument: int | None) -> tuple[int, str]:
     if argument is not None:
         return int(argument), "argument"
-    if (noted := _noted(checkpoint, spec, "window_size")) is not None:
+    if spec.attention and (noted := _noted(checkpoint, spec, "window_size")) is not None:
         return int(noted), "file metadata"
     if (release := _release(checkpoint)) is not None:
         return release.window_size, f"official release {release.name}"
