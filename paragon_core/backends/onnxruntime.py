@@ -97,7 +97,9 @@ class OnnxRuntimeBackend:
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         try:
-            session = runtime.InferenceSession(graph.SerializeToString(), options, providers=_providers(settings, cuda=cuda))
+            session = runtime.InferenceSession(
+                graph.SerializeToString(), options, providers=_providers(settings, cuda=cuda)
+            )
         except Exception as error:  # as in run
             raise failure(NAME, error) from error
         if settings.device.startswith("cuda") and "CUDAExecutionProvider" not in session.get_providers():
@@ -109,7 +111,7 @@ class OnnxRuntimeBackend:
 def _import() -> Any:  # noqa: ANN401 - the module is imported late, so its type is not known here
     try:
         import onnxruntime  # noqa: PLC0415 - optional, and slow to import
-    except ImportError as error:
+    except Exception as error:  # noqa: BLE001 - not only ImportError: broken installations raise whatever they run into
         msg = f"ONNX Runtime is not installed or does not load ({error})"
         raise BackendUnavailableError(msg, hint=_HINT) from None
     if not hasattr(onnxruntime, "InferenceSession"):  # what is left behind when two of its wheels were mixed

@@ -110,13 +110,14 @@ class OpenVinoBackend:
 def _import() -> tuple[Any, str]:
     try:
         import openvino  # noqa: PLC0415 - optional, and slow to import
-    except ImportError as error:
-        msg = f"OpenVINO is not installed or does not load ({error})"
+
+        # The first call fills a table under a lock that it does not give back while it waits for the interpreter's:
+        # made by two streams at once it hangs the process, so it is made here.
+        openvino.Type.f32.to_dtype()
+        return openvino.Core(), str(openvino.__version__).split("-")[0]
+    except Exception as error:  # noqa: BLE001 - not only ImportError: broken installations raise whatever they run into
+        msg = f"OpenVINO is not installed or does not load ({' '.join(str(error).split())})"
         raise BackendUnavailableError(msg, hint=_HINT) from None
-    # The first call fills a table under a lock that it does not give back while it waits for the interpreter's: made by
-    # two streams at once it hangs the process, so it is made here.
-    openvino.Type.f32.to_dtype()
-    return openvino.Core(), str(openvino.__version__).split("-")[0]
 
 
 def _check_device(device: str) -> None:
