@@ -51,11 +51,11 @@ def trusted_precision(backend: Backend, network: Network, device: str) -> Precis
     for precision in ("fp32", fast):
         try:
             session = backend.open(network, RunSettings(precision=precision, device=device))
+            outputs.append(session.run(picture))
+            session.close()
         except BackendError as error:
-            _LOG.info("%s %s does not open: %s", backend.name, precision, error)
+            _LOG.info("%s %s does not work: %s", backend.name, precision, error)
             return "fp32"
-        outputs.append(session.run(picture))
-        session.close()
     error = np.abs(outputs[1].astype(np.float64) - outputs[0])
     squared = float(np.mean(error**2))
     psnr = float("inf") if squared == 0 else -10 * np.log10(squared)
