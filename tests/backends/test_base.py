@@ -1,0 +1,201 @@
+"""What every runtime promises at the seam, held by the two that need no torch."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.errors import BackendUnavailableError, InferenceError
+from tests.fresh_python import run
+from tests.random_models import batch, picture, random_model, spec
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from paragon_core.backends import Session
+
+RUNTIMES = ("openvino", "onnxruntime")
+MODEL = random_model(spec("realtime"))
+
+
+def session(runtime: str, *, streams: int = 1, **changes: Any) -> Session:  # noqa: ANN401  (fields of Network)
+    network = Network(**({"model": MODEL} | changes))
+    return BACKENDS[runtime].open(network, RunSettings(streams=streams))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_probe_says_that_it_works_and_where(runtime: str) -> None:
+    info = BACKENDS[runtime].probe()
+    assert (info.name, info.available) == (runtime, True)
+    assert info.reason
+    assert info.version[0].isdigit()
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("io", ["float32", "uint8"])
+def test_layouts_and_types_are_those_of_the_network(io: str, grey: bool, runtime: str) -> None:  # noqa: FBT001
+    channels = 1 if grey else 3
+    for size in (None, (5, 4)):
+        opened = session(runtime, io=io, grey=grey, size=size)
+        value = batch(1, 4, 5, channels) if io == "float32" else picture(4, 5, channels)[None]
+        output = opened.run(value)
+        assert output.dtype == value.dtype
+        assert output.shape == ((1, channels, 8, 10) if io == "float32" else (1, 8, 10, channels))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_batch_is_its_pictures_one_by_one(runtime: str) -> None:
+    for model in (MODEL, random_model(spec("photo")), random_model(spec("pro"))):
+        opened = session(runtime, model=model)
+        value = batch(3, 6, 7)
+        together = opened.run(value)
+        for index in range(3):
+            assert np.abs(opened.run(value[index : index + 1])[0] - together[index]).max() <= 1e-5
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_result_is_the_callers_own(runtime: str) -> None:
+    opened = session(runtime)
+    first = opened.run(batch(1, 6, 7))
+    kept = first.copy()
+    second = opened.run(np.zeros_like(batch(1, 6, 7)))
+    assert np.array_equal(first, kept)
+    assert not np.array_equal(first, second)
+    first[:] = 0  # writable, and nothing that the runtime still reads
+    opened.run(batch(1, 6, 7))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_the_memory_layout_of_a_batch_does_not_matter_and_it_is_not_changed(runtime: str) -> None:
+    opened = session(runtime)
+    value = batch(1, 6, 7)
+    expected = opened.run(value)
+    reversed_twice = np.ascontiguousarray(value[:, :, ::-1, ::-1])[:, :, ::-1, ::-1]
+    read_only = value.copy()
+    read_only.flags.writeable = False
+    for layout in (reversed_twice, np.asfortranarray(value), read_only):
+        assert np.array_equal(opened.run(layout), expected)
+        assert np.array_equal(layout, value)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_sizes_may_change_from_call_to_call(runtime: str) -> None:
+    opened = session(runtime)
+    for height, width in ((9, 4), (1, 1), (3, 17), (9, 4)):
+        value = batch(1, height, width, seed=height)
+        assert np.array_equal(opened.run(value), session(runtime).run(value))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_as_many_threads_as_streams_may_run_at_once(runtime: str) -> None:
+    opened = session(runtime, streams=4, io="uint8")
+    pictures = [picture(20 + index, 30, 3, seed=index)[None] for index in range(12)]
+    expected = [opened.run(each) for each in pictures]
+    barrier = threading.Barrier(4)
+
+    def work(part: int) -> list[npt.NDArray[Any]]:
+        barrier.wait(timeout=60)
+        return [opened.run(each) for each in pictures[part::4]]
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(work, range(4)))
+    for part, outputs in enumerate(results):
+        assert all(map(np.array_equal, outputs, expected[part::4]))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("shape", [(1, 4, 8, 8), (3, 8, 8), (1, 3, 8, 9), (2, 3, 8, 8), (1, 3, 0, 8)])
+def test_a_batch_of_the_wrong_shape_fails_by_name_and_does_no_harm(shape: tuple[int, ...], runtime: str) -> None:
+    opened = session(runtime, size=(8, 8))
+    expected = opened.run(batch(1, 8, 8))
+    with pytest.raises(InferenceError, match=runtime) as caught:
+        opened.run(np.zeros(shape, dtype=np.float32))
+    assert caught.value.hint
+    assert not str(caught.value).endswith(".cpp:104:")  # what OpenVINO says first is where in its source it is
+    assert len(str(caught.value)) < 350
+    assert np.array_equal(opened.run(batch(1, 8, 8)), expected)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_closed_session_says_so(runtime: str) -> None:
+    opened = session(runtime)
+    opened.close()
+    opened.close()
+    with pytest.raises(BackendUnavailableError, match="closed") as caught:
+        opened.run(batch(1, 4, 4))
+    assert "open" in caught.value.hint
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("device", ["cuda:7", "mps", "GPU", ""])
+def test_a_device_that_is_not_there_is_refused(device: str, runtime: str) -> None:
+    for attempt in (
+        lambda: BACKENDS[runtime].fast_precision(device),
+        lambda: BACKENDS[runtime].open(Network(model=MODEL), RunSettings(device=device)),
+    ):
+        with pytest.raises(BackendUnavailableError) as caught:
+            attempt()
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_precision_that_is_not_there_is_refused_with_a_hint(runtime: str) -> None:
+    backend = BACKENDS[runtime]
+    refused = []
+    for precision in ("fp16", "bf16"):
+        try:
+            backend.open(Network(model=MODEL), RunSettings(precision=precision)).close()  # type: ignore[arg-type]
+        except BackendUnavailableError as error:
+            assert precision in str(error)
+            assert "fp32" in error.hint
+            refused.append(precision)
+    if backend.fast_precision("auto") is None:
+        assert refused == ["fp16", "bf16"]
+    else:
+        assert backend.fast_precision("auto") not in refused
+
+
+def test_networks_are_equal_when_they_compute_the_same() -> None:
+    twin = random_model(spec("realtime"))
+    assert Network(model=MODEL, size=(4, 5)) == Network(model=MODEL, size=(4, 5))
+    assert hash(Network(model=MODEL)) == hash(Network(model=MODEL))
+    different = [
+        Network(model=twin),
+        Network(model=MODEL, fused=False),
+        Network(model=MODEL, io="uint8"),
+        Network(model=MODEL, grey=True),
+        Network(model=MODEL, size=(4, 5)),
+    ]
+    assert len({Network(model=MODEL), *different}) == 6
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_nothing_is_ever_printed_on_standard_output(runtime: str) -> None:
+    """It may be a pipe full of pixels. Counted at the file descriptor, where native code writes too."""
+    result = run(f"""
+        import logging
+        import numpy as np
+        from paragon_core import Upscaler, backends
+        from paragon_core.backends import BACKENDS, Network, RunSettings
+        from paragon_core.errors import ParagonError
+        from tests.random_models import picture, random_model, spec
+        logging.basicConfig(level=logging.DEBUG)
+        backends()
+        model = random_model(spec("realtime"))
+        for fused in (True, False):
+            with Upscaler(model, backend={runtime!r}, fused=fused) as up:
+                up(picture(9, 7, 3))
+                up(picture(9, 7, 4, dtype="float32"))
+        session = BACKENDS[{runtime!r}].open(Network(model=model), RunSettings())
+        try:
+            session.run(np.zeros((1, 5, 4, 4), np.float32))
+        except ParagonError:
+            session.close()
+    """)
+    assert result.stdout == ""

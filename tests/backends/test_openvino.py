@@ -1,0 +1,100 @@
+"""What is special about OpenVINO."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import openvino
+import pytest
+
+from paragon_core.backends import Network, RunSettings
+from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
+from paragon_core.backends.openvino import OpenVinoBackend
+from tests.fresh_python import run
+from tests.random_models import batch, random_model, spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BACKEND = OpenVinoBackend()
+MODEL = random_model(spec("stream"))
+
+
+def has_bf16() -> bool:
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def test_single_precision_is_never_left_to_openvino() -> None:
+    """Where the processor can, it would compute in bfloat16, with errors of a hundredth."""
+    value = batch(1, 20, 20)
+    output = BACKEND.open(Network(model=MODEL), RunSettings()).run(value)
+    expected = OnnxRuntimeBackend().open(Network(model=MODEL), RunSettings()).run(value)
+    assert np.abs(output - expected).max() <= 1e-5
+
+
+@pytest.mark.skipif(not has_bf16(), reason="needs a processor with bfloat16 instructions")
+def test_bfloat16_is_rounded_and_close() -> None:
+    value = batch(1, 20, 20)
+    assert BACKEND.fast_precision("auto") in {"fp16", "bf16"}
+    exact, rounded = (
+        BACKEND.open(Network(model=MODEL), RunSettings(precision=precision)).run(value)
+        for precision in ("fp32", "bf16")
+    )  # type: ignore[misc]
+    assert 1e-4 < np.abs(exact - rounded).max() < 0.1 * np.abs(exact).max()
+
+
+def test_the_version_is_the_short_one() -> None:
+    version = BACKEND.probe().version
+    assert openvino.__version__.startswith(version)
+    assert "-" not in version
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "raise OSError('libopenvino.so.0: wrong ELF class')",
+        "raise AttributeError('_ARRAY_API not found')",
+        "__version__ = '2025.0'",
+    ],
+    ids=["library", "numpy", "leftover"],
+)
+def test_a_broken_installation_is_reported_not_raised(tmp_path: Path, source: str) -> None:
+    (tmp_path / "openvino").mkdir()
+    (tmp_path / "openvino/__init__.py").write_text(source, encoding="utf-8")
+    result = run(
+        """
+        from paragon_core.backends import BACKENDS, choose
+        info = BACKENDS["openvino"].probe()
+        assert not info.available and "does not load" in info.reason and info.hint == "pip install openvino", info
+        assert choose("auto").name == "onnxruntime"
+        """,
+        without=["torch"],
+        path=tmp_path,
+    )
+    assert result.stdout == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a limit on the address space")
+def test_running_out_of_memory_is_noticed() -> None:
+    """Its synchronous call swallows this and returns the previous result."""
+    result = run("""
+        import resource
+        import numpy as np
+        import psutil
+        from paragon_core.backends import BACKENDS, Network, RunSettings
+        from paragon_core.errors import OutOfMemoryError
+        from tests.random_models import random_model, spec
+        session = BACKENDS["openvino"].open(Network(model=random_model(spec("realtime")), io="uint8"), RunSettings())
+        session.run(np.zeros((1, 8, 8, 3), np.uint8))
+        limit = psutil.Process().memory_info().vms + 40 * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, -1))
+        try:
+            session.run(np.zeros((1, 1000, 1000, 3), np.uint8))
+        except OutOfMemoryError as error:
+            print(error)
+        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+        assert session.run(np.zeros((1, 9, 8, 3), np.uint8)).shape == (1, 18, 16, 3)
+    """)
+    assert result.stdout == "openvino ran out of memory\n"
