@@ -66,7 +66,7 @@ def main() -> None:
         draw.text((place[0] + 4, place[1] + height + 4), caption, fill="black", font=font)
     RESULT.parent.mkdir(exist_ok=True)
     sheet.save(RESULT, optimize=True)
-    print(f"{RESULT.relative_to(ROOT)}: {sheet.width} x {sheet.height}")  # noqa: T201 - the script's answer
+    print(f"{RESULT.relative_to(ROOT)}: {sheet.width} x {sheet.height}")
 
 
 if __name__ == "__main__":

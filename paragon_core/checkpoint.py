@@ -6,10 +6,9 @@ import hashlib
 import json
 import re
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,9 @@ import safetensors
 
 from paragon_core.errors import UnreadableCheckpointError
 from paragon_core.torch_archive import read_torch_archive, widen_bfloat16
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -75,8 +77,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = Path(path)
     data = _read_bytes(path)
+    metadata: dict[str, str] = {}
     if data.startswith(b"PK\x03\x04"):
-        arrays, metadata = _unwrap(read_torch_archive(data)), {}
+        arrays = _unwrap(read_torch_archive(data))
     elif data[8:9] == b"{":
         arrays, metadata = _read_safetensors(data)
     else:
@@ -114,7 +117,7 @@ def _read_bytes(path: Path) -> bytes:
 
 def _read_safetensors(data: bytes) -> tuple[Arrays, dict[str, str]]:
     try:
-        tensors = safetensors.deserialize(data)
+        tensors = safetensors.deserialize(data)  # type: ignore[no-untyped-call]  # the library has no annotation there
     except safetensors.SafetensorError as error:
         msg = f"the .safetensors file is damaged or truncated ({error})"
         raise UnreadableCheckpointError(msg, hint="download it again") from None
@@ -126,7 +129,9 @@ def _decode(key: str, tensor: Mapping[str, Any]) -> npt.NDArray[Any]:
     raw, shape, dtype = bytes(tensor["data"]), tensor["shape"], tensor["dtype"]
     if dtype != "BF16" and dtype not in _DTYPES:
         msg = f"tensor {key} is stored as {dtype}"
-        raise UnreadableCheckpointError(msg, hint="quantised weights are not supported: use float32, float16 or bfloat16")
+        raise UnreadableCheckpointError(
+            msg, hint="quantised weights are not supported: use float32, float16 or bfloat16"
+        )
     values = widen_bfloat16(raw) if dtype == "BF16" else np.frombuffer(raw, dtype=_DTYPES[dtype])
     try:
         return values.reshape(shape)

@@ -7,8 +7,7 @@ list, because ParagonSR2's relatives share many keys and would load into a plaus
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,9 @@ import numpy.typing as npt
 from paragon_core.errors import InputError, UnsupportedArchitectureError, WeightError
 from paragon_core.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
 from paragon_core.spec import FACTORY_ALPHA, SCALES, TOKEN_DIM, TOKENS, ModelSpec, Revision, Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Shapes = dict[str, tuple[int, ...]]
 Arrays = dict[str, npt.NDArray[np.float32]]
@@ -41,8 +43,7 @@ _OLDER_FAMILIES: Final = (
     ),
     (
         ("global_detail_gain", "conv_fuse.", "base_upsampler.", "content_processor."),
-        "a ParagonSR2 of v5 to v8, whose arithmetic differs from the released v9 (only the published v6 realtime "
-        "network of that time is supported)",
+        "a ParagonSR2 of v5 to v8 with other arithmetic than the published v6 realtime or the released v9 networks",
     ),
 )
 
@@ -141,7 +142,9 @@ def _infer(arrays: Mapping[str, npt.NDArray[Any]], *, is_v6: bool) -> ModelSpec:
     if scale is None:
         msg = f"up.0.weight enlarges {conv_in[0]} to {up[0]} channels, which is none of the scales {SCALES}"
         raise UnsupportedArchitectureError(msg, hint=_OFFICIAL_HINT)
-    places = {tuple(map(int, m.groups())) for key in arrays if (m := re.match(r"body\.(\d{1,4})\.blocks\.(\d{1,4})\.", key))}
+    places = {
+        tuple(map(int, m.groups())) for key in arrays if (m := re.match(r"body\.(\d{1,4})\.blocks\.(\d{1,4})\.", key))
+    }
     groups, blocks = ({place[axis] for place in places} for axis in (0, 1))
     if not places or len(groups) * len(blocks) > len(arrays):  # then listing what is missing could take forever
         msg = f"the body has {len(places)} blocks in {len(groups)} groups, which do not form a network"
@@ -187,7 +190,9 @@ def _compare(spec: ModelSpec, arrays: Mapping[str, npt.NDArray[Any]], *, optiona
     missing = tuple(sorted(expected.keys() - arrays.keys() - optional))
     unexpected = tuple(sorted(arrays.keys() - expected.keys()))
     if missing or unexpected:
-        parts = [f"{what}: {_shortened(keys)}" for what, keys in (("missing", missing), ("unexpected", unexpected)) if keys]
+        parts = [
+            f"{what}: {_shortened(keys)}" for what, keys in (("missing", missing), ("unexpected", unexpected)) if keys
+        ]
         msg = f"this resembles a ParagonSR2 {spec.variant} network but its tensors differ ({'; '.join(parts)})"
         raise UnsupportedArchitectureError(msg, hint=_OFFICIAL_HINT, missing=missing, unexpected=unexpected)
     wrong = [key for key in arrays if arrays[key].shape != expected[key]]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paragon_core.errors import InputError
 from paragon_core.media.whole_files import whole_file
-from paragon_core.model import Model
-from paragon_core.onnx_graph import Io, Precision, build
+from paragon_core.onnx_graph import build
+
+if TYPE_CHECKING:
+    from paragon_core.model import Model
+    from paragon_core.onnx_graph import Io
+    from paragon_core.onnx_graph.nodes import Precision
 
 
 def export_onnx(

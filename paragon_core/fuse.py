@@ -14,185 +14,38 @@ The plain network is ``out = base(x) + gain * conv_out(shuffle(up(conv_mid(body(
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from paragon_core.fused_weights import (
+    Attention,
+    BorderStrips,
+    Convolution,
+    FusedWeights,
+    NanoBlock,
+    PhotoBlock,
+    ProBlock,
+    ResidualGroup,
+    StreamBlock,
+    Tail,
+)
 from paragon_core.kernels import base_phases, softening_kernel
-from paragon_core.model import Model
 from paragon_core.spec import HEADS, TOKEN_DIM, ModelSpec
 
-Array = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from paragon_core.fused_weights import Array, Block
+    from paragon_core.model import Model
+    from paragon_core.spec import Variant
+
 Arrays = Mapping[str, npt.NDArray[np.floating]]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Convolution:
-    """A zero-padded convolution with stride 1."""
-
-    weight: Array
-    """Shape [out, in / groups, rows, columns]."""
-    bias: Array
-    """Shape [out]."""
-    padding: tuple[int, int] = (0, 0)
-    """Zeros added on both ends of the rows axis, and of the columns axis."""
-    dilation: int = 1
-    """Spacing of the taps along both axes."""
-    groups: int = 1
-    """Channel groups; equal to the channels for a depthwise convolution."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class NanoBlock:
-    """``x + project(act(depthwise(expand(x))))``; photo and pro use it on ``x`` divided by its RMS."""
-
-    expand: Convolution
-    """1x1, C to 2C."""
-    depthwise: Convolution
-    """Depthwise 3x3 on 2C."""
-    project: Convolution
-    """1x1, 2C to C, LayerScale included."""
-    activation: Literal["gelu", "hardswish"]
-    """gelu: exact GELU after the depthwise convolution; hardswish (v6): Hardswish before and after it."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class StreamBlock:
-    """``t = mix_near(near(x)) + mix_far(far(x)); x + project(gate_a(expand_a(t)) * gate_b(expand_b(t)))``."""
-
-    near: Convolution
-    """Depthwise 3x3 on C."""
-    far: Convolution
-    """Depthwise 3x3 on C with dilation 3."""
-    mix_near: Convolution
-    """1x1, C to C, with the bias of the mix."""
-    mix_far: Convolution
-    """1x1, C to C, its bias is zero."""
-    expand_a: Convolution
-    """1x1, C to 2C: first factor."""
-    gate_a: Convolution
-    """Depthwise 3x3 on 2C: first factor."""
-    expand_b: Convolution
-    """1x1, C to 2C: second factor."""
-    gate_b: Convolution
-    """Depthwise 3x3 on 2C: second factor."""
-    project: Convolution
-    """1x1, 2C to C, LayerScale included."""
-    clamped: bool
-    """Whether the product is taken in float32 and clamped to +-65504 (v11)."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Attention:
-    """Window attention on ``x`` divided by its RMS; adds ``project(attend(...))`` to the stream."""
-
-    qkv_weight: Array
-    """Shape [3C, C], the norm's scale included; rows are q, k, v, each head-major; q carries the 1/sqrt(C/4)."""
-    qkv_bias: Array
-    """Shape [3C]: raw bias of the projection; all that a padded (zero) token has."""
-    token_bias: Array
-    """Shape [3C]: the norm's bias seen through the projection; real tokens have it in addition."""
-    project_weight: Array
-    """Shape [C, C], LayerScale included."""
-    project_bias: Array
-    """Shape [C], LayerScale included."""
-    window: int
-    """Side of a window in pixels."""
-    shift: int
-    """How far the padded map is rolled up and left before it is cut into windows."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PhotoBlock:
-    """A `NanoBlock` on the normalised map, then window attention if there is any."""
-
-    convolutional: NanoBlock
-    """First residual branch, with the norm's scale and bias included."""
-    attention: Attention | None
-    """Second residual branch."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ProBlock:
-    """Four residual steps: convolutional, channel weights, window attention, token attention."""
-
-    convolutional: NanoBlock
-    """First step, on the normalised map."""
-    squeeze: Array
-    """Shape [C // 16, C]: from the map's mean to the hidden vector of the channel weights."""
-    excite: Array
-    """Shape [C, C // 16]: from GELU of the hidden vector to the logits of the channel weights."""
-    channel_gain: Array
-    """Shape [C]: the second step is ``x * (1 + channel_gain * sigmoid(logits))``."""
-    attention: Attention | None
-    """Third step."""
-    token_logits: Convolution
-    """1x1, C to 64, on the normalised map: scaled products of each pixel's query with the token keys."""
-    token_values: Convolution
-    """1x1, 64 to C: from the softmax over the tokens to the step's result, LayerScale included."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ResidualGroup:
-    """``x + blocks(x)``: v6 has a skip around each group of its body."""
-
-    blocks: tuple[NanoBlock, ...]
-    """The group's blocks in order."""
-
-
-Block = NanoBlock | StreamBlock | PhotoBlock | ProBlock | ResidualGroup
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Tail:
-    """Everything behind conv_mid as one convolution over 4x4 low-resolution cells (see `collapse_tail`)."""
-
-    detail: Convolution
-    """C to image channels * s^2, 4x4, padding 2."""
-    base: Convolution
-    """Image channels to image channels * s^2, 4x4, padding 2, no bias: the fixed base path."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class BorderStrips:
-    """What the tail adds too much in the outermost ring of output pixels (see `border_strips`)."""
-
-    rows: Convolution
-    """[first, last row of f] (2C, two groups) to 2 * image channels * s, 1x5: the strips of both rows."""
-    column_up: Convolution
-    """[first, last column of f] (2C, two groups) to 2C * s, 3x1: the features just outside, phase by phase."""
-    column_out: Convolution
-    """2C (two groups) to 2 * image channels, 3x1 on the enlarged columns: the strips of both columns."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class FusedWeights:
-    """The fused network in float64; `onnx_graph` and `fused_network` only spell it out."""
-
-    spec: ModelSpec
-    """The network it came from."""
-    conv_in: Convolution
-    """3x3, image channels to C."""
-    blocks: tuple[Block, ...]
-    """The body in order."""
-    conv_mid: Convolution
-    """3x3, C to C."""
-    soften: Convolution | None
-    """Depthwise 7x7 on the image before the base path, where upsampler_alpha asks for it."""
-    tail: Tail
-    """Detail and base path to the cells of the output."""
-    border: BorderStrips
-    """The exact border."""
-
-    @property
-    def image_channels(self) -> int:
-        """Channels of input and output: 3, or 1 after `for_grey`."""
-        return self.conv_in.weight.shape[1]
-
-
-def for_bytes(arrays: Arrays) -> dict[str, npt.NDArray[np.floating]]:
+def for_bytes(arrays: Arrays) -> dict[str, Array]:
     """Return the arrays of the network that maps 0..255 to 0..255 instead of 0..1 to 0..1.
 
     The base path is linear without a constant, so it is the same on either range. The detail path gets 1/255 in
@@ -205,7 +58,7 @@ def for_bytes(arrays: Arrays) -> dict[str, npt.NDArray[np.floating]]:
     return changed
 
 
-def for_grey(arrays: Arrays) -> dict[str, npt.NDArray[np.floating]]:
+def for_grey(arrays: Arrays) -> dict[str, Array]:
     """Return the arrays of the network on one channel: grey repeated as R, G, B in, mean of R, G, B out.
 
     Equal inputs meet the sum of conv_in's three kernels; the mean of the outputs is the mean of conv_out's rows. The
@@ -399,6 +252,7 @@ def fuse_arrays(spec: ModelSpec, arrays: Arrays) -> FusedWeights:
         kernel = np.tile(softening_kernel(spec.upsampler_alpha), (channels, 1, 1, 1))
         soften = Convolution(weight=kernel, bias=np.zeros(channels), padding=(3, 3), groups=channels)
     prefixes = [f"body.{group}.blocks.{block}." for group in range(spec.groups) for block in range(spec.blocks)]
+    fuse_block: dict[Variant, Callable[[ModelSpec, Arrays, str, int], Block]]
     fuse_block = {"realtime": _nano_block, "stream": _stream_block, "photo": _photo_block, "pro": _pro_block}
     blocks = tuple(fuse_block[spec.variant](spec, arrays, prefix, index) for index, prefix in enumerate(prefixes))
     conv_mid = _convolution(arrays, "conv_mid", padding=1)
@@ -421,7 +275,9 @@ def _array(arrays: Arrays, key: str) -> Array:
     return arrays[key].astype(np.float64)
 
 
-def _convolution(arrays: Arrays, key: str, *, padding: int = 0, dilation: int = 1, depthwise: bool = False) -> Convolution:
+def _convolution(
+    arrays: Arrays, key: str, *, padding: int = 0, dilation: int = 1, depthwise: bool = False
+) -> Convolution:
     weight = _array(arrays, f"{key}.weight")
     return Convolution(
         weight=weight,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paragon_core.fuse import NanoBlock, PhotoBlock, ProBlock, ResidualGroup, StreamBlock
+from paragon_core.fused_weights import NanoBlock, PhotoBlock, ProBlock, ResidualGroup, StreamBlock
 from paragon_core.network.attention import from_windows, join_heads, split_heads, to_windows
 from paragon_core.network.blocks import gated_product, root_mean_square
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from paragon_core.fuse import Attention, Block, BorderStrips, Convolution, FusedWeights
+    from paragon_core.fused_weights import Attention, Block, BorderStrips, Convolution, FusedWeights
 
 
 def _constant(values: npt.NDArray[np.float64]) -> nn.Parameter:
@@ -66,7 +66,7 @@ def _linear(weight: npt.NDArray[np.float64], bias: npt.NDArray[np.float64] | Non
 
 
 class FusedNanoBranch(nn.Module):
-    """See `fuse.NanoBlock`; without the sum with its input."""
+    """See `fused_weights.NanoBlock`; without the sum with its input."""
 
     def __init__(self, weights: NanoBlock) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class FusedNanoBranch(nn.Module):
 
 
 class FusedNanoBlock(nn.Module):
-    """See `fuse.NanoBlock`; ``normalised`` divides the branch's input by its RMS."""
+    """See `fused_weights.NanoBlock`; ``normalised`` divides the branch's input by its RMS."""
 
     def __init__(self, weights: NanoBlock, *, normalised: bool) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class FusedNanoBlock(nn.Module):
 
 
 class FusedStreamBlock(nn.Module):
-    """See `fuse.StreamBlock`."""
+    """See `fused_weights.StreamBlock`."""
 
     def __init__(self, weights: StreamBlock) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class FusedStreamBlock(nn.Module):
 
 
 class FusedAttention(nn.Module):
-    """See `fuse.Attention`; with the sum with its input."""
+    """See `fused_weights.Attention`; with the sum with its input."""
 
     outside: Tensor
 
@@ -151,7 +151,7 @@ class FusedAttention(nn.Module):
 
 
 class FusedProBlock(nn.Module):
-    """See `fuse.ProBlock`."""
+    """See `fused_weights.ProBlock`."""
 
     channel_gain: Tensor
 
@@ -175,7 +175,7 @@ class FusedProBlock(nn.Module):
 
 
 class Border(nn.Module):
-    """See `fuse.BorderStrips`."""
+    """See `fused_weights.BorderStrips`."""
 
     def __init__(self, weights: BorderStrips, scale: int) -> None:
         super().__init__()
@@ -200,7 +200,7 @@ class Border(nn.Module):
 
 
 class FusedResidualGroup(nn.Module):
-    """See `fuse.ResidualGroup`."""
+    """See `fused_weights.ResidualGroup`."""
 
     def __init__(self, weights: ResidualGroup) -> None:
         super().__init__()

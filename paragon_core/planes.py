@@ -75,7 +75,7 @@ def fill_transparent(colour: Image, alpha: Image) -> Image:
 
 def _fill_pyramid(sums: npt.NDArray[np.float32], counts: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return averages with no gaps, from sums of colours [h, w, c] and how many pixels they are of [h, w, 1]."""
-    means = sums / np.maximum(counts, 1)
+    means = np.asarray(sums / np.maximum(counts, 1), dtype=np.float32)
     gaps = counts[:, :, 0] == 0
     if gaps.any() and max(gaps.shape) > 1:
         coarse = _fill_pyramid(*_halved(sums, counts))

@@ -38,7 +38,7 @@ def natural_picture() -> npt.NDArray[np.float32]:
         column, row, radius = generator.uniform((0, 0, 4), (_SIDE, _SIDE, 20))
         colour = generator.uniform(-0.25, 0.25, (3, 1, 1))
         picture += colour / (1 + np.exp(2 * (np.hypot(x - column, y - row) - radius)))
-    return np.clip(picture, 0.05, 0.95)[None].astype(np.float32)
+    return np.asarray(np.clip(picture, 0.05, 0.95)[None], dtype=np.float32)
 
 
 def trusted_precision(backend: Backend, network: Network, device: str) -> Precision:
@@ -56,9 +56,9 @@ def trusted_precision(backend: Backend, network: Network, device: str) -> Precis
         except BackendError as error:
             _LOG.info("%s %s does not work: %s", backend.name, precision, error)
             return "fp32"
-    error = np.abs(outputs[1].astype(np.float64) - outputs[0])
-    squared = float(np.mean(error**2))
+    difference = np.abs(outputs[1].astype(np.float64) - outputs[0])
+    squared = float(np.mean(difference**2))
     psnr = float("inf") if squared == 0 else -10 * np.log10(squared)
-    trusted = bool(error.max() <= MAX_ERROR and psnr >= MIN_PSNR)  # NaN compares false
-    _LOG.info("%s %s: max error %.2g, %.1f dB against fp32", backend.name, fast, error.max(), psnr)
+    trusted = bool(difference.max() <= MAX_ERROR and psnr >= MIN_PSNR)  # NaN compares false
+    _LOG.info("%s %s: max error %.2g, %.1f dB against fp32", backend.name, fast, difference.max(), psnr)
     return fast if trusted else "fp32"

@@ -36,6 +36,7 @@ TOKENS = 64
 
 _DETAIL_RADIUS_OF_BLOCK: dict[Variant, int] = {"realtime": 1, "stream": 4, "photo": 1, "pro": 1}
 _BASE_RADIUS = 4
+_LARGEST_ALPHA = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ class ModelSpec:
         if self.attention and self.channels % HEADS:
             msg = f"attention needs a multiple of {HEADS} channels, not {self.channels}"
             raise InputError(msg)
-        if not -1e3 < self.upsampler_alpha < 1e3:  # also refuses NaN
+        if not abs(self.upsampler_alpha) < _LARGEST_ALPHA:  # also refuses NaN
             msg = f"upsampler_alpha must be a finite number of moderate size, not {self.upsampler_alpha}"
             raise InputError(msg, hint="0 is what the official models were trained with; 0.3 and 0.4 soften")
 

@@ -9,10 +9,13 @@ windows of a plan have the same size, so that one compiled session serves them a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from paragon_core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,9 @@ def cover(length: int, window: int, *, halo: int, multiple: int = 1) -> tuple[Sp
     window = max(window // multiple, 1) * multiple
     if window < 2 * halo + multiple:
         msg = f"tiles of {window} pixels are too small: this model needs {halo} extra pixels on each side"
-        raise InputError(msg, hint=f"use tiles of at least {math.ceil((2 * halo + 1) / multiple) * multiple} pixels, or auto")
+        raise InputError(
+            msg, hint=f"use tiles of at least {math.ceil((2 * halo + 1) / multiple) * multiple} pixels, or auto"
+        )
     stride = (window - 2 * halo) // multiple * multiple
     count = math.ceil((length - window) / stride) + 1
     reach = math.ceil((length - window) / multiple)
@@ -126,7 +131,7 @@ def choose_window(
 
 
 def _counts(length: int, halo: int) -> range:
-    """Return the numbers of windows worth trying along an axis: cores of at least a quarter of the halo, at most 128."""
+    """Return the numbers of windows worth trying along an axis: cores of at least a quarter of the halo, up to 128."""
     return range(1, min(max(length // max(halo // 4, 16), 1), 128) + 1)
 
 

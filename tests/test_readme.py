@@ -19,7 +19,9 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 
 
-COMMANDS = [line.partition("#")[0] for block in blocks("sh") for line in block.splitlines() if line.startswith("paragon ")]
+COMMANDS = [
+    line.partition("#")[0] for block in blocks("sh") for line in block.splitlines() if line.startswith("paragon ")
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -7,11 +7,12 @@ streams, fallback and numerics sit above this seam and are the same for all.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-from paragon_core.model import Model
+    from paragon_core.model import Model
 
 Precision = Literal["fp32", "fp16", "bf16"]
 

@@ -114,6 +114,6 @@ def _compressed_rows(samples: Array) -> Iterator[bytes]:
         np.subtract(raw[0], above, out=filtered[0, 1:])
         np.subtract(raw[1:], raw[:-1], out=filtered[1:, 1:])
         above = raw[-1]
-        if data := compressor.compress(filtered):
+        if data := compressor.compress(filtered.data):
             yield data
     yield compressor.flush()

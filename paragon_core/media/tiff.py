@@ -140,7 +140,7 @@ def _compressed_strip(rows: Array) -> bytes:
     if rows.dtype.kind == "u":
         plain = plain.copy()
         plain[:, 1:] -= rows[:, :-1]
-    return zlib.compress(plain, _COMPRESSION_LEVEL)
+    return zlib.compress(plain.data, _COMPRESSION_LEVEL)
 
 
 def _add_exif(tags: ImageFileDirectory_v2, exif: bytes) -> None:

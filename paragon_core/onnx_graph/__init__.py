@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import onnx
 from onnx import TensorProto, helper
@@ -10,10 +10,12 @@ from onnx import TensorProto, helper
 import paragon_core
 from paragon_core.errors import InputError
 from paragon_core.fuse import Arrays, for_bytes, for_grey, fuse_arrays
-from paragon_core.model import Model
 from paragon_core.onnx_graph import fused as fused_form
 from paragon_core.onnx_graph import plain as plain_form
 from paragon_core.onnx_graph.nodes import IR_VERSION, OPSET, Graph, Precision
+
+if TYPE_CHECKING:
+    from paragon_core.model import Model
 
 Io = Literal["float32", "float16", "uint8"]
 

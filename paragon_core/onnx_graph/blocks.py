@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from onnx import TensorProto
 
-from paragon_core.onnx_graph.nodes import Graph
 from paragon_core.spec import HEADS
+
+if TYPE_CHECKING:
+    from paragon_core.onnx_graph.nodes import Graph
 
 #: Largest finite float16, to which stream's product is clamped (spec §1).
 FLOAT16_MAX: Final = 65504.0
@@ -51,7 +53,7 @@ def to_windows(graph: Graph, tokens: str, channels: int, window: int, shift: int
     return graph.reshape(graph.node("Transpose", cut, perm=[0, 1, 3, 2, 4, 5]), [-1, window * window, channels])
 
 
-def from_windows(graph: Graph, windows: str, like: str, channels: int, window: int, shift: int) -> str:
+def from_windows(graph: Graph, windows: str, like: str, *, channels: int, window: int, shift: int) -> str:
     """Undo `to_windows`; ``like`` is the padded map it started from."""
     batch, height, width = (graph.dimension(like, axis) for axis in range(3))
     rows, columns = (_divided(graph, length, window) for length in (height, width))
@@ -85,9 +87,7 @@ def attend(graph: Graph, windows: str, channels: int, window: int) -> str:
     area, size = window * window, channels // HEADS
     split = graph.reshape(windows, [-1, area, 3, HEADS, size])
     ordered = graph.node("Transpose", split, perm=[2, 0, 3, 1, 4])
-    query, key, value = (
-        graph.node("Gather", ordered, graph.index(part), axis=0) for part in range(3)
-    )
+    query, key, value = (graph.node("Gather", ordered, graph.index(part), axis=0) for part in range(3))
     logits = graph.node("MatMul", query, graph.node("Transpose", key, perm=[0, 1, 3, 2]))
     mixed = graph.node("MatMul", graph.node("Softmax", logits, axis=-1), value)
     return graph.reshape(graph.node("Transpose", mixed, perm=[0, 2, 1, 3]), [-1, area, channels])

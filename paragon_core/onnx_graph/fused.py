@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from onnx import TensorProto
 
-from paragon_core.fuse import (
+from paragon_core.fuse import merge_inputs
+from paragon_core.fused_weights import (
     Attention,
     Block,
     BorderStrips,
@@ -14,10 +17,11 @@ from paragon_core.fuse import (
     ProBlock,
     ResidualGroup,
     StreamBlock,
-    merge_inputs,
 )
 from paragon_core.onnx_graph import blocks
-from paragon_core.onnx_graph.nodes import Graph
+
+if TYPE_CHECKING:
+    from paragon_core.onnx_graph.nodes import Graph
 
 
 def write(
@@ -59,7 +63,9 @@ def _without_strips(graph: Graph, image: str, features: str, border: BorderStrip
     strips = graph.reshape(strips, [0, 2, channels, scale, -1])  # batch, side, channel, phase, column
     rows = graph.node("Transpose", strips, perm=[0, 2, 1, 4, 3])
     outside = graph.convolution(_first_and_last(graph, features, 3), border.column_up, "border.column_up")
-    outside = graph.reshape(outside, [0, border.column_out.weight.shape[1] * 2, scale, -1])  # batch, feature, phase, row
+    outside = graph.reshape(
+        outside, [0, border.column_out.weight.shape[1] * 2, scale, -1]
+    )  # batch, feature, phase, row
     outside = graph.reshape(graph.node("Transpose", outside, perm=[0, 1, 3, 2]), [0, 0, -1, 1])
     strips = graph.convolution(outside, border.column_out, "border.column_out")
     strips = graph.reshape(strips, [0, 2, channels, -1])  # batch, side, channel, enlarged row
@@ -179,6 +185,6 @@ def _attention(graph: Graph, value: str, attention: Attention, name: str) -> str
     mixed = blocks.attend(graph, windows, channels, window)
     mixed = graph.node("MatMul", mixed, graph.weight(f"{name}.project_weight", attention.project_weight.T))
     mixed = graph.node("Add", mixed, graph.weight(f"{name}.project_bias", attention.project_bias))
-    joined = blocks.from_windows(graph, mixed, padded, channels, window, attention.shift)
+    joined = blocks.from_windows(graph, mixed, padded, channels=channels, window=window, shift=attention.shift)
     cropped = blocks.crop_like(graph, joined, value)
     return graph.node("Add", value, graph.node("Transpose", cropped, perm=[0, 3, 1, 2]))

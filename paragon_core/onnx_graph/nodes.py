@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from paragon_core.fuse import Convolution
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paragon_core.fused_weights import Convolution
 
 Precision = Literal["fp32", "fp16"]
 

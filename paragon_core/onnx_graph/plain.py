@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from paragon_core.fuse import Arrays, Convolution
+from paragon_core.fused_weights import Convolution
 from paragon_core.kernels import BINOMIAL_TAPS, SOFTENING_TAPS, Array
 from paragon_core.onnx_graph import blocks
-from paragon_core.onnx_graph.nodes import Graph
 from paragon_core.spec import HEADS, TOKEN_DIM, ModelSpec
+
+if TYPE_CHECKING:
+    from paragon_core.fuse import Arrays
+    from paragon_core.onnx_graph.nodes import Graph
 
 
 class _Layers:
@@ -18,7 +23,9 @@ class _Layers:
         self.graph = graph
         self.arrays = arrays
 
-    def convolution(self, value: str, name: str, *, padding: int = 0, dilation: int = 1, depthwise: bool = False) -> str:
+    def convolution(
+        self, value: str, name: str, *, padding: int = 0, dilation: int = 1, depthwise: bool = False
+    ) -> str:
         weight = self.arrays[f"{name}.weight"].astype(np.float64)
         conv = Convolution(
             weight=weight,
@@ -137,7 +144,9 @@ def _pro(layers: _Layers, value: str, prefix: str, spec: ModelSpec, index: int) 
     branch = graph.node("Mul", value, _channel_weights(layers, value, prefix + "channel_attn.fc."))
     value = graph.node("Add", value, layers.scaled(branch, prefix + "scale2"))
     if spec.attention:
-        branch = _window_attention(layers, layers.normalised(value, prefix + "norm3"), prefix + "window_attn", spec, index)
+        branch = _window_attention(
+            layers, layers.normalised(value, prefix + "norm3"), prefix + "window_attn", spec, index
+        )
         value = graph.node("Add", value, layers.scaled(branch, prefix + "scale3"))
     branch = _token_attention(layers, layers.normalised(value, prefix + "norm4"), prefix + "token_ca.")
     return graph.node("Add", value, layers.scaled(branch, prefix + "scale4"))
@@ -160,7 +169,7 @@ def _window_attention(layers: _Layers, image: str, name: str, spec: ModelSpec, i
     query_scale[:channels] = (channels // HEADS) ** -0.5
     scaled = graph.node("Mul", qkv, graph.weight(name + ".query_scale", query_scale))
     mixed = layers.linear(blocks.attend(graph, scaled, channels, window), name + ".proj")
-    joined = blocks.from_windows(graph, mixed, padded, channels, window, shift)
+    joined = blocks.from_windows(graph, mixed, padded, channels=channels, window=window, shift=shift)
     return graph.node("Transpose", blocks.crop_like(graph, joined, image), perm=[0, 3, 1, 2])
 
 
