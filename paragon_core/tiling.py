@@ -83,11 +83,10 @@ def cover(length: int, window: int, *, halo: int, multiple: int = 1) -> tuple[Sp
     if window >= length:
         return (Span(start=0, end=length, core_start=0, core_end=length),)
     window = max(window // multiple, 1) * multiple
-    if window < 2 * halo + multiple:
+    smallest = _smallest_window(halo, multiple)
+    if window < smallest:
         msg = f"tiles of {window} pixels are too small: this model needs {halo} extra pixels on each side"
-        raise InputError(
-            msg, hint=f"use tiles of at least {math.ceil((2 * halo + 1) / multiple) * multiple} pixels, or auto"
-        )
+        raise InputError(msg, hint=f"use tiles of at least {smallest} pixels, or auto")
     stride = (window - 2 * halo) // multiple * multiple
     count = math.ceil((length - window) / stride) + 1
     reach = math.ceil((length - window) / multiple)
@@ -140,4 +139,9 @@ def _window_length(length: int, count: int, halo: int, multiple: int) -> int:
     if count == 1:
         return length
     window = math.ceil((length + 2 * halo * (count - 1)) / count)
-    return min(math.ceil(window / multiple) * multiple, length)
+    return min(max(math.ceil(window / multiple) * multiple, _smallest_window(halo, multiple)), length)
+
+
+def _smallest_window(halo: int, multiple: int) -> int:
+    """Return the smallest multiple of ``multiple`` that can step on by as much and keep its halo on both sides."""
+    return math.ceil((2 * halo + multiple) / multiple) * multiple
