@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from paragon_core.checkpoint import Checkpoint
-from paragon_core.detect import expected_shapes
-from paragon_core.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
 from paragon_core.model import from_checkpoint
 from paragon_core.spec import ModelSpec
+from tests.checkpoint_files import published_v6, random_arrays
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from paragon_core.model import Model
-
-FIXED_KERNELS = {"base.sharp": SOFTENING_TAPS, "base.blur": BINOMIAL_TAPS}
 
 
 def spec(variant: Any, **changes: Any) -> ModelSpec:  # noqa: ANN401  (fields of the dataclass)
@@ -40,27 +36,26 @@ def spec(variant: Any, **changes: Any) -> ModelSpec:  # noqa: ANN401  (fields of
 def random_model(of: ModelSpec, seed: int = 0) -> Model:
     """Return a model whose tensors all matter, so that a mistake anywhere changes the picture.
 
-    It goes through recognition like a file; v6 networks, whose files have other names, through their v9 twin.
+    It goes through recognition like a file.
     """
-    generator = np.random.default_rng(seed)
-    arrays: dict[str, npt.NDArray[np.float32]] = {}
-    for key, shape in expected_shapes(of).items():
-        noise = generator.standard_normal(shape)
-        kernel = next((taps for name, taps in FIXED_KERNELS.items() if key.startswith(name)), None)
-        if kernel is not None:
-            values = np.tile(kernel, 3).reshape(shape) if len(shape) == 4 else kernel
-        elif key == "detail_gain":
-            values = np.array(0.5)
+    arrays = random_arrays(of, seed)
+    for key, values in arrays.items():
+        if key.startswith("base."):
+            continue
+        if key == "detail_gain":
+            scaled: npt.NDArray[Any] = np.array(0.5)
         elif key.endswith(("gamma", "norm.scale")):
-            values = 0.5 + 0.1 * noise
-        elif len(shape) == 4 or "weight" in key:
-            values = noise / max(int(np.prod(shape[1:])), 1) ** 0.5
+            scaled = 0.5 + values / 10
+        elif values.ndim == 4 or "weight" in key:
+            scaled = values / max(int(np.prod(values.shape[1:])), 1) ** 0.5
         else:
-            values = 0.1 * noise
-        arrays[key] = np.asarray(values, dtype=np.float32)
-    checkpoint = Checkpoint(arrays=arrays, metadata={}, sha256="0" * 64, name="random")
+            scaled = values / 10
+        arrays[key] = np.asarray(scaled, dtype=np.float32)
+    stored = published_v6(arrays) if of.revision == "v6" else arrays
+    checkpoint = Checkpoint(arrays=dict(stored), metadata={}, sha256="0" * 64, name="random")
     model = from_checkpoint(checkpoint, upsampler_alpha=of.upsampler_alpha, window_size=of.window_size)
-    return replace(model, spec=of)
+    assert model.spec == of
+    return model
 
 
 def picture(height: int, width: int, *channels: int, dtype: str = "uint8", seed: int = 0) -> npt.NDArray[Any]:

@@ -70,7 +70,7 @@ def test_what_does_not_work_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_backends_are_listed_three_ways() -> None:
-    assert paragon_core.backends() == backends() == package()  # type: ignore[operator]
+    assert paragon_core.backends() == backends() == package()
     assert [info.name for info in backends()] == list(BACKENDS)
 
 

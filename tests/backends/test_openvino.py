@@ -41,7 +41,7 @@ def test_bfloat16_is_rounded_and_close() -> None:
     exact, rounded = (
         BACKEND.open(Network(model=MODEL), RunSettings(precision=precision)).run(value)
         for precision in ("fp32", "bf16")
-    )  # type: ignore[misc]
+    )
     assert 1e-4 < np.abs(exact - rounded).max() < 0.1 * np.abs(exact).max()
 
 

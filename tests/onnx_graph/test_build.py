@@ -282,7 +282,7 @@ def test_a_stream_network_neither_overflows_in_half_precision_nor_forgets_the_cl
     loud = type(model)(**(vars(model) | {"arrays": arrays}))
     value = batch(1, 3, 3)
     outputs = [
-        in_onnxruntime(build(loud, fused=fused, precision=precision), value)  # type: ignore[arg-type]
+        in_onnxruntime(build(loud, fused=fused, precision=precision), value)
         for fused in (False, True)
         for precision in ("fp32", "fp16")
     ]
