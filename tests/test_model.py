@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from dataclasses import FrozenInstanceError, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,6 +18,9 @@ from paragon_core.errors import AssumptionWarning, InputError, UnsupportedArchit
 from paragon_core.model import OFFICIAL_RELEASES, WEIGHTS, bundled, from_checkpoint, load
 from paragon_core.spec import FACTORY_ALPHA, ModelSpec, Variant
 from tests.checkpoint_files import SMALL, SMALL_PHOTO, as_stored, random_arrays, safetensors_file, specs, torch_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SMALL_OF: dict[Variant, ModelSpec] = {
     "realtime": SMALL,
