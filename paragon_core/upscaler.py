@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +96,9 @@ class Upscaler:
         if self._streams < 1 or self._max_memory < 1:
             msg = f"streams ({streams}) and max_memory ({max_memory}) must be positive"
             raise InputError(msg, hint="leave them out for sensible values")
+        if precision not in {"auto", *get_args(Precision)}:
+            msg = f"there is no precision {precision!r}"
+            raise InputError(msg, hint=f"choose one of auto, {', '.join(get_args(Precision))}")
         network = Network(model=self.model, fused=fused)
         chosen = trusted_precision(self._backend, network, device) if precision == "auto" else precision
         self._settings = RunSettings(precision=chosen, streams=self._streams, device=device)
@@ -336,7 +339,7 @@ def _checked_tile(tile: TileSize) -> TileSize:
     if isinstance(sizes, tuple):
         if len(sizes) == 2 and all(isinstance(size, int) and size > 0 for size in sizes):  # noqa: PLR2004 - width, height
             return sizes
-    elif sizes in {"auto", "off"}:
+    elif isinstance(sizes, str) and sizes in {"auto", "off"}:
         return sizes
     msg = f"tile {tile!r} is not a size"
     raise InputError(msg, hint='give "auto", "off", a number of pixels or (width, height)')
