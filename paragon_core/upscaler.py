@@ -37,6 +37,9 @@ _LARGE_ENOUGH: Final = 84
 _PIXELS_WORTH_COMPILING: Final = 2**22
 _SESSIONS_KEPT: Final = 6
 
+#: Seconds between two calls of ``progress``, and before an interrupt is noticed.
+_PATIENCE: Final = 0.2
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -268,7 +271,8 @@ class Upscaler:
             pending = {self._pool.submit(enlarge_tile, tile) for tile in plan}
         try:
             while pending:
-                done, pending = wait(pending, timeout=0.2 if progress else None, return_when=FIRST_EXCEPTION)
+                # Without a limit, waiting cannot be interrupted by Ctrl-C on Windows.
+                done, pending = wait(pending, timeout=_PATIENCE, return_when=FIRST_EXCEPTION)
                 while done:
                     done.pop().result()  # no name for it: its error would hold this frame, the frame the error
                 if progress:
