@@ -117,12 +117,13 @@ def _read_bytes(path: Path) -> bytes:
 
 def _read_safetensors(data: bytes) -> tuple[Arrays, dict[str, str]]:
     try:
-        tensors = safetensors.deserialize(data)  # type: ignore[no-untyped-call]  # the library has no annotation there
+        tensors = dict(safetensors.deserialize(data))  # type: ignore[no-untyped-call]  # the library has no annotation there
     except safetensors.SafetensorError as error:
         msg = f"the .safetensors file is damaged or truncated ({error})"
         raise UnreadableCheckpointError(msg, hint="download it again") from None
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return {key: _decode(key, tensor) for key, tensor in tensors}, dict(header.get("__metadata__") or {})
+    metadata = dict(header.pop("__metadata__", None) or {})
+    return {key: _decode(key, tensors[key]) for key in header}, metadata  # the library's order differs from run to run
 
 
 def _decode(key: str, tensor: Mapping[str, Any]) -> npt.NDArray[Any]:

@@ -71,7 +71,7 @@ def expected_shapes(spec: ModelSpec) -> Shapes:
 
 
 def detect(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[ModelSpec, Arrays]:
-    """Return the network's spec and its arrays under upstream's v9 names.
+    """Return the network's spec and its arrays under upstream's v9 names and in their order.
 
     ``upsampler_alpha`` and ``window_size`` are in no tensor; the spec carries the factory defaults for them.
 
@@ -88,7 +88,8 @@ def detect(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[ModelSpec, Arrays]:
     _refuse_strangers(keyed)
     spec = _infer(keyed, is_v6=revision_v6)
     _compare(spec, keyed, optional={"base.sharp.kernel", "base.blur.kernel"} if revision_v6 else set())
-    checked = {key: np.array(value, dtype=np.float32, order="C") for key, value in keyed.items()}
+    order = [key for key in expected_shapes(spec) if key in keyed]
+    checked = {key: np.array(keyed[key], dtype=np.float32, order="C") for key in order}
     for key, value in checked.items():
         if not np.isfinite(value).all():
             msg = f"tensor {key} contains values that are not numbers (NaN or infinity)"
@@ -96,6 +97,7 @@ def detect(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[ModelSpec, Arrays]:
     _check_fixed_kernels(checked)
     if revision_v6:  # the buffers that v6 files leave out
         checked |= {"base.sharp.kernel": SOFTENING_TAPS.astype("f4"), "base.blur.kernel": BINOMIAL_TAPS.astype("f4")}
+        checked = {key: checked[key] for key in expected_shapes(spec)}
     return spec, checked
 
 

@@ -63,6 +63,13 @@ def test_content_decides_not_the_suffix(kind: str, name: str, tmp_path: Path) ->
     assert checkpoint.metadata == {}
 
 
+def test_tensors_come_in_the_order_of_the_file(tmp_path: Path) -> None:
+    keys = [f"k{index}" for index in range(50)]
+    entries = {key: {"dtype": "U8", "shape": [], "data_offsets": [at, at + 1]} for at, key in enumerate(keys)}
+    assert list(read(raw_safetensors(entries, bytes(50)), tmp_path).arrays) == keys
+    assert list(read(FILES["torch"], tmp_path).arrays) == list(random_arrays(SMALL))
+
+
 def test_metadata_arrives(tmp_path: Path) -> None:
     notes = {"upsampler_alpha": "0.25", "author": "J\u00fcrgen \u6587", "empty": ""}
     assert read(safetensors_file(as_stored(SMALL), notes), tmp_path).metadata == notes
