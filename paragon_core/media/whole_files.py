@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from paragon_core.errors import MediaError
@@ -51,7 +51,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
         unfinished.replace(path)
     except BaseException as error:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # where its folder is none, for example: the first error is the one to report
+            unfinished.unlink()
         if isinstance(error, OSError):
             raise unwritable(path, error) from error
         raise
