@@ -1,0 +1,573 @@
+"""Pictures in, larger pictures out: every kind of picture, from many threads, in little memory, until it is closed."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import itertools
+import logging
+import os
+import threading
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paragon_core import upscaler as upscaler_module
+from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
+from paragon_core.errors import BackendUnavailableError, InferenceError, InputError, OutOfMemoryError
+from paragon_core.model import load
+from paragon_core.upscaler import Upscaler
+from tests.fresh_python import run
+from tests.random_models import picture, random_model, spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[Any]
+
+RUNTIMES = ("openvino", "onnxruntime")
+DTYPES = ("uint8", "uint16", "float16", "float32")
+CHANNELS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (3,), (4,))
+MODEL = random_model(spec("realtime"))  # radius 6, x2, softened, far beyond 0..1: clipping matters
+RADIUS = 6
+
+
+@functools.cache
+def shared_upscaler(runtime: str = "onnxruntime", *, clip: bool = True) -> Upscaler:
+    """For tests that need nothing special: compiling takes most of their time."""
+    return Upscaler(MODEL, backend=runtime, precision="fp32", clip=clip, streams=2)
+
+
+def network_output(image: Pixels, model: Any = MODEL) -> npt.NDArray[np.float64]:  # noqa: ANN401  (a Model)
+    """Return what the plain network makes of [h, w, 3] of 0..1 in one go, outside the class under test."""
+    session = OnnxRuntimeBackend().open(Network(model=model, fused=False), RunSettings())
+    output = session.run(image.astype(np.float32).transpose(2, 0, 1)[None])
+    return np.asarray(output[0].transpose(1, 2, 0), dtype=np.float64)
+
+
+# --- every kind of picture ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_result_is_of_the_kind_of_the_picture(dtype: str, channels: tuple[int, ...], runtime: str) -> None:
+    for height, width in ((1, 1), (1, 7), (5, 1), (2, 2), (13, 9)):
+        image = picture(height, width, *channels, dtype=dtype)
+        before = image.copy()
+        result = shared_upscaler(runtime)(image)
+        assert result.dtype == image.dtype
+        assert result.shape == (2 * height, 2 * width, *channels)
+        assert np.array_equal(image, before)
+        assert result.flags.writeable
+        if dtype.startswith("f"):
+            assert result.min() >= 0
+            assert result.max() <= 1
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_pixels_are_the_networks(dtype: str, runtime: str) -> None:
+    image = picture(12, 15, 3, dtype=dtype)
+    peak = 1 if dtype.startswith("f") else np.iinfo(dtype).max
+    expected = np.clip(network_output(image / peak), 0, 1) * peak
+    tolerance = {"uint8": 0.501, "uint16": 2, "float16": 1e-3, "float32": 1e-5}[dtype]  # 0.5: rounding
+    assert np.abs(shared_upscaler(runtime)(image).astype(np.float64) - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32"])
+def test_grey_is_the_mean_over_the_colours_of_a_grey_picture(dtype: str) -> None:
+    grey = picture(9, 11, dtype=dtype)
+    peak = 1 if dtype.startswith("f") else np.iinfo(dtype).max
+    expected = np.clip(network_output(np.stack([grey] * 3, axis=2) / peak).mean(axis=2), 0, 1) * peak
+    tolerance = {"uint8": 0.501, "uint16": 2, "float16": 1e-3, "float32": 1e-5}[dtype]
+    result = shared_upscaler()(grey)
+    assert np.abs(result.astype(np.float64) - expected).max() <= tolerance
+    assert np.array_equal(result, shared_upscaler()(grey[:, :, None])[:, :, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_without_clipping_floats_are_as_the_network_makes_them(dtype: str) -> None:
+    image = picture(12, 15, 3, dtype=dtype)
+    raw = shared_upscaler(clip=False)(image)
+    assert np.abs(raw - network_output(image)).max() <= (1e-5 if dtype == "float32" else 5e-3)
+    assert raw.min() < 0
+    assert raw.max() > 1
+    assert np.array_equal(np.clip(raw, 0, 1), shared_upscaler()(image))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_integers_are_clipped_in_any_case(dtype: str) -> None:
+    image = picture(12, 15, 3, dtype=dtype)
+    assert np.array_equal(shared_upscaler(clip=False)(image), shared_upscaler()(image))
+    assert {0, np.iinfo(dtype).max} <= set(shared_upscaler()(image).ravel().tolist())
+
+
+def test_alpha_is_clipped_in_any_case_and_leaves_the_visible_colours_alone() -> None:
+    image = picture(12, 15, 4, dtype="float32")
+    image[:, :, 3] = image[:, :, 3].round()
+    image[:, :, 3] = np.maximum(image[:, :, 3], 0.01)  # nothing is filled
+    result = shared_upscaler(clip=False)(image)
+    assert result[:, :, 3].min() >= 0
+    assert result[:, :, 3].max() <= 1
+    assert np.array_equal(result[:, :, :3], shared_upscaler(clip=False)(np.ascontiguousarray(image[:, :, :3])))
+
+
+@pytest.mark.parametrize("name", ["realtime", "stream", "photo", "pro"])
+def test_both_runtimes_and_both_forms_agree_for_every_network(name: str) -> None:
+    model = random_model(spec(name, scale=3 if name == "stream" else 2))
+    image = picture(11, 14, 4)  # no multiple of the attention window
+    results = []
+    for runtime, fused in itertools.product(RUNTIMES, (True, False)):
+        with Upscaler(model, backend=runtime, precision="fp32", fused=fused, streams=1) as upscaler:
+            results.append(upscaler(image).astype(int))
+    assert max(np.abs(result - results[0]).max() for result in results) <= 1
+    expected = np.clip(network_output(image[:, :, :3] / 255, model), 0, 1) * 255
+    assert np.abs(results[0][:, :, :3] - expected).max() <= 0.51
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=40)
+def test_the_memory_layout_of_a_picture_does_not_matter(data: st.DataObject) -> None:
+    channels = data.draw(st.sampled_from([3, 4]))
+    dtype = data.draw(st.sampled_from(["uint8", "float32"]))
+    large = picture(20, 24, channels, dtype=dtype)
+    large.flags.writeable = False
+    step = st.sampled_from([-3, -2, -1, 1, 2])
+    view = large[:: data.draw(step), :: data.draw(step)]
+    if data.draw(st.booleans()):
+        view = view.transpose(1, 0, 2)
+    if channels == 3 and data.draw(st.booleans()):
+        view = view[:, :, ::-1]  # BGR
+    result = shared_upscaler()(view)
+    assert np.array_equal(result, shared_upscaler()(view.copy(order="C")))
+    result[:] = 0  # the caller's own
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((0, 4, 3), "uint8"), np.zeros((4, 4, 3)), np.full((4, 4), np.nan, "f4"), "a"]
+)
+def test_what_is_no_picture_is_refused_and_does_no_harm(image: Any) -> None:  # noqa: ANN401  (whatever people pass)
+    with pytest.raises(InputError) as caught:
+        shared_upscaler()(image)
+    assert caught.value.hint
+    shared_upscaler()(picture(3, 3, 3))
+
+
+def test_a_network_that_overflows_is_reported() -> None:
+    loud = random_model(spec("realtime"))
+    arrays = dict(loud.arrays)
+    for key in ("conv_in.weight", "conv_mid.weight"):
+        arrays[key] = arrays[key] * np.float32(1e30)
+    broken = type(loud)(**(vars(loud) | {"arrays": arrays}))
+    with Upscaler(broken, backend="onnxruntime", streams=1) as upscaler:
+        for channels in ((), (3,)):
+            with pytest.raises(InferenceError, match="not numbers") as caught:
+                upscaler(picture(4, 4, *channels, dtype="float32"))
+            assert "fp32" in caught.value.hint
+
+
+# --- options -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"tile": tile} for tile in (0, -1, (4,), (4, 0), (1, 2, 3), "big", 1.5, None, [64, 64], (64.0, 64.0))),
+        *({"streams": streams} for streams in (0, -1)),
+        *({"max_memory": limit} for limit in (0, -1)),
+        {"backend": "tensorflow"},
+        {"precision": "fp8"},
+        {"precision": "bf16 ", "backend": "openvino"},
+        {"model": "no such model"},
+    ],
+    ids=str,
+)
+def test_options_out_of_range_are_refused_with_advice(options: dict[str, Any]) -> None:
+    defaults: dict[str, Any] = {"model": MODEL, "backend": "onnxruntime"}
+    with pytest.raises(InputError) as caught:
+        Upscaler(**(defaults | options))
+    assert caught.value.hint
+
+
+def test_a_tile_without_room_for_its_halo_is_refused_with_the_smallest_that_has() -> None:
+    with Upscaler(MODEL, backend="onnxruntime", tile=2 * RADIUS, streams=1) as upscaler:
+        upscaler(picture(2 * RADIUS, 2 * RADIUS, 3))
+        with pytest.raises(InputError, match="too small") as caught:
+            upscaler(picture(2 * RADIUS + 1, 4, 3))
+        assert str(2 * RADIUS + 1) in caught.value.hint
+
+
+@pytest.mark.parametrize(("backend", "device"), [("openvino", "cuda"), ("onnxruntime", "mps"), ("auto", "tpu")])
+def test_a_device_that_is_not_there_is_refused_at_once(backend: str, device: str) -> None:
+    with pytest.raises(BackendUnavailableError) as caught:
+        Upscaler(MODEL, backend=backend, device=device)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_an_explicit_precision_works_or_is_refused_at_once(precision: Any, runtime: str) -> None:  # noqa: ANN401
+    fast = BACKENDS[runtime].fast_precision("cpu")
+    if fast == precision:
+        with Upscaler(load("realtime-2x"), backend=runtime, precision=precision, device="cpu", streams=1) as upscaler:
+            assert upscaler.precision == precision
+            reduced = upscaler(picture(20, 20, 3)).astype(int)
+        with Upscaler(load("realtime-2x"), backend=runtime, precision="fp32", device="cpu", streams=1) as upscaler:
+            assert 0 < np.abs(reduced - upscaler(picture(20, 20, 3))).max() <= 25
+    elif fast != "fp16":
+        with pytest.raises(BackendUnavailableError, match=precision) as caught:
+            Upscaler(MODEL, backend=runtime, precision=precision, device="cpu")
+        assert "fp32" in caught.value.hint
+
+
+def test_what_is_in_use_can_be_asked() -> None:
+    with Upscaler("realtime-2x", backend="onnxruntime", precision="fp32", streams=1) as upscaler:
+        assert (upscaler.backend, upscaler.precision, upscaler.scale) == ("onnxruntime", "fp32", 2)
+        assert upscaler.model.name == "realtime-2x"
+    with Upscaler(MODEL, device="cpu", streams=1) as upscaler:
+        assert upscaler.backend == "openvino"
+
+
+# --- windows and progress ----------------------------------------------------------------------------------------
+
+
+def totals(upscaler: Upscaler, image: Pixels) -> tuple[Pixels, list[tuple[int, int]]]:
+    calls: list[tuple[int, int]] = []
+    return upscaler(image, progress=lambda done, total: calls.append((done, total))), calls
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_progress_rises_to_the_number_of_windows(channels: tuple[int, ...]) -> None:
+    caller = threading.get_ident()
+    calls: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int) -> None:
+        assert threading.get_ident() == caller
+        calls.append((done, total))
+
+    with Upscaler(MODEL, backend="onnxruntime", tile=(20, 30), streams=2) as upscaler:
+        upscaler(picture(60, 50, *channels), progress=progress)
+    columns, rows = -(-(50 - 2 * RADIUS) // (20 - 2 * RADIUS)), -(-(60 - 2 * RADIUS) // (30 - 2 * RADIUS))
+    assert {total for _, total in calls} == {columns * rows}
+    assert calls == sorted(calls)
+    assert calls[-1][0] == columns * rows
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_little_memory_means_more_windows_and_the_same_pixels(dtype: str, runtime: str) -> None:
+    image = picture(150, 130, 3, dtype=dtype)
+    results = []
+    for limit in (None, 2**20, 2**18):
+        with Upscaler(MODEL, backend=runtime, precision="fp32", max_memory=limit, streams=1) as upscaler:
+            results.append(totals(upscaler, image))
+    counts = [calls[-1][1] for _, calls in results]
+    assert counts[0] == 1 < counts[1] < counts[2]
+    for result, _ in results[1:]:
+        assert np.abs(result.astype(np.float64) - results[0][0]).max() <= (1 if dtype == "uint8" else 1e-6)
+
+
+def test_streams_share_the_windows_of_a_picture() -> None:
+    image = picture(400, 300, 3)
+    results = []
+    for streams in (1, 2, 3):
+        with Upscaler(MODEL, backend="onnxruntime", streams=streams) as upscaler:
+            result, calls = totals(upscaler, image)
+            assert calls[-1][1] % streams == 0
+            results.append(result)
+    assert all(np.array_equal(result, results[0]) for result in results)
+
+
+def test_photo_without_attention_is_tiled_exactly() -> None:
+    model = random_model(spec("photo")).without_attention()
+    image = picture(40, 45, 3, dtype="float32")
+    results = []
+    for tile in ("off", 25):
+        with Upscaler(model, backend="onnxruntime", tile=tile, clip=False, streams=1) as upscaler:
+            results.append(upscaler(image))
+    assert np.abs(results[0] - results[1]).max() <= 1e-5
+
+
+@pytest.mark.parametrize("variant", ["photo", "pro"])
+def test_networks_that_see_everything_are_tiled_only_when_they_must(
+    variant: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = random_model(spec(variant, window_size=12))
+    image = picture(150, 130, 3)
+    with caplog.at_level(logging.WARNING, logger="paragon_core"):
+        with Upscaler(model, backend="onnxruntime", streams=2) as upscaler:
+            whole, calls = totals(upscaler, image)
+            assert calls[-1] == (1, 1)
+        assert not caplog.records
+        with Upscaler(model, backend="onnxruntime", max_memory=2**24, streams=2) as upscaler:
+            tiled, calls = totals(upscaler, image)
+            assert calls[-1][1] > 1
+    assert "differ a little" in caplog.text
+    assert tiled.shape == whole.shape
+    expected = np.clip(network_output(image / 255, model), 0, 1) * 255
+    assert np.abs(whole - expected).max() <= 0.51
+    assert np.abs(tiled - expected).mean() < 25
+
+
+# --- sessions ----------------------------------------------------------------------------------------------------
+
+
+class Watched(OnnxRuntimeBackend):
+    """ONNX Runtime behind the seam, watched, and with less memory than there is if need be."""
+
+    def __init__(self, largest_area: float = float("inf"), error: type[MemoryError] = OutOfMemoryError) -> None:
+        self.largest_area = largest_area
+        self.error = error
+        self.opened: list[Network] = []
+        self.alive: weakref.WeakSet[WatchedSession] = weakref.WeakSet()
+        self.areas: list[int] = []
+        self.alive_at_opening: list[int] = []
+        self.delay = 0.0
+
+    def open(self, network: Network, settings: RunSettings) -> Any:  # noqa: ANN401  (any session)
+        self.opened.append(network)
+        self.alive_at_opening.append(len(self.alive))
+        session = WatchedSession(self, super().open(network, settings), as_bytes=network.io == "uint8")
+        self.alive.add(session)
+        return session
+
+
+class WatchedSession:
+    def __init__(self, backend: Watched, session: Any, *, as_bytes: bool) -> None:  # noqa: ANN401  (any session)
+        self.backend = backend
+        self.session = session
+        self.axes = (1, 2) if as_bytes else (2, 3)
+
+    def run(self, batch: Pixels) -> Pixels:
+        area = batch.shape[self.axes[0]] * batch.shape[self.axes[1]]
+        self.backend.areas.append(area)
+        time.sleep(self.backend.delay)
+        if area > self.backend.largest_area:
+            msg = "the session ran out of memory"
+            raise self.backend.error(msg)
+        return np.asarray(self.session.run(batch))
+
+    def close(self) -> None:
+        self.session.close()
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Watched, Upscaler]]]:
+    """Return a function that makes a watched backend and an upscaler on it."""
+    upscalers: list[Upscaler] = []
+
+    def make(backend: Watched | None = None, **options: Any) -> tuple[Watched, Upscaler]:  # noqa: ANN401  (options)
+        watched = backend or Watched()
+        monkeypatch.setitem(BACKENDS, "watched", watched)
+        upscalers.append(Upscaler(MODEL, backend="watched", **({"streams": 1} | options)))
+        return watched, upscalers[-1]
+
+    yield make
+    for upscaler in upscalers:
+        upscaler.close()
+
+
+def test_a_session_is_opened_once_for_each_kind_of_picture(watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
+    backend, upscaler = watch()
+    for _ in range(3):
+        for height, width in ((8, 8), (5, 9)):
+            for channels in CHANNELS:
+                for dtype in DTYPES:
+                    upscaler(picture(height, width, *channels, dtype=dtype))
+    kinds = {(network.io, network.grey) for network in backend.opened}
+    assert len(backend.opened) == len(kinds) == 4
+
+
+def test_a_size_that_comes_often_gets_a_session_of_its_own(
+    watch: Callable[..., tuple[Watched, Upscaler]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upscaler_module, "_PIXELS_WORTH_COMPILING", 1000)
+    backend, upscaler = watch()
+    image = picture(16, 20, 3)
+    results = [upscaler(image) for _ in range(6)]
+    assert [network.size for network in backend.opened] == [None, (20, 16)]
+    assert all(np.array_equal(result, results[0]) for result in results)
+    for side in range(40, 50):  # each is large enough on its own
+        upscaler(picture(side, side, 3))
+    gc.collect()
+    assert len(backend.alive) <= 6
+    opened = len(backend.opened)
+    upscaler(picture(49, 49, 3))
+    assert len(backend.opened) == opened
+
+
+# --- memory ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [OutOfMemoryError, MemoryError])
+@pytest.mark.parametrize("options", [{}, {"tile": 90}, {"tile": (100, 60), "streams": 2}])
+def test_windows_shrink_until_they_fit(
+    watch: Callable[..., tuple[Watched, Upscaler]],
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+    error: type[MemoryError],
+) -> None:
+    _, roomy = watch()
+    image = picture(100, 130, 4)
+    expected = roomy(image)
+    _, upscaler = watch(Watched(largest_area=1600, error=error), **options)
+    with caplog.at_level(logging.WARNING, logger="paragon_core"):
+        result, calls = totals(upscaler, image)
+    assert np.array_equal(result, expected)
+    assert calls[-1][0] == calls[-1][1] > 1
+    assert "out of memory with windows" in caplog.text
+
+
+def test_what_a_failed_attempt_held_is_freed_before_the_next(watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
+    """By reference counting alone: a cycle through the error's traceback would keep result and session for long."""
+    backend, upscaler = watch(Watched(largest_area=1000))
+    gc.collect()
+    gc.disable()
+    try:
+        upscaler(picture(100, 130, 3))
+    finally:
+        gc.enable()
+    assert len(backend.opened) > 2
+    assert set(backend.alive_at_opening) == {0}
+
+
+@pytest.mark.parametrize(("tile", "largest_area"), [("off", 1600), ("auto", 100), (90, 100)])
+@pytest.mark.parametrize("error", [OutOfMemoryError, MemoryError])
+def test_when_nothing_fits_it_is_an_error_and_does_no_harm(
+    watch: Callable[..., tuple[Watched, Upscaler]],
+    tile: Any,  # noqa: ANN401  (what Upscaler takes)
+    largest_area: int,
+    error: type[MemoryError],
+) -> None:
+    backend, upscaler = watch(Watched(largest_area=largest_area, error=error), tile=tile)
+    with pytest.raises(OutOfMemoryError):
+        upscaler(picture(100, 130, 3))
+    assert min(backend.areas) >= largest_area
+    if tile == "off":
+        assert len(backend.areas) == 1
+    backend.largest_area = 10**9
+    assert upscaler(picture(100, 130, 3)).shape == (200, 260, 3)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a limit on the address space")
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_picture_beyond_the_real_memory_is_enlarged_in_windows(runtime: str) -> None:
+    result = run(f"""
+        import resource
+        import numpy as np
+        import psutil
+        from paragon_core import Upscaler
+        from tests.random_models import picture, random_model, spec
+        model = random_model(spec("realtime"))
+        image = picture(800, 800, 3)
+        with Upscaler(model, backend={runtime!r}, precision="fp32", tile=64, streams=1) as upscaler:
+            expected = upscaler(image)
+        upscaler = Upscaler(model, backend={runtime!r}, precision="fp32", tile=800, streams=1)
+        upscaler(image[:8, :8])
+        limit = psutil.Process().memory_info().vms + 40 * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, -1))
+        totals = set()
+        result = upscaler(image, progress=lambda done, total: totals.add(total))
+        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+        print(max(totals) > 1, np.abs(result.astype(int) - expected).max() <= 1)
+    """)
+    assert result.stdout == "True True\n"
+
+
+# --- threads and the end -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_many_threads_may_call_one_upscaler(runtime: str) -> None:
+    kinds = list(itertools.product(("uint8", "float32"), CHANNELS, ((9, 30), (40, 11))))
+    images = [picture(*size, *channels, dtype=dtype, seed=index) for index, (dtype, channels, size) in enumerate(kinds)]
+    with Upscaler(MODEL, backend=runtime, precision="fp32", tile=20, streams=2) as upscaler:
+        expected = [upscaler(image) for image in images]
+    barrier = threading.Barrier(5)
+
+    def work(part: int) -> list[Pixels]:
+        barrier.wait(timeout=60)
+        return [upscaler(image) for image in images[part::5]]
+
+    with (
+        Upscaler(MODEL, backend=runtime, precision="fp32", tile=20, streams=2) as upscaler,
+        ThreadPoolExecutor(5) as pool,
+    ):
+        results = list(pool.map(work, range(5)))
+    for part, outputs in enumerate(results):
+        assert all(map(np.array_equal, outputs, expected[part::5]))
+
+
+class Enough(Exception):  # noqa: N818  (it is no error)
+    """What a progress callback raises to stop."""
+
+
+def test_an_exception_in_the_callback_ends_the_work_and_leaves_the_upscaler_usable(
+    watch: Callable[..., tuple[Watched, Upscaler]],
+) -> None:
+    backend, upscaler = watch(tile=20)
+    backend.delay = 0.02
+    image = picture(150, 150, 3)
+
+    def stop(done: int, total: int) -> None:
+        raise Enough((done, total))
+
+    with pytest.raises(Enough) as caught:
+        upscaler(image, progress=stop)
+    done, total = caught.value.args[0]
+    after = len(backend.areas)
+    assert 0 < done <= after <= done + 2 < total
+    time.sleep(0.1)
+    assert len(backend.areas) == after  # nothing goes on behind the caller's back
+    backend.delay = 0
+    assert np.array_equal(upscaler(image), shared_upscaler()(image))
+
+
+def test_a_closed_upscaler_says_so() -> None:
+    upscaler = Upscaler(MODEL, backend="onnxruntime", streams=1)
+    upscaler(picture(4, 4, 3))
+    upscaler.close()
+    upscaler.close()
+    for image in (picture(4, 4, 3), picture(5, 5, 4, dtype="float32")):
+        with pytest.raises(BackendUnavailableError, match="closed") as caught:
+            upscaler(image)
+        assert "Upscaler" in caught.value.hint
+
+
+def test_leaving_the_context_closes_it() -> None:
+    threads = threading.active_count()
+    with Upscaler(MODEL, backend="onnxruntime", streams=3) as upscaler:
+        upscaler(picture(300, 300, 3))
+        assert threading.active_count() > threads
+    assert threading.active_count() == threads
+    with pytest.raises(BackendUnavailableError, match="closed"):
+        upscaler(picture(4, 4, 3))
+
+
+@pytest.mark.parametrize("where", ["callback", "thread"])
+def test_closing_lets_the_calls_under_way_end(where: str, watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
+    backend, upscaler = watch(tile=20)
+    backend.delay = 0.005
+    image = picture(150, 150, 3)
+    if where == "callback":
+        result = upscaler(image, progress=lambda _done, _total: upscaler.close())
+    else:
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(upscaler, image)
+            while not backend.areas:
+                time.sleep(0.001)
+            upscaler.close()
+            result = future.result(timeout=60)
+    assert np.array_equal(result, shared_upscaler()(image))
+    with pytest.raises(BackendUnavailableError, match="closed"):
+        upscaler(image)
