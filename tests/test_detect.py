@@ -143,7 +143,8 @@ def test_a_network_with_something_more_is_refused(spec: ModelSpec, extra: str) -
         return
     with pytest.raises(UnsupportedArchitectureError) as caught:
         detect(stored | {extra: np.zeros(1, np.float32)})
-    assert spec.revision == "v6" or caught.value.unexpected == (extra,)
+    # Some names are those of another family; beside v6 names, any further one is.
+    assert caught.value.unexpected == (extra,) or " v5" in str(caught.value)
 
 
 @given(spec=specs(), data=st.data(), value=st.sampled_from([np.nan, np.inf, -np.inf]))
