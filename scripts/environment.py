@@ -420,9 +420,15 @@ def bench(arguments: Sequence[str]) -> int:
     return call(TORCH, "python", "benchmarks/fusion.py", *arguments)
 
 
+def train_data(arguments: Sequence[str]) -> int:
+    """Fetch the free pictures for training and cut them into tiles; arguments go to it. In RUN: it needs no torch."""
+    prepare(RUN)
+    return call(RUN, "python", "-m", "paragon_core.training.free_pictures", *arguments)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the chore that the first argument names with the other arguments."""
-    chores = {"demo": demo, "test": test, "lint": lint, "bench": bench}
+    chores = {"demo": demo, "test": test, "lint": lint, "bench": bench, "train-data": train_data}
     try:
         return chores[arguments[0]](arguments[1:])
     except SetupError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPTS = ("scripts/bench", "scripts/demo", "scripts/lint", "scripts/test")
+SCRIPTS = ("scripts/bench", "scripts/demo", "scripts/lint", "scripts/test", "scripts/train-data")
 RUNTIMES = ("onnx", "onnxruntime", "openvino", "PIL", "tensorrt", "torch")
 
 

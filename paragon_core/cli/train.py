@@ -1,0 +1,97 @@
+"""``paragon train``: train a network as a recipe says."""
+
+from __future__ import annotations
+
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paragon_core.cli import arguments as options
+from paragon_core.cli.console import duration
+from paragon_core.cli.exit_codes import OK
+from paragon_core.errors import BackendUnavailableError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from paragon_core.cli.console import Console
+    from paragon_core.training.trainer import Progress
+
+_REDRAW_SECONDS = 0.5
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "train",
+        help="train a network as a recipe says",
+        description="Train a network as a recipe says. The same command continues a run that was interrupted.",
+    )
+    parser.add_argument("recipe", metavar="RECIPE", help="a TOML file, or the name of a recipe in the box")
+    parser.add_argument("--data", required=True, metavar="FOLDER", help="where the recipe's folders of pictures lie")
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where weights and state go")
+    parser.add_argument("--validation", metavar="FOLDER", help="pictures to score the network on as it learns")
+    parser.add_argument("--start-from", metavar="FILE", help="a checkpoint to go on from, instead of fresh weights")
+    parser.add_argument(
+        "--threads",
+        type=options.count,
+        default=1,
+        metavar="N",
+        help="threads; with more than one a run does not end with the same bits [1]",
+    )
+    options.add_model_settings(parser)
+    options.add_debug(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Carry the command out."""
+    if find_spec("torch") is None:
+        raise BackendUnavailableError("training needs torch", hint="pip install torch")
+
+    from paragon_core.training.recipe import follow, read_recipe  # noqa: PLC0415 - needs torch
+
+    recipe = read_recipe(arguments.recipe)
+    start = options.load_model(arguments.start_from, arguments).arrays if arguments.start_from else None
+    watch = _Watch(console, recipe.training.steps)
+    follow(
+        recipe,
+        data=Path(arguments.data),
+        folder=Path(arguments.output),
+        validation=Path(arguments.validation) if arguments.validation else None,
+        start_from=start,
+        threads=arguments.threads,
+        report=watch.report,
+        tick=watch.tick,
+    )
+    console.erase()
+    best = Path(arguments.output) / ("best.safetensors" if arguments.validation else "last.safetensors")
+    console.say(f"{arguments.recipe} -> {best}")
+    return OK
+
+
+class _Watch:
+    """Tells how far a run is."""
+
+    def __init__(self, console: Console, steps: int) -> None:
+        self._console = console
+        self._steps = steps
+        self._first: tuple[int, float] | None = None
+        self._drawn = 0.0
+
+    def tick(self, step: int) -> None:
+        """Redraw the progress line after a step."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (step, now)
+        elif now - self._drawn >= _REDRAW_SECONDS:
+            self._drawn = now
+            rate = (step - self._first[0]) / (now - self._first[1])
+            left = duration((self._steps - step) / rate)
+            self._console.draw(f"step {step}/{self._steps}  {rate:.1f} steps/s  {left} left")
+
+    def report(self, progress: Progress) -> None:
+        """Say what a validation found."""
+        scores = "".join(f"  {name} {each.psnr_y:.3f} / {each.ssim:.4f}" for name, each in progress.scores.items())
+        self._console.say(f"step {progress.step}  loss {progress.loss:.5f}{scores}")

@@ -1,0 +1,158 @@
+"""Random pairs of small and large patches from folders of pictures.
+
+Every picture is shrunk once, whole, with the same antialiased bicubic that scores rest on; a patch is then cut from
+both at the same place. Pictures are kept in memory as bytes: a thousand tiles of 192x192 need 140 MB.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
+from paragon_core.quality.resize import resize, round_to_uint8
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+Pixels = npt.NDArray[np.uint8]
+
+#: Low-resolution pixels at the rim of a picture that no patch touches: there the reduction saw a mirrored border, not
+#: what was photographed (the bicubic kernel reaches two of them).
+RIM = 2
+
+_SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchOptions:
+    """Which patches a step sees."""
+
+    low_size: int = 64
+    """Side of a low-resolution patch in pixels. Larger ones show the network less of its own zero padding."""
+    batch_size: int = 9
+    """Patches in a step."""
+    symmetries: bool = True
+    """Whether patches are flipped and turned at random (all eight symmetries of a square)."""
+    shares: tuple[float, ...] = ()
+    """How often each group of pictures is drawn from, in any unit; empty: every picture equally often."""
+
+    def __post_init__(self) -> None:
+        """Refuse sizes without pixels.
+
+        Raises:
+            InputError: naming the field.
+
+        """
+        for name in ("low_size", "batch_size"):
+            if getattr(self, name) < 1:
+                msg = f"{name} must be at least 1, not {getattr(self, name)}"
+                raise InputError(msg)
+        if self.shares and not (min(self.shares) >= 0 and 0 < sum(self.shares) < math.inf):
+            msg = f"shares must be finite, not negative and not all 0, not {self.shares}"
+            raise InputError(msg)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Patches:
+    """A batch of pairs, still as bytes."""
+
+    low: Pixels
+    """[B, P, P, 3], RGB."""
+    high: Pixels
+    """[B, sP, sP, 3], RGB: what a perfect network would make of ``low``."""
+
+
+class PatchSource:
+    """Cuts random patches from groups of pictures that it holds in memory."""
+
+    def __init__(self, groups: Iterable[Iterable[Pixels]], *, scale: int, options: PatchOptions) -> None:
+        """Shrink the pictures.
+
+        Args:
+            groups: of pictures HxWx3, RGB; sides that are no multiple of ``scale`` are cropped. Inside a group every
+                picture is drawn equally often.
+            scale: the enlargement to be learned.
+            options: what a batch is made of.
+
+        Raises:
+            UnsupportedSizeError: if a picture is too small for a patch.
+            InputError: if a group is empty, there is none, or there is not one share for each.
+
+        """
+        self.scale = scale
+        self.options = options
+        self._groups = [[_pair(picture, scale, options.low_size) for picture in group] for group in groups]
+        if not self._groups or not all(self._groups):
+            msg = "there are no pictures to train on"
+            raise InputError(msg, hint="name folders that hold pictures; scripts/train-data makes two")
+        shares = options.shares or tuple(len(group) for group in self._groups)
+        if len(shares) != len(self._groups):
+            msg = f"{len(self._groups)} groups of pictures have {len(shares)} shares"
+            raise InputError(msg, hint="name one share for each folder, or none")
+        self._shares = np.array(shares) / sum(shares)
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return sum(map(len, self._groups))
+
+    def draw(self, generator: np.random.Generator) -> Patches:
+        """Cut one batch; the generator alone decides which, so its state is the position in the data."""
+        cuts = [self._cut(generator) for _ in range(self.options.batch_size)]
+        return Patches(low=np.stack([low for low, _ in cuts]), high=np.stack([high for _, high in cuts]))
+
+    def _cut(self, generator: np.random.Generator) -> tuple[Pixels, Pixels]:
+        group = self._groups[generator.choice(len(self._groups), p=self._shares)]
+        low, high = group[generator.integers(len(group))]
+        size, s = self.options.low_size, self.scale
+        top = int(generator.integers(RIM, low.shape[0] - RIM - size + 1))
+        left = int(generator.integers(RIM, low.shape[1] - RIM - size + 1))
+        low = low[top : top + size, left : left + size]
+        high = high[s * top : s * (top + size), s * left : s * (left + size)]
+        symmetry = int(generator.integers(8)) if self.options.symmetries else 0
+        return turned(low, symmetry), turned(high, symmetry)
+
+
+def turned(image: Pixels, symmetry: int) -> Pixels:
+    """Apply one of the eight symmetries of a square (0: none) to HxWx3: quarter turns, after a flip from 4 on."""
+    flipped = image[:, ::-1] if symmetry >= 4 else image  # noqa: PLR2004  (the four turns come first)
+    return np.rot90(flipped, symmetry % 4)
+
+
+def read_pictures(folder: Path) -> Iterator[Pixels]:
+    """Read every picture in a folder as HxWx3 RGB, in the order of names; subfolders are not read.
+
+    Raises:
+        InputError: if the folder does not exist or holds no pictures.
+        MediaError: if a picture cannot be read.
+
+    """
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415  (only files need it)
+
+    paths = [path for path in sorted(folder.glob("*")) if path.suffix.lower() in _SUFFIXES]
+    if not paths:
+        msg = f"{folder} holds no pictures"
+        raise InputError(msg, hint="name folders that hold pictures; scripts/train-data makes two")
+    for path in paths:
+        try:
+            with Image.open(path) as picture:
+                yield np.asarray(picture.convert("RGB"))
+        except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            msg = f"{path} cannot be read: {error}"
+            raise MediaError(msg, hint="take it out of the folder, or fetch it again") from error
+
+
+def _pair(picture: Pixels, scale: int, low_size: int) -> tuple[Pixels, Pixels]:
+    height, width = picture.shape[0] // scale, picture.shape[1] // scale
+    smallest = low_size + 2 * RIM
+    if min(height, width) < smallest:
+        msg = f"a picture of {picture.shape[1]}x{picture.shape[0]} pixels is too small to train on"
+        hint = f"patches of {low_size} pixels at x{scale} need {smallest * scale} pixels on both sides"
+        raise UnsupportedSizeError(msg, hint=hint)
+    high = np.ascontiguousarray(picture[: height * scale, : width * scale])
+    return round_to_uint8(resize(high, height, width)), high

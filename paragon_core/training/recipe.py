@@ -1,0 +1,176 @@
+"""Recipes: TOML files that say everything about a training run apart from where the files lie."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import MISSING, dataclass, fields, replace
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_type_hints
+
+import torch
+
+from paragon_core.errors import InputError
+from paragon_core.quality.evaluate import find_sets, read_pairs
+from paragon_core.spec import ModelSpec, Revision, Variant, preset
+from paragon_core.training.data import PatchOptions, PatchSource, read_pictures
+from paragon_core.training.trainer import Progress, Trainer, TrainingOptions, train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+Options = TypeVar("Options")
+
+#: The recipes of the boxed models.
+RECIPES: Final = resources.files("paragon_core.training") / "recipes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one network is trained."""
+
+    spec: ModelSpec
+    """The network; its ``upsampler_alpha`` is 0."""
+    folders: tuple[str, ...]
+    """Folders of pictures, below one that the user names."""
+    patches: PatchOptions
+    """What a step sees."""
+    training: TrainingOptions
+    """How it learns."""
+    sha256: str
+    """Hex digest of the file; the weights carry it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Network:
+    variant: Variant
+    revision: Revision
+    scale: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Folders:
+    folders: tuple[str, ...]
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the names of the recipes that come with Paragon."""
+    return tuple(
+        sorted(entry.name.removesuffix(".toml") for entry in RECIPES.iterdir() if entry.name.endswith(".toml"))
+    )
+
+
+def read_recipe(source: str | Path) -> Recipe:
+    """Read a recipe: a TOML file, or the name of one that comes with Paragon.
+
+    Raises:
+        InputError: if there is no such recipe, or a value is missing, unknown or impossible.
+
+    """
+    data = (RECIPES / f"{source}.toml").read_bytes() if source in recipe_names() else _read(Path(source))
+    try:
+        tables = tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{source} is not a TOML file: {error}"
+        raise InputError(msg, hint="see the recipes in paragon_core/training/recipes") from error
+    if set(tables) != {"network", "data", "training"}:
+        msg = f"{source} must have the tables [network], [data] and [training], and no others"
+        raise InputError(msg)
+    network = _build(_Network, tables["network"], "network")
+    data_table = tables["data"]
+    patches = {key: value for key, value in data_table.items() if key != "folders"}
+    folders = {key: value for key, value in data_table.items() if key == "folders"}
+    spec = preset(network.variant, network.scale, revision=network.revision)
+    return Recipe(
+        spec=replace(spec, upsampler_alpha=0.0),
+        folders=_build(_Folders, folders, "data").folders,
+        patches=_build(PatchOptions, patches, "data"),
+        training=_build(TrainingOptions, tables["training"], "training"),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def follow(
+    recipe: Recipe,
+    *,
+    data: Path,
+    folder: Path,
+    report: Callable[[Progress], None],
+    threads: int = 1,
+    validation: Path | None = None,
+    start_from: Mapping[str, npt.NDArray[np.floating]] | None = None,
+    tick: Callable[[int], None] | None = None,
+) -> None:
+    """Train a network as the recipe says, or continue if the run was interrupted.
+
+    Args:
+        recipe: how.
+        data: folder below which the recipe's folders lie.
+        folder: where state and weights go, see `paragon_core.training.trainer.train`.
+        report: called after every validation.
+        threads: of torch. With one, a run ends with the same bits however often it was interrupted; with more, sums
+            are added in any order, and on a busy machine the threads wait for one another.
+        validation: folder of pictures to score the network on, or of such folders.
+        start_from: weights to go on from, under upstream's keys; ignored when a run is continued.
+        tick: called after every step with the number of steps done.
+
+    Raises:
+        ParagonError: pictures are missing or damaged, or the folder holds another run.
+        KeyboardInterrupt: after Ctrl-C, when everything is saved.
+
+    """
+    torch.set_num_threads(threads)
+    groups = [read_pictures(data / name) for name in recipe.folders]
+    source = PatchSource(groups, scale=recipe.spec.scale, options=recipe.patches)
+    sets = (
+        {path.resolve().name: list(read_pairs(path, recipe.spec.scale)) for path in find_sets(validation)}
+        if validation
+        else {}
+    )
+    trainer = Trainer(recipe.spec, source, recipe.training, start_from=start_from)
+    train(trainer, folder, sets=sets, report=report, tick=tick, notes={"recipe_sha256": recipe.sha256})
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"there is no recipe {path}: {error.strerror or error}"
+        raise InputError(msg, hint=f"recipes in the box: {', '.join(recipe_names())}; or give a TOML file") from error
+
+
+def _build(kind: type[Options], table: Mapping[str, Any], where: str) -> Options:
+    """Make options of one table; a value of another type, an unknown or a missing name is refused."""
+    hints = get_type_hints(kind)
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]  # all of them are dataclasses
+    for name, value in table.items():
+        if name not in known:
+            msg = f"[{where}] has no {name!r}"
+            raise InputError(msg, hint=f"it can have {', '.join(known)}")
+        if not _fits(value, hints[name]):
+            msg = f"{name} in [{where}] cannot be {value!r}"
+            raise InputError(msg)
+    missing = [name for name, field in known.items() if field.default is MISSING and name not in table]
+    if missing:
+        msg = f"[{where}] lacks {', '.join(missing)}"
+        raise InputError(msg)
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in table.items()})
+
+
+def _fits(value: object, hint: object) -> bool:
+    """Tell whether a TOML value can stand for a field of this type; whole numbers count as floats."""
+    if hint is bool or isinstance(value, bool):
+        return hint is bool and isinstance(value, bool)
+    if hint is float:
+        return isinstance(value, (int, float))
+    if hint is int:
+        return isinstance(value, int)
+    if hint == tuple[float, ...]:
+        return isinstance(value, list) and all(_fits(item, float) for item in value)
+    if hint == tuple[str, ...]:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return value in get_args(hint)  # a choice of words

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from paragon_core.errors import InputError
+from paragon_core.fuse import absorb_gain, collapse_tail
+from paragon_core.fused_weights import Convolution
+from paragon_core.spec import preset
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+from paragon_core.network import ParagonSR2  # noqa: E402
+from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, cells, expand_tail, tail_reach  # noqa: E402
+
+if TYPE_CHECKING:
+    from paragon_core.spec import Variant
+
+REALTIME = replace(preset("realtime", 2, revision="v9"), upsampler_alpha=0.0)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_any_tail_can_be_written_in_the_keys_of_upstream(scale: int) -> None:
+    spec = replace(REALTIME, scale=scale)
+    generator = np.random.default_rng(scale)
+    tail = Convolution(
+        weight=generator.normal(size=(3 * scale**2, spec.channels, 4, 4)) * tail_reach(scale).numpy(),
+        bias=generator.normal(size=3 * scale**2),
+    )
+    written = expand_tail(tail, spec)
+    up = Convolution(weight=written["up.0.weight"], bias=written["up.0.bias"])
+    out = absorb_gain(Convolution(weight=written["conv_out.weight"], bias=written["conv_out.bias"]), 1.0)
+    again = collapse_tail(up, out, scale)
+    assert np.array_equal(again.weight, tail.weight)
+    assert np.array_equal(again.bias, tail.bias)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_no_tail_reaches_further_than_said(scale: int) -> None:
+    generator = np.random.default_rng(scale)
+    up = Convolution(weight=generator.normal(size=(16 * scale**2, 16, 3, 3)), bias=np.zeros(16 * scale**2))
+    out = Convolution(weight=generator.normal(size=(3, 16, 3, 3)), bias=np.zeros(3))
+    collapsed = collapse_tail(up, out, scale).weight
+    assert np.array_equal(collapsed != 0, np.broadcast_to(tail_reach(scale).numpy() != 0, collapsed.shape))
+
+
+@pytest.mark.parametrize("variant", ["realtime", "stream"])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_what_is_trained_is_what_the_written_network_makes(variant: Variant, scale: int) -> None:
+    torch.manual_seed(scale)
+    spec = replace(preset(variant, scale), upsampler_alpha=0.0)
+    network = CollapsedNetwork(spec)
+    torch.nn.init.normal_(network.tail.weight, std=0.1)
+    torch.nn.init.normal_(network.tail.bias)
+    whole = ParagonSR2.from_arrays(spec, network.to_arrays())
+    x = torch.rand(2, 3, 13, 11)
+    with torch.no_grad():
+        exact = whole(x)
+        made = network.interior(x) + torch.nn.functional.conv2d(x, base_kernel(scale))
+        assert (made - cells(exact, scale)).abs().max() < 1e-5
+        difference = (network(x) + whole.base(x) - exact).abs()
+    # Only the corners would need a mask of their own.
+    difference[:, :, :: difference.shape[2] - 1, :: difference.shape[3] - 1] = 0
+    assert difference.max() < 1e-5
+
+
+def test_weights_come_back_from_the_keys_of_upstream() -> None:
+    torch.manual_seed(0)
+    whole = ParagonSR2(REALTIME, detail_gain=0.7)
+    network = CollapsedNetwork(REALTIME)
+    network.load_arrays(whole.to_arrays())
+    x = torch.rand(1, 3, 16, 16)
+    with torch.inference_mode():
+        made = network.interior(x) + torch.nn.functional.conv2d(x, base_kernel(2))
+        assert (made - cells(whole(x), 2)).abs().max() < 1e-5
+
+
+def test_cells_are_pixels_of_the_picture_in_their_order() -> None:
+    s, height, width = 3, 7, 6
+    picture = torch.arange(3.0 * s * height * s * width).view(1, 3, s * height, s * width)
+    made = cells(picture, s)
+    assert made.shape == (1, 3 * s * s, height - 3, width - 3)
+    # The first cell is cell 1: its rows and columns begin at s + 1.
+    assert made[0, 0, 0, 0] == picture[0, 0, s + 1, s + 1]
+    assert made[0, 2 * s * s + s + 2, 1, 2] == picture[0, 2, 2 * s + 2, 3 * s + 3]
+
+
+@pytest.mark.parametrize("variant", ["realtime", "stream"])
+def test_gradients_in_bfloat16_are_those_of_float32(variant: Variant) -> None:
+    torch.manual_seed(0)
+    network = CollapsedNetwork(replace(preset(variant, 2, revision="v9"), upsampler_alpha=0.0))
+    torch.nn.init.normal_(network.tail.weight, std=0.1)
+    x = torch.rand(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+    wanted = torch.rand(2, 3, 64, 64)
+    gradients = []
+    for half in (False, True):
+        network.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            made = network(x)
+        (made.float() - wanted).square().mean().backward()
+        gradients.append(
+            {name: parameter.grad for name, parameter in network.named_parameters() if parameter.grad is not None}
+        )
+    assert gradients[0].keys() == dict(network.named_parameters()).keys()
+    for name, exact in gradients[0].items():
+        # Biases of convolutions that another one absorbs have gradients near 0: nothing to be relative to.
+        size = max(float(exact.abs().max()), 1e-5)
+        assert float((gradients[1][name] - exact).abs().max()) < 0.2 * size, name
+
+
+def test_a_network_that_is_too_narrow_is_refused() -> None:
+    with pytest.raises(InputError, match="too narrow"):
+        CollapsedNetwork(replace(REALTIME, channels=14))
+
+
+def test_a_network_that_softens_is_refused() -> None:
+    with pytest.raises(InputError, match="upsampler_alpha"):
+        CollapsedNetwork(replace(REALTIME, upsampler_alpha=0.3))

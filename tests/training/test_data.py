@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
+from paragon_core.quality.resize import resize, round_to_uint8
+from paragon_core.training.data import RIM, PatchOptions, PatchSource, read_pictures, turned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    Pictures = list[npt.NDArray[np.uint8]]
+
+OPTIONS = PatchOptions(low_size=16, batch_size=5)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_low_and_high_show_the_same_place(pictures: Pictures, scale: int) -> None:
+    size = 96 // scale - 2 * RIM - 1
+    source = PatchSource([pictures], scale=scale, options=PatchOptions(low_size=size, batch_size=8))
+    patches = source.draw(np.random.default_rng(0))
+    assert patches.low.shape == (8, size, size, 3)
+    assert patches.high.shape == (8, scale * size, scale * size, 3)
+    inside = slice(RIM, -RIM)
+    for low, high in zip(patches.low, patches.high, strict=True):
+        reduced = round_to_uint8(resize(high, size, size))
+        # Away from the patch's own border, reducing the patch and cutting the reduced picture are the same.
+        assert np.abs(reduced[inside, inside].astype(int) - low[inside, inside]).max() <= 1
+
+
+def test_the_generator_alone_decides(pictures: Pictures) -> None:
+    source = PatchSource([pictures], scale=2, options=OPTIONS)
+    first, second = (source.draw(np.random.default_rng(7)) for _ in range(2))
+    assert np.array_equal(first.low, second.low)
+    assert np.array_equal(first.high, second.high)
+    assert not np.array_equal(first.low, source.draw(np.random.default_rng(8)).low)
+
+
+def test_no_patch_touches_the_rim() -> None:
+    picture = np.full((64, 64, 3), 200, np.uint8)
+    picture[: 2 * RIM], picture[-2 * RIM :], picture[:, : 2 * RIM], picture[:, -2 * RIM :] = 0, 0, 0, 0
+    source = PatchSource([[picture]], scale=2, options=OPTIONS)
+    generator = np.random.default_rng(0)
+    assert all((source.draw(generator).high == 200).all() for _ in range(30))
+
+
+def test_the_eight_symmetries_differ_and_keep_the_middle(pictures: Pictures) -> None:
+    views = [turned(pictures[0][:15, :15], symmetry) for symmetry in range(8)]
+    assert len({view.tobytes() for view in views}) == 8
+    assert {view[7, 7].tobytes() for view in views} == {pictures[0][7, 7].tobytes()}
+
+
+def test_too_small_a_picture_is_refused_with_the_size_that_would_do(pictures: Pictures) -> None:
+    with pytest.raises(UnsupportedSizeError) as caught:
+        PatchSource([[pictures[0][:39]]], scale=2, options=OPTIONS)
+    assert "40 pixels" in caught.value.hint
+
+
+def test_no_pictures_are_refused() -> None:
+    nothing: tuple[list[Pictures], ...] = ([], [[]])
+    for groups in nothing:
+        with pytest.raises(InputError, match="no pictures"):
+            PatchSource(groups, scale=2, options=OPTIONS)
+
+
+def test_groups_are_drawn_from_in_their_shares() -> None:
+    black, white = (np.full((40, 40, 3), level, np.uint8) for level in (0, 255))
+    options = PatchOptions(low_size=16, batch_size=500, shares=(3, 1))
+    drawn = PatchSource([[black], [white] * 5], scale=2, options=options).draw(np.random.default_rng(0))
+    assert drawn.high.mean() / 255 == pytest.approx(0.25, abs=0.06)
+    # Without shares every picture counts alike.
+    equal = PatchSource([[black], [white] * 5], scale=2, options=PatchOptions(low_size=16, batch_size=500))
+    assert equal.draw(np.random.default_rng(0)).high.mean() / 255 == pytest.approx(5 / 6, abs=0.06)
+
+
+def test_there_must_be_a_share_for_every_group(pictures: Pictures) -> None:
+    with pytest.raises(InputError, match="2 shares"):
+        PatchSource([pictures], scale=2, options=PatchOptions(low_size=16, shares=(1, 1)))
+
+
+@pytest.mark.parametrize("shares", [(0.0, 0.0), (-1.0, 2.0), (float("nan"),), (float("inf"), 1.0)])
+def test_impossible_shares_are_refused(shares: tuple[float, ...]) -> None:
+    with pytest.raises(InputError, match="shares"):
+        PatchOptions(shares=shares)
+
+
+def test_empty_patches_are_refused() -> None:
+    with pytest.raises(InputError, match="low_size"):
+        PatchOptions(low_size=0)
+    with pytest.raises(InputError, match="batch_size"):
+        PatchOptions(batch_size=0)
+
+
+def test_pictures_are_read_in_order(pictures: Pictures, tmp_path: Path) -> None:
+    for index, picture in enumerate(pictures[:3]):
+        Image.fromarray(picture).save(tmp_path / f"{index}.png")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    read = list(read_pictures(tmp_path))
+    assert all(np.array_equal(*pair) for pair in zip(read, pictures[:3], strict=True))
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no pictures"):
+        list(read_pictures(tmp_path))
+
+
+def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    with pytest.raises(MediaError, match=r"broken\.png"):
+        list(read_pictures(tmp_path))

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from paragon_core.errors import InputError
+from paragon_core.model import load
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+from paragon_core.training.recipe import RECIPES, follow, read_recipe, recipe_names  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+GOOD = (RECIPES / "realtime-2x.toml").read_text(encoding="utf-8")
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_in_the_box_says_what_its_name_says(name: str) -> None:
+    recipe = read_recipe(name)
+    assert name.startswith(recipe.spec.variant)
+    assert name.endswith(f"{recipe.spec.scale}x")
+    assert recipe.spec.upsampler_alpha == 0
+    assert len(recipe.patches.shares) in {0, len(recipe.folders)}
+
+
+def test_a_file_is_read_like_a_recipe_in_the_box(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    assert read_recipe(path) == read_recipe("realtime-2x")
+    assert read_recipe(path).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("steps = 60000", "steps = 0", "steps"),
+        ("steps = 60000", "steps = 1.5", "steps"),
+        ("steps = 60000", "", "lacks steps"),
+        ("steps = 60000", "steps = 1\nstpes = 2", "stpes"),
+        ("bfloat16 = true", "bfloat16 = 1", "bfloat16"),
+        ("low_size = 64", "low_size = true", "low_size"),
+        ("shares = [0.87, 0.13]", 'shares = ["a"]', "shares"),
+        ('folders = ["photographs", "drawings"]', "", "lacks folders"),
+        ('folders = ["photographs", "drawings"]', 'folders = "photographs"', "folders"),
+        ('variant = "realtime"', 'variant = "faster"', "faster"),
+        ('revision = "v9"', 'revision = "v8"', "v8"),
+        ("scale = 2", "scale = 5", "scale 5"),
+        ("[training]", "[trainings]", "tables"),
+        ("[training]", "[training", "not a TOML file"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in GOOD
+    with pytest.raises(InputError, match=said):
+        read_recipe(written(tmp_path, GOOD.replace(old, new, 1)))
+
+
+def test_a_missing_recipe_is_answered_with_those_in_the_box(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        read_recipe(tmp_path / "none.toml")
+    assert "realtime-2x" in caught.value.hint
+
+
+def test_a_recipe_is_followed_and_leaves_its_mark(tmp_path: Path, pictures: list[npt.NDArray[np.uint8]]) -> None:
+    for folder, chosen in (("a", pictures[:2]), ("b", pictures[2:4]), ("unseen", pictures[4:])):
+        (tmp_path / folder).mkdir()
+        for index, picture in enumerate(chosen):
+            Image.fromarray(picture).save(tmp_path / folder / f"{index}.png")
+    recipe = read_recipe("realtime-2x")
+    recipe = replace(
+        recipe,
+        folders=("a", "b"),
+        patches=replace(recipe.patches, low_size=24, batch_size=4),
+        training=replace(recipe.training, steps=20, validate_every=10),
+    )
+    steps: list[int] = []
+    scores = []
+    follow(
+        recipe,
+        data=tmp_path,
+        folder=tmp_path / "run",
+        validation=tmp_path / "unseen",
+        report=lambda progress: scores.append(progress.scores["unseen"].psnr_y),
+        tick=steps.append,
+    )
+    assert steps == list(range(1, 21))
+    assert scores[1] > scores[0]
+    assert load(tmp_path / "run/best.safetensors").metadata["recipe_sha256"] == recipe.sha256

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+from paragon_core.training.soap import Soap  # noqa: E402
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.optim import Optimizer
+
+
+def badly_scaled() -> tuple[Tensor, Tensor, Tensor]:
+    """Return inputs whose directions differ a thousandfold in size, a hidden matrix, and its outputs."""
+    generator = torch.Generator().manual_seed(0)
+    rotation = torch.linalg.qr(torch.randn(12, 12, generator=generator))[0]
+    inputs = torch.randn(256, 12, generator=generator) * torch.logspace(0, -3, 12) @ rotation
+    hidden = torch.randn(12, 5, generator=generator)
+    return inputs, hidden, inputs @ hidden
+
+
+def descend(optimiser: Optimizer, weight: Tensor, steps: int) -> float:
+    inputs, _, outputs = badly_scaled()
+    loss = torch.tensor(0.0)
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = 0.1 * (1 - step / steps)
+        optimiser.zero_grad()
+        loss = (inputs @ weight - outputs).square().mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return float(loss.detach())
+
+
+def test_it_gets_further_than_adam_where_directions_differ_in_scale() -> None:
+    losses = []
+    for make in (Soap, torch.optim.Adam):
+        weight = torch.zeros(12, 5, requires_grad=True)
+        losses.append(descend(make([weight], lr=0.1), weight, 300))
+    assert losses[0] < losses[1] / 10
+
+
+def test_it_continues_from_its_state_bit_for_bit() -> None:
+    weights = [torch.zeros(12, 5, requires_grad=True) for _ in range(2)]
+    straight, interrupted = (Soap([weight], lr=0.1) for weight in weights)
+    for optimiser, weight in zip((straight, interrupted), weights, strict=True):
+        descend(optimiser, weight, 25)
+    resumed = Soap([weights[1]], lr=0.1)
+    resumed.load_state_dict(interrupted.state_dict())
+    descend(straight, weights[0], 25)
+    descend(resumed, weights[1], 25)
+    assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (4, 6), (8, 3, 3, 3), (8, 1, 3, 3)])
+def test_every_shape_of_a_network_finds_its_target(shape: tuple[int, ...]) -> None:
+    target = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    found = torch.zeros(shape, requires_grad=True)
+    optimiser = Soap([found], lr=0.1)
+    for step in range(400):
+        optimiser.param_groups[0]["lr"] = 0.1 * (1 - step / 400)
+        optimiser.zero_grad()
+        (found - target).square().sum().backward()
+        optimiser.step()
+    assert (found - target).abs().max() < 0.05

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from paragon_core.spec import preset
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, tail_reach  # noqa: E402
+from paragon_core.training.data import PatchOptions, PatchSource  # noqa: E402
+from paragon_core.training.start import scale_from_data, solve_tail  # noqa: E402
+from paragon_core.training.trainer import interior_pair  # noqa: E402
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from paragon_core.spec import Variant
+
+    Pictures = list[npt.NDArray[np.uint8]]
+
+
+def started(
+    pictures: Pictures, variant: Variant, scale: int = 2
+) -> tuple[CollapsedNetwork, list[tuple[Tensor, Tensor]]]:
+    """Return a network whose body has its start, and batches to solve for the tail with."""
+    spec = replace(preset(variant, scale, revision="v9"), upsampler_alpha=0.0)
+    source = PatchSource([pictures], scale=scale, options=PatchOptions(low_size=16, batch_size=8))
+    draws = np.random.default_rng(0)
+    batches = [interior_pair(source.draw(draws), base_kernel(scale)) for _ in range(4)]
+    network = CollapsedNetwork(spec)
+    scale_from_data(network, torch.cat([low for low, _ in batches]), torch.Generator().manual_seed(0))
+    return network, batches
+
+
+@pytest.mark.parametrize(("variant", "layer", "deviation"), [("realtime", "dw", 1.0), ("stream", "gate", 0.3)])
+def test_every_activation_gets_inputs_of_a_set_size(
+    pictures: Pictures, variant: Variant, layer: str, deviation: float
+) -> None:
+    network, batches = started(pictures, variant)
+    seen: list[Tensor] = []
+    for name, module in network.named_modules():
+        if name.endswith("." + layer):
+            module.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    with torch.inference_mode():
+        network(torch.cat([low for low, _ in batches]))
+    assert len(seen) == network.spec.block_count
+    for output in seen:
+        assert output.mean((0, 2, 3)).abs().max() < 1e-3
+        assert (output.std((0, 2, 3)) - deviation).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize(("variant", "scale"), [("realtime", 2), ("realtime", 3), ("stream", 4)])
+def test_no_other_tail_does_better_on_what_it_was_solved_on(pictures: Pictures, variant: Variant, scale: int) -> None:
+    network, batches = started(pictures, variant, scale)
+
+    def error() -> float:
+        with torch.inference_mode():
+            return sum(float((network.interior(low) - wanted).square().sum()) for low, wanted in batches)
+
+    nothing = error()
+    solve_tail(network, batches)
+    solved = error()
+    assert solved < 0.9 * nothing
+    generator = torch.Generator().manual_seed(0)
+    weight = network.tail.weight.detach().clone()
+    for _ in range(5):
+        move = torch.randn(weight.shape, generator=generator) * tail_reach(scale)
+        network.tail.weight.data = weight + 0.05 * weight.std() * move
+        assert error() > solved
+
+
+def test_the_seed_alone_decides(pictures: Pictures) -> None:
+    first, second = (started(pictures, "realtime")[0].state_dict() for _ in range(2))
+    assert all(torch.equal(first[key], second[key]) for key in first)
