@@ -82,11 +82,11 @@ def cover(length: int, window: int, *, halo: int, multiple: int = 1) -> tuple[Sp
     """
     if window >= length:
         return (Span(start=0, end=length, core_start=0, core_end=length),)
-    window = max(window // multiple, 1) * multiple
     smallest = _smallest_window(halo, multiple)
     if window < smallest:
         msg = f"tiles of {window} pixels are too small: this model needs {halo} extra pixels on each side"
         raise InputError(msg, hint=f"use tiles of at least {smallest} pixels, or auto")
+    window = window // multiple * multiple
     stride = (window - 2 * halo) // multiple * multiple
     count = math.ceil((length - window) / stride) + 1
     reach = math.ceil((length - window) / multiple)
