@@ -63,6 +63,6 @@ def describe(model: Model) -> dict[str, Any]:
         "upsampler_alpha": spec.upsampler_alpha,
         "settings_from": model.settings_from,
         "receptive_radius": spec.receptive_radius,
-        "parameters": sum(array.size for array in model.arrays.values()),
+        "parameters": sum(array.size for key, array in model.arrays.items() if not key.endswith(".kernel")),
         "sha256": model.sha256,
     }
