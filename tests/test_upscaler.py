@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from paragon_core.model import Model
+
     Pixels = npt.NDArray[Any]
 
 RUNTIMES = ("openvino", "onnxruntime")
@@ -47,7 +49,7 @@ def shared_upscaler(runtime: str = "onnxruntime", *, clip: bool = True) -> Upsca
     return Upscaler(MODEL, backend=runtime, precision="fp32", clip=clip, streams=2)
 
 
-def network_output(image: Pixels, model: Any = MODEL) -> npt.NDArray[np.float64]:  # noqa: ANN401  (a Model)
+def network_output(image: Pixels, model: Model = MODEL) -> npt.NDArray[np.float64]:
     """Return what the plain network makes of [h, w, 3] of 0..1 in one go, outside the class under test."""
     session = OnnxRuntimeBackend().open(Network(model=model, fused=False), RunSettings())
     output = session.run(image.astype(np.float32).transpose(2, 0, 1)[None])
@@ -366,10 +368,15 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Watch
     """Return a function that makes a watched backend and an upscaler on it."""
     upscalers: list[Upscaler] = []
 
-    def make(backend: Watched | None = None, **options: Any) -> tuple[Watched, Upscaler]:  # noqa: ANN401  (options)
+    def make(
+        backend: Watched | None = None,
+        *,
+        model: Model = MODEL,
+        **options: Any,  # noqa: ANN401  (what Upscaler takes)
+    ) -> tuple[Watched, Upscaler]:
         watched = backend or Watched()
         monkeypatch.setitem(BACKENDS, "watched", watched)
-        upscalers.append(Upscaler(MODEL, backend="watched", **({"streams": 1} | options)))
+        upscalers.append(Upscaler(model, backend="watched", **({"streams": 1} | options)))
         return watched, upscalers[-1]
 
     yield make
@@ -404,6 +411,18 @@ def test_a_size_that_comes_often_gets_a_session_of_its_own(
     opened = len(backend.opened)
     upscaler(picture(49, 49, 3))
     assert len(backend.opened) == opened
+
+
+def test_windows_of_unequal_size_share_the_session_of_any_size(
+    watch: Callable[..., tuple[Watched, Upscaler]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attention's windows start at multiples of its own, so the last one may be shorter."""
+    monkeypatch.setattr(upscaler_module, "_PIXELS_WORTH_COMPILING", 0)
+    backend, upscaler = watch(model=random_model(spec("photo")), tile=76)
+    _, calls = totals(upscaler, picture(101, 90, 3))
+    assert calls[-1][1] > 1
+    assert len(set(backend.areas)) > 1
+    assert [network.size for network in backend.opened] == [None]
 
 
 # --- memory ------------------------------------------------------------------------------------------------------

@@ -76,9 +76,20 @@ def test_reproduces_upstream_without_the_shared_files(name: str, runtime: str, f
     check(DATA, name, runtime, fused=fused)
 
 
+def cost(name: str, runtime: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] if (name, runtime) == ("head_pro_x2", "openvino") else []  # compiling takes 5 s a setting
+
+
 @pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
-@pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("name", [name for name in SHARED if name not in HERE])
+@pytest.mark.parametrize(
+    ("name", "runtime"),
+    [
+        pytest.param(name, runtime, marks=cost(name, runtime))
+        for name in SHARED
+        if name not in HERE
+        for runtime in RUNTIMES
+    ],
+)
 def test_reproduces_upstream(shared: Path, name: str, runtime: str, fused: bool) -> None:  # noqa: FBT001
     check(shared / "vectors", name, runtime, fused=fused)
 

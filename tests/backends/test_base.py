@@ -110,6 +110,15 @@ def test_as_many_threads_as_streams_may_run_at_once(runtime: str) -> None:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
+def test_more_threads_make_the_same_pixels(runtime: str) -> None:
+    value = batch(1, 60, 50)
+    one, two = (
+        BACKENDS[runtime].open(Network(model=MODEL), RunSettings(threads=threads)).run(value) for threads in (1, 2)
+    )
+    assert np.abs(one - two).max() <= 1e-5
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("shape", [(1, 4, 8, 8), (3, 8, 8), (1, 3, 8, 9), (2, 3, 8, 8), (1, 3, 0, 8)])
 def test_a_batch_of_the_wrong_shape_fails_by_name_and_does_no_harm(shape: tuple[int, ...], runtime: str) -> None:
     opened = session(runtime, size=(8, 8))
