@@ -78,7 +78,8 @@ class Upscaler:
             clip: clip results to 0..1; False returns float pictures as the network makes them.
             max_memory: bytes that the runtime may take for its work, roughly; by default half of what is free, and
                 at most 2 GiB for networks with a receptive radius.
-            streams: windows computed at once, one thread each; by default the physical cores, 1 on a graphics card.
+            streams: windows computed at once; by default as many as there are physical cores, with one thread each, but
+                1 on a graphics card, and 1 with all cores for networks that want the whole picture in one window.
             device: the backend's name of a device, for example "cpu", "cuda:1"; or "auto".
 
         Raises:
@@ -94,8 +95,9 @@ class Upscaler:
         self._clip = clip
         self._max_memory = memory.default_limit(self.model.spec) if max_memory is None else max_memory
         on_cpu = device == "cpu" or not self._backend.probe().accelerator
-        default_streams = _usable_cores() if on_cpu else 1
-        self._streams = default_streams if streams is None else streams
+        cores = _usable_cores() if on_cpu else 1
+        whole = self.model.spec.receptive_radius is None
+        self._streams = (1 if whole else cores) if streams is None else streams
         if self._streams < 1 or self._max_memory < 1:
             msg = f"streams ({streams}) and max_memory ({max_memory}) must be positive"
             raise InputError(msg, hint="leave them out for sensible values")
@@ -104,7 +106,8 @@ class Upscaler:
             raise InputError(msg, hint=f"choose one of auto, {', '.join(get_args(Precision))}")
         network = Network(model=self.model, fused=fused)
         chosen = trusted_precision(self._backend, network, device) if precision == "auto" else precision
-        self._settings = RunSettings(precision=chosen, streams=self._streams, device=device)
+        threads = max(cores // self._streams, 1) if whole else 1
+        self._settings = RunSettings(precision=chosen, streams=self._streams, threads=threads, device=device)
         self._sessions: dict[Network, Session] = {}
         self._pixels_of_size: dict[tuple[int, int], int] = {}
         self._lock = threading.Lock()
@@ -233,7 +236,7 @@ class Upscaler:
         appetite = memory.bytes_per_pixel(spec, stores_attention=self._backend.stores_attention)
         allowed = max(self._max_memory // (self._streams * appetite), 1)
         if spec.receptive_radius is None:
-            if width * height <= allowed * self._streams:
+            if width * height <= allowed:
                 return width, height
             _LOG.warning(
                 "%dx%d pixels need more than max_memory in one go; tiles of %s differ a little from the whole picture",

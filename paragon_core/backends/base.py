@@ -58,7 +58,9 @@ class RunSettings:
     precision: Precision = "fp32"
     """Arithmetic of the intermediate values."""
     streams: int = 1
-    """How many calls of `Session.run` may be under way at once; each gets one thread on a CPU."""
+    """How many calls of `Session.run` may be under way at once."""
+    threads: int = 1
+    """Threads of each of them on a CPU. One is best where there is a window for every core."""
     device: str = "auto"
     """The backend's own name of a device ("cpu", "cuda", "cuda:1", "mps"), or auto."""
 

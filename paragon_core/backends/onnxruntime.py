@@ -24,7 +24,7 @@ _ERRORS_ONLY: Final = 3
 
 
 class OnnxRuntimeSession:
-    """A network in ONNX Runtime; concurrent calls each run on the caller's thread."""
+    """A network in ONNX Runtime; concurrent calls each run on their caller's thread, and on others if so asked."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session: onnxruntime.InferenceSession | None = session
@@ -77,7 +77,7 @@ class OnnxRuntimeBackend:
         return "fp16" if _wants_cuda(runtime, device) else None
 
     def open(self, network: Network, settings: RunSettings) -> OnnxRuntimeSession:
-        """Build a session with one thread a stream; see `Backend.open`."""
+        """Build a session; see `Backend.open`."""
         runtime = _import()
         cuda = _wants_cuda(runtime, settings.device)
         if settings.precision != "fp32" and not (cuda and settings.precision == "fp16"):
@@ -93,7 +93,7 @@ class OnnxRuntimeBackend:
             merge_base=False,
         )
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         try:

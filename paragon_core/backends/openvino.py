@@ -81,7 +81,7 @@ class OpenVinoBackend:
         return next((precision for precision, mark in _CAPABILITIES.items() if mark in capabilities), None)
 
     def open(self, network: Network, settings: RunSettings) -> OpenVinoSession:
-        """Build a session with one thread a stream; see `Backend.open`.
+        """Build a session; see `Backend.open`.
 
         The precision is always spelled out: left alone, OpenVINO computes in bfloat16 where the processor can.
         """
@@ -97,7 +97,7 @@ class OpenVinoBackend:
         options = {
             "INFERENCE_PRECISION_HINT": _HINTS[settings.precision],
             "NUM_STREAMS": str(settings.streams),
-            "INFERENCE_NUM_THREADS": str(settings.streams),
+            "INFERENCE_NUM_THREADS": str(settings.streams * settings.threads),
             "ENABLE_CPU_PINNING": False,
         }
         try:

@@ -34,7 +34,7 @@ _INSTRUCTIONS: Final[dict[Precision, tuple[str, ...]]] = {
 
 
 class TorchSession:
-    """A network in torch; on a CPU each call runs on one thread, the caller's."""
+    """A network in torch."""
 
     def __init__(self, network: Network, settings: RunSettings, device: torch.device) -> None:
         import torch  # noqa: PLC0415 - optional, and slow to import
@@ -42,7 +42,8 @@ class TorchSession:
         dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[settings.precision]
         self._as_bytes = network.io == "uint8"
         self._device = device
-        self._threads = torch.get_num_threads()
+        self._threads = settings.threads
+        self._threads_before = torch.get_num_threads()
         self._module: torch.nn.Module | None = _module(network, dtype, device)
         self._image_dtype = torch.float32 if network.fused else dtype
         self._averages_grey = network.grey and not network.fused
@@ -93,15 +94,15 @@ class TorchSession:
 
     @contextlib.contextmanager
     def _numerics(self) -> Iterator[None]:
-        """Hold torch to one thread on a CPU, and to float32 where cuDNN would take ten bits of it."""
+        """Hold torch to its threads on a CPU, and to float32 where cuDNN would take ten bits of it."""
         import torch  # noqa: PLC0415 - optional, and slow to import
 
         if self._device.type == "cpu":
-            torch.set_num_threads(1)
+            torch.set_num_threads(self._threads)
             try:
                 yield
             finally:
-                torch.set_num_threads(self._threads)
+                torch.set_num_threads(self._threads_before)
         elif self._device.type == "cuda":
             cudnn = torch.backends.cudnn
             with cudnn.flags(
