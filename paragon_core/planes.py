@@ -12,6 +12,7 @@ from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
 
 Image = npt.NDArray[Any]
 
+_EVEN_RADIUS: Final = 2
 _DTYPES: Final = ("uint8", "uint16", "float16", "float32")
 
 
@@ -71,6 +72,20 @@ def fill_transparent(colour: Image, alpha: Image) -> Image:
     values = coarse[rows // 2, columns // 2]
     filled[rows, columns] = np.rint(values) if colour.dtype.kind == "u" else values
     return filled
+
+
+def even_places(alpha: Image) -> npt.NDArray[np.bool_]:
+    """Return where a plane [h, w, 1] has one value in the 5x5 pixels around, beyond its edge as at its edge; [h, w].
+
+    There an enlarged plane must have that value, which a network only nearly gives: an opaque area would end at 254.
+    """
+    lowest = highest = np.pad(alpha[:, :, 0], _EVEN_RADIUS, mode="edge")
+    for axis in (0, 1):
+        length = lowest.shape[axis] - 2 * _EVEN_RADIUS
+        shifted = [np.arange(start, start + length) for start in range(2 * _EVEN_RADIUS + 1)]
+        lowest = np.minimum.reduce([lowest.take(places, axis) for places in shifted])
+        highest = np.maximum.reduce([highest.take(places, axis) for places in shifted])
+    return np.asarray(lowest == highest)
 
 
 def _fill_pyramid(sums: npt.NDArray[np.float32], counts: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

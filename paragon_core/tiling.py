@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from paragon_core.errors import InputError
@@ -102,6 +103,7 @@ def cover(length: int, window: int, *, halo: int, multiple: int = 1) -> tuple[Sp
     return tuple(spans)
 
 
+@lru_cache(maxsize=64)
 def choose_window(
     size: tuple[int, int], *, halo: int, streams: int, largest_area: int, multiple: int = 1
 ) -> tuple[int, int]:

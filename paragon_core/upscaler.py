@@ -159,8 +159,8 @@ class Upscaler:
                 uint16, or float16 and float32 of 0..1. Grey goes through the network as equal R, G and B, and the mean
                 of the result is returned. Alpha goes through it as a plane of its own, continued beyond the picture's
                 edge so that opaque pictures stay opaque, and is always clipped.
-            progress: called with (windows done, windows in all) from the calling thread; an exception that it raises
-                ends the work and reaches the caller.
+            progress: called with (windows done, windows in all) from the calling thread, those of alpha included; an
+                exception that it raises ends the work and reaches the caller.
 
         Raises:
             InputError: the picture is not of such a kind.
@@ -184,19 +184,26 @@ class Upscaler:
         colour = planes.fill_transparent(parts.colour, parts.alpha)
         channels = colour.shape[2]
         result = np.empty(_enlarged_shape(image, self.scale), dtype=image.dtype)
-        result[:, :, :channels] = self._enlarge(colour, progress, clip=self._clip)
-        result[:, :, channels:] = self._enlarge_alpha(parts.alpha)
+        even = planes.even_places(parts.alpha)
+        padded = self._continued(parts.alpha)
+        works = [self._steps(colour), 0 if even.all() else self._steps(padded)]
+        result[:, :, :channels] = self._enlarge(colour, _part(progress, 0, works[1]), clip=self._clip)
+        alpha = parts.alpha.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+        if not even.all():
+            edge = self._halo * self.scale
+            drawn = self._enlarge(padded, _part(progress, works[0], 0), clip=True)[edge:-edge, edge:-edge]
+            uneven = ~even.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+            alpha[uneven] = drawn[uneven]
+        result[:, :, channels:] = alpha
         return result
 
-    def _enlarge_alpha(self, alpha: Image) -> Image:
-        height, width, _ = alpha.shape
-        if (alpha == alpha[0, 0]).all():
-            return np.broadcast_to(alpha[0, 0], (height * self.scale, width * self.scale, 1))
-        margin = self._halo
-        padded = np.pad(alpha, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
-        enlarged = self._enlarge(padded, None, clip=True)
-        edge = margin * self.scale
-        return enlarged[edge:-edge, edge:-edge]
+    def _continued(self, plane: Image) -> Image:
+        """Continue a plane beyond its edge, so that the network's own zeros there stay out of sight."""
+        return np.pad(plane, ((self._halo, self._halo), (self._halo, self._halo), (0, 0)), mode="edge")
+
+    def _steps(self, plane: Image) -> int:
+        height, width, _ = plane.shape
+        return len(self._plan(width, height, self._window(width, height)))
 
     @property
     def _halo(self) -> int:
@@ -207,6 +214,11 @@ class Upscaler:
         """Enlarge [h, w, 1 or 3], in smaller windows as long as memory runs out."""
         height, width, _ = plane.shape
         window = self._window(width, height)
+        if self._tile == "auto" and self.model.spec.receptive_radius is None and window != (width, height):
+            _LOG.warning(
+                "%dx%d pixels need more than max_memory in one go; tiles of %s differ a little from the whole picture",
+                *(width, height, self.model.spec.variant),
+            )
         while True:
             plan = self._plan(width, height, window)
             try:
@@ -235,13 +247,8 @@ class Upscaler:
         spec = self.model.spec
         appetite = memory.bytes_per_pixel(spec, stores_attention=self._backend.stores_attention)
         allowed = max(self._max_memory // (self._streams * appetite), 1)
-        if spec.receptive_radius is None:
-            if width * height <= allowed:
-                return width, height
-            _LOG.warning(
-                "%dx%d pixels need more than max_memory in one go; tiles of %s differ a little from the whole picture",
-                width, height, spec.variant,
-            )  # fmt: skip
+        if spec.receptive_radius is None and width * height <= allowed:
+            return width, height
         return tiling.choose_window(
             (width, height),
             halo=self._halo,
@@ -317,6 +324,11 @@ class Upscaler:
         if self._closed:
             msg = "this upscaler was closed"
             raise BackendUnavailableError(msg, hint="open a new Upscaler")
+
+
+def _part(progress: Progress | None, before: int, after: int) -> Progress | None:
+    """Return a callback for work that has so many steps of the whole before and after it."""
+    return None if progress is None else lambda done, total: progress(before + done, before + total + after)
 
 
 def _run_float(session: Session, source: Image) -> npt.NDArray[np.float32]:

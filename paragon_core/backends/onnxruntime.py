@@ -20,7 +20,7 @@ NAME: Final = "onnxruntime"
 
 _HINT: Final = "pip install onnxruntime"
 _CUDA_HINT: Final = "pip uninstall onnxruntime; pip install 'onnxruntime-gpu[cuda,cudnn]'"
-_ERRORS_ONLY: Final = 3
+_NOT_EVEN_ERRORS: Final = 4  # they are raised, and told by us
 
 
 class OnnxRuntimeSession:
@@ -95,7 +95,7 @@ class OnnxRuntimeBackend:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = _NOT_EVEN_ERRORS
         try:
             session = runtime.InferenceSession(
                 graph.SerializeToString(), options, providers=_providers(settings, cuda=cuda)
