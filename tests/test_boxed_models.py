@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def scores_on_card(name: str) -> tuple[float, float]:
     """Return the PSNR on Set5 and Set14 in the card's line "this file"."""
     card = (WEIGHTS / f"{name}.md").read_text(encoding="utf-8")
-    line = re.search(r"^\| \*\*this file\*\* \| \*\*([\d.]+) / [\d.]+\*\* \| \*\*([\d.]+) / [\d.]+\*\* \|$", card, re.M)
+    cell = r"\*\*([\d.]+) / [\d.]+\*\*"
+    line = re.search(rf"^\| \*\*this file\*\* \| {cell} \| {cell} \|$", card, re.MULTILINE)
     assert line, f"{name}.md has no scores"
     return float(line[1]), float(line[2])
 
