@@ -114,21 +114,16 @@ def choose_window(
     any choice). Among equals the fewest windows win.
     """
     width, height = size
-    best: tuple[int, int, int, int, int] | None = None
+    candidates = []
     for columns in _counts(width, halo):
         window_width = _window_length(width, columns, halo, multiple)
         for rows in _counts(height, halo):
             window_height = _window_length(height, rows, halo, multiple)
-            area = window_width * window_height
-            tiles = columns * rows
+            area, tiles = window_width * window_height, columns * rows
             time = math.ceil(tiles / streams) * area
-            candidate = (max(area - largest_area, 0), time, tiles, window_width, window_height)
-            if best is None or candidate < best:
-                best = candidate
-    if best is None:
-        msg = f"there is no window for {width}x{height} pixels"
-        raise InputError(msg, hint="give at least one pixel")
-    return best[3], best[4]
+            candidates.append((max(area - largest_area, 0), time, tiles, window_width, window_height))
+    *_, window_width, window_height = min(candidates)
+    return window_width, window_height
 
 
 def _counts(length: int, halo: int) -> range:

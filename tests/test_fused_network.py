@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from paragon_core.model import load
 from paragon_core.network import ParagonSR2
 from paragon_core.spec import REVISIONS, SCALES, ModelSpec, Variant, preset
 from tests.random_networks import attentive, picture, randomised, specs
+from tests.reference_vectors import NAMES, TOLERANCE, model_of_case, vectors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,22 +141,17 @@ def test_weights_are_constants_in_channels_last() -> None:
 
 @torch.inference_mode()
 def test_reproduces_upstream_in_every_case_of_every_vector(shared: Path) -> None:
-    vectors = json.loads((shared / "vectors/manifest.json").read_text())["vectors"]
-    pictures = [vector for vector in vectors if "cases" in vector and "scale" in vector]
+    pictures = [vectors(shared / "vectors")[name] for name in NAMES]
     assert {vector["variant"] for vector in pictures} == {"realtime", "stream", "photo", "pro"}
     for vector in pictures:
         tensors = load_file(shared / "vectors" / vector["io"])
         for case in vector["cases"]:
-            model = load(
-                shared / "vectors" / vector["weights"],
-                upsampler_alpha=case["upsampler_alpha"],
-                window_size=case["kwargs"].get("window_size", 16),
-            )
-            if case["kwargs"].get("export_safe"):
-                model = model.without_attention()
+            model = model_of_case(shared / "vectors", vector, case)
             out = FusedParagonSR2(fuse(model))(torch.tensor(tensors[case["input"]])).numpy()
-            tolerance = 1e-4 if vector["variant"] in {"photo", "pro"} else 1e-5
-            assert np.abs(out - tensors[case["output"]]).max() <= tolerance, (vector["name"], case["output"])
+            assert np.abs(out - tensors[case["output"]]).max() <= TOLERANCE[model.spec.variant], (
+                vector["name"],
+                case["output"],
+            )
 
 
 @torch.inference_mode()

@@ -29,28 +29,13 @@ from paragon_core.quality.evaluate import read_pairs
 from paragon_core.quality.metrics import score
 from paragon_core.spec import SCALES, ModelSpec, Variant, preset
 from tests.random_networks import attentive, picture, randomised, specs
+from tests.reference_vectors import NAMES, TOLERANCE, model_of_case, vectors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.torch
 torch.set_num_threads(1)
-
-VECTORS = (
-    "v9_realtime_x2",
-    "v9_realtime_x3",
-    "v9_realtime_x4",
-    "v9_stream_x2",
-    "v9_stream_x4",
-    "head_realtime_x2",
-    "head_realtime_x4",
-    "head_stream_x2",
-    "head_stream_x3",
-    "v9_photo_x2",
-    "head_photo_x2",
-    "head_pro_x2",
-)
-TOLERANCE: dict[Variant, float] = {"realtime": 1e-5, "stream": 1e-5, "photo": 1e-4, "pro": 1e-4}
 
 #: Parameters (frozen ones included) and tensors of a checkpoint, as counted on upstream's code (spec §2).
 COUNTS = [
@@ -63,20 +48,14 @@ COUNTS = [
 ]
 
 
-@pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.parametrize("name", NAMES)
 @torch.inference_mode()
 def test_reproduces_upstream(shared: Path, name: str) -> None:
-    vector = next(v for v in json.loads((shared / "vectors/manifest.json").read_text())["vectors"] if v["name"] == name)
+    vector = vectors(shared / "vectors")[name]
     tensors = load_file(shared / "vectors" / vector["io"])
     for case in vector["cases"]:
-        model = load(
-            shared / "vectors" / vector["weights"],
-            upsampler_alpha=case["upsampler_alpha"],
-            window_size=case["kwargs"].get("window_size", 16),
-        )
-        if case["kwargs"].get("export_safe"):
-            model = model.without_attention()
-        else:
+        model = model_of_case(shared / "vectors", vector, case)
+        if not case["kwargs"].get("export_safe"):
             count = sum(parameter.numel() for parameter in ParagonSR2.from_model(model).parameters())
             assert count == vector["params"]
         x, expected = torch.tensor(tensors[case["input"]]), torch.tensor(tensors[case["output"]])
@@ -88,7 +67,7 @@ def test_reproduces_upstream(shared: Path, name: str) -> None:
 
 def test_vectors_are_all_covered(shared: Path) -> None:
     vectors = json.loads((shared / "vectors/manifest.json").read_text())["vectors"]
-    assert {vector["name"] for vector in vectors if "cases" in vector and "scale" in vector} == set(VECTORS)
+    assert {vector["name"] for vector in vectors if "cases" in vector and "scale" in vector} == set(NAMES)
 
 
 @torch.inference_mode()

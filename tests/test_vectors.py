@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,40 +12,12 @@ from safetensors.numpy import load_file
 from paragon_core.backends import BACKENDS, Network, RunSettings
 from paragon_core.model import load
 from paragon_core.upscaler import Upscaler
-
-if TYPE_CHECKING:
-    from paragon_core.model import Model
-    from paragon_core.spec import Variant
+from tests.reference_vectors import NAMES, TOLERANCE, model_of_case, vectors
 
 DATA = Path(__file__).parent / "data"
 RUNTIMES = ("openvino", "onnxruntime")
-TOLERANCE: dict[Variant, float] = {"realtime": 1e-5, "stream": 1e-5, "photo": 1e-4, "pro": 1e-4}
 HERE = ("v9_realtime_x3", "head_stream_x2")
-SHARED = (
-    "v9_realtime_x2",
-    "v9_realtime_x3",
-    "v9_realtime_x4",
-    "v9_stream_x2",
-    "v9_stream_x4",
-    "head_realtime_x2",
-    "head_realtime_x4",
-    "head_stream_x2",
-    "head_stream_x3",
-    "v9_photo_x2",
-    "head_pro_x2",
-)
-
-
-@functools.cache
-def vectors(folder: Path) -> dict[str, Any]:
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return {vector["name"]: vector for vector in manifest["vectors"]}
-
-
-@functools.cache
-def model_of_case(weights: Path, alpha: float, window: int, export_safe: bool) -> Model:  # noqa: FBT001  (a key)
-    model = load(weights, upsampler_alpha=alpha, window_size=window)
-    return model.without_attention() if export_safe else model
+SHARED = tuple(name for name in NAMES if name != "head_photo_x2")
 
 
 def check(folder: Path, name: str, runtime: str, *, fused: bool) -> None:
@@ -56,14 +26,11 @@ def check(folder: Path, name: str, runtime: str, *, fused: bool) -> None:
     tensors = load_file(folder / vector["io"])
     sessions = {}
     for case in vector["cases"]:
-        kwargs = case["kwargs"]
-        assert kwargs.keys() <= {"upsampler_alpha", "window_size", "export_safe"}
-        setting = (case["upsampler_alpha"], kwargs.get("window_size", 16), kwargs.get("export_safe", False))
-        model = model_of_case(folder / vector["weights"], *setting)
+        model = model_of_case(folder, vector, case)
         assert (model.spec.variant, model.spec.scale) == (vector["variant"], vector["scale"])
-        if setting not in sessions:
-            sessions[setting] = BACKENDS[runtime].open(Network(model=model, fused=fused), RunSettings())
-        output = sessions[setting].run(tensors[case["input"]])
+        if model.spec not in sessions:
+            sessions[model.spec] = BACKENDS[runtime].open(Network(model=model, fused=fused), RunSettings())
+        output = sessions[model.spec].run(tensors[case["input"]])
         expected = tensors[case["output"]]
         assert output.shape == expected.shape
         assert np.abs(output - expected).max() <= TOLERANCE[model.spec.variant], case["output"]
@@ -118,7 +85,7 @@ def test_the_upscaler_leaves_attention_the_whole_picture(shared: Path, name: str
     """Neither vector has a size that is a multiple of the attention window."""
     vector = vectors(shared / "vectors")[name]
     tensors = load_file(shared / "vectors" / vector["io"])
-    model = model_of_case(shared / "vectors" / vector["weights"], 0.4, 16, export_safe=False)
+    model = load(shared / "vectors" / vector["weights"], upsampler_alpha=0.4, window_size=16)
     with Upscaler(model, backend="onnxruntime", precision="fp32", tile=tile, clip=False, streams=1) as upscaler:
         output = upscaler(tensors["odd.in"][0].transpose(1, 2, 0))
     assert np.abs(output - tensors["odd.out"][0].transpose(1, 2, 0)).max() <= TOLERANCE[model.spec.variant]

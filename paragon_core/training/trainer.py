@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import time
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from paragon_core.errors import InputError, UnreadableCheckpointError
+from paragon_core.media.whole_files import whole_file
 from paragon_core.network import ParagonSR2
 from paragon_core.quality.evaluate import Pair, score_set
 from paragon_core.quality.metrics import Score, mean_score
@@ -26,7 +26,7 @@ from paragon_core.training.soap import Soap
 from paragon_core.training.start import scale_from_data, solve_tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -277,6 +277,7 @@ def train(
     Raises:
         InputError: if the folder holds a run with other options.
         UnreadableCheckpointError: if the saved state is damaged.
+        MediaError: if the folder cannot be written to; what was saved before is whole.
         KeyboardInterrupt: after Ctrl-C, when everything is saved.
 
     """
@@ -309,8 +310,8 @@ def train(
             if sets and total > best:
                 best = total
                 save_weights(folder / "best.safetensors", arrays, trainer.spec, progress, notes)
-            with _replacing(folder / "state.pt") as draft:
-                torch.save({**trainer.state(), "best": best}, draft)
+            with whole_file(folder / "state.pt") as stream:
+                torch.save({**trainer.state(), "best": best}, stream)
             if interrupted():
                 raise KeyboardInterrupt
 
@@ -333,9 +334,9 @@ def save_weights(
         "steps": str(progress.step),
         "scores": json.dumps({name: asdict(score) for name, score in progress.scores.items()}),
     }
-    with _replacing(path) as draft:
-        stored = {key: np.array(array, np.float32, order="C") for key, array in arrays.items()}
-        draft.write_bytes(save(stored, metadata))
+    stored = {key: np.array(array, np.float32, order="C") for key, array in arrays.items()}
+    with whole_file(path) as stream:
+        stream.write(save(stored, metadata))
 
 
 def _until_next_validation(trainer: Trainer) -> int:
@@ -362,11 +363,3 @@ def _read_state(path: Path) -> dict[str, Any]:
         msg = f"{path} cannot be read: {error}"
         raise UnreadableCheckpointError(msg, hint="remove it to start again, or train in another folder") from error
     return state
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a place beside ``path`` to write to, and move it there when it is whole."""
-    draft = path.with_name(path.name + ".new")
-    yield draft
-    draft.replace(path)
