@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
     from paragon_core.cli.console import Console
-    from paragon_core.training.trainer import Progress
+    from paragon_core.training.validation import Progress
 
 _REDRAW_SECONDS = 0.5
 

@@ -15,13 +15,17 @@ from paragon_core.errors import InputError
 from paragon_core.quality.evaluate import find_sets, read_pairs
 from paragon_core.spec import ModelSpec, Revision, Variant, preset
 from paragon_core.training.data import PatchOptions, PatchSource, read_pictures
-from paragon_core.training.trainer import Progress, Trainer, TrainingOptions, train
+from paragon_core.training.loop import train
+from paragon_core.training.options import TrainingOptions
+from paragon_core.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import numpy as np
     import numpy.typing as npt
+
+    from paragon_core.training.validation import Progress
 
 Options = TypeVar("Options")
 
@@ -110,7 +114,7 @@ def follow(
     Args:
         recipe: how.
         data: folder below which the recipe's folders lie.
-        folder: where state and weights go, see `paragon_core.training.trainer.train`.
+        folder: where state and weights go, see `paragon_core.training.loop.train`.
         report: called after every validation.
         threads: of torch. With one, a run ends with the same bits however often it was interrupted; with more, sums
             are added in any order, and on a busy machine the threads wait for one another.

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.torch
 
 from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, tail_reach  # noqa: E402
 from paragon_core.training.data import PatchOptions, PatchSource  # noqa: E402
+from paragon_core.training.pairs import interior_pair  # noqa: E402
 from paragon_core.training.start import scale_from_data, solve_tail  # noqa: E402
-from paragon_core.training.trainer import interior_pair  # noqa: E402
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -18,14 +18,10 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 from paragon_core.training.data import PatchOptions, PatchSource  # noqa: E402
-from paragon_core.training.trainer import (  # noqa: E402
-    Progress,
-    Trainer,
-    TrainingOptions,
-    learning_rate,
-    train,
-    validate,
-)
+from paragon_core.training.loop import train  # noqa: E402
+from paragon_core.training.options import TrainingOptions, learning_rate  # noqa: E402
+from paragon_core.training.trainer import Trainer  # noqa: E402
+from paragon_core.training.validation import Progress, validate  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path

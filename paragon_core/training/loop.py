@@ -1,0 +1,115 @@
+"""The training loop: steps, validation, and a folder that an interrupted run continues from, bit for bit."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from paragon_core.training.interrupts import postponed_interrupt
+from paragon_core.training.saving import Arrays, read_state, save_state, save_weights
+from paragon_core.training.validation import Progress, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from paragon_core.quality.evaluate import Pair
+    from paragon_core.spec import ModelSpec
+    from paragon_core.training.options import Schedule
+
+
+class Learner(Protocol):
+    """A network in training, whatever the way: what `train` drives. Same steps, same bits."""
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The network that comes out."""
+
+    @property
+    def options(self) -> Schedule:
+        """How long it is trained."""
+
+    def advance(self) -> float:
+        """Do one step and return its loss."""
+
+    def arrays(self) -> Arrays:
+        """Return the weights to score and to save, under upstream's keys."""
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the next steps depend on, apart from the pictures: see `save_state`."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state` returned; raises InputError if it belongs to another run."""
+
+
+def train(
+    learner: Learner,
+    folder: Path,
+    *,
+    sets: Mapping[str, Sequence[Pair]],
+    report: Callable[[Progress], None],
+    tick: Callable[[int], None] | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Train to the end, or to Ctrl-C, which saves first.
+
+    ``folder`` gets ``state.pt`` (to continue from), ``last.safetensors`` and, with validation sets,
+    ``best.safetensors``: highest sum of the PSNRs. If there is a state already, it is continued.
+
+    Args:
+        learner: at its first step, or where it is.
+        folder: made if it does not exist.
+        sets: pictures to validate on, by name; may be empty.
+        report: called after every validation.
+        tick: called after every step with the number of steps done.
+        notes: go into the metadata of the weights.
+
+    Raises:
+        InputError: if the folder holds a run with other options.
+        UnreadableCheckpointError: if the saved state is damaged.
+        MediaError: if the folder cannot be written to; what was saved before is whole.
+        KeyboardInterrupt: after Ctrl-C, when everything is saved.
+
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    best = -math.inf
+    if (folder / "state.pt").exists():
+        saved = read_state(folder / "state.pt")
+        best = saved.pop("best")
+        learner.restore(saved)
+    with postponed_interrupt() as interrupted:
+        while learner.step < learner.options.steps:
+            started, losses = time.perf_counter(), []
+            for _ in range(_until_next_validation(learner)):
+                losses.append(learner.advance())
+                if tick:
+                    tick(learner.step)
+                if interrupted():
+                    break
+            elapsed = time.perf_counter() - started
+            arrays = learner.arrays()
+            progress = Progress(
+                step=learner.step,
+                loss=sum(losses) / len(losses),
+                rate=len(losses) / elapsed,
+                scores=validate(arrays, learner.spec, sets),
+            )
+            report(progress)
+            save_weights(folder / "last.safetensors", arrays, learner.spec, progress, notes)
+            total = sum(score.psnr_y for score in progress.scores.values())
+            if sets and total > best:
+                best = total
+                save_weights(folder / "best.safetensors", arrays, learner.spec, progress, notes)
+            save_state(folder / "state.pt", {**learner.state(), "best": best})
+            if interrupted():
+                raise KeyboardInterrupt
+
+
+def _until_next_validation(learner: Learner) -> int:
+    every = learner.options.validate_every
+    return min(every - learner.step % every, learner.options.steps - learner.step)

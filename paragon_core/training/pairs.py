@@ -1,0 +1,38 @@
+"""Batches of patches as the network sees them: what goes in, and what its learned part has to add to the base path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from paragon_core.training.collapsed import cells
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from paragon_core.training.data import Patches
+
+
+def whole_pair(patches: Patches, base: Tensor) -> tuple[Tensor, Tensor]:
+    """Return [B, 3, P, P] in 0..1 and the wanted output minus the base path, [B, 3, sP, sP]."""
+    scale = patches.high.shape[1] // patches.low.shape[1]
+    low, high = (planes(pixels) for pixels in (patches.low, patches.high))
+    enlarged = functional.pixel_shuffle(functional.conv2d(low, base, padding=2), scale)
+    return low, high - enlarged[..., scale - 1 : -1, scale - 1 : -1]
+
+
+def interior_pair(patches: Patches, base: Tensor) -> tuple[Tensor, Tensor]:
+    """Return [B, 3, P, P] in 0..1 and the wanted output minus the base path, as `cells` [B, 3ss, P-3, P-3]."""
+    scale = patches.high.shape[1] // patches.low.shape[1]
+    low, high = (planes(pixels) for pixels in (patches.low, patches.high))
+    wanted = cells(high, scale) - functional.conv2d(low, base)
+    return low, wanted
+
+
+def planes(pixels: npt.NDArray[np.uint8]) -> Tensor:
+    """Turn bytes [B, H, W, 3] into [B, 3, H, W] in 0..1, the channels still innermost in memory."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).movedim(-1, 1).float() / 255
