@@ -1,13 +1,15 @@
 """Random pairs of small and large patches from folders of pictures.
 
 Every picture is shrunk once, whole, with the same antialiased bicubic that scores rest on; a patch is then cut from
-both at the same place. Pictures are kept in memory as bytes: a thousand tiles of 192x192 need 140 MB.
+both at the same place. Pictures are kept in memory as bytes: a thousand tiles of 192x192 need 140 MB, and 28 MB more
+for each degraded form (`paragon_core.training.degradations`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +17,13 @@ import numpy.typing as npt
 
 from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
 from paragon_core.quality.resize import resize, round_to_uint8
+from paragon_core.training.degradations import degraded_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from paragon_core.training.degradations import Degradations
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -71,16 +76,25 @@ class Patches:
 class PatchSource:
     """Cuts random patches from groups of pictures that it holds in memory."""
 
-    def __init__(self, groups: Iterable[Iterable[Pixels]], *, scale: int, options: PatchOptions) -> None:
-        """Shrink the pictures.
+    def __init__(
+        self,
+        groups: Iterable[Iterable[Pixels]],
+        *,
+        scale: int,
+        options: PatchOptions,
+        degradations: Degradations | None = None,
+    ) -> None:
+        """Shrink the pictures, and degrade them.
 
         Args:
             groups: of pictures HxWx3, RGB; sides that are no multiple of ``scale`` are cropped. Inside a group every
                 picture is drawn equally often.
             scale: the enlargement to be learned.
             options: what a batch is made of.
+            degradations: what happens to the low resolution besides; None: nothing.
 
         Raises:
+            BackendUnavailableError: if the degradations need a package that is missing.
             UnsupportedSizeError: if a picture is too small for a patch.
             InputError: if a group is empty, there is none, or there is not one share for each.
 
@@ -96,6 +110,11 @@ class PatchSource:
             msg = f"{len(self._groups)} groups of pictures have {len(shares)} shares"
             raise InputError(msg, hint="name one share for each folder, or none")
         self._shares = np.array(shares) / sum(shares)
+        self._clean_share = degradations.clean_share if degradations else 1.0
+        self._forms: list[list[list[Pixels]]] = []
+        if degradations:
+            forms = iter(degraded_forms([high for group in self._groups for _, high in group], scale, degradations))
+            self._forms = [list(islice(forms, len(group))) for group in self._groups]
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -107,8 +126,12 @@ class PatchSource:
         return Patches(low=np.stack([low for low, _ in cuts]), high=np.stack([high for _, high in cuts]))
 
     def _cut(self, generator: np.random.Generator) -> tuple[Pixels, Pixels]:
-        group = self._groups[generator.choice(len(self._groups), p=self._shares)]
-        low, high = group[generator.integers(len(group))]
+        group = generator.choice(len(self._groups), p=self._shares)
+        picture = generator.integers(len(self._groups[group]))
+        low, high = self._groups[group][picture]
+        if self._forms and generator.random() >= self._clean_share:
+            forms = self._forms[group][picture]
+            low = forms[generator.integers(len(forms))]
         size, s = self.options.low_size, self.scale
         top = int(generator.integers(RIM, low.shape[0] - RIM - size + 1))
         left = int(generator.integers(RIM, low.shape[1] - RIM - size + 1))

@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import MISSING, dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
 
@@ -15,6 +15,7 @@ from paragon_core.errors import InputError
 from paragon_core.quality.evaluate import find_sets, read_pairs
 from paragon_core.spec import ModelSpec, Revision, Variant, preset
 from paragon_core.training.data import PatchOptions, PatchSource, read_pictures
+from paragon_core.training.degradations import Degradations
 from paragon_core.training.loop import train
 from paragon_core.training.options import TrainingOptions
 from paragon_core.training.trainer import Trainer
@@ -45,6 +46,8 @@ class Recipe:
     """What a step sees."""
     training: TrainingOptions
     """How it learns."""
+    degradations: Degradations | None = None
+    """What happens to the low-resolution pictures besides the reduction; None: nothing."""
     sha256: str
     """Hex digest of the file; the weights carry it."""
 
@@ -81,8 +84,8 @@ def read_recipe(source: str | Path) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"{source} is not a TOML file: {error}"
         raise InputError(msg, hint="see the recipes in paragon_core/training/recipes") from error
-    if set(tables) != {"network", "data", "training"}:
-        msg = f"{source} must have the tables [network], [data] and [training], and no others"
+    if set(tables) - {"degradations"} != {"network", "data", "training"}:
+        msg = f"{source} must have the tables [network], [data] and [training], may have [degradations], and no others"
         raise InputError(msg)
     network = _build(_Network, tables["network"], "network")
     data_table = tables["data"]
@@ -94,6 +97,7 @@ def read_recipe(source: str | Path) -> Recipe:
         folders=_build(_Folders, folders, "data").folders,
         patches=_build(PatchOptions, patches, "data"),
         training=_build(TrainingOptions, tables["training"], "training"),
+        degradations=_build(Degradations, tables["degradations"], "degradations") if "degradations" in tables else None,
         sha256=hashlib.sha256(data).hexdigest(),
     )
 
@@ -129,7 +133,7 @@ def follow(
     """
     torch.set_num_threads(threads)
     groups = [read_pictures(data / name) for name in recipe.folders]
-    source = PatchSource(groups, scale=recipe.spec.scale, options=recipe.patches)
+    source = PatchSource(groups, scale=recipe.spec.scale, options=recipe.patches, degradations=recipe.degradations)
     sets = (
         {path.resolve().name: list(read_pairs(path, recipe.spec.scale)) for path in find_sets(validation)}
         if validation
@@ -169,12 +173,13 @@ def _fits(value: object, hint: object) -> bool:
     """Tell whether a TOML value can stand for a field of this type; whole numbers count as floats."""
     if hint is bool or isinstance(value, bool):
         return hint is bool and isinstance(value, bool)
-    if hint is float:
-        return isinstance(value, (int, float))
-    if hint is int:
-        return isinstance(value, int)
-    if hint == tuple[float, ...]:
-        return isinstance(value, list) and all(_fits(item, float) for item in value)
-    if hint == tuple[str, ...]:
-        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if hint in {float, int}:
+        return isinstance(value, (int, float) if hint is float else int)
+    if get_origin(hint) is tuple:
+        item, last = get_args(hint)
+        if not isinstance(value, list) or (last is not ... and len(value) != len(get_args(hint))):
+            return False
+        return all(_fits(each, item) for each in value)
+    if hint is str:
+        return isinstance(value, str)
     return value in get_args(hint)  # a choice of words

@@ -1,0 +1,166 @@
+"""What happens to a low-resolution picture besides the reduction: blur, noise, JPEG, H.264.
+
+Compression takes longer than a step of training, so every picture gets a few degraded forms before the first step, and
+a patch draws one of them. For H.264 see `paragon_core.training.moving_clips`.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from paragon_core.errors import InputError
+from paragon_core.quality.blur import blurred
+from paragon_core.quality.h264 import HIGHEST_CRF, PRESETS, compress
+from paragon_core.quality.resize import resize, round_to_uint8
+from paragon_core.training.moving_clips import FIRST_KEPT, FRAMES, moving_clip, side_by_side, taken_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.floating]
+
+#: Clips that are encoded together.
+_CLIPS_A_VIDEO = 24
+
+_JPEG_SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Degradations:
+    """Which degraded forms a picture gets. Every range is drawn from evenly, anew for each form."""
+
+    clean_share: float = 0.25
+    """Share of the patches that are only reduced, so that the network does not forget clean pictures."""
+    forms: int = 4
+    """Degraded forms of each picture; each takes as much memory as the low-resolution picture."""
+    h264_share: float = 1.0
+    """Share of the forms that are compressed as video."""
+    crf: tuple[float, float] = (18, 35)
+    """Range of x264's constant rate factor."""
+    jpeg_share: float = 0.0
+    """Share of the forms that are compressed as JPEG; what the two shares leave is not compressed."""
+    jpeg_quality: tuple[float, float] = (50, 95)
+    """Range of Pillow's JPEG quality; chroma is 4:4:4, 4:2:2 or 4:2:0."""
+    blur: tuple[float, float] = (0, 0)
+    """Range of the Gaussian's standard deviation before the reduction, in pixels of the large picture."""
+    noise: tuple[float, float] = (0, 0)
+    """Range of the standard deviation of noise that is the same everywhere, in levels of 0..255."""
+    shot_noise: tuple[float, float] = (0, 0)
+    """Range of the standard deviation, at white, of noise that grows with the root of the light, in levels."""
+    seed: int = 0
+    """Decides the forms."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            InputError: naming the field and the values that it may have.
+
+        """
+        shares = (self.h264_share, self.jpeg_share)
+        if not 0 <= self.clean_share <= 1:
+            msg = f"clean_share must lie in 0..1, not {self.clean_share}"
+            raise InputError(msg)
+        if not (min(shares) >= 0 and sum(shares) <= 1):
+            msg = f"h264_share and jpeg_share must not be negative nor exceed 1 together, not {shares}"
+            raise InputError(msg)
+        if self.forms < 1:
+            msg = f"forms must be at least 1, not {self.forms}"
+            raise InputError(msg)
+        limits = {"crf": (1, HIGHEST_CRF), "jpeg_quality": (1, 100)}
+        for name in ("crf", "jpeg_quality", "blur", "noise", "shot_noise"):
+            (low, high), (least, most) = getattr(self, name), limits.get(name, (0, 100))
+            if not least <= low <= high <= most:
+                msg = f"{name} must be a range in {least}..{most}, the smaller end first, not {(low, high)}"
+                raise InputError(msg)
+
+
+def degraded_forms(pictures: Sequence[Pixels], scale: int, options: Degradations) -> list[list[Pixels]]:
+    """Return ``options.forms`` low-resolution forms of every picture, aligned with it pixel by pixel.
+
+    Args:
+        pictures: large ones, HxWx3, RGB, sides multiples of ``scale``.
+        scale: how much smaller the forms are.
+        options: which forms.
+
+    Raises:
+        BackendUnavailableError: if H.264 is asked for and PyAV is missing.
+
+    """
+    result: list[list[Pixels]] = [[] for _ in pictures]
+    for number in range(options.forms):
+        generator = np.random.default_rng((options.seed, number))
+        shares = (options.h264_share, options.jpeg_share, max(0.0, 1 - options.h264_share - options.jpeg_share))
+        kinds = generator.choice(3, size=len(pictures), p=shares)
+        for index in np.flatnonzero(kinds).tolist():
+            reduced = _reduced(_blurred(pictures[index], options, generator), scale)
+            form = _noisy(reduced, _noise(options, generator), generator)
+            result[index].append(_as_jpeg(form, options, generator) if kinds[index] == 1 else form)
+        for batch in _alike(pictures, generator.permutation(np.flatnonzero(kinds == 0))):
+            videos = _as_video([pictures[index] for index in batch], scale, options, generator)
+            for index, picture in zip(batch, videos, strict=True):
+                result[index].append(picture)
+    return result
+
+
+def _blurred(picture: Pixels, options: Degradations, generator: np.random.Generator) -> Pixels:
+    return blurred(picture, generator.uniform(*options.blur))
+
+
+def _reduced(picture: Pixels, scale: int) -> Floats:
+    return resize(picture, picture.shape[0] // scale, picture.shape[1] // scale)
+
+
+def _noise(options: Degradations, generator: np.random.Generator) -> tuple[float, float]:
+    return generator.uniform(*options.noise), generator.uniform(*options.shot_noise)
+
+
+def _noisy(picture: Floats, noise: tuple[float, float], generator: np.random.Generator) -> Pixels:
+    even, shot = noise
+    if even or shot:
+        deviation = np.sqrt(even**2 + shot**2 * np.clip(picture, 0, 255) / 255)
+        picture = picture + deviation * generator.standard_normal(picture.shape, dtype=np.float32)
+    return round_to_uint8(picture.astype(np.float64))
+
+
+def _as_jpeg(picture: Pixels, options: Degradations, generator: np.random.Generator) -> Pixels:
+    from PIL import Image  # noqa: PLC0415  (only files need it)
+
+    quality = round(generator.uniform(*options.jpeg_quality))
+    stream = io.BytesIO()
+    subsampling = str(generator.choice(_JPEG_SUBSAMPLINGS))
+    Image.fromarray(picture).save(stream, "JPEG", quality=quality, subsampling=subsampling)
+    with Image.open(stream) as compressed:
+        return np.asarray(compressed.convert("RGB"))
+
+
+def _alike(pictures: Sequence[Pixels], indices: Iterable[int]) -> Iterator[list[int]]:
+    """Yield which pictures become one video: all of one size, and not too many."""
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for index in indices:
+        by_shape.setdefault(pictures[index].shape, []).append(int(index))
+    for same in by_shape.values():
+        for start in range(0, len(same), _CLIPS_A_VIDEO):
+            yield same[start : start + _CLIPS_A_VIDEO]
+
+
+def _as_video(
+    pictures: Sequence[Pixels], scale: int, options: Degradations, generator: np.random.Generator
+) -> list[Pixels]:
+    kept = int(generator.integers(FIRST_KEPT, FRAMES))
+    crf = round(generator.uniform(*options.crf), 1)
+    preset = PRESETS[generator.integers(len(PRESETS))]
+    clips = []
+    for picture in pictures:
+        moving = moving_clip(_blurred(picture, options, generator), scale, kept, generator)
+        noise = _noise(options, generator)
+        clips.append([_noisy(frame, noise, generator) for frame in moving])
+    frames = compress(side_by_side(clips), crf=crf, preset=preset)
+    height, width, _ = clips[0][0].shape
+    return taken_apart(frames[kept], height, width, len(clips))
