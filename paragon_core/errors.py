@@ -15,6 +15,7 @@
     ├── InputError                        (ValueError)
     │   ├── UnsupportedFormatError
     │   └── UnsupportedSizeError
+    ├── DownloadError
     └── JobError
         └── MediaError
 
@@ -91,6 +92,10 @@ class UnsupportedFormatError(InputError):
 
 class UnsupportedSizeError(InputError):
     """An image is too small, too large or empty."""
+
+
+class DownloadError(ParagonError):
+    """A file cannot be downloaded, or what arrived is not the file that was asked for."""
 
 
 class JobError(ParagonError):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from paragon_core.checkpoint import Checkpoint, read_checkpoint
 from paragon_core.detect import detect
 from paragon_core.errors import AssumptionWarning, InputError, UnsupportedArchitectureError
+from paragon_core.folders import find
+from paragon_core.releases import OFFICIAL_RELEASES, release_of
 from paragon_core.spec import FACTORY_ALPHA, FACTORY_WINDOW, ModelSpec
 
 if TYPE_CHECKING:
@@ -22,44 +24,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 WEIGHTS: Final = resources.files("paragon_core") / "weights"
-
-
-@dataclass(frozen=True, kw_only=True)
-class OfficialRelease:
-    """A checkpoint that its author published; ``upsampler_alpha`` and ``window_size`` are in its training recipe."""
-
-    name: str
-    """File name as published, without suffix."""
-    sha256: str
-    """Hex digest of the published ``.safetensors``."""
-    upsampler_alpha: float = 0.0
-    """Value it was trained with."""
-    window_size: int = FACTORY_WINDOW
-    """Value it was trained with (photo only)."""
-
-
-OFFICIAL_RELEASES: Final = (
-    OfficialRelease(
-        name="2xParagonSR2_Realtime_fidelity (v11)",
-        sha256="887099be7a521817df20573d1c09fddb79a09a37d22048ebe80b2a88ac3b4fbb",
-    ),
-    OfficialRelease(
-        name="2xParagonSR2_Realtime_fidelity (v6)",
-        sha256="40be28ea13d883ef2994a8f69a24f04e1b19685e92179c01835a37560c657d69",
-    ),
-    OfficialRelease(
-        name="2xParagonSR2_Stream_fidelity (v11)",
-        sha256="cdf82e2dc32254853d964651d7107363adf5cc4576a0b043ad8f90ae17644308",
-    ),
-    OfficialRelease(
-        name="2xParagonSR2_Stream_fidelity (v9)",
-        sha256="aab061b3dd4c1eede87d6595a3c7503dcd76bc3e5c72464fe86b3b99b527da22",
-    ),
-    OfficialRelease(
-        name="2xParagonSR2_Photo_fidelity (v9)",
-        sha256="7c02c13b7f8fafed3f819d7ab7939c15d585e48a9f769a9825e05f028fdf25a0",
-    ),
-)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,7 +63,10 @@ def load(
     upsampler_alpha: float | None = None,
     window_size: int | None = None,
 ) -> Model:
-    """Load a boxed model by name or a checkpoint by path.
+    """Load a checkpoint by path, or a model by name.
+
+    What ``source`` means, the first that fits: a file (a `Path`, text with a folder in it, or the name of a file that
+    is there); a boxed model; a file without its suffix in the user's folders (`folders.model_folders`, in their order).
 
     ``upsampler_alpha`` (share of the softened input in the base path, 0 = none) and ``window_size`` (attention window
     in low-resolution pixels) are in no tensor, and a wrong value gives a plausible but wrong picture. They are taken
@@ -107,18 +74,21 @@ def load(
     (alpha 0), else upstream's factory default, with an `AssumptionWarning` that says so.
 
     Raises:
-        InputError: ``source`` is neither a boxed model nor a path; a setting is out of range.
+        InputError: ``source`` is neither a model's name nor a path; a setting is out of range.
         CheckpointError: the file cannot be read, is not safe, or is not a ParagonSR2 network.
 
     """
-    if str(source) in bundled():
+    if isinstance(source, Path) or os.path.dirname(source) or os.path.isfile(source):  # noqa: PTH113, PTH120  (never raise)
+        checkpoint = read_checkpoint(source)
+    elif source in bundled():
         with resources.as_file(WEIGHTS / f"{source}.safetensors") as path:
             checkpoint = read_checkpoint(path)
-    elif isinstance(source, str) and not Path(source).suffix and not os.path.exists(source):  # noqa: PTH110  (never raises)
-        msg = f"there is no model or file named {source!r}"
-        raise InputError(msg, hint=f"boxed models: {', '.join(bundled())}; or give the path of a checkpoint")
+    elif found := find(source):
+        checkpoint = read_checkpoint(found)
+    elif Path(source).suffix:
+        checkpoint = read_checkpoint(source)  # says that it is not there
     else:
-        checkpoint = read_checkpoint(source)
+        raise _unknown(source)
     return from_checkpoint(checkpoint, upsampler_alpha=upsampler_alpha, window_size=window_size)
 
 
@@ -144,12 +114,20 @@ def from_checkpoint(
     )
 
 
+def _unknown(name: str) -> InputError:
+    if any(release.name == name for release in OFFICIAL_RELEASES):
+        hint = f"it is published by the network's author; to download it: paragon models pull {name}"
+    else:
+        hint = f"boxed models: {', '.join(bundled())}; paragon models lists yours; or give the path of a checkpoint"
+    return InputError(f"there is no model or file named {name!r}", hint=hint)
+
+
 def _alpha(checkpoint: Checkpoint, spec: ModelSpec, argument: float | None) -> tuple[float, str]:
     if argument is not None:
         return float(argument), "argument"
     if (noted := _noted(checkpoint, spec, "upsampler_alpha")) is not None:
         return noted, "file metadata"
-    if (release := _release(checkpoint)) is not None:
+    if (release := release_of(checkpoint.sha256)) is not None:
         return release.upsampler_alpha, f"official release {release.name}"
     if "fidelity" in checkpoint.name.lower():
         return 0.0, 'file name contains "fidelity"'
@@ -165,15 +143,11 @@ def _window(checkpoint: Checkpoint, spec: ModelSpec, argument: int | None) -> tu
         return int(argument), "argument"
     if spec.attention and (noted := _noted(checkpoint, spec, "window_size")) is not None:
         return int(noted), "file metadata"
-    if (release := _release(checkpoint)) is not None:
+    if (release := release_of(checkpoint.sha256)) is not None:
         return release.window_size, f"official release {release.name}"
     if spec.attention:
         _warn(checkpoint, "window_size", FACTORY_WINDOW, spec, "a wrong value spoils the attention")
     return FACTORY_WINDOW, "assumed factory default"
-
-
-def _release(checkpoint: Checkpoint) -> OfficialRelease | None:
-    return next((release for release in OFFICIAL_RELEASES if release.sha256 == checkpoint.sha256), None)
 
 
 def _noted(checkpoint: Checkpoint, spec: ModelSpec, key: str) -> float | None:

@@ -15,7 +15,8 @@ import paragon_core
 from paragon_core.checkpoint import Checkpoint
 from paragon_core.detect import expected_shapes
 from paragon_core.errors import AssumptionWarning, InputError, UnsupportedArchitectureError
-from paragon_core.model import OFFICIAL_RELEASES, WEIGHTS, bundled, from_checkpoint, load
+from paragon_core.model import WEIGHTS, bundled, from_checkpoint, load
+from paragon_core.releases import OFFICIAL_RELEASES
 from paragon_core.spec import FACTORY_ALPHA, ModelSpec, Variant
 from tests.checkpoint_files import SMALL, SMALL_PHOTO, as_stored, random_arrays, safetensors_file, specs, torch_file
 
@@ -62,7 +63,7 @@ OFFICIAL = OFFICIAL_RELEASES[0].sha256
             4,
             "upsampler_alpha: file metadata; window_size: file metadata",
         ),
-        (checkpoint(sha256=OFFICIAL), {}, 0.0, 16, "upsampler_alpha: official release 2xParagonSR2_Realtime"),
+        (checkpoint(sha256=OFFICIAL), {}, 0.0, 16, "upsampler_alpha: official release v11_2xParagonSR2_Realtime"),
         (
             checkpoint(name="Net_FIDELITY_2x"),
             {"window_size": 16},
@@ -219,14 +220,15 @@ def test_published_files_are_known_by_their_bytes(shared: Path, tmp_path: Path, 
     assert model.spec.revision == version
     assert model.spec.variant == variant.lower()
     assert (model.spec.upsampler_alpha, model.spec.window_size, model.spec.scale) == (0.0, 16, 2)
-    assert f"official release {'_'.join(name.split('_')[1:])} ({version})" in model.settings_from
+    assert f"official release {name}" in model.settings_from
     assert load(path, upsampler_alpha=0.4).spec.upsampler_alpha == 0.4
 
 
 def test_table_of_published_files_is_whole(shared: Path) -> None:
-    digests = {hashlib.sha256((shared / f"weights/{n}.safetensors").read_bytes()).hexdigest() for n in PUBLISHED}
-    assert digests == {release.sha256 for release in OFFICIAL_RELEASES}
-    assert len({release.name for release in OFFICIAL_RELEASES}) == len(OFFICIAL_RELEASES)
+    assert {release.name for release in OFFICIAL_RELEASES} == set(PUBLISHED)
+    for release in OFFICIAL_RELEASES:
+        content = (shared / "weights" / release.file).read_bytes()
+        assert (hashlib.sha256(content).hexdigest(), len(content)) == (release.sha256, release.size)
 
 
 def test_published_file_of_another_family_is_refused(shared: Path) -> None:

@@ -118,8 +118,7 @@ class Progress:
     def line(self, seconds: float) -> str:
         """Return the progress line after a time."""
         share = min((self._finished + self._part) / self._pictures, 1.0)
-        bar = ("#" * round(share * _BAR_COLUMNS)).ljust(_BAR_COLUMNS, "-")
-        text = f"[{bar}] {self._finished}/{self._pictures}"
+        text = f"[{bar(share)}] {self._finished}/{self._pictures}"
         worked = self._enlarged + self._part
         if seconds >= _SECONDS_BEFORE_AN_ESTIMATE and worked > 0:
             left = seconds / worked * (self._pictures - self._finished - self._part)
@@ -127,6 +126,11 @@ class Progress:
                 text += f"  {self._pixels / 1e6 / seconds:.1f} Mpixel/s"
             text += f"  {duration(left)} left"
         return text
+
+
+def bar(share: float) -> str:
+    """Return a bar of which a share from 0 to 1 is filled."""
+    return ("#" * round(share * _BAR_COLUMNS)).ljust(_BAR_COLUMNS, "-")
 
 
 def duration(seconds: float) -> str:

@@ -50,6 +50,7 @@ def examine() -> dict[str, Any]:
     from PIL import features  # noqa: PLC0415 - --help has no time for all these
 
     from paragon_core.backends import backends  # noqa: PLC0415
+    from paragon_core.folders import model_folders  # noqa: PLC0415
     from paragon_core.media.formats import FORMATS  # noqa: PLC0415
     from paragon_core.model import bundled  # noqa: PLC0415
 
@@ -64,6 +65,7 @@ def examine() -> dict[str, Any]:
         "backends": [_try(info) for info in backends()],
         "formats": {name: name not in needed or bool(features.check(needed[name])) for name in FORMATS},
         "models": list(bundled()),
+        "folders": [{"path": str(folder), "exists": folder.is_dir()} for folder in model_folders()],
     }
 
 
@@ -132,3 +134,5 @@ def _answer(findings: dict[str, Any]) -> None:
     if missing:
         answer(f"  missing in this Pillow: {', '.join(missing)} (hint: pip install --upgrade pillow)")
     answer(f"boxed models: {', '.join(findings['models'])}")
+    folders = [f"{folder['path']}{'' if folder['exists'] else ' (missing)'}" for folder in findings["folders"]]
+    answer(f"folders for more models: {', '.join(folders)}")

@@ -20,7 +20,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "export", help="write a checkpoint as ONNX", description="Write a checkpoint as an ONNX graph, fused for speed."
     )
-    parser.add_argument("file", metavar="FILE", help="a checkpoint (.safetensors, .pth) or the name of a boxed model")
+    parser.add_argument(
+        "file", metavar="FILE", help="a checkpoint (.safetensors, .pth) or a model (see: paragon models)"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="X.onnx", help="the file to write")
     parser.add_argument(
         "--precision", default="fp32", choices=("fp32", "fp16"), help="of weights and arithmetic [fp32]"

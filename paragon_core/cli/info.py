@@ -19,7 +19,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "info", help="tell what a checkpoint holds", description="Tell which network a checkpoint holds."
     )
-    parser.add_argument("file", metavar="FILE", help="a checkpoint (.safetensors, .pth) or the name of a boxed model")
+    parser.add_argument(
+        "file", metavar="FILE", help="a checkpoint (.safetensors, .pth) or a model (see: paragon models)"
+    )
     options.add_model_settings(parser)
     options.add_json(parser)
     options.add_debug(parser)

@@ -1,10 +1,11 @@
-"""``paragon models``: the models that come with Paragon, and the published ones that it knows."""
+"""``paragon models``: which models there are, and where to get more."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paragon_core.cli import arguments as options
+from paragon_core.cli import pull
 from paragon_core.cli.console import Console, answer, answer_json, table
 from paragon_core.cli.exit_codes import OK
 from paragon_core.cli.info import describe
@@ -12,41 +13,113 @@ from paragon_core.cli.info import describe
 if TYPE_CHECKING:
     import argparse
 
+    from paragon_core.catalogue import Catalogue, Entry
+
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "models",
-        help="list the models that come with Paragon",
-        description="List the models that come with Paragon, and the published checkpoints whose settings it knows.",
+        help="list models, download official ones",
+        description="List the models in the box, those in your folders, and the official ones to download. Your "
+        "folders are those in the environment variable PARAGON_MODELS, and one that paragon doctor tells.",
+    )
+    parser.add_argument(
+        "--folder", action="append", default=[], metavar="FOLDER", help="look here, too; can be given several times"
     )
     options.add_json(parser)
     options.add_debug(parser)
     parser.set_defaults(run=run)
+    pull.add_to(parser.add_subparsers(title="commands", metavar="COMMAND"))
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.model import OFFICIAL_RELEASES, bundled, load  # noqa: PLC0415 - --help has no time for numpy
+    from paragon_core.catalogue import catalogue  # noqa: PLC0415 - --help has no time for numpy
 
     del console
-    boxed = [describe(load(name)) | {"name": name} for name in bundled()]
+    models = catalogue(arguments.folder)
+    facts = {
+        "boxed": [_facts(entry) for entry in models.boxed],
+        "found": [_facts(entry) for entry in models.found],
+        "unusable": [{"path": str(other.path), "reason": other.reason} for other in models.unusable],
+        "folders": [{"path": str(folder), "exists": folder.is_dir()} for folder in models.folders],
+        "official": _official(models),
+    }
     if arguments.json:
-        known = [{"name": release.name, "sha256": release.sha256} for release in OFFICIAL_RELEASES]
-        answer_json({"boxed": boxed, "known": known})
-        return OK
-    answer("Boxed, for --model NAME:")
+        answer_json(facts)
+    else:
+        _answer(facts)
+    return OK
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    from paragon_core.catalogue import scores  # noqa: PLC0415 - as above
+
+    path = str(entry.path) if entry.path else None
+    return describe(entry.model) | {"use": entry.use, "path": path, "scores": scores(entry.model)}
+
+
+def _official(models: Catalogue) -> list[dict[str, Any]]:
+    from paragon_core.releases import OFFICIAL_RELEASES  # noqa: PLC0415 - as above
+
+    present = {entry.model.sha256: entry.use for entry in reversed(models.found)}
+    return [
+        {
+            "name": release.name,
+            "sha256": release.sha256,
+            "bytes": release.size,
+            "upsampler_alpha": release.upsampler_alpha,
+            "scores": {"Set5": release.set5, "Set14": release.set14},
+            "present": release.sha256 in present,
+            "use": present.get(release.sha256),
+        }
+        for release in OFFICIAL_RELEASES
+    ]
+
+
+def _answer(facts: dict[str, Any]) -> None:
+    answer("In the box, for --model NAME:")
+    answer(table([_row(model) for model in facts["boxed"]]))
+    answer("\nIn your folders, for --model NAME or FILE:")
+    for folder in facts["folders"]:
+        answer(f"  ({_printable(folder['path'])}{'' if folder['exists'] else ', which is missing'})")
+    if facts["found"]:
+        answer(table([_row(model) for model in facts["found"]]))
+    for other in facts["unusable"]:
+        answer(f"  {_printable(other['path'])}: not usable: {_printable(other['reason'])}")
+    answer("\nPublished by the network's author; to get one: paragon models pull NAME")
     rows = [
         (
-            f"  {facts['name']}",
-            f"{facts['scale']}x",
-            f"{facts['variant']} {facts['revision']}",
-            f"{facts['parameters']:,} parameters",
+            f"  {release['name']}",
+            f"{release['bytes'] / 1e6:.2f} MB",
+            f"alpha {release['upsampler_alpha']:g}",
+            _scores(release["scores"]),
+            "present" if release["present"] else "",
+            f"sha256 {release['sha256'][:16]}...",
         )
-        for facts in boxed
+        for release in facts["official"]
     ]
     answer(table(rows))
-    answer("\nPublished by their authors; known when given with --model FILE:")
-    for release in OFFICIAL_RELEASES:
-        answer(f"  {release.name}")
-    return OK
+    answer("\nScores are PSNR of luma in dB.")
+
+
+def _row(facts: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        f"  {_printable(facts['use'])}",
+        f"{facts['scale']}x",
+        f"{facts['variant']} {facts['revision']}",
+        f"{facts['parameters']:,} parameters",
+        f"alpha {facts['upsampler_alpha']:g}"
+        + " (assumed)" * facts["settings_from"].startswith("upsampler_alpha: assumed"),
+        _scores(facts["scores"]),
+    )
+
+
+def _scores(scores: dict[str, float]) -> str:
+    return ", ".join(f"{_printable(name)} {psnr_y:.2f}" for name, psnr_y in scores.items())
+
+
+def _printable(text: str) -> str:
+    """Return a text that may come from a file or its name without what would confuse a terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -48,7 +48,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--model",
         metavar="NAME|FILE",
-        help=f"a boxed model (see: paragon models) or a checkpoint [{options.DEFAULT_MODEL}]",
+        help=f"a model (see: paragon models) or a checkpoint [{options.DEFAULT_MODEL}]",
     )
     parser.add_argument(
         "--scale", type=options.count, metavar="N", help="enlargement; only that of the model is possible"

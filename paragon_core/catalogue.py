@@ -1,0 +1,138 @@
+"""Which models there are: those in the box, and those among the files in the user's folders."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from paragon_core.errors import AssumptionWarning, ParagonError
+from paragon_core.folders import checkpoint_files, find, model_folders
+from paragon_core.model import Model, bundled, load
+from paragon_core.releases import release_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: A tensor that ParagonSR2 networks of all versions have and few others, with what wrappers put before its name.
+_MARK: Final = re.compile(rb"(?<![\w.])(?:(?:module|_orig_mod)\.)*conv_in\.weight")
+
+#: The table of tensors of the largest ParagonSR2 network takes 0.1 MB.
+_LONGEST_TABLE: Final = 4 * 2**20
+
+#: What is neither of the two formats and still small is looked at, to say what it is instead.
+_SMALL: Final = 2**20
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Entry:
+    """A model that can be used."""
+
+    use: str
+    """What `paragon_core.load` and ``--model`` take for it: its name, or its path where the name means another."""
+    path: Path | None
+    """Its file; None for a model in the box."""
+    model: Model
+    """The model itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unusable:
+    """A file or folder that no model comes from."""
+
+    path: Path
+    """Where it is."""
+    reason: str
+    """What it is instead, in one line."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Catalogue:
+    """All models at hand."""
+
+    boxed: tuple[Entry, ...]
+    """Those that come with Paragon."""
+    found: tuple[Entry, ...]
+    """Those in the user's folders."""
+    unusable: tuple[Unusable, ...]
+    """What else lies there and looks like a checkpoint, and folders that cannot be read."""
+    folders: tuple[Path, ...]
+    """The folders that were searched, missing ones included."""
+
+
+def catalogue(further_folders: Iterable[str | Path] = ()) -> Catalogue:
+    """Look what there is in the box, in the user's folders and in further ones.
+
+    Of files that are no ParagonSR2 networks, only the table of their tensors is read.
+    """
+    folders = tuple(dict.fromkeys([*model_folders(), *(Path(folder).absolute() for folder in further_folders)]))
+    found: list[Entry] = []
+    unusable: list[Unusable] = []
+    for folder in folders:
+        try:
+            files = checkpoint_files(folder)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            unusable.append(Unusable(path=folder, reason=f"cannot be read: {error.strerror or error}"))
+            continue
+        for path in files:
+            if reason := _foreign(path):
+                unusable.append(Unusable(path=path, reason=reason))
+                continue
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", AssumptionWarning)  # it is said when the model is used
+                    model = load(path)
+            except ParagonError as error:
+                unusable.append(Unusable(path=path, reason=" ".join(str(error).split())))
+            else:
+                found.append(Entry(use=_name_or_path(path), path=path, model=model))
+    return Catalogue(
+        boxed=tuple(Entry(use=name, path=None, model=load(name)) for name in bundled()),
+        found=tuple(found),
+        unusable=tuple(unusable),
+        folders=folders,
+    )
+
+
+def scores(model: Model) -> dict[str, float]:
+    """Return PSNR of luma in dB by test set: of official releases from their table, else what the file itself says."""
+    if release := release_of(model.sha256):
+        return {"Set5": release.set5, "Set14": release.set14}
+    try:
+        noted = json.loads(model.metadata.get("scores", "{}"))
+        found = {str(name): float(noted[name]["psnr_y"]) for name in sorted(noted, key=lambda name: (len(name), name))}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # anybody may write anything there
+        return {}
+    return {name: psnr_y for name, psnr_y in found.items() if math.isfinite(psnr_y)}
+
+
+def _name_or_path(path: Path) -> str:
+    return path.stem if path.stem not in bundled() and find(path.stem) == path else str(path)
+
+
+def _foreign(path: Path) -> str:
+    """Tell from the table of tensors alone why a file is no ParagonSR2 network; empty if it may be one."""
+    try:
+        with path.open("rb") as stream:
+            beginning = stream.read(9)
+            if beginning.startswith(b"PK\x03\x04"):
+                with zipfile.ZipFile(stream) as archive:
+                    pickles = [info for info in archive.infolist() if info.filename.endswith("/data.pkl")]
+                    with archive.open(pickles[0]) as pickled:
+                        table = pickled.read(_LONGEST_TABLE)
+            elif beginning[8:] == b"{":
+                table = stream.read(min(int.from_bytes(beginning[:8], "little"), _LONGEST_TABLE))
+            else:
+                return "not a checkpoint" if path.stat().st_size > _SMALL else ""
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    except Exception:  # noqa: BLE001 - zipfile raises many kinds of errors for damaged archives
+        return "not a checkpoint, or damaged: not an archive that torch wrote"
+    return "" if _MARK.search(table) else "another network than ParagonSR2"

@@ -1,0 +1,123 @@
+"""``paragon models pull``: download an official model."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit
+
+from paragon_core.cli import arguments as options
+from paragon_core.cli.console import Console, bar, duration
+from paragon_core.cli.exit_codes import OK
+from paragon_core.errors import InputError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from paragon_core.releases import OfficialRelease
+
+#: Environment variable with the address to download from.
+VARIABLE: Final = "PARAGON_DOWNLOAD_URL"
+
+_REDRAW_SECONDS = 0.1
+_SECONDS_BEFORE_AN_ESTIMATE = 1.0
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "pull",
+        help="download an official model",
+        description="Download an official model (see: paragon models). It is checked by its sha256; an interrupted "
+        "download goes on where it stopped. Proxies are taken from HTTPS_PROXY, HTTP_PROXY and NO_PROXY.",
+    )
+    parser.add_argument("name", metavar="NAME", help="the model's name")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="URL",
+        help="address of a folder that holds NAME.safetensors, or of the file itself. "
+        f"Default: the environment variable {VARIABLE}",
+    )
+    parser.add_argument("--to", metavar="FOLDER", help="where to. Default: the first of your model folders")
+    parser.add_argument(
+        "--insecure-http", action="store_true", help="allow http to other machines; the sha256 is checked anyway"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="tell nothing but errors and warnings")
+    options.add_debug(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Carry the command out."""
+    from paragon_core.download import download  # noqa: PLC0415 - --help has no time for urllib
+    from paragon_core.folders import find, model_folders  # noqa: PLC0415
+    from paragon_core.releases import release_named  # noqa: PLC0415
+
+    release = release_named(arguments.name)
+    target = (Path(arguments.to).absolute() if arguments.to else model_folders()[0]) / release.file
+    progress = _Progress(console, release.size)
+    try:
+        fetched = download(
+            _address(release, arguments.source),
+            target,
+            size=release.size,
+            sha256=release.sha256,
+            insecure=arguments.insecure_http,
+            report=progress.report,
+            waiting=lambda: console.say("another download into this folder is under way; waiting for it"),
+        )
+    except KeyboardInterrupt:
+        console.insist("paragon: what has arrived is kept; the same command goes on from there")
+        raise
+    finally:
+        console.erase()
+    console.say(f"{release.name} -> {target}" if fetched else f"{target} is there already")
+    console.say(f"use it with: --model {release.name if find(release.name) == target else target}")
+    return OK
+
+
+def _address(release: OfficialRelease, source: str | None) -> str:
+    """Return the address of a release's file."""
+    base = source or os.environ.get(VARIABLE, "")
+    if not base:
+        msg = "it is not known where to download from: Paragon has no server of its own"
+        hint = f"give --from URL or set {VARIABLE}: the address of a folder on a server that holds {release.file}"
+        raise InputError(msg, hint=hint)
+    try:
+        parts = urlsplit(base)
+    except ValueError as error:
+        msg = f"{base!r} is not an address: {error}"
+        raise InputError(msg, hint="give one that begins with https://") from error
+    if parts.path.endswith(Path(release.file).suffix):
+        return base
+    return parts._replace(path=f"{parts.path.rstrip('/')}/{quote(release.file)}").geturl()
+
+
+class _Progress:
+    """How much of a file has arrived, how fast, and how long the rest will take."""
+
+    def __init__(self, console: Console, size: int) -> None:
+        self._console = console
+        self._size = size
+        self._first: tuple[int, float] | None = None
+        self._drawn = 0.0
+
+    def report(self, present: int) -> None:
+        """Redraw the progress line."""
+        now = time.monotonic()
+        if self._first is None or present < self._first[0]:  # less than before: it started anew
+            self._first = (present, now)
+        if self._console.shows_progress and now - self._drawn >= _REDRAW_SECONDS:
+            self._drawn = now
+            self._console.draw(self.line(present, present - self._first[0], now - self._first[1]))
+
+    def line(self, present: int, arrived: int, seconds: float) -> str:
+        """Return the progress line when so many bytes are present, and so many of them arrived in this time."""
+        text = f"[{bar(present / self._size)}] {present / 1e6:.2f}/{self._size / 1e6:.2f} MB"
+        if seconds >= _SECONDS_BEFORE_AN_ESTIMATE and arrived:
+            rate = arrived / seconds
+            text += f"  {rate / 1e6:.2f} MB/s  {duration((self._size - present) / rate)} left"
+        return text

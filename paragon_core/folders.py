@@ -1,0 +1,54 @@
+"""The folders in which users keep checkpoints, and the names that these have there."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+#: Environment variable with folders of the user, separated as in PATH.
+VARIABLE: Final = "PARAGON_MODELS"
+
+#: Endings of checkpoints; of two files that differ only in the ending, the name means the first in this order.
+SUFFIXES: Final = (".safetensors", ".pth")
+
+
+def model_folders() -> tuple[Path, ...]:
+    r"""Return the folders in the order in which they are searched; they need not exist.
+
+    Those in the environment variable come first, then the platform's folder for the data of programs, such as
+    ``~/.local/share/paragon/models`` or ``%LOCALAPPDATA%\paragon\models``.
+    """
+    named = [part for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part.strip()]
+    own = platformdirs.user_data_path("paragon", appauthor=False) / "models"
+    # os.path: unlike Path.expanduser, it leaves alone what it cannot expand.
+    expanded = [Path(os.path.expanduser(part)).absolute() for part in named]  # noqa: PTH111
+    return tuple(dict.fromkeys([*expanded, own]))
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Return the files in a folder that end like checkpoints, sorted by name; not those in folders below it.
+
+    Raises:
+        OSError: the folder is missing or may not be read.
+
+    """
+    files = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
+    return sorted(files, key=lambda path: (path.stem, SUFFIXES.index(path.suffix.lower()), path.suffix))
+
+
+def find(name: str) -> Path | None:
+    """Return the checkpoint that a name (a file's, without suffix) means in the user's folders, or None."""
+    for folder in model_folders():
+        with suppress(OSError):
+            for path in checkpoint_files(folder):
+                if path.stem == name:
+                    return path
+    return None
