@@ -204,6 +204,16 @@ def _import() -> Any:  # noqa: ANN401 - the module is imported late, so its type
     return torch
 
 
+def find_device(name: str) -> torch.device:
+    """Return the device that torch calls ``name``: cpu, mps, cuda or cuda:1; auto is the first of CUDA, MPS and CPU.
+
+    Raises:
+        BackendUnavailableError: if torch or that device is not here.
+
+    """
+    return _device(_import(), name)
+
+
 def _has_instructions(torch: Any, precision: Precision) -> bool:  # noqa: ANN401 - as in _import
     """Return whether the processor computes in that precision; a torch too old to say counts as no."""
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()

@@ -40,6 +40,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar="N",
         help="threads; with more than one a run does not end with the same bits [1]",
     )
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        metavar="NAME",
+        help="what computes: cpu, cuda, mps, or auto for the first of CUDA, MPS and the processor that is there [cpu]",
+    )
+    parser.add_argument("--log", action="store_true", help="write curves and pictures for TensorBoard to OUTPUT/log")
     options.add_model_settings(parser)
     options.add_debug(parser)
     parser.set_defaults(run=run)
@@ -64,6 +71,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         threads=arguments.threads,
         report=watch.report,
         tick=watch.tick,
+        device=arguments.device,
+        log=arguments.log,
     )
     console.erase()
     best = Path(arguments.output) / ("best.safetensors" if arguments.validation else "last.safetensors")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from paragon_core.errors import BackendUnavailableError
 from paragon_core.spec import HEADS
 
 if TYPE_CHECKING:
@@ -54,6 +55,23 @@ def _flex(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         result = flex_attention(query, key, value)
     assert isinstance(result, Tensor)  # noqa: S101  (a tuple only when the log-sum-exp is asked for)
     return result
+
+
+def require_flex(device: torch.device, dtype: torch.dtype) -> None:
+    """Find out whether flex attention can be trained with, before a run depends on it.
+
+    torch 2.13 has no backward pass of it for the processor and for MPS.
+
+    Raises:
+        BackendUnavailableError: if it cannot; the message holds torch's reason.
+
+    """
+    trial = torch.ones(1, HEADS, 16, 16, device=device, dtype=dtype, requires_grad=True)
+    try:
+        _flex(trial, trial, trial).sum().backward()  # type: ignore[no-untyped-call]
+    except Exception as reason:
+        msg = f"flex attention cannot be trained on {device}: {str(reason).partition(chr(10))[0]}"
+        raise BackendUnavailableError(msg, hint='use attention = "sdpa", which computes the same') from reason
 
 
 @functools.cache

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from paragon_core.errors import InputError
 from paragon_core.fuse import absorb_gain, base_as_cells, collapse_tail
@@ -25,6 +26,7 @@ from paragon_core.network.blocks import IMAGE_CHANNELS, Group
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from paragon_core.network.attention import AttentionMode
     from paragon_core.spec import ModelSpec
 
 Array = npt.NDArray[np.float64]
@@ -46,11 +48,16 @@ class CollapsedNetwork(nn.Module):
     left: Tensor
     right: Tensor
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(self, spec: ModelSpec, *, attention: AttentionMode = "sdpa", checkpointing: bool = False) -> None:
         """Build it with torch's default weights and a tail of zeros: the output is the base path alone.
 
+        Args:
+            spec: what to build; photo and pro keep their attention, whose windows start at a patch's corner.
+            attention: torch's implementation of it.
+            checkpointing: compute each block again in the backward pass instead of keeping its feature maps.
+
         Raises:
-            InputError: if the network has too few channels for `expand_tail`, or softens its input.
+            InputError: if the network has too few channels for `expand_tail`, softens its input, or is of revision v6.
 
         """
         super().__init__()
@@ -60,8 +67,11 @@ class CollapsedNetwork(nn.Module):
         if spec.softens:
             msg = f"upsampler_alpha {spec.upsampler_alpha:g} softens the picture; networks are trained with 0"
             raise InputError(msg)
-        whole = ParagonSR2(spec)
+        if spec.revision == "v6":
+            raise InputError("networks of revision v6 are not trained", hint="train v9, which is as large")
+        whole = ParagonSR2(spec, attention_mode=attention)
         self.spec = spec
+        self.checkpointing = checkpointing
         self.conv_in = whole.conv_in
         self.body = whole.body
         self.conv_mid = whole.conv_mid
@@ -80,7 +90,12 @@ class CollapsedNetwork(nn.Module):
         x = self.conv_in(x)
         for group in self.body:
             assert isinstance(group, Group)  # noqa: S101  (torch types the items of a list as Module)
-            x = group.blocks(x)
+            for block in group.blocks:
+                if self.checkpointing and torch.is_grad_enabled():
+                    # No block draws random numbers, so there is no state of them to keep.
+                    x = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
+                else:
+                    x = block(x)
         features: Tensor = self.conv_mid(x)
         return features
 

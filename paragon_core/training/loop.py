@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 from paragon_core.training.interrupts import postponed_interrupt
+from paragon_core.training.log import TensorBoardLog
 from paragon_core.training.saving import Arrays, read_state, save_state, save_weights
 from paragon_core.training.validation import Progress, validate
 
@@ -34,6 +36,10 @@ class Learner(Protocol):
     def options(self) -> Schedule:
         """How long it is trained."""
 
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """What the last step found besides its loss, by name, for the log; may be empty."""
+
     def advance(self) -> float:
         """Do one step and return its loss."""
 
@@ -55,6 +61,7 @@ def train(
     report: Callable[[Progress], None],
     tick: Callable[[int], None] | None = None,
     notes: Mapping[str, str] | None = None,
+    log: bool = False,
 ) -> None:
     """Train to the end, or to Ctrl-C, which saves first.
 
@@ -68,8 +75,10 @@ def train(
         report: called after every validation.
         tick: called after every step with the number of steps done.
         notes: go into the metadata of the weights.
+        log: whether ``folder/log`` gets events for TensorBoard; a continued run goes on with them.
 
     Raises:
+        BackendUnavailableError: if there shall be a log and tensorboard is not installed.
         InputError: if the folder holds a run with other options.
         UnreadableCheckpointError: if the saved state is damaged.
         MediaError: if the folder cannot be written to; what was saved before is whole.
@@ -82,11 +91,15 @@ def train(
         saved = read_state(folder / "state.pt")
         best = saved.pop("best")
         learner.restore(saved)
-    with postponed_interrupt() as interrupted:
+    with ExitStack() as stack:
+        board = stack.enter_context(TensorBoardLog(folder / "log", learner.options, step=learner.step)) if log else None
+        interrupted = stack.enter_context(postponed_interrupt())
         while learner.step < learner.options.steps:
             started, losses = time.perf_counter(), []
             for _ in range(_until_next_validation(learner)):
                 losses.append(learner.advance())
+                if board:
+                    board.advanced(learner.step, losses[-1], learner.figures)
                 if tick:
                     tick(learner.step)
                 if interrupted():
@@ -100,6 +113,8 @@ def train(
                 scores=validate(arrays, learner.spec, sets),
             )
             report(progress)
+            if board:
+                board.validated(progress, arrays, learner.spec, sets)
             save_weights(folder / "last.safetensors", arrays, learner.spec, progress, notes)
             total = sum(score.psnr_y for score in progress.scores.values())
             if sets and total > best:

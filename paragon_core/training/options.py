@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from paragon_core.errors import InputError
+
+#: How gradients become steps: `paragon_core.training.soap.Soap` or torch's AdamW.
+Optimiser = Literal["soap", "adamw"]
+
+#: torch's implementation of the window attention; both compute the same.
+Attention = Literal["sdpa", "flex"]
 
 
 class Schedule(Protocol):
@@ -35,19 +41,40 @@ class TrainingOptions:
 
     steps: int
     """Length of the whole run; the rate falls to 0 at its end."""
+    optimiser: Optimiser = "soap"
+    """What turns gradients into steps: "soap", or "adamw" (betas 0.9 and 0.99)."""
     learning_rate: float = 1.2e-2
-    """Highest rate of the optimiser."""
+    """Highest rate of the optimiser. The default suits SOAP on realtime; AdamW and larger networks take less."""
+    weight_decay: float = 0.0
+    """Share of every weight that AdamW takes away in a step at rate 1; SOAP has none."""
+    clip_norm: float = 0.0
+    """Longest gradient, over all weights together; a longer one is shortened. 0 leaves them as they are."""
     warmup_share: float = 0.02
     """Share of the steps in which the rate rises from 0."""
     averaging: float = 0.999
     """Decay of the moving average of the weights, which is what gets scored and saved."""
+    l1_weight: float = 1.0
+    """Weight of the mean absolute error in the loss."""
+    charbonnier_weight: float = 0.0
+    """Weight of the Charbonnier error, an absolute error that is round at 0."""
+    charbonnier_epsilon: float = 1e-3
+    """Errors well below this count by their square; in units of 0..1."""
+    ms_ssim_weight: float = 0.0
+    """Weight of 1 - MS-SSIM of red, green and blue. It takes patches of at least 11 pixels in the high resolution, and
+    as many of its five sizes as fit: all from 176 on. Needs torchmetrics."""
     luma_share: float = 0.7
-    """Share of the loss that is taken on luma."""
+    """Share of the absolute and Charbonnier errors that is taken on luma; MS-SSIM does not know it."""
     rim_weight: float = 0.25
-    """Weight in the loss of what is within two low-resolution pixels of a patch's edge. The network has to learn what
-    to do at the edge of a picture, but a patch has far more of it than a picture."""
+    """Weight in the absolute and Charbonnier errors of what is within two low-resolution pixels of a patch's edge. The
+    network has to learn what to do at the edge of a picture, but a patch has far more of it than a picture. MS-SSIM
+    compares windows, not pixels, and sees the edge like the rest."""
     bfloat16: bool = True
-    """Whether the passes run in bfloat16; weights and their average stay in float32."""
+    """Whether the passes run in bfloat16; weights, their average and the loss stay in float32."""
+    attention: Attention = "sdpa"
+    """How photo and pro compute their attention: "sdpa", or "flex" (NVIDIA cards; the same result by other kernels)."""
+    checkpointing: bool = False
+    """Whether the backward pass computes each block again instead of keeping its feature maps: less memory, the same
+    gradients, more time."""
     seed: int = 0
     """Decides the first weights and the order of the patches."""
     validate_every: int = 2000
@@ -67,9 +94,20 @@ class TrainingOptions:
             if not 0 <= getattr(self, name) <= 1:
                 msg = f"{name} must lie in 0..1, not {getattr(self, name)}"
                 raise InputError(msg)
-        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
-            msg = f"learning_rate must be a positive number, not {self.learning_rate}"
+        for name in ("learning_rate", "charbonnier_epsilon"):
+            if not 0 < getattr(self, name) < math.inf:
+                msg = f"{name} must be a positive number, not {getattr(self, name)}"
+                raise InputError(msg)
+        weights = ("l1_weight", "charbonnier_weight", "ms_ssim_weight")
+        for name in (*weights, "weight_decay", "clip_norm"):
+            if not 0 <= getattr(self, name) < math.inf:
+                msg = f"{name} must be 0 or a positive number, not {getattr(self, name)}"
+                raise InputError(msg)
+        if not any(getattr(self, name) for name in weights):
+            msg = f"one of {', '.join(weights)} must be above 0"
             raise InputError(msg)
+        if self.weight_decay and self.optimiser != "adamw":
+            raise InputError("weight_decay belongs to AdamW", hint='use optimiser = "adamw", or weight_decay = 0')
 
 
 def learning_rate(options: Schedule, step: int) -> float:

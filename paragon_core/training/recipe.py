@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin, get
 
 import torch
 
+from paragon_core.backends.torch import find_device
 from paragon_core.errors import InputError
 from paragon_core.quality.evaluate import find_sets, read_pairs
 from paragon_core.spec import ModelSpec, Revision, Variant, preset
@@ -112,6 +113,8 @@ def follow(
     validation: Path | None = None,
     start_from: Mapping[str, npt.NDArray[np.floating]] | None = None,
     tick: Callable[[int], None] | None = None,
+    device: str = "cpu",
+    log: bool = False,
 ) -> None:
     """Train a network as the recipe says, or continue if the run was interrupted.
 
@@ -125,12 +128,17 @@ def follow(
         validation: folder of pictures to score the network on, or of such folders.
         start_from: weights to go on from, under upstream's keys; ignored when a run is continued.
         tick: called after every step with the number of steps done.
+        device: what computes: cpu, cuda, mps, or auto for the first of CUDA, MPS and the processor. A run can be
+            continued on another one, but only the processor gives the same bits again.
+        log: whether ``folder/log`` gets events for TensorBoard.
 
     Raises:
+        BackendUnavailableError: the device, or a package that the recipe or the log needs, is not here.
         ParagonError: pictures are missing or damaged, or the folder holds another run.
         KeyboardInterrupt: after Ctrl-C, when everything is saved.
 
     """
+    chosen = find_device(device)
     torch.set_num_threads(threads)
     groups = [read_pictures(data / name) for name in recipe.folders]
     source = PatchSource(groups, scale=recipe.spec.scale, options=recipe.patches, degradations=recipe.degradations)
@@ -139,8 +147,8 @@ def follow(
         if validation
         else {}
     )
-    trainer = Trainer(recipe.spec, source, recipe.training, start_from=start_from)
-    train(trainer, folder, sets=sets, report=report, tick=tick, notes={"recipe_sha256": recipe.sha256})
+    trainer = Trainer(recipe.spec, source, recipe.training, start_from=start_from, device=chosen)
+    train(trainer, folder, sets=sets, report=report, tick=tick, notes={"recipe_sha256": recipe.sha256}, log=log)
 
 
 def _read(path: Path) -> bytes:

@@ -58,7 +58,7 @@ class Soap(Optimizer):
 def _direction(gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
     """Return the step for one parameter at rate 1, and update its moments and bases."""
     first_decay, second_decay = group["betas"]
-    matrix = gradient.flatten(1) if gradient.dim() > 1 else gradient[None]
+    matrix = _as_matrix(gradient)
     # A vector is a matrix of one row; a preconditioner of its length would not pay.
     sides = ("left", "right") if gradient.dim() > 1 else ()
     if not state:
@@ -76,6 +76,16 @@ def _direction(gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -
     root = (state["square"] / (1 - second_decay ** state["step"])).sqrt_()
     direction: Tensor = mean / root.add_(_EPSILON)
     return state["left_basis"] @ direction @ state["right_basis"].T if sides else direction
+
+
+def _as_matrix(gradient: Tensor) -> Tensor:
+    """Return the gradient as a matrix; pro's dictionary of tokens [1, 64, C] is one already, in an axis too many.
+
+    As a single row it would get a basis of 64C x 64C, whose decomposition takes half a minute.
+    """
+    if gradient.dim() == 3 and len(gradient) == 1:  # noqa: PLR2004  (axes)
+        return gradient[0]
+    return gradient.flatten(1) if gradient.dim() > 1 else gradient[None]
 
 
 def _begin(state: dict[str, Any], matrix: Tensor, sides: tuple[str, ...]) -> None:

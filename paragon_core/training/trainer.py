@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from paragon_core.errors import InputError
+from paragon_core.network.attention import require_flex
 from paragon_core.training.average import MovingAverage
 from paragon_core.training.collapsed import CollapsedNetwork, base_kernel
-from paragon_core.training.losses import luma_weighted_l1
+from paragon_core.training.losses import luma_weighted_charbonnier, luma_weighted_l1, ms_ssim_loss
 from paragon_core.training.options import TrainingOptions, learning_rate
-from paragon_core.training.pairs import interior_pair, whole_pair
+from paragon_core.training.pairs import CPU, base_path, interior_pair, whole_pair
 from paragon_core.training.saving import Arrays, refuse_other, to_text
 from paragon_core.training.soap import Soap
 from paragon_core.training.start import scale_from_data, solve_tail
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy.typing as npt
 
@@ -40,6 +42,7 @@ class Trainer:
         options: TrainingOptions,
         *,
         start_from: Mapping[str, npt.NDArray[np.floating]] | None = None,
+        device: torch.device = CPU,
     ) -> None:
         """Make the first weights.
 
@@ -48,8 +51,10 @@ class Trainer:
             source: where patches come from, at the scale of ``spec``.
             options: how it is trained.
             start_from: the weights of a network to go on from, under upstream's keys; None starts afresh.
+            device: what computes; the first weights are made on the processor and are the same everywhere.
 
         Raises:
+            BackendUnavailableError: if torchmetrics or flex attention is asked for and not to be had.
             InputError: if the scales differ or the network cannot be trained this way.
             CheckpointError: if ``start_from`` does not fit ``spec``.
 
@@ -61,19 +66,26 @@ class Trainer:
         self.options = options
         self.source = source
         self.step = 0
+        #: What the last step found besides its loss: the length of the gradient, where it is clipped.
+        self.figures: dict[str, float] = {}
         self._draws = np.random.default_rng(options.seed)
-        self._base = base_kernel(spec.scale)
+        self._device = device
         side = spec.scale * source.options.low_size
-        self._weight = torch.full((side, side), options.rim_weight)
-        self._weight[2 * spec.scale : -2 * spec.scale, 2 * spec.scale : -2 * spec.scale] = 1
-        self.network = CollapsedNetwork(spec)
+        if options.attention == "flex" and spec.attention:
+            require_flex(device, torch.bfloat16 if options.bfloat16 else torch.float32)
+        if options.ms_ssim_weight:
+            ms_ssim_loss(*torch.zeros(2, 1, 3, side, side))  # says now what would stop the first step
+        self.network = CollapsedNetwork(spec, attention=options.attention, checkpointing=options.checkpointing)
         if start_from is None:
             self._start()
         else:
             self.network.load_arrays(start_from)
+        self.network.to(device)
         keep_channels_innermost(self.network)
+        self._base = base_kernel(spec.scale).to(device)
+        self._weight = rim_weights(side, 2 * spec.scale, options.rim_weight).to(device)
         self._average = MovingAverage(self.network, options.averaging)
-        self._optimiser = Soap(self.network.parameters(), lr=options.learning_rate)
+        self._optimiser = make_optimiser(self.network.parameters(), options)
 
     def advance(self) -> float:
         """Do one step and return its loss, for pixels in 0..1."""
@@ -82,11 +94,13 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(self.options, self.step)
         self._optimiser.zero_grad()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.options.bfloat16):
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self.options.bfloat16):
             detail = self.network(low)
-        error = (detail.float() - wanted) * self._weight
-        loss = luma_weighted_l1(error, luma_share=self.options.luma_share)
+        loss = self._loss(low, detail.float(), wanted)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.options.clip_norm:
+            length = nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
+            self.figures = {"length of the gradient": float(length)}
         self._optimiser.step()
         self.step += 1
         self._average.update(self.step)
@@ -125,15 +139,45 @@ class Trainer:
         self._optimiser.load_state_dict(state["optimiser"])
         self._draws.bit_generator.state = json.loads(state["draws"])
 
+    def _loss(self, low: Tensor, detail: Tensor, wanted: Tensor) -> Tensor:
+        options, error, loss = self.options, detail - wanted, torch.zeros((), device=self._device)
+        if options.l1_weight:
+            loss = loss + options.l1_weight * luma_weighted_l1(error * self._weight, luma_share=options.luma_share)
+        if options.charbonnier_weight:
+            loss = loss + options.charbonnier_weight * luma_weighted_charbonnier(
+                error, self._weight, luma_share=options.luma_share, epsilon=options.charbonnier_epsilon
+            )
+        if options.ms_ssim_weight:
+            base = base_path(low, self._base)
+            loss = loss + options.ms_ssim_weight * ms_ssim_loss(base + detail, base + wanted)
+        return loss
+
     def _start(self) -> None:
         generator = torch.Generator().manual_seed(self.options.seed)
         drawn = [self.source.draw(self._draws) for _ in range(_START_BATCHES)]
-        batches = [interior_pair(patches, self._base) for patches in drawn]
+        base = base_kernel(self.spec.scale)
+        batches = [interior_pair(patches, base) for patches in drawn]
         scale_from_data(self.network, torch.cat([low for low, _ in batches]), generator)
         solve_tail(self.network, batches)
 
 
-def keep_channels_innermost(network: torch.nn.Module) -> None:
+def make_optimiser(parameters: Iterable[Tensor], options: TrainingOptions) -> torch.optim.Optimizer:
+    """Return the optimiser that the options name, over ``parameters``."""
+    if options.optimiser == "adamw":
+        return torch.optim.AdamW(
+            parameters, lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=options.weight_decay
+        )
+    return Soap(parameters, lr=options.learning_rate)
+
+
+def rim_weights(side: int, rim: int, weight: float) -> Tensor:
+    """Return [side, side]: ``weight`` within ``rim`` pixels of the edge, 1 elsewhere."""
+    weights = torch.full((side, side), weight)
+    weights[rim:-rim, rim:-rim] = 1
+    return weights
+
+
+def keep_channels_innermost(network: nn.Module) -> None:
     """Lay the kernels out like the patches: convolutions of few channels are then twice as fast."""
     for parameter in network.parameters():
         if parameter.dim() == 4:  # noqa: PLR2004  (a kernel)

@@ -15,7 +15,7 @@ from paragon_core.quality.metrics import Score, mean_score
 from paragon_core.training.pairs import planes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -47,6 +47,17 @@ def validate(
     arrays: Mapping[str, npt.NDArray[np.floating]], spec: ModelSpec, sets: Mapping[str, Sequence[Pair]]
 ) -> Scores:
     """Score weights with the protocol of `paragon_core.quality`, as whole pictures through the reference network."""
+    enlarge = enlarger(arrays, spec)
+    return {
+        name: mean_score([scores["model"] for scores in score_set(pairs, {"model": enlarge}).values()])
+        for name, pairs in sets.items()
+    }
+
+
+def enlarger(
+    arrays: Mapping[str, npt.NDArray[np.floating]], spec: ModelSpec
+) -> Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]:
+    """Return a function that enlarges a whole picture HxWx3 through the reference network, on the processor."""
     network = ParagonSR2.from_arrays(spec, arrays)
 
     @torch.inference_mode()
@@ -54,7 +65,4 @@ def validate(
         enlarged = network(planes(low[None]))[0].movedim(0, -1)
         return np.asarray((enlarged.clamp(0, 1) * 255).round().to(torch.uint8))
 
-    return {
-        name: mean_score([scores["model"] for scores in score_set(pairs, {"model": enlarge}).values()])
-        for name, pairs in sets.items()
-    }
+    return enlarge

@@ -1,0 +1,115 @@
+"""A run's curves and pictures for TensorBoard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from paragon_core.errors import BackendUnavailableError
+from paragon_core.training.options import learning_rate
+from paragon_core.training.validation import enlarger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from paragon_core.quality.evaluate import Pair
+    from paragon_core.spec import ModelSpec
+    from paragon_core.training.options import Schedule
+    from paragon_core.training.validation import Progress
+
+#: Steps between two points of a curve.
+EVERY = 50
+
+#: Pictures of each validation set that are shown, and how much of them: low-resolution pixels along each side.
+_SHOWN = 2
+_SIDE = 64
+
+
+class TensorBoardLog:
+    """Writes what `paragon_core.training.loop.train` tells it; a context manager.
+
+    ====================  ===========================================================================
+    loss, and figures     mean of the last 50 steps, and whatever else the last of them found
+    rate of learning      of the last step
+    steps a second        between two validations
+    PSNR, SSIM            of each validation set
+    pictures              the middle of the first two of each set: the network's on the left, the original on the right
+    ====================  ===========================================================================
+    """
+
+    def __init__(self, folder: Path, options: Schedule, *, step: int) -> None:
+        """Open a log, or go on with one.
+
+        Args:
+            folder: where the event files go; made if it does not exist.
+            options: of the run.
+            step: steps done; points that an interrupted run wrote after them are dropped.
+
+        Raises:
+            BackendUnavailableError: if tensorboard is not installed.
+
+        """
+        try:
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - optional
+        except ImportError as error:
+            msg = f"the log needs tensorboard ({error})"
+            raise BackendUnavailableError(msg, hint="pip install tensorboard") from error
+        self._writer = SummaryWriter(str(folder), purge_step=step + 1)
+        self._options = options
+        self._losses: list[float] = []
+
+    def __enter__(self) -> Self:
+        """Return the log."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what is still in memory and close the file."""
+        self._writer.close()
+
+    def advanced(self, step: int, loss: float, figures: Mapping[str, float]) -> None:
+        """Take note of step ``step`` (1 is the first)."""
+        self._losses.append(loss)
+        if step % EVERY:
+            return
+        self._point("training/loss", sum(self._losses) / len(self._losses), step)
+        self._point("training/rate of learning", learning_rate(self._options, step - 1), step)
+        for name, figure in figures.items():
+            self._point(f"training/{name}", figure, step)
+        self._losses.clear()
+
+    def validated(
+        self,
+        progress: Progress,
+        arrays: Mapping[str, npt.NDArray[np.floating]],
+        spec: ModelSpec,
+        sets: Mapping[str, Sequence[Pair]],
+    ) -> None:
+        """Take note of what a validation found with the weights ``arrays``."""
+        self._point("training/steps a second", progress.rate, progress.step)
+        for name, score in progress.scores.items():
+            self._point(f"{name}/PSNR", score.psnr_y, progress.step)
+            self._point(f"{name}/SSIM", score.ssim, progress.step)
+        enlarge = enlarger(arrays, spec)
+        for name, pairs in sets.items():
+            for pair in pairs[:_SHOWN]:
+                low, high = _middle(pair)
+                both = np.concatenate([enlarge(low), high], axis=1)
+                self._writer.add_image(f"{name}/{pair.name}", both, progress.step, dataformats="HWC")
+        self._writer.flush()
+
+    def _point(self, name: str, value: float, step: int) -> None:
+        self._writer.add_scalar(name, value, step)
+
+
+def _middle(pair: Pair) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Cut the same middle out of both resolutions."""
+    height, width = (min(side, _SIDE) for side in pair.low.shape[:2])
+    top, left = (pair.low.shape[0] - height) // 2, (pair.low.shape[1] - width) // 2
+    s = pair.scale
+    low = pair.low[top : top + height, left : left + width]
+    high = pair.high[s * top : s * (top + height), s * left : s * (left + width)]
+    return low, high
