@@ -168,11 +168,11 @@ def clean_environment() -> dict[str, str]:
 
 
 def fingerprint() -> str:
-    """Return a hash of the files that say what belongs into an environment."""
+    """Return a hash of the files that say what belongs into an environment, and of those that are compiled for it."""
+    plugin = ROOT / "vs_paragon" / "plugin"
     digest = hashlib.sha256()
-    for name in ("pyproject.toml", "CMakeLists.txt"):
-        path = ROOT / name
-        digest.update(path.read_bytes() if path.is_file() else b"-")
+    for path in (ROOT / "pyproject.toml", *sorted(plugin.glob("*.*")), *sorted(plugin.glob("*/*.h"))):
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -325,7 +325,7 @@ def prepare(environment: Environment) -> None:
         elif read_stamp(environment).get("inputs") == fingerprint():
             return
         else:
-            say(f"Updating {environment}, because pyproject.toml changed")
+            say(f"Updating {environment}, because pyproject.toml or the plugin changed")
         install(environment)
         write_stamp(environment, minor)
         say(f"{environment} is ready ({time.monotonic() - started:.0f} s)")
