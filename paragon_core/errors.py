@@ -10,6 +10,10 @@
     │   └── WeightError
     ├── BackendError
     │   ├── BackendUnavailableError       (ImportError)
+    │   ├── EngineError
+    │   │   ├── EngineBuildError
+    │   │   ├── EngineCacheError
+    │   │   └── EngineRefusedError
     │   ├── InferenceError
     │   └── OutOfMemoryError              (MemoryError)
     ├── InputError                        (ValueError)
@@ -72,6 +76,22 @@ class BackendError(ParagonError):
 
 class BackendUnavailableError(BackendError, ImportError):
     """The runtime is not installed or does not work here; the hint holds the line that installs it."""
+
+
+class EngineError(BackendError):
+    """A compiled engine cannot be had; another backend may do without."""
+
+
+class EngineBuildError(EngineError):
+    """The compiler refused the graph or the sizes, or failed."""
+
+
+class EngineCacheError(EngineError):
+    """The folder of the engines cannot be used, or must not be because others may write there."""
+
+
+class EngineRefusedError(EngineError):
+    """The runtime does not load an engine: it is for another GPU, driver or version."""
 
 
 class InferenceError(BackendError):
