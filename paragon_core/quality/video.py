@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from paragon_core.quality.metrics import Score, mean_score
 from paragon_core.upscaler import Upscaler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -68,7 +69,7 @@ def compressed_pairs(pair: Pair, *, pan: tuple[int, int], crf: float, blur: floa
 
 
 def score_compressed(
-    pairs: Sequence[Pair], methods: dict[str, Callable[[Pixels], Pixels]], *, crf: float, blur: float = BLUR
+    pairs: Sequence[Pair], methods: Mapping[str, Callable[[Pixels], Pixels]], *, crf: float, blur: float = BLUR
 ) -> dict[str, Score]:
     """Return the mean score of every method over the scored frames of all clips.
 
@@ -123,25 +124,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(data: Path, models: Sequence[str], crfs: Sequence[float], blur: float) -> Iterator[str]:
-    upscalers = {name: Upscaler(name, precision="fp32") for name in models}
-    scales = {upscaler.scale for upscaler in upscalers.values()}
-    if len(scales) != 1:
-        msg = "the models enlarge by different factors"
-        raise InputError(msg, hint="compare models of one scale")
-    scale = scales.pop()
-    methods: dict[str, Callable[[Pixels], Pixels]] = {
-        "bicubic": partial(enlarge, scale=scale, kernel="cubic"),
-        "lanczos": partial(enlarge, scale=scale, kernel="lanczos3"),
-        **{Path(name).stem: upscaler for name, upscaler in upscalers.items()},
-    }
-    yield "PSNR-Y in dB / SSIM".ljust(20) + "".join(f"{name:>20}" for name in methods)
-    for folder in find_sets(data):
-        pairs = list(read_pairs(folder, scale))
-        rows = {f"CRF {crf:g}": score_compressed(pairs, methods, crf=crf, blur=blur) for crf in crfs}
-        rows["mean"] = {name: mean_score([row[name] for row in rows.values()]) for name in methods}
-        for what, row in rows.items():
-            cells = "".join(f"{f'{score.psnr_y:.3f} / {score.ssim:.4f}':>20}" for score in row.values())
-            yield f"{folder.resolve().name} {what}".ljust(20) + cells
+    with ExitStack() as stack:
+        upscalers = {Path(name).stem: stack.enter_context(Upscaler(name, precision="fp32")) for name in models}
+        if len({upscaler.scale for upscaler in upscalers.values()}) != 1:
+            msg = "the models enlarge by different factors"
+            raise InputError(msg, hint="compare models of one scale")
+        scale = next(iter(upscalers.values())).scale
+        methods: dict[str, Callable[[Pixels], Pixels]] = {
+            "bicubic": partial(enlarge, scale=scale, kernel="cubic"),
+            "lanczos": partial(enlarge, scale=scale, kernel="lanczos3"),
+            **upscalers,
+        }
+        yield "PSNR-Y in dB / SSIM".ljust(20) + "".join(f"{name:>20}" for name in methods)
+        for folder in find_sets(data):
+            pairs = list(read_pairs(folder, scale))
+            rows = {f"CRF {crf:g}": score_compressed(pairs, methods, crf=crf, blur=blur) for crf in crfs}
+            rows["mean"] = {name: mean_score([row[name] for row in rows.values()]) for name in methods}
+            for what, row in rows.items():
+                cells = "".join(f"{f'{score.psnr_y:.3f} / {score.ssim:.4f}':>20}" for score in row.values())
+                yield f"{folder.resolve().name} {what}".ljust(20) + cells
 
 
 if __name__ == "__main__":

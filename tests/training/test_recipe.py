@@ -13,6 +13,7 @@ from paragon_core.model import load
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
+from paragon_core.training.degradations import Degradations  # noqa: E402
 from paragon_core.training.recipe import RECIPES, follow, read_recipe, recipe_names  # noqa: E402
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ def test_a_file_is_read_like_a_recipe_in_the_box(tmp_path: Path) -> None:
         ('revision = "v9"', 'revision = "v8"', "v8"),
         ("scale = 2", "scale = 5", "scale 5"),
         ("[training]", "[trainings]", "tables"),
+        ("[training]", "[degradations]\ncrf = [20]\n[training]", "crf"),
+        ("[training]", "[degradations]\ncrf = [30, 20]\n[training]", "crf"),
+        ("[training]", "[degradations]\nnoise = 3\n[training]", "noise"),
+        ("[training]", "[degradations]\ncfr = [20, 30]\n[training]", "cfr"),
         ("[training]", "[training", "not a TOML file"),
     ],
 )
@@ -68,6 +73,12 @@ def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, said: str) -> No
     assert old in GOOD
     with pytest.raises(InputError, match=said):
         read_recipe(written(tmp_path, GOOD.replace(old, new, 1)))
+
+
+def test_a_recipe_degrades_only_if_it_says_so(tmp_path: Path) -> None:
+    assert read_recipe("realtime-2x").degradations is None
+    degradations = read_recipe(written(tmp_path, GOOD + "\n[degradations]\nforms = 2\nblur = [0, 0.5]")).degradations
+    assert degradations == Degradations(forms=2, blur=(0, 0.5))
 
 
 def test_a_missing_recipe_is_answered_with_those_in_the_box(tmp_path: Path) -> None:

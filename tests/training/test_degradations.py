@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paragon_core.errors import BackendUnavailableError, InputError
+from paragon_core.quality.metrics import luma, psnr
+from paragon_core.quality.resize import resize, round_to_uint8
+from paragon_core.training.data import PatchOptions, PatchSource
+from paragon_core.training.degradations import Degradations, degraded_forms
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Pictures = list[npt.NDArray[np.uint8]]
+
+NOTHING = Degradations(h264_share=0, forms=1)
+EVERYTHING = Degradations(
+    forms=2, h264_share=0.5, jpeg_share=0.3, crf=(25, 30), blur=(0.2, 0.8), noise=(0, 2), shot_noise=(0, 2)
+)
+
+
+def reduced(pictures: Pictures) -> Pictures:
+    return [round_to_uint8(resize(picture, picture.shape[0] // 2, picture.shape[1] // 2)) for picture in pictures]
+
+
+def mean_psnr(pictures: Pictures, options: Degradations) -> float:
+    forms = degraded_forms(pictures, 2, options)
+    return float(np.mean([psnr(luma(each[0]), luma(low)) for each, low in zip(forms, reduced(pictures), strict=True)]))
+
+
+def test_without_any_degradation_only_the_reduction_is_left(pictures: Pictures) -> None:
+    forms = degraded_forms(pictures, 2, NOTHING)
+    assert all(np.array_equal(form, low) for (form,), low in zip(forms, reduced(pictures), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("weak", "strong"),
+    [
+        ({"h264_share": 1.0, "crf": (4, 4)}, {"h264_share": 1.0, "crf": (38, 38)}),
+        ({"jpeg_share": 1.0, "jpeg_quality": (98, 98)}, {"jpeg_share": 1.0, "jpeg_quality": (20, 20)}),
+        ({"blur": (0.4, 0.4)}, {"blur": (2, 2)}),
+        ({"noise": (1, 1)}, {"noise": (8, 8)}),
+        ({"shot_noise": (1, 1)}, {"shot_noise": (8, 8)}),
+    ],
+)
+def test_forms_stay_aligned_and_the_setting_rules_the_damage(
+    pictures: Pictures, weak: dict[str, Any], strong: dict[str, Any]
+) -> None:
+    near, far = (mean_psnr(pictures, replace(NOTHING, **changes)) for changes in (weak, strong))
+    assert near > 29  # a picture that lay a pixel beside its place would have 20 dB
+    assert far < near - 3
+
+
+def test_noise_has_the_deviation_that_was_asked_for() -> None:
+    grey = [np.full((128, 128, 3), 128, np.uint8)]
+    (form,) = degraded_forms(grey, 2, replace(NOTHING, noise=(4, 4)))[0]
+    assert form.std() == pytest.approx(4, rel=0.05)
+    dark, light = (np.full((128, 128, 3), level, np.uint8) for level in (20, 180))
+    shot = degraded_forms([dark, light], 2, replace(NOTHING, shot_noise=(6, 6)))
+    assert shot[1][0].std() / shot[0][0].std() == pytest.approx(3, rel=0.05)
+
+
+def test_forms_differ_from_one_another_and_come_back_the_same(pictures: Pictures) -> None:
+    first, second = (degraded_forms(pictures, 2, EVERYTHING) for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert all(not np.array_equal(one, other) for one, other in first)
+    elsewhere = degraded_forms(pictures, 2, replace(EVERYTHING, seed=1))
+    assert not any(np.array_equal(a, b) for a, b in zip(first, elsewhere, strict=True))
+
+
+@settings(max_examples=10)
+@given(st.lists(st.tuples(st.integers(4, 20), st.integers(4, 20)), min_size=1, max_size=5), st.integers(0, 99))
+def test_pictures_may_have_any_sizes(sizes: list[tuple[int, int]], seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    mixed = [generator.integers(0, 256, (2 * height, 2 * width, 3), np.uint8) for height, width in sizes]
+    forms = degraded_forms(mixed, 2, replace(EVERYTHING, seed=seed))
+    assert [[form.shape for form in each] for each in forms] == [[(*size, 3)] * 2 for size in sizes]
+
+
+def test_patches_without_degradations_are_drawn_as_ever(pictures: Pictures) -> None:
+    options = PatchOptions(low_size=16, batch_size=6)
+    plain = PatchSource([pictures], scale=2, options=options)
+    generator = np.random.default_rng(3)
+    patches = plain.draw(generator)
+    # Each patch takes five draws, as it did before there were degradations.
+    replayed = np.random.default_rng(3)
+    for high in patches.high:
+        replayed.choice(1, p=[1.0])
+        picture = pictures[replayed.integers(6)]
+        top, left = (int(replayed.integers(2, 48 - 2 - 16 + 1)) for _ in range(2))
+        symmetry = int(replayed.integers(8))
+        cut = picture[2 * top : 2 * top + 32, 2 * left : 2 * left + 32]
+        assert np.array_equal(np.rot90(cut[:, ::-1] if symmetry >= 4 else cut, symmetry % 4), high)
+    assert replayed.bit_generator.state == generator.bit_generator.state
+
+
+def test_the_generator_alone_decides_which_form_a_patch_gets(pictures: Pictures) -> None:
+    options = PatchOptions(low_size=16, batch_size=40)
+    degradations = replace(EVERYTHING, clean_share=0.3)
+    # A resumed run prepares the forms anew.
+    sources = [PatchSource([pictures], scale=2, options=options, degradations=degradations) for _ in range(2)]
+    plain, again = (source.draw(np.random.default_rng(5)) for source in sources)
+    assert np.array_equal(plain.low, again.low)
+    inside = slice(2, -2)
+    errors = [
+        np.abs(round_to_uint8(resize(high, 16, 16))[inside, inside].astype(int) - low[inside, inside]).max()
+        for low, high in zip(plain.low, plain.high, strict=True)
+    ]
+    assert np.mean([error <= 1 for error in errors]) == pytest.approx(0.3, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("clean_share", 1.1),
+        ("h264_share", -0.1),
+        ("jpeg_share", 0.5),  # beside the default share of H.264
+        ("forms", 0),
+        ("crf", (0, 20)),
+        ("crf", (30, 20)),
+        ("jpeg_quality", (50, 101)),
+        ("blur", (-1, 0)),
+        ("noise", (0, float("nan"))),
+    ],
+)
+def test_impossible_degradations_are_refused(field: str, value: object) -> None:
+    with pytest.raises(InputError, match=field):
+        Degradations(**{field: value})  # type: ignore[arg-type]
+
+
+def test_without_pyav_only_video_is_refused(pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert degraded_forms(pictures[:1], 2, replace(NOTHING, jpeg_share=1.0))
+    with pytest.raises(BackendUnavailableError):
+        degraded_forms(pictures[:1], 2, Degradations())
