@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 def describe(error: Exception) -> str:
-    """Return ``paragon.Upscale: <what> (<hint>)`` for an error.
+    """Return `paragon.Upscale: <what> (<hint>)` for an error.
 
     An error that nobody foresaw is told with its type; its traceback goes to the log of this module, at level debug.
     """

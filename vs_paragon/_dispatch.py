@@ -1,0 +1,50 @@
+"""Where the plugin in C enters Python: `core.paragon.Upscale` calls `dispatch`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import vapoursynth as vs
+
+from vs_paragon.messages import describe
+from vs_paragon.upscale import upscale
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def dispatch() -> None:
+    """Hand the plugin the function that answers the call which is waiting on this thread."""
+    vs.core.paragon.PyCall(_answer)
+
+
+def _answer(**arguments: object) -> dict[str, vs.VideoNode | str]:
+    """Call `vs_paragon.upscale.upscale`; an error goes back as a text, since VapourSynth adds a traceback."""
+    try:
+        return {"clip": upscale(**python_arguments(arguments))}
+    except Exception as error:  # noqa: BLE001 - describe() tells apart what is foreseen and what is not
+        return {"error": describe(error)}
+
+
+def python_arguments(arguments: Mapping[str, object]) -> dict[str, Any]:
+    """Turn what VapourSynth's maps hold into what `vs_paragon.upscale.upscale` takes.
+
+    Maps know neither truth values nor enums, and hold a list for every value. The three arguments that take a name or
+    a number are declared as text, so that a number (`vs.MATRIX_BT709`, too) comes as its digits. `None` stands for
+    an argument that was not given.
+    """
+    converted: dict[str, Any] = {}
+    for name, given in arguments.items():
+        if given is None:
+            continue
+        values = list(given) if isinstance(given, list | tuple) else [given]
+        values = [value.decode() if isinstance(value, bytes) else value for value in values]
+        if name == "tile":
+            converted[name] = values
+        elif name in {"guess_matrix", "reuse"}:
+            converted[name] = bool(values[0])
+        elif name in {"matrix", "range", "chroma_loc"} and str(values[0]).removeprefix("-").isdecimal():
+            converted[name] = int(str(values[0]))
+        else:
+            converted[name] = values[0]
+    return converted
