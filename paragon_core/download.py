@@ -7,7 +7,7 @@ import ipaddress
 import os
 import string
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, responses
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
@@ -57,7 +57,8 @@ def download(
 
     What has arrived grows in a file beside it, ending in ``.part``. That one stays when the connection is cut or the
     process is stopped, and the next call goes on from there. If the digest is wrong, it is removed, and if some of it
-    was from an earlier call, all is fetched once more. Other downloads into the same folder are waited for.
+    was from an earlier call, all is fetched once more. Other downloads into the same folder are waited for; a hidden file for
+    that remains in it.
 
     The proxies of the environment are used (``HTTPS_PROXY``, ``HTTP_PROXY``, ``NO_PROXY``). Never more than ``size``
     bytes are taken.
@@ -135,15 +136,12 @@ def _complete(
     if start >= size:
         return True
     with _open(url, start=start, insecure=insecure, patience=patience) as response:
-        asked_range = f"bytes {start}-"
-        if start and response.status == _PARTIAL_CONTENT and not _range_of(response).startswith(asked_range):
-            return True  # useless; without the part, the next round will ask for all
-        if start and response.status == _RANGE_NOT_SATISFIABLE:  # the server has less than is here
-            return True
+        if start and _adds_nothing(response, start):
+            return True  # the digest will be wrong, and the next round asks for all
         if response.status == _OK:  # it knows no ranges
             start = 0
         elif not start or response.status != _PARTIAL_CONTENT:
-            msg = f"cannot download {url}: the server answers {response.status} {response.reason}"
+            msg = f"cannot download {url}: the server answers {response.status} {responses.get(response.status, '')}"
             raise DownloadError(msg, hint=_HINTS.get(response.status, "try again later, or choose another address"))
         if response.length not in {None, size - start}:
             msg = f"{url} is another file than {part.stem}: {start + response.length} bytes instead of {size}"
@@ -158,8 +156,11 @@ def _complete(
     return bool(start)
 
 
-def _range_of(response: HTTPResponse) -> str:
-    return response.headers.get("Content-Range", "").lower()
+def _adds_nothing(response: HTTPResponse, start: int) -> bool:
+    """Tell whether the server has less than is here already, or sends another range than the one asked for."""
+    sent = response.headers.get("Content-Range", "").lower()
+    wrong = response.status == _PARTIAL_CONTENT and not sent.startswith(f"bytes {start}-")
+    return wrong or response.status == _RANGE_NOT_SATISFIABLE
 
 
 def _chunks(response: HTTPResponse, url: str, count: int) -> Iterator[bytes]:
@@ -168,7 +169,7 @@ def _chunks(response: HTTPResponse, url: str, count: int) -> Iterator[bytes]:
         try:
             chunk = response.read1(min(count, _CHUNK))
         except (OSError, HTTPException) as error:
-            msg = f"the download of {url} broke off: {error or type(error).__name__}"
+            msg = f"the download of {url} broke off: {_reason(error)}"
             raise DownloadError(msg, hint=_GO_ON) from error
         if not chunk:
             msg = f"the download of {url} broke off: {count} bytes are missing"
@@ -190,19 +191,32 @@ def _open(url: str, *, start: int, insecure: bool, patience: float) -> HTTPRespo
         try:
             response: HTTPResponse = opener.open(Request(url, headers=headers), timeout=patience)  # noqa: S310  (checked)
         except (OSError, HTTPException, ValueError) as error:  # ValueError: no host can have that name
-            msg = f"cannot download {url}: {getattr(error, 'reason', None) or error or type(error).__name__}"
+            msg = f"cannot download {url}: {_reason(error)}"
             raise DownloadError(msg, hint=_NETWORK) from error
         if response.status not in _REDIRECTS:
             return response
         response.close()
-        location = quote(response.headers.get("Location", ""), safe=string.punctuation, encoding="latin-1")
-        following = urljoin(url, location)
+        following = _led_to(url, response)
         if url.lower().startswith("https:") and not following.lower().startswith("https:"):
             msg = f"cannot download {url}: the server leads from https to {following}"
             raise DownloadError(msg, hint="choose another address, or tell who runs this server")
         url = following
     msg = f"cannot download {url}: the server leads from one address to the next without end"
     raise DownloadError(msg, hint="choose another address, or tell who runs this server")
+
+
+def _led_to(url: str, response: HTTPResponse) -> str:
+    location = quote(response.headers.get("Location", ""), safe=string.punctuation, encoding="latin-1")
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location  # which is no address, as is told for every other one
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong; a server may have a part in the text, so without what would confuse a terminal."""
+    text = str(getattr(error, "reason", None) or error) or type(error).__name__
+    return "".join(filter(str.isprintable, text))
 
 
 def _check_address(url: str, *, insecure: bool) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from paragon_core.cli.main import main
+from tests.file_server import serving
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,7 +25,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if " train " not in command])
+@pytest.mark.parametrize("command", [command for command in COMMANDS if not {"train", "pull"} & set(command.split())])
 def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
@@ -40,6 +41,17 @@ def test_training_is_offered_as_shown() -> None:
     arguments = shlex.split(command)[2:]
     assert (ROOT / "paragon_core/training/recipes" / f"{arguments[0]}.toml").exists()
     assert set(arguments[1::2]) <= {"--data", "-o"}
+
+
+def test_downloading_as_shown(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = (command for command in COMMANDS if " pull " in command)
+    arguments = shlex.split(command)[1:]
+    monkeypatch.setenv("PARAGON_MODELS", str(tmp_path))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving((shared / "weights" / f"{arguments[-1]}.safetensors").read_bytes()) as server:
+        monkeypatch.setenv("PARAGON_DOWNLOAD_URL", server.url)
+        assert main(arguments) == 0
+    assert main(["info", arguments[-1]]) == 0
 
 
 @pytest.mark.parametrize("code", blocks("python"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from paragon_core import __version__, backends
 from paragon_core.cli.main import main
+from paragon_core.folders import model_folders
 
 if TYPE_CHECKING:
     import pytest
@@ -23,6 +24,7 @@ def test_what_works_here(capsys: pytest.CaptureFixture[str]) -> None:
         info.name: info.available for info in backends()
     }
     assert findings["formats"]["png"]
+    assert [folder["path"] for folder in findings["folders"]] == list(map(str, model_folders()))
     assert main(["doctor"]) == 0
     output = capsys.readouterr()
     assert "onnxruntime" in output.out
