@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
 
-#: Clips that are encoded together.
-_CLIPS_A_VIDEO = 24
+#: How many pixels of large pictures are encoded together: 24 tiles of scripts/train-data, or a single photograph.
+_PIXELS_A_VIDEO = 24 * 192 * 192
 
 _JPEG_SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
@@ -145,9 +145,10 @@ def _alike(pictures: Sequence[Pixels], indices: Iterable[int]) -> Iterator[list[
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for index in indices:
         by_shape.setdefault(pictures[index].shape, []).append(int(index))
-    for same in by_shape.values():
-        for start in range(0, len(same), _CLIPS_A_VIDEO):
-            yield same[start : start + _CLIPS_A_VIDEO]
+    for (height, width, _), same in by_shape.items():
+        count = max(1, _PIXELS_A_VIDEO // (height * width))
+        for start in range(0, len(same), count):
+            yield same[start : start + count]
 
 
 def _as_video(
