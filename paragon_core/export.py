@@ -1,4 +1,4 @@
-"""Write a model to an ``.onnx`` file."""
+"""A model as ONNX, for other programs: in memory or as a file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,49 @@ def export_onnx(
     if path.is_dir():
         msg = f"{path} is a folder"
         raise InputError(msg, hint="give the name of the .onnx file")
-    graph = build(model, fused=fused, precision=precision, io=io, size=size)
+    content = onnx_bytes(model, fused=fused, precision=precision, size=size, io=io)
     with whole_file(path) as stream:
-        stream.write(graph.SerializeToString())
+        stream.write(content)
     return path
+
+
+def onnx_bytes(
+    model: Model,
+    *,
+    fused: bool = True,
+    precision: Precision = "fp32",
+    size: tuple[int, int] | None = None,
+    io: Io = "float32",
+    grey: bool = False,
+    separate_detail: bool = False,
+    merge_base: bool = True,
+) -> bytes:
+    """Return the content of an ``.onnx`` file, for programs that take it from memory.
+
+    Args:
+        model: what to write.
+        fused: see `export_onnx`.
+        precision: see `export_onnx`.
+        size: see `export_onnx`.
+        io: see `export_onnx`.
+        grey: one channel instead of three: grey goes through the network as equal R, G and B, out comes their mean.
+        separate_detail: one input with twice as many channels, as of two pictures on top of each other: the base path
+            sees the first, the detail path the second (`temporal`). Floats only.
+        merge_base: True for OpenVINO, False for ONNX Runtime, for speed; the pixels are the same.
+
+    Raises:
+        InputError: for a combination that does not exist.
+
+    """
+    graph = build(
+        model,
+        fused=fused,
+        precision=precision,
+        size=size,
+        io=io,
+        grey=grey,
+        separate_detail=separate_detail,
+        merge_base=merge_base,
+    )
+    content: bytes = graph.SerializeToString()
+    return content

@@ -270,13 +270,15 @@ class FusedParagonSR2(nn.Module):
         prev_feat: Tensor | None = None,
         feature_tap: bool = False,  # noqa: FBT001, FBT002  (as the reference network has it)
         blend: float | Tensor = 0.2,
+        detail_input: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Enlarge ``x`` [B, channels, H, W] to [B, channels, sH, sW]; arguments as for `network.ParagonSR2`.
 
         ``x`` has `image_dtype`, and so has the result, which is not clamped, and not contiguous in memory.
         """
         x = x.contiguous(memory_format=torch.channels_last)
-        features = self.conv_in(x.to(self.conv_in.weight.dtype))
+        seen = x if detail_input is None else detail_input.contiguous(memory_format=torch.channels_last)
+        features = self.conv_in(seen.to(self.conv_in.weight.dtype))
         if prev_feat is not None:
             features = (1 - blend) * features + blend * prev_feat
         merged = self.conv_mid(self.body(features))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
+from paragon_core.errors import InputError, UnsupportedFormatError, UnsupportedSizeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Image = npt.NDArray[Any]
 
@@ -48,12 +51,42 @@ def split(image: Image) -> Planes:
         msg = f"an image of {image.shape[1]}x{image.shape[0]} pixels is empty"
         raise UnsupportedSizeError(msg, hint="give at least one pixel")
     if image.dtype.kind == "f" and not np.isfinite(image).all():
-        msg = "the image contains values that are not numbers (NaN or infinity)"
-        raise UnsupportedFormatError(msg, hint="mend them first, for example with numpy.nan_to_num")
+        raise _not_numbers()
     pixels = image[:, :, None] if image.ndim == 2 else image  # noqa: PLR2004 - axes
     if pixels.shape[2] in {1, 3}:
         return Planes(colour=pixels, alpha=None)
     return Planes(colour=pixels[:, :, :-1], alpha=pixels[:, :, -1:])
+
+
+def check_planes(planes: Sequence[Image], out: Sequence[Image], detail: Sequence[Image], *, scale: int) -> None:
+    """Check what `Upscaler.upscale_planes` was given.
+
+    Raises:
+        UnsupportedFormatError: a data type, or values that are not numbers.
+        UnsupportedSizeError: no pixels.
+        InputError: planes that do not belong together.
+
+    """
+    dtypes = {plane.dtype if isinstance(plane, np.ndarray) else type(plane) for plane in (*planes, *out, *detail)}
+    if len(dtypes) != 1 or dtypes.isdisjoint({np.dtype(np.float16), np.dtype(np.float32)}):
+        msg = f"planes of type {', '.join(sorted({str(dtype) for dtype in dtypes})) or 'none'} are not supported"
+        raise UnsupportedFormatError(msg, hint="give planes that are all float16 or all float32, of 0..1")
+    shape = planes[0].shape
+    if len(planes) not in {1, 3} or any(plane.shape != shape for plane in (*planes, *detail)) or len(shape) != 2:  # noqa: PLR2004 - axes
+        msg = f"planes of shapes {[plane.shape for plane in (*planes, *detail)]} are not a picture"
+        raise InputError(msg, hint="give 1 or 3 planes, height x width, all of one size")
+    if detail and len(detail) != len(planes):
+        msg = f"{len(planes)} planes do not go with {len(detail)} for the detail path"
+        raise InputError(msg, hint="give as many")
+    if 0 in shape:
+        msg = f"planes of {shape[1]}x{shape[0]} pixels are empty"
+        raise UnsupportedSizeError(msg, hint="give at least one pixel")
+    enlarged = (shape[0] * scale, shape[1] * scale)
+    if len(out) != len(planes) or any(plane.shape != enlarged or not plane.flags.writeable for plane in out):
+        msg = f"the result does not fit into planes of shapes {[plane.shape for plane in out]}"
+        raise InputError(msg, hint=f"give {len(planes)} writable planes of shape {enlarged}")
+    if not all(np.isfinite(plane).all() for plane in (*planes, *detail)):
+        raise _not_numbers()
 
 
 def fill_transparent(colour: Image, alpha: Image) -> Image:
@@ -86,6 +119,11 @@ def even_places(alpha: Image) -> npt.NDArray[np.bool_]:
         lowest = np.minimum.reduce([lowest.take(places, axis) for places in shifted])
         highest = np.maximum.reduce([highest.take(places, axis) for places in shifted])
     return np.asarray(lowest == highest)
+
+
+def _not_numbers() -> UnsupportedFormatError:
+    msg = "the image contains values that are not numbers (NaN or infinity)"
+    return UnsupportedFormatError(msg, hint="mend them first, for example with numpy.nan_to_num")
 
 
 def _fill_pyramid(sums: npt.NDArray[np.float32], counts: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from paragon_core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+TileSize = Literal["auto", "off"] | int | tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,13 @@ class TilePlan:
         """Width and height of a window in low-resolution pixels (those at the right and bottom may be shorter)."""
         return self.columns[0].end - self.columns[0].start, self.rows[0].end - self.rows[0].start
 
+    @property
+    def is_even(self) -> bool:
+        """Whether all windows have the size of the first."""
+        width, height = self.window
+        same = all(span.end - span.start == width for span in self.columns)
+        return same and all(span.end - span.start == height for span in self.rows)
+
     def __len__(self) -> int:
         """Return the number of windows."""
         return len(self.rows) * len(self.columns)
@@ -66,6 +75,23 @@ class TilePlan:
         for rows in self.rows:
             for columns in self.columns:
                 yield Tile(rows=rows, columns=columns)
+
+
+def checked(tile: TileSize) -> Literal["auto", "off"] | tuple[int, int]:
+    """Return the setting of a user, a size as (width, height).
+
+    Raises:
+        InputError: it is none.
+
+    """
+    sizes = (tile, tile) if isinstance(tile, int) else tile
+    if isinstance(sizes, tuple):
+        if len(sizes) == 2 and all(isinstance(size, int) and size > 0 for size in sizes):  # noqa: PLR2004 - width, height
+            return sizes
+    elif isinstance(sizes, str) and sizes in {"auto", "off"}:
+        return sizes
+    msg = f"tile {tile!r} is not a size"
+    raise InputError(msg, hint='give "auto", "off", a number of pixels or (width, height)')
 
 
 def cover(length: int, window: int, *, halo: int, multiple: int = 1) -> tuple[Span, ...]:

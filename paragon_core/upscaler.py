@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 
-from paragon_core import memory, planes, tiling
-from paragon_core.backends import Network, Precision, RunSettings, Session, choose
-from paragon_core.errors import BackendUnavailableError, InferenceError, InputError, OutOfMemoryError
+from paragon_core import memory, tiling
+from paragon_core.backends import Network, Precision, RunSettings, choose
+from paragon_core.cores import usable_cores
+from paragon_core.errors import InputError, OutOfMemoryError
 from paragon_core.model import Model, load
+from paragon_core.planes import check_planes, even_places, fill_transparent, split
+from paragon_core.reuse import WindowMemory
 from paragon_core.self_check import trusted_precision
+from paragon_core.sessions import Sessions
+from paragon_core.windows import BytePicture, FloatPicture, Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
 Image = npt.NDArray[Any]
 Progress = Callable[[int, int], None]
-TileSize = Literal["auto", "off"] | int | tuple[int, int]
 
 #: Halo of windows where attention or a global mean leaves no exact one, in low-resolution pixels.
 INEXACT_HALO: Final = 32
@@ -33,9 +38,11 @@ INEXACT_HALO: Final = 32
 #: Tiles that cost less than this share in overlap are large enough: (w / (w - 2 halo))^2 <= 1.05 at w = 84 halos.
 _LARGE_ENOUGH: Final = 84
 
-#: A session for one size is faster than one for any size, and worth compiling after so many pixels of that size.
-_PIXELS_WORTH_COMPILING: Final = 2**22
-_SESSIONS_KEPT: Final = 6
+#: Tiles of so many pixels at most where what stands still is reused: larger ones find fewer areas that do.
+_REUSE_AREA: Final = 96 * 96
+
+#: Share of ``max_memory`` that remembered windows may take on top of it.
+_REUSE_SHARE: Final = 0.5
 
 #: Seconds between two calls of ``progress``, and before an interrupt is noticed.
 _PATIENCE: Final = 0.2
@@ -55,11 +62,13 @@ class Upscaler:
         *,
         backend: str = "auto",
         precision: Precision | Literal["auto"] = "auto",
-        tile: TileSize = "auto",
+        tile: tiling.TileSize = "auto",
         fused: bool = True,
         clip: bool = True,
         max_memory: int | None = None,
         streams: int | None = None,
+        pictures_at_once: int = 1,
+        reuse: bool = False,
         device: str = "auto",
     ) -> None:
         """Choose a runtime and check that it works; sessions are built when the first picture comes.
@@ -79,7 +88,13 @@ class Upscaler:
             max_memory: bytes that the runtime may take for its work, roughly; by default half of what is free, and
                 at most 2 GiB for networks with a receptive radius.
             streams: windows computed at once; by default as many as there are physical cores, with one thread each, but
-                1 on a graphics card, and 1 with all cores for networks that want the whole picture in one window.
+                1 on a graphics card; for networks that want the whole picture in one window, as many as pictures come
+                at once, which share the cores.
+            pictures_at_once: how many calls you make side by side (frames of a video): they share the streams, so
+                that fewer and larger windows keep them busy. More calls than that are safe, and wait for each other.
+            reuse: remember the windows of the last picture, and what became of them: a window whose input is the same
+                in every bit is not computed again (`reuse`). Windows are smaller then. Takes up to half of
+                ``max_memory`` on top of it; what would go beyond is computed every time.
             device: the backend's name of a device, for example "cpu", "cuda:1"; or "auto".
 
         Raises:
@@ -90,16 +105,17 @@ class Upscaler:
         """
         self.model = model if isinstance(model, Model) else load(model)
         self._backend = choose(backend, device)
-        self._tile = _checked_tile(tile)
+        self._tile = tiling.checked(tile)
         self._fused = fused
         self._clip = clip
         self._max_memory = memory.default_limit(self.model.spec) if max_memory is None else max_memory
         on_cpu = device == "cpu" or not self._backend.probe().accelerator
-        cores = _usable_cores() if on_cpu else 1
+        cores = usable_cores() if on_cpu else 1
         whole = self.model.spec.receptive_radius is None
-        self._streams = (1 if whole else cores) if streams is None else streams
-        if self._streams < 1 or self._max_memory < 1:
-            msg = f"streams ({streams}) and max_memory ({max_memory}) must be positive"
+        self._streams = (min(pictures_at_once, cores) if whole else cores) if streams is None else streams
+        if min(self._streams, self._max_memory, pictures_at_once) < 1:
+            given = f"streams ({streams}), max_memory ({max_memory}) and pictures_at_once ({pictures_at_once})"
+            msg = f"{given} must be positive"
             raise InputError(msg, hint="leave them out for sensible values")
         if precision not in {"auto", *get_args(Precision)}:
             msg = f"there is no precision {precision!r}"
@@ -108,13 +124,14 @@ class Upscaler:
         chosen = trusted_precision(self._backend, network, device) if precision == "auto" else precision
         threads = max(cores // self._streams, 1) if whole else 1
         self._settings = RunSettings(precision=chosen, streams=self._streams, threads=threads, device=device)
-        self._sessions: dict[Network, Session] = {}
-        self._pixels_of_size: dict[tuple[int, int], int] = {}
+        self._streams_of_picture = max(self._streams // pictures_at_once, 1)
+        self._sessions = Sessions(self._backend, self._settings)
+        self._memory = WindowMemory(int(self._max_memory * _REUSE_SHARE)) if reuse else None
         self._lock = threading.Lock()
-        self._closed = False
+        self._computed = self._reused = 0
         self._pool = ThreadPoolExecutor(self._streams, thread_name_prefix="paragon")
         if precision != "auto":
-            self._session(network)  # so that a precision that does not work is refused now
+            self._sessions.get(network)  # so that a precision that does not work is refused now
 
     @property
     def backend(self) -> str:
@@ -131,6 +148,16 @@ class Upscaler:
         """Enlargement along both axes."""
         return self.model.spec.scale
 
+    @property
+    def windows_computed(self) -> int:
+        """Number of windows that were run through the network so far."""
+        return self._computed
+
+    @property
+    def windows_reused(self) -> int:
+        """Number of windows whose output was remembered instead (see ``reuse``)."""
+        return self._reused
+
     def __enter__(self) -> Self:
         """Return the upscaler itself."""
         return self
@@ -143,13 +170,11 @@ class Upscaler:
 
     def close(self) -> None:
         """Release threads and the runtime's memory once the calls under way have ended; safe to call twice."""
-        with self._lock:
-            self._closed = True
+        self._sessions.refuse()
         self._pool.shutdown(wait=True)  # not cancel_futures: nobody would tell the calls that wait for those futures
-        with self._lock:
-            for session in self._sessions.values():
-                session.close()
-            self._sessions.clear()
+        self._sessions.close()
+        if self._memory:
+            self._memory.forget()
 
     def __call__(self, image: Image, *, progress: Progress | None = None) -> Image:
         """Return a picture enlarged, with the data type and the channels of the input.
@@ -169,40 +194,76 @@ class Upscaler:
             InferenceError: the runtime failed, or made values that are not numbers.
 
         """
-        try:
+        with _named_memory_errors(image, self.scale):
             return self._upscale(image, progress)
-        except OutOfMemoryError:
-            raise
-        except MemoryError as error:  # numpy's, for what stands outside the runtime
-            msg = f"there is not enough memory to enlarge a picture of shape {image.shape} by {self.scale}"
-            raise OutOfMemoryError(msg, hint="close other programs, or cut the picture into parts") from error
+
+    def upscale_planes(
+        self, planes: Sequence[Image], out: Sequence[Image], *, detail: Sequence[Image] | None = None
+    ) -> None:
+        """Enlarge planes straight into others: for frames of a video, which come one like the other.
+
+        The first picture of a size takes a moment longer, because a session is made for just that size. From then on
+        the pixels depend on nothing but the picture.
+
+        Args:
+            planes: 1 plane (grey) or 3 (R, G, B), each [h, w], all float16 or all float32, of 0..1. Any strides;
+                they are only read.
+            out: as many planes [sh, sw] of the same type to be written; their old content is lost, also where this
+                fails.
+            detail: planes like ``planes`` that the detail path shall see instead of them, while the base path sees
+                ``planes`` (`temporal`).
+
+        Raises:
+            InputError: the planes are not of such a kind, or contain values that are not numbers.
+            BackendUnavailableError: the upscaler was closed.
+            OutOfMemoryError: it does not fit, even in small windows.
+            InferenceError: the runtime failed, or made values that are not numbers.
+
+        """
+        seen = () if detail is None else tuple(detail)
+        check_planes(planes, out, seen, scale=self.scale)
+        picture = FloatPicture(planes=tuple(planes), out=tuple(out), detail=seen, clip=self._clip)
+        with _named_memory_errors(planes[0], self.scale):
+            self._enlarge(picture, None, often=True)
+
+    def upscale_alpha(self, alpha: Image) -> Image:
+        """Return transparency [h, w] enlarged, of any type that pictures have, as that of a picture is.
+
+        What is opaque, or entirely transparent, stays so; the result is clipped to 0..1. Raises what a call does.
+        """
+        with _named_memory_errors(alpha, self.scale):
+            plane = split(alpha[:, :, None]).colour
+            return self._enlarged_alpha(plane, even_places(plane), None)[:, :, 0]
 
     def _upscale(self, image: Image, progress: Progress | None) -> Image:
-        parts = planes.split(image)
+        parts = split(image)
         if parts.alpha is None:
-            return self._enlarge(parts.colour, progress, clip=self._clip).reshape(_enlarged_shape(image, self.scale))
-        colour = planes.fill_transparent(parts.colour, parts.alpha)
+            return self._enlarged(parts.colour, progress, clip=self._clip).reshape(_enlarged_shape(image, self.scale))
+        colour = fill_transparent(parts.colour, parts.alpha)
         channels = colour.shape[2]
         result = np.empty(_enlarged_shape(image, self.scale), dtype=image.dtype)
-        even = planes.even_places(parts.alpha)
-        padded = self._continued(parts.alpha)
-        works = [self._steps(colour), 0 if even.all() else self._steps(padded)]
-        result[:, :, :channels] = self._enlarge(colour, _part(progress, 0, works[1]), clip=self._clip)
-        alpha = parts.alpha.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
-        if not even.all():
-            edge = self._halo * self.scale
-            drawn = self._enlarge(padded, _part(progress, works[0], 0), clip=True)[edge:-edge, edge:-edge]
-            uneven = ~even.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
-            alpha[uneven] = drawn[uneven]
-        result[:, :, channels:] = alpha
+        even = even_places(parts.alpha)
+        height, width = even.shape
+        beyond = 2 * self._halo
+        works = self._steps(width, height), 0 if even.all() else self._steps(width + beyond, height + beyond)
+        result[:, :, :channels] = self._enlarged(colour, _part(progress, 0, works[1]), clip=self._clip)
+        result[:, :, channels:] = self._enlarged_alpha(parts.alpha, even, _part(progress, works[0], 0))
         return result
 
-    def _continued(self, plane: Image) -> Image:
-        """Continue a plane beyond its edge, so that the network's own zeros there stay out of sight."""
-        return np.pad(plane, ((self._halo, self._halo), (self._halo, self._halo), (0, 0)), mode="edge")
+    def _enlarged_alpha(self, alpha: Image, even: npt.NDArray[np.bool_], progress: Progress | None) -> Image:
+        """Return transparency [h, w, 1] enlarged, unchanged where it is ``even``."""
+        result = alpha.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+        if not even.all():
+            # Continued beyond the picture, so that the network's own zeros there stay out of sight.
+            edge = self._halo
+            padded = np.pad(alpha, ((edge, edge), (edge, edge), (0, 0)), mode="edge")
+            edge *= self.scale
+            drawn = self._enlarged(padded, progress, clip=True)[edge:-edge, edge:-edge]
+            uneven = ~even.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+            result[uneven] = drawn[uneven]
+        return result
 
-    def _steps(self, plane: Image) -> int:
-        height, width, _ = plane.shape
+    def _steps(self, width: int, height: int) -> int:
         return len(self._plan(width, height, self._window(width, height)))
 
     @property
@@ -210,9 +271,20 @@ class Upscaler:
         radius = self.model.spec.receptive_radius
         return INEXACT_HALO if radius is None else radius
 
-    def _enlarge(self, plane: Image, progress: Progress | None, *, clip: bool) -> Image:
-        """Enlarge [h, w, 1 or 3], in smaller windows as long as memory runs out."""
-        height, width, _ = plane.shape
+    def _enlarged(self, image: Image, progress: Progress | None, *, clip: bool) -> Image:
+        """Return [h, w, 1 or 3] enlarged."""
+        height, width, channels = image.shape
+        result = np.empty((height * self.scale, width * self.scale, channels), dtype=image.dtype)
+        if image.dtype == np.uint8:
+            self._enlarge(BytePicture(image=image, out=result), progress)
+        else:
+            parts, out = tuple(np.moveaxis(image, 2, 0)), tuple(np.moveaxis(result, 2, 0))
+            self._enlarge(FloatPicture(planes=parts, out=out, clip=clip), progress)
+        return result
+
+    def _enlarge(self, picture: Picture, progress: Progress | None, *, often: bool = False) -> None:
+        """Enlarge a picture, in smaller windows as long as memory runs out."""
+        width, height = picture.size
         window = self._window(width, height)
         if self._tile == "auto" and self.model.spec.receptive_radius is None and window != (width, height):
             _LOG.warning(
@@ -222,15 +294,18 @@ class Upscaler:
         while True:
             plan = self._plan(width, height, window)
             try:
-                return self._run(plane, plan, progress, clip=clip)
+                self._run(picture, plan, progress, often=often)
             except MemoryError:  # the runtime's, or numpy's around it
                 smaller = (max(plan.window[0] // 2, 4 * self._halo), max(plan.window[1] // 2, 4 * self._halo))
                 if self._tile == "off" or smaller == window or len(self._plan(width, height, smaller)) <= len(plan):
                     raise
                 _LOG.warning("out of memory with windows of %dx%d, trying %dx%d", *plan.window, *smaller)
                 window = smaller
-            with self._lock:
-                self._sessions.clear()  # runtimes hold on to what they had before they failed
+            else:
+                return
+            self._sessions.forget()
+            if self._memory:
+                self._memory.forget()
 
     def _plan(self, width: int, height: int, window: tuple[int, int]) -> tiling.TilePlan:
         multiple = self.model.spec.size_multiple
@@ -252,32 +327,33 @@ class Upscaler:
         return tiling.choose_window(
             (width, height),
             halo=self._halo,
-            streams=self._streams,
-            largest_area=min(allowed, (_LARGE_ENOUGH * self._halo) ** 2),
+            streams=self._streams_of_picture,
+            largest_area=min(allowed, _REUSE_AREA if self._memory else (_LARGE_ENOUGH * self._halo) ** 2),
             multiple=spec.size_multiple,
         )
 
-    def _run(self, plane: Image, plan: tiling.TilePlan, progress: Progress | None, *, clip: bool) -> Image:
-        scale = self.scale
-        result = np.empty((plane.shape[0] * scale, plane.shape[1] * scale, plane.shape[2]), dtype=plane.dtype)
-        session = self._session(self._network(plane, plan))
-        in_bytes = plane.dtype == np.uint8
+    def _run(self, picture: Picture, plan: tiling.TilePlan, progress: Progress | None, *, often: bool) -> None:
+        network = self._network(picture, plan, often=often)
+        session = self._sessions.get(network)
+        remembered = self._memory.of(network, plan) if self._memory else None
 
         def enlarge_tile(tile: tiling.Tile) -> None:
-            rows, columns = tile.rows, tile.columns
-            source = plane[rows.start : rows.end, columns.start : columns.end]
-            enlarged = session.run(source[None]) if in_bytes else _run_float(session, source)
-            core = enlarged[0][
-                (rows.core_start - rows.start) * scale : (rows.core_end - rows.start) * scale,
-                (columns.core_start - columns.start) * scale : (columns.core_end - columns.start) * scale,
-            ]
-            result[
-                rows.core_start * scale : rows.core_end * scale,
-                columns.core_start * scale : columns.core_end * scale,
-            ] = core if in_bytes else _from_float(core, plane.dtype, clip=clip)
+            batch = picture.batch(tile)
+            core = remembered.find(tile, batch) if remembered else None
+            if core is not None:
+                picture.write(tile, core)
+                with self._lock:
+                    self._reused += 1
+                return
+            with session.lend(batch) as output:
+                core = picture.core(tile, output)
+                picture.write(tile, core)
+                if remembered:
+                    remembered.keep(tile, batch, core)
+            with self._lock:
+                self._computed += 1
 
-        with self._lock:
-            self._refuse_if_closed()
+        with self._sessions.kept_open():
             pending = {self._pool.submit(enlarge_tile, tile) for tile in plan}
         try:
             while pending:
@@ -291,39 +367,24 @@ class Upscaler:
             for future in pending:
                 future.cancel()
             wait(pending)
-        return result
 
-    def _network(self, plane: Image, plan: tiling.TilePlan) -> Network:
-        """Return what to run: for exactly this window if enough pixels of that size went by to pay for compiling it."""
-        window = plan.window
-        with self._lock:
-            pixels = self._pixels_of_size.get(window, 0) + len(plan) * window[0] * window[1]
-            self._pixels_of_size[window] = pixels
-        same = all(span.end - span.start == window[0] for span in plan.columns)
-        same = same and all(span.end - span.start == window[1] for span in plan.rows)
-        return Network(
-            model=self.model,
-            fused=self._fused,
-            io="uint8" if plane.dtype == np.uint8 else "float32",
-            grey=plane.shape[2] == 1,
-            size=window if same and pixels >= _PIXELS_WORTH_COMPILING else None,
-        )
+    def _network(self, picture: Picture, plan: tiling.TilePlan, *, often: bool) -> Network:
+        """Return what to run: for exactly this window if it comes ``often`` enough to pay for compiling it."""
+        network = picture.network(Network(model=self.model, fused=self._fused))
+        often = self._sessions.pays_to_compile(plan.window, len(plan)) or often
+        return replace(network, size=plan.window) if often and plan.is_even else network
 
-    def _session(self, network: Network) -> Session:
-        with self._lock:
-            self._refuse_if_closed()
-            session = self._sessions.pop(network, None)
-            if session is None:
-                session = self._backend.open(network, self._settings)
-            self._sessions[network] = session  # the newest last
-            while len(self._sessions) > _SESSIONS_KEPT:
-                self._sessions.pop(next(iter(self._sessions)))  # whoever still runs it keeps it alive
-            return session
 
-    def _refuse_if_closed(self) -> None:
-        if self._closed:
-            msg = "this upscaler was closed"
-            raise BackendUnavailableError(msg, hint="open a new Upscaler")
+@contextmanager
+def _named_memory_errors(image: Image, scale: int) -> Iterator[None]:
+    """Turn numpy's errors for what stands outside the runtime into ours."""
+    try:
+        yield
+    except OutOfMemoryError:
+        raise
+    except MemoryError as error:
+        msg = f"there is not enough memory to enlarge a picture of shape {image.shape} by {scale}"
+        raise OutOfMemoryError(msg, hint="close other programs, or cut the picture into parts") from error
 
 
 def _part(progress: Progress | None, before: int, after: int) -> Progress | None:
@@ -331,40 +392,5 @@ def _part(progress: Progress | None, before: int, after: int) -> Progress | None
     return None if progress is None else lambda done, total: progress(before + done, before + total + after)
 
 
-def _run_float(session: Session, source: Image) -> npt.NDArray[np.float32]:
-    """Run [h, w, c] of any type but uint8 and return [1, H, W, c] of 0..1."""
-    values = source.astype(np.float32)
-    if source.dtype == np.uint16:
-        values /= np.float32(65535)
-    output = session.run(np.ascontiguousarray(values.transpose(2, 0, 1)[None]))
-    if not np.isfinite(output).all():
-        msg = "the network made values that are not numbers"
-        raise InferenceError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")
-    return np.asarray(output.transpose(0, 2, 3, 1), dtype=np.float32)
-
-
-def _from_float(values: npt.NDArray[np.float32], dtype: np.dtype[Any], *, clip: bool) -> Image:
-    if clip or dtype == np.uint16:
-        values = np.clip(values, 0, 1)
-    return np.rint(values * 65535).astype(dtype) if dtype == np.uint16 else values.astype(dtype)
-
-
 def _enlarged_shape(image: Image, scale: int) -> tuple[int, ...]:
     return image.shape[0] * scale, image.shape[1] * scale, *image.shape[2:]
-
-
-def _checked_tile(tile: TileSize) -> TileSize:
-    sizes = (tile, tile) if isinstance(tile, int) else tile
-    if isinstance(sizes, tuple):
-        if len(sizes) == 2 and all(isinstance(size, int) and size > 0 for size in sizes):  # noqa: PLR2004 - width, height
-            return sizes
-    elif isinstance(sizes, str) and sizes in {"auto", "off"}:
-        return sizes
-    msg = f"tile {tile!r} is not a size"
-    raise InputError(msg, hint='give "auto", "off", a number of pixels or (width, height)')
-
-
-def _usable_cores() -> int:
-    """Return the physical cores that this process may use."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(min(usable, psutil.cpu_count(logical=False) or usable), 1)

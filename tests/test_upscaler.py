@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paragon_core import upscaler as upscaler_module
-from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core import sessions
+from paragon_core.backends import BACKENDS, Network, RunSettings, Session
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.errors import BackendUnavailableError, InferenceError, InputError, OutOfMemoryError
 from paragon_core.model import load
@@ -363,7 +363,7 @@ class Watched(OnnxRuntimeBackend):
         return session
 
 
-class WatchedSession:
+class WatchedSession(Session):
     def __init__(self, backend: Watched, session: Any, *, as_bytes: bool) -> None:  # noqa: ANN401  (any session)
         self.backend = backend
         self.session = session
@@ -417,7 +417,7 @@ def test_a_session_is_opened_once_for_each_kind_of_picture(watch: Callable[..., 
 def test_a_size_that_comes_often_gets_a_session_of_its_own(
     watch: Callable[..., tuple[Watched, Upscaler]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upscaler_module, "_PIXELS_WORTH_COMPILING", 1000)
+    monkeypatch.setattr(sessions, "_PIXELS_WORTH_COMPILING", 1000)
     backend, upscaler = watch()
     image = picture(16, 20, 3)
     results = [upscaler(image) for _ in range(6)]
@@ -436,7 +436,7 @@ def test_windows_of_unequal_size_share_the_session_of_any_size(
     watch: Callable[..., tuple[Watched, Upscaler]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attention's windows start at multiples of its own, so the last one may be shorter."""
-    monkeypatch.setattr(upscaler_module, "_PIXELS_WORTH_COMPILING", 0)
+    monkeypatch.setattr(sessions, "_PIXELS_WORTH_COMPILING", 0)
     backend, upscaler = watch(model=random_model(spec("photo")), tile=76)
     _, calls = totals(upscaler, picture(101, 90, 3))
     assert calls[-1][1] > 1

@@ -6,10 +6,13 @@ streams, fallback and numerics sit above this seam and are the same for all.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from paragon_core.model import Model
@@ -47,6 +50,8 @@ class Network:
     """float32: NCHW of 0..1, not clipped; uint8: NHWC of 0..255, rounded and clipped (see `onnx_graph.build`)."""
     grey: bool = False
     """One channel instead of three."""
+    separate_detail: bool = False
+    """Twice the channels in: the base path sees the first half, the detail path the second (float32 only)."""
     size: tuple[int, int] | None = None
     """(width, height) for a session of one size, None for any size; the batch is 1 in the former."""
 
@@ -79,6 +84,11 @@ class Session(Protocol):
 
         """
         ...
+
+    @contextmanager
+    def lend(self, batch: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+        """Run a batch and lend the output until the block ends: as `run`, for who copies it elsewhere anyway."""
+        yield self.run(batch)
 
     def close(self) -> None:
         """Release the runtime's memory; the session cannot run afterwards."""

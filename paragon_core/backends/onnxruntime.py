@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paragon_core import onnx_graph
-from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings
+from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
 from paragon_core.backends.failures import failure
 from paragon_core.errors import BackendUnavailableError
 
@@ -23,7 +23,7 @@ _CUDA_HINT: Final = "pip uninstall onnxruntime; pip install 'onnxruntime-gpu[cud
 _NOT_EVEN_ERRORS: Final = 4  # they are raised, and told by us
 
 
-class OnnxRuntimeSession:
+class OnnxRuntimeSession(Session):
     """A network in ONNX Runtime; concurrent calls each run on their caller's thread, and on others if so asked."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
@@ -90,6 +90,7 @@ class OnnxRuntimeBackend:
             io=network.io,
             size=network.size,
             grey=network.grey,
+            separate_detail=network.separate_detail,
             merge_base=False,
         )
         options = runtime.SessionOptions()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import queue
-from typing import Any, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from paragon_core import onnx_graph
-from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings
+from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
 from paragon_core.backends.failures import failure
 from paragon_core.errors import BackendUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NAME: Final = "openvino"
 
@@ -21,7 +25,7 @@ _HINTS: Final[dict[Precision, str]] = {"fp32": "f32", "fp16": "f16", "bf16": "bf
 _CAPABILITIES: Final[dict[Precision, str]] = {"fp16": "FP16", "bf16": "BF16"}
 
 
-class OpenVinoSession:
+class OpenVinoSession(Session):
     """A network in OpenVINO: one infer request a stream, handed out to whoever runs."""
 
     def __init__(self, compiled: Any, streams: int) -> None:  # noqa: ANN401 - the module is imported late
@@ -32,17 +36,25 @@ class OpenVinoSession:
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run one batch; see `Session.run`."""
+        with self.lend(batch) as output:
+            return output.copy()  # the next run reuses the request's memory
+
+    @contextmanager
+    def lend(self, batch: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+        """Run one batch and lend the request's own memory; see `Session.lend`."""
         if not self._open:
             msg = "the session was closed"
             raise BackendUnavailableError(msg, hint="open a new Upscaler")
         request = self._requests.get()
         try:
-            # Not infer(): where memory runs out it returns as if all were well, with the result of the call before.
-            request.start_async([np.ascontiguousarray(batch)], share_inputs=True)
-            request.wait()
-            return np.array(request.get_output_tensor(0).data)  # a copy: the next run reuses the request's memory
-        except Exception as error:  # the runtime raises RuntimeError for everything
-            raise failure(NAME, error) from error
+            try:
+                # Not infer(): where memory runs out it returns as if all were well, with the result of the call before.
+                request.start_async([np.ascontiguousarray(batch)], share_inputs=True)
+                request.wait()
+                output = np.asarray(request.get_output_tensor(0).data)
+            except Exception as error:  # the runtime raises RuntimeError for everything
+                raise failure(NAME, error) from error
+            yield output
         finally:
             self._requests.put(request)
 
@@ -92,7 +104,13 @@ class OpenVinoBackend:
             msg = f"this processor has no {settings.precision} instructions for OpenVINO"
             raise BackendUnavailableError(msg, hint="use precision fp32 or auto")
         graph = onnx_graph.build(
-            network.model, fused=network.fused, io=network.io, size=network.size, grey=network.grey, merge_base=True
+            network.model,
+            fused=network.fused,
+            io=network.io,
+            size=network.size,
+            grey=network.grey,
+            separate_detail=network.separate_detail,
+            merge_base=True,
         )
         options = {
             "INFERENCE_PRECISION_HINT": _HINTS[settings.precision],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings
+from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
 from paragon_core.backends.failures import failure
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
 from paragon_core.fuse import for_grey, fuse_arrays
@@ -33,7 +33,7 @@ _INSTRUCTIONS: Final[dict[Precision, tuple[str, ...]]] = {
 }
 
 
-class TorchSession:
+class TorchSession(Session):
     """A network in torch."""
 
     def __init__(self, network: Network, settings: RunSettings, device: torch.device) -> None:
@@ -47,6 +47,7 @@ class TorchSession:
         self._module: torch.nn.Module | None = _module(network, dtype, device)
         self._image_dtype = torch.float32 if network.fused else dtype
         self._averages_grey = network.grey and not network.fused
+        self._separate_detail = network.separate_detail
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run one batch; see `Session.run`."""
@@ -83,9 +84,11 @@ class TorchSession:
         if self._as_bytes:
             image = image.permute(0, 3, 1, 2).to(torch.float32) / _LEVELS
         image = image.to(self._image_dtype)
+        parts = image.chunk(2, dim=1) if self._separate_detail else (image,)
         if self._averages_grey:
-            image = image.expand(-1, 3, -1, -1)
-        output: torch.Tensor = module(image).to(torch.float32)
+            parts = tuple(part.expand(-1, 3, -1, -1) for part in parts)
+        detail = parts[1] if self._separate_detail else None
+        output: torch.Tensor = module(parts[0], detail_input=detail).to(torch.float32)
         if self._averages_grey:
             output = output.mean(1, keepdim=True)
         if self._as_bytes:
@@ -166,7 +169,7 @@ class TorchBackend:
             session = TorchSession(network, settings, device)
         except Exception as error:
             raise failure(NAME, error) from error
-        side, channels = _TRIAL_SIDE, 1 if network.grey else 3
+        side, channels = _TRIAL_SIDE, (1 if network.grey else 3) * (1 + network.separate_detail)
         shape = (1, side, side, channels) if network.io == "uint8" else (1, channels, side, side)
         try:
             session.run(np.zeros(shape, dtype=network.io))

@@ -119,6 +119,7 @@ class ParagonSR2(nn.Module):
         prev_feat: Tensor | None = None,
         feature_tap: bool = False,  # noqa: FBT001, FBT002  (torch.onnx passes every argument by position)
         blend: float | Tensor = 0.2,
+        detail_input: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Enlarge ``x`` [B, 3, H, W] to [B, 3, sH, sW].
 
@@ -127,9 +128,10 @@ class ParagonSR2(nn.Module):
             prev_feat: features [B, C, H, W] of the frame before, for video (spec §4).
             feature_tap: also return the blended features, the ``prev_feat`` of the next frame.
             blend: share of ``prev_feat`` in the features; a scalar tensor becomes an input of an exported graph.
+            detail_input: what conv_in sees instead of ``x``, of the same shape (see `temporal`).
 
         """
-        features = self.conv_in(x)
+        features = self.conv_in(x if detail_input is None else detail_input)
         if prev_feat is not None:
             features = (1 - blend) * features + blend * prev_feat
         detail = features

@@ -33,6 +33,7 @@ def build(
     io: Io = "float32",
     size: tuple[int, int] | None = None,
     grey: bool = False,
+    separate_detail: bool = False,
     merge_base: bool = True,
     exact_border: bool = True,
 ) -> onnx.ModelProto:
@@ -46,6 +47,8 @@ def build(
             ``uint8``: [batch, height, width, channels] of 0..255, rounded half to even and clipped in the graph.
         size: (width, height) for a graph of one size, None for any size; the batch is 1 in the former.
         grey: one channel instead of three (see `fuse.for_grey`).
+        separate_detail: the input has twice as many channels: the first half is what the base path sees, the second
+            what the detail path sees (see `temporal`). Floats only.
         merge_base: whether the base path shares the tail's convolution (fused only; same pixels): faster in OpenVINO,
             slower in ONNX Runtime.
         exact_border: False leaves the outermost ring of output pixels wrong (fused only; to measure its cost).
@@ -57,21 +60,27 @@ def build(
     if size is not None and min(size) < 1:
         msg = f"size {size[0]}x{size[1]} is empty"
         raise InputError(msg, hint="give width and height of the input in pixels")
+    if separate_detail and io == "uint8":
+        msg = "there is no separate input of the detail path in bytes"
+        raise InputError(msg, hint="use float32 or float16")
     arrays: Arrays = model.arrays
     if grey:
         arrays = for_grey(arrays)
     if io == "uint8":
         arrays = for_bytes(arrays)
     graph = Graph(precision)
-    image = _read(graph, io)
+    image = detail = _read(graph, io)
+    if separate_detail:
+        image, detail = graph.nodes_out("Split", image, outputs=2, axis=1, num_outputs=2)
     if fused:
         weights = fuse_arrays(model.spec, arrays)
-        result = fused_form.write(graph, image, weights, merge_base=merge_base, exact_border=exact_border)
+        result = fused_form.write(graph, image, detail, weights, merge_base=merge_base, exact_border=exact_border)
     else:
-        result = plain_form.write(graph, image, model.spec, arrays)
+        result = plain_form.write(graph, image, detail, model.spec, arrays)
     _write(graph, result, io)
+    form = {"form": "fused" if fused else "plain", "precision": precision, "io": io}
     channels = 1 if grey else 3
-    return _finish(model, graph, io=io, size=size, channels=channels, form="fused" if fused else "plain")
+    return _finish(model, graph, form, size=size, channels=(channels * (1 + separate_detail), channels))
 
 
 def _read(graph: Graph, io: Io) -> str:
@@ -92,7 +101,12 @@ def _write(graph: Graph, value: str, io: Io) -> None:
 
 
 def _finish(
-    model: Model, graph: Graph, *, io: Io, size: tuple[int, int] | None, channels: int, form: str
+    model: Model,
+    graph: Graph,
+    form: dict[str, str],
+    *,
+    size: tuple[int, int] | None,
+    channels: tuple[int, int],
 ) -> onnx.ModelProto:
     scale = model.spec.scale
     inputs: list[int | str] = ["batch", "height", "width"]
@@ -100,15 +114,15 @@ def _finish(
     if size is not None:
         width, height = size
         inputs, outputs = [1, height, width], [1, scale * height, scale * width]
-    place = 3 if io == "uint8" else 1
-    inputs.insert(place, channels)
-    outputs.insert(place, channels)
+    place = 3 if form["io"] == "uint8" else 1
+    inputs.insert(place, channels[0])
+    outputs.insert(place, channels[1])
     proto = helper.make_model(
         helper.make_graph(
             graph.nodes,
-            f"{model.name}_{form}",
-            [helper.make_tensor_value_info(INPUT, _IO_TYPES[io], inputs)],
-            [helper.make_tensor_value_info(OUTPUT, _IO_TYPES[io], outputs)],
+            f"{model.name}_{form['form']}",
+            [helper.make_tensor_value_info(INPUT, _IO_TYPES[form["io"]], inputs)],
+            [helper.make_tensor_value_info(OUTPUT, _IO_TYPES[form["io"]], outputs)],
             graph.initializers,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -116,7 +130,7 @@ def _finish(
         producer_name="paragon",
         producer_version=paragon_core.__version__,
     )
-    helper.set_model_props(proto, provenance(model) | {"form": form, "precision": graph.precision, "io": io})
+    helper.set_model_props(proto, provenance(model) | form)
     return proto
 
 

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 def write(
-    graph: Graph, image: str, weights: FusedWeights, *, merge_base: bool = True, exact_border: bool = True
+    graph: Graph, image: str, detail: str, weights: FusedWeights, *, merge_base: bool = True, exact_border: bool = True
 ) -> str:
     """Append the fused network to ``graph`` and return the name of its NCHW output.
 
-    ``merge_base`` runs the base path as extra input channels of the tail's convolution, else as a convolution of its
-    own that is added. ``exact_border=False`` leaves the outermost ring of output pixels wrong; it exists to measure
-    what the ring costs.
+    ``image`` goes to the base path, ``detail`` to the detail path; as a rule they are one. ``merge_base`` runs the base
+    path as extra input channels of the tail's convolution, else as a convolution of its own that is added.
+    ``exact_border=False`` leaves the outermost ring of output pixels wrong; it exists to measure what the ring costs.
     """
-    features = graph.convolution(image, weights.conv_in, "conv_in")
+    features = graph.convolution(detail, weights.conv_in, "conv_in")
     for index, block in enumerate(weights.blocks):
         features = _block(graph, features, block, f"block.{index}")
     features = graph.convolution(features, weights.conv_mid, "conv_mid")

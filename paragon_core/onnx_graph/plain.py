@@ -53,10 +53,13 @@ class _Layers:
         return self.graph.node("Mul", value, self.weight(f"{name}.gamma"))
 
 
-def write(graph: Graph, image: str, spec: ModelSpec, arrays: Arrays) -> str:
-    """Append the plain network to ``graph`` and return the name of its NCHW output."""
+def write(graph: Graph, image: str, detail: str, spec: ModelSpec, arrays: Arrays) -> str:
+    """Append the plain network to ``graph`` and return the name of its NCHW output.
+
+    ``image`` goes to the base path, ``detail`` to the detail path; as a rule they are one.
+    """
     layers = _Layers(graph, arrays)
-    features = layers.convolution(image, "conv_in", padding=1)
+    features = layers.convolution(detail, "conv_in", padding=1)
     block = {"realtime": _nano, "stream": _stream, "photo": _photo, "pro": _pro}[spec.variant]
     for group in range(spec.groups):
         before = features

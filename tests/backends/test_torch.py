@@ -214,7 +214,7 @@ def test_out_of_memory_is_told_apart(model: Model) -> None:
 
 
 class _Greedy(torch.nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, **_: Any) -> torch.Tensor:
         return torch.empty(2**50, dtype=x.dtype)
 
 

@@ -1,0 +1,151 @@
+"""What passes between a picture and a session, window by window, without a copy in between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from paragon_core.errors import InferenceError
+
+if TYPE_CHECKING:
+    from paragon_core.backends import Network
+    from paragon_core.tiling import Span, Tile
+
+Array = npt.NDArray[Any]
+
+
+class Picture(Protocol):
+    """A picture and the place for its enlargement."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        ...
+
+    def network(self, network: Network) -> Network:
+        """Return the network in the form that takes this picture, for any size."""
+        ...
+
+    def batch(self, tile: Tile) -> Array:
+        """Return what a session takes for a window; it may share the picture's memory."""
+        ...
+
+    def core(self, tile: Tile, output: Array) -> Array:
+        """Return the part of a session's output that the window is responsible for, without copying it.
+
+        Raises:
+            InferenceError: it contains values that are not numbers.
+
+        """
+        ...
+
+    def write(self, tile: Tile, core: Array) -> None:
+        """Put a core in its place."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FloatPicture:
+    """A picture that goes through the network as float32, in planes."""
+
+    planes: tuple[Array, ...]
+    """1 or 3 planes [h, w] of float16, float32 or uint16, of any strides."""
+    out: tuple[Array, ...]
+    """As many planes [sh, sw] of the same type."""
+    clip: bool
+    """Whether results are clipped to 0..1; uint16 always is."""
+    detail: tuple[Array, ...] = ()
+    """What the detail path sees instead, where it is not ``planes``."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        height, width = self.planes[0].shape
+        return width, height
+
+    def network(self, network: Network) -> Network:
+        """Return the network in floats."""
+        return replace(network, io="float32", grey=len(self.planes) == 1, separate_detail=bool(self.detail))
+
+    def batch(self, tile: Tile) -> Array:
+        """Return [1, planes and those of the detail path, height, width] of 0..1."""
+        rows, columns = _read(tile.rows), _read(tile.columns)
+        sources = [plane[rows, columns] for plane in (*self.planes, *self.detail)]
+        batch = np.empty((1, len(sources), *sources[0].shape), dtype=np.float32)
+        for channel, source in enumerate(sources):
+            batch[0, channel] = source
+        if sources[0].dtype == np.uint16:
+            batch /= np.float32(65535)
+        return batch
+
+    def core(self, tile: Tile, output: Array) -> Array:
+        """Return [planes, height, width]."""
+        if not np.isfinite(output).all():
+            msg = "the network made values that are not numbers"
+            raise InferenceError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")
+        scale = self.out[0].shape[0] // self.planes[0].shape[0]
+        core: Array = output[0][:, _inside(tile.rows, scale), _inside(tile.columns, scale)]
+        return core
+
+    def write(self, tile: Tile, core: Array) -> None:
+        """Clip, convert and copy, plane by plane."""
+        scale = self.out[0].shape[0] // self.planes[0].shape[0]
+        for values, plane in zip(core, self.out, strict=True):
+            target = plane[_written(tile.rows, scale), _written(tile.columns, scale)]
+            if plane.dtype == np.uint16:
+                target[...] = np.rint(np.clip(values, 0, 1) * 65535)
+            elif self.clip:
+                np.clip(values, 0, 1, out=target, casting="same_kind")
+            else:
+                target[...] = values
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BytePicture:
+    """A picture of bytes, which the graph itself converts, rounds and clips."""
+
+    image: Array
+    """[h, w, 1 or 3] of uint8."""
+    out: Array
+    """[sh, sw, 1 or 3] of uint8."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.image.shape[1], self.image.shape[0]
+
+    def network(self, network: Network) -> Network:
+        """Return the network in bytes."""
+        return replace(network, io="uint8", grey=self.image.shape[2] == 1)
+
+    def batch(self, tile: Tile) -> Array:
+        """Return [1, height, width, channels]."""
+        return self.image[None, _read(tile.rows), _read(tile.columns)]
+
+    def core(self, tile: Tile, output: Array) -> Array:
+        """Return [height, width, channels]."""
+        scale = self.out.shape[0] // self.image.shape[0]
+        return output[0, _inside(tile.rows, scale), _inside(tile.columns, scale)]
+
+    def write(self, tile: Tile, core: Array) -> None:
+        """Copy."""
+        scale = self.out.shape[0] // self.image.shape[0]
+        self.out[_written(tile.rows, scale), _written(tile.columns, scale)] = core
+
+
+def _read(span: Span) -> slice:
+    """Return what a window reads along one axis of the picture."""
+    return slice(span.start, span.end)
+
+
+def _inside(span: Span, scale: int) -> slice:
+    """Return what a window is responsible for along one axis of its output."""
+    return slice((span.core_start - span.start) * scale, (span.core_end - span.start) * scale)
+
+
+def _written(span: Span, scale: int) -> slice:
+    """Return what a window is responsible for along one axis of the result."""
+    return slice(span.core_start * scale, span.core_end * scale)
