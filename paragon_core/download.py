@@ -57,8 +57,8 @@ def download(
 
     What has arrived grows in a file beside it, ending in ``.part``. That one stays when the connection is cut or the
     process is stopped, and the next call goes on from there. If the digest is wrong, it is removed, and if some of it
-    was from an earlier call, all is fetched once more. Other downloads into the same folder are waited for; a hidden file for
-    that remains in it.
+    was from an earlier call, all is fetched once more. Other downloads into the same folder are waited for; a hidden
+    file for that remains there.
 
     The proxies of the environment are used (``HTTPS_PROXY``, ``HTTP_PROXY``, ``NO_PROXY``). Never more than ``size``
     bytes are taken.

@@ -6,7 +6,6 @@ import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
 
 from paragon_core.cli import arguments as options
 from paragon_core.cli.console import Console, bar, duration
@@ -81,6 +80,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _address(release: OfficialRelease, source: str | None) -> str:
     """Return the address of a release's file."""
+    from urllib.parse import quote, urlsplit  # noqa: PLC0415 - as above
+
     base = source or os.environ.get(VARIABLE, "")
     if not base:
         msg = "it is not known where to download from: Paragon has no server of its own"
