@@ -25,6 +25,10 @@ PRESETS: tuple[Preset, ...] = get_args(Preset)
 #: Highest constant rate factor of x264 at 8 bits; 0 would be lossless, in a profile that not every decoder knows.
 HIGHEST_CRF = 51
 
+#: With its macroblock tree and B frames x264 (165) makes other bytes each time on a processor with AVX-512: it differs
+#: with what happened to lie in memory, and no longer with `asm=AVX2`, which other processors do not have.
+_REPEATABLE = "mbtree=0"
+
 #: Code of BT.709 for primaries, transfer and matrix, and of the studio range in FFmpeg (ITU-T H.273, tables 2 to 4).
 _BT709 = 1
 _STUDIO_RANGE = 1
@@ -39,8 +43,8 @@ _BLACK, _NEUTRAL = 16, 128
 def compress(frames: Sequence[Pixels], *, crf: float, preset: Preset = "medium") -> list[Pixels]:
     """Encode a clip with x264 and decode it again.
 
-    Frames refer to one another (P and B), so what is static gets better and what moves carries old errors along. One
-    thread and no rate control: the same clip always gives the same bytes.
+    Frames refer to one another (P and B), so what is static gets better and what moves carries old errors along. The
+    same clip always gives the same pixels.
 
     Args:
         frames: of one size, HxWx3, RGB; odd sides are continued by a pixel while they are encoded.
@@ -136,7 +140,7 @@ def _encode(clip: Sequence[Pixels], *, crf: float, preset: Preset) -> list[Any]:
     encoder.pix_fmt = "yuv420p"
     encoder.framerate = 24
     encoder.thread_count = 1
-    encoder.options = {"crf": str(crf), "preset": preset}
+    encoder.options = {"crf": str(crf), "preset": preset, "x264-params": _REPEATABLE}
     encoder.color_range = _STUDIO_RANGE
     encoder.color_primaries = encoder.color_trc = encoder.colorspace = _BT709
     packets: list[Any] = []
