@@ -74,7 +74,7 @@ def ms_ssim_loss(predicted: Tensor, wanted: Tensor) -> Tensor:
         msg = f"MS-SSIM needs torchmetrics ({error})"
         raise BackendUnavailableError(msg, hint="pip install torchmetrics, or ms_ssim_weight = 0") from error
     shares = ms_ssim_shares(min(wanted.shape[2:]))
-    similarity = ms_ssim(predicted, wanted, kernel_size=_WINDOW, data_range=(0.0, 1.0), betas=shares)
+    similarity = ms_ssim(predicted.clamp(0, 1), wanted, kernel_size=_WINDOW, data_range=1.0, betas=shares)
     assert isinstance(similarity, torch.Tensor)  # noqa: S101  (a tuple only when more is asked for)
     return 1 - similarity
 

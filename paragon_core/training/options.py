@@ -68,6 +68,9 @@ class TrainingOptions:
     """Weight in the absolute and Charbonnier errors of what is within two low-resolution pixels of a patch's edge. The
     network has to learn what to do at the edge of a picture, but a patch has far more of it than a picture. MS-SSIM
     compares windows, not pixels, and sees the edge like the rest."""
+    layer_scale: float = 1e-5
+    """What the factors in front of the residuals of photo, pro and revision v11 start at. Upstream's 1e-5 lets nothing
+    through at first."""
     bfloat16: bool = True
     """Whether the passes run in bfloat16; weights, their average and the loss stay in float32."""
     attention: Attention = "sdpa"
@@ -94,7 +97,7 @@ class TrainingOptions:
             if not 0 <= getattr(self, name) <= 1:
                 msg = f"{name} must lie in 0..1, not {getattr(self, name)}"
                 raise InputError(msg)
-        for name in ("learning_rate", "charbonnier_epsilon"):
+        for name in ("learning_rate", "charbonnier_epsilon", "layer_scale"):
             if not 0 < getattr(self, name) < math.inf:
                 msg = f"{name} must be a positive number, not {getattr(self, name)}"
                 raise InputError(msg)

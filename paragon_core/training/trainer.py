@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from paragon_core.errors import InputError
 from paragon_core.network.attention import require_flex
+from paragon_core.network.blocks import LayerScale
 from paragon_core.training.average import MovingAverage
 from paragon_core.training.collapsed import CollapsedNetwork, base_kernel
 from paragon_core.training.losses import luma_weighted_charbonnier, luma_weighted_l1, ms_ssim_loss
@@ -75,7 +76,9 @@ class Trainer:
             require_flex(device, torch.bfloat16 if options.bfloat16 else torch.float32)
         if options.ms_ssim_weight:
             ms_ssim_loss(*torch.zeros(2, 1, 3, side, side))  # says now what would stop the first step
-        self.network = CollapsedNetwork(spec, attention=options.attention, checkpointing=options.checkpointing)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(options.seed)  # for the weights that the start below leaves as torch draws them
+            self.network = CollapsedNetwork(spec, attention=options.attention, checkpointing=options.checkpointing)
         if start_from is None:
             self._start()
         else:
@@ -89,21 +92,10 @@ class Trainer:
 
     def advance(self) -> float:
         """Do one step and return its loss, for pixels in 0..1."""
-        patches = self.source.draw(self._draws)
-        low, wanted = whole_pair(patches, self._base)
-        for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(self.options, self.step)
-        self._optimiser.zero_grad()
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self.options.bfloat16):
-            detail = self.network(low)
-        loss = self._loss(low, detail.float(), wanted)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self.options.clip_norm:
-            length = nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
-            self.figures = {"length of the gradient": float(length)}
-        self._optimiser.step()
-        self.step += 1
-        self._average.update(self.step)
+        low, wanted = self._draw()
+        loss = self._loss(low, self._detail(low), wanted)
+        self._descend(loss)
+        self._finish_step()
         return float(loss.detach())
 
     def arrays(self) -> Arrays:
@@ -139,7 +131,21 @@ class Trainer:
         self._optimiser.load_state_dict(state["optimiser"])
         self._draws.bit_generator.state = json.loads(state["draws"])
 
+    def _draw(self) -> tuple[Tensor, Tensor]:
+        """Return the patches of a step, see `whole_pair`."""
+        return whole_pair(self.source.draw(self._draws), self._base)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self.options.bfloat16)
+
+    def _detail(self, low: Tensor) -> Tensor:
+        """Return the learned part of the output, float32."""
+        with self._autocast():
+            detail: Tensor = self.network(low)
+        return detail.float()
+
     def _loss(self, low: Tensor, detail: Tensor, wanted: Tensor) -> Tensor:
+        """Return the weighted sum of the losses, which is 0 where ``detail`` is what is ``wanted``."""
         options, error, loss = self.options, detail - wanted, torch.zeros((), device=self._device)
         if options.l1_weight:
             loss = loss + options.l1_weight * luma_weighted_l1(error * self._weight, luma_share=options.luma_share)
@@ -152,10 +158,28 @@ class Trainer:
             loss = loss + options.ms_ssim_weight * ms_ssim_loss(base + detail, base + wanted)
         return loss
 
+    def _descend(self, loss: Tensor) -> None:
+        """Move the weights to where ``loss`` is smaller."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = learning_rate(self.options, self.step)
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.options.clip_norm:
+            length = nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
+            self.figures["length of the gradient"] = float(length)
+        self._optimiser.step()
+
+    def _finish_step(self) -> None:
+        self.step += 1
+        self._average.update(self.step)
+
     def _start(self) -> None:
         generator = torch.Generator().manual_seed(self.options.seed)
         drawn = [self.source.draw(self._draws) for _ in range(_START_BATCHES)]
         base = base_kernel(self.spec.scale)
+        for module in self.network.modules():
+            if isinstance(module, LayerScale):
+                nn.init.constant_(module.gamma, self.options.layer_scale)
         batches = [interior_pair(patches, base) for patches in drawn]
         scale_from_data(self.network, torch.cat([low for low, _ in batches]), generator)
         solve_tail(self.network, batches)

@@ -32,3 +32,9 @@ def dead_leaves(side: int, seed: int) -> npt.NDArray[np.uint8]:
 def pictures() -> list[npt.NDArray[np.uint8]]:
     """Six pictures of 96x96 to train on; the last two are for validation."""
     return [dead_leaves(96, seed) for seed in range(6)]
+
+
+@pytest.fixture
+def one_thread() -> None:
+    """Let torch add up in one order: sums of several threads differ in the last bit."""
+    pytest.importorskip("torch").set_num_threads(1)

@@ -9,7 +9,7 @@ import pytest
 from paragon_core.errors import InputError
 from paragon_core.fuse import absorb_gain, collapse_tail
 from paragon_core.fused_weights import Convolution
-from paragon_core.spec import preset
+from paragon_core.spec import REVISIONS, preset
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -18,9 +18,27 @@ from paragon_core.network import ParagonSR2  # noqa: E402
 from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, cells, expand_tail, tail_reach  # noqa: E402
 
 if TYPE_CHECKING:
-    from paragon_core.spec import Variant
+    from torch import Tensor
+
+    from paragon_core.spec import ModelSpec, Variant
 
 REALTIME = replace(preset("realtime", 2, revision="v9"), upsampler_alpha=0.0)
+
+
+def specs(variant: Variant) -> list[ModelSpec]:
+    """Return each revision of a variant that can be trained, in few blocks."""
+    return [
+        replace(preset(variant, 2, revision=revision), upsampler_alpha=0.0, groups=1, blocks=2, window_size=4)
+        for revision in REVISIONS[variant]
+        if revision != "v6"
+    ]
+
+
+def name_of(spec: ModelSpec) -> str:
+    return f"{spec.variant}-{spec.revision}"
+
+
+SPECS = [spec for variant in REVISIONS for spec in specs(variant)]
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
@@ -48,11 +66,11 @@ def test_no_tail_reaches_further_than_said(scale: int) -> None:
     assert np.array_equal(collapsed != 0, np.broadcast_to(tail_reach(scale).numpy() != 0, collapsed.shape))
 
 
-@pytest.mark.parametrize("variant", ["realtime", "stream"])
+@pytest.mark.parametrize("variant", ["realtime", "stream", "photo", "pro"])
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_what_is_trained_is_what_the_written_network_makes(variant: Variant, scale: int) -> None:
     torch.manual_seed(scale)
-    spec = replace(preset(variant, scale), upsampler_alpha=0.0)
+    spec = replace(preset(variant, scale), upsampler_alpha=0.0, groups=2, blocks=2, window_size=4)
     network = CollapsedNetwork(spec)
     torch.nn.init.normal_(network.tail.weight, std=0.1)
     torch.nn.init.normal_(network.tail.bias)
@@ -89,10 +107,36 @@ def test_cells_are_pixels_of_the_picture_in_their_order() -> None:
     assert made[0, 2 * s * s + s + 2, 1, 2] == picture[0, 2, 2 * s + 2, 3 * s + 3]
 
 
-@pytest.mark.parametrize("variant", ["realtime", "stream"])
+@pytest.mark.parametrize("spec", SPECS, ids=name_of)
+def test_computing_blocks_again_changes_no_gradient_and_keeps_less(spec: ModelSpec) -> None:
+    networks = [CollapsedNetwork(spec, checkpointing=again) for again in (False, True)]
+    networks[1].load_state_dict(networks[0].state_dict())
+    x = torch.rand(2, 3, 16, 16)
+    kept = [0, 0]
+    for index, network in enumerate(networks):
+        torch.nn.init.constant_(network.tail.weight, 0.01)
+
+        def keep(tensor: Tensor, index: int = index) -> Tensor:
+            kept[index] += tensor.nbytes
+            return tensor
+
+        with (
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+            torch.autocast("cpu", dtype=torch.bfloat16),
+        ):
+            made = network(x)
+        made.square().mean().backward()
+    assert kept[1] < 0.6 * kept[0]
+    for (name, first), second in zip(networks[0].named_parameters(), networks[1].parameters(), strict=True):
+        assert first.grad is not None, name
+        assert second.grad is not None, name
+        assert torch.equal(first.grad, second.grad), name
+
+
+@pytest.mark.parametrize("variant", ["realtime", "stream", "photo", "pro"])
 def test_gradients_in_bfloat16_are_those_of_float32(variant: Variant) -> None:
     torch.manual_seed(0)
-    network = CollapsedNetwork(replace(preset(variant, 2, revision="v9"), upsampler_alpha=0.0))
+    network = CollapsedNetwork(specs(variant)[0])
     torch.nn.init.normal_(network.tail.weight, std=0.1)
     x = torch.rand(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
     wanted = torch.rand(2, 3, 64, 64)
@@ -120,3 +164,8 @@ def test_a_network_that_is_too_narrow_is_refused() -> None:
 def test_a_network_that_softens_is_refused() -> None:
     with pytest.raises(InputError, match="upsampler_alpha"):
         CollapsedNetwork(replace(REALTIME, upsampler_alpha=0.3))
+
+
+def test_revision_v6_is_refused() -> None:
+    with pytest.raises(InputError, match="v6"):
+        CollapsedNetwork(replace(REALTIME, revision="v6"))

@@ -56,7 +56,7 @@ def test_it_continues_from_its_state_bit_for_bit() -> None:
     assert torch.equal(*weights)
 
 
-@pytest.mark.parametrize("shape", [(), (7,), (4, 6), (8, 3, 3, 3), (8, 1, 3, 3)])
+@pytest.mark.parametrize("shape", [(), (7,), (4, 6), (1, 6, 4), (8, 3, 3, 3), (8, 1, 3, 3)])
 def test_every_shape_of_a_network_finds_its_target(shape: tuple[int, ...]) -> None:
     target = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     found = torch.zeros(shape, requires_grad=True)
@@ -67,3 +67,11 @@ def test_every_shape_of_a_network_finds_its_target(shape: tuple[int, ...]) -> No
         (found - target).square().sum().backward()
         optimiser.step()
     assert (found - target).abs().max() < 0.05
+
+
+def test_no_basis_is_wider_than_a_side_of_a_dictionary() -> None:
+    found = torch.zeros(1, 64, 16, requires_grad=True)
+    optimiser = Soap([found], lr=0.1)
+    (found - 1).square().sum().backward()
+    optimiser.step()
+    assert max(max(each.shape) for each in optimiser.state[found].values() if isinstance(each, torch.Tensor)) == 64

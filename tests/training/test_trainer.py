@@ -1,48 +1,30 @@
 from __future__ import annotations
 
-import json
-import os
-import signal
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from paragon_core.errors import InputError, UnreadableCheckpointError
-from paragon_core.model import load
+from paragon_core.errors import BackendUnavailableError, InputError
 from paragon_core.quality.evaluate import make_pair
 from paragon_core.spec import preset
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
-from paragon_core.training.data import PatchOptions, PatchSource  # noqa: E402
-from paragon_core.training.loop import train  # noqa: E402
-from paragon_core.training.options import TrainingOptions, learning_rate  # noqa: E402
-from paragon_core.training.trainer import Trainer  # noqa: E402
-from paragon_core.training.validation import Progress, validate  # noqa: E402
+from paragon_core.training.data import RIM, PatchOptions, PatchSource  # noqa: E402
+from paragon_core.training.options import TrainingOptions  # noqa: E402
+from paragon_core.training.trainer import Trainer, rim_weights  # noqa: E402
+from paragon_core.training.validation import validate  # noqa: E402
+from tests.training.short_runs import REALTIME, SHORT, trainer_on  # noqa: E402
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from paragon_core.spec import Revision, Variant
+    from paragon_core.training.options import Attention
+    from tests.training.short_runs import Pictures
 
-    import numpy.typing as npt
-
-    Pictures = list[npt.NDArray[np.uint8]]
-
-REALTIME = replace(preset("realtime", 2, revision="v9"), upsampler_alpha=0.0)
-SHORT = TrainingOptions(steps=40, validate_every=20)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    # Sums of several threads are added in any order, which costs the last bit.
-    torch.set_num_threads(1)
-
-
-def trainer_on(pictures: Pictures, options: TrainingOptions, **others: object) -> Trainer:
-    source = PatchSource([pictures[:4]], scale=2, options=PatchOptions(low_size=24, batch_size=4))
-    return Trainer(REALTIME, source, options, **others)  # type: ignore[arg-type]
+MS_SSIM = {"l1_weight": 0.0, "ms_ssim_weight": 1.0}
 
 
 def test_two_hundred_steps_improve_what_was_not_trained_on(pictures: Pictures) -> None:
@@ -65,40 +47,6 @@ def test_the_start_is_already_better_than_the_fixed_base(pictures: Pictures) -> 
     assert started.psnr_y > validate(arrays, REALTIME, sets)["unseen"].psnr_y + 2
 
 
-@pytest.mark.parametrize("bfloat16", [False, True])
-def test_an_interrupted_run_ends_with_the_same_bits(pictures: Pictures, tmp_path: Path, *, bfloat16: bool) -> None:
-    options = replace(SHORT, bfloat16=bfloat16)
-    straight = trainer_on(pictures, options)
-    train(straight, tmp_path / "straight", sets={}, report=ignore)
-    straight_on_disk = load(tmp_path / "straight/last.safetensors")
-
-    def press_ctrl_c(_: Progress) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt):
-        train(trainer_on(pictures, options), tmp_path / "broken", sets={}, report=press_ctrl_c)
-    resumed = trainer_on(pictures, options)
-    train(resumed, tmp_path / "broken", sets={}, report=ignore)
-    resumed_on_disk = load(tmp_path / "broken/last.safetensors")
-    for key, array in straight.arrays().items():
-        assert np.array_equal(array, resumed.arrays()[key]), key
-        assert np.array_equal(straight_on_disk.arrays[key], resumed_on_disk.arrays[key]), key
-
-
-def test_the_weights_that_it_saves_say_what_they_are(pictures: Pictures, tmp_path: Path) -> None:
-    reports: list[Progress] = []
-    sets = {"unseen": [make_pair("", pictures[4], 2)]}
-    train(trainer_on(pictures, SHORT), tmp_path, sets=sets, report=reports.append)
-    assert [report.step for report in reports] == [20, 40]
-    assert json.loads(reports[0].to_json())["scores"]["unseen"]["psnr_y"] == reports[0].scores["unseen"].psnr_y
-    best = max(reports, key=lambda report: report.scores["unseen"].psnr_y)
-    model = load(tmp_path / "best.safetensors")
-    assert model.spec == REALTIME
-    assert model.settings_from == "upsampler_alpha: file metadata"
-    assert model.metadata["steps"] == str(best.step)
-    assert validate(model.arrays, model.spec, sets) == best.scores
-
-
 def test_it_goes_on_from_given_weights(pictures: Pictures) -> None:
     first = trainer_on(pictures, SHORT)
     for _ in range(10):
@@ -111,41 +59,110 @@ def test_it_goes_on_from_given_weights(pictures: Pictures) -> None:
     assert scores[0] == pytest.approx(scores[1], abs=1e-3)
 
 
-def test_another_run_in_the_folder_is_refused(pictures: Pictures, tmp_path: Path) -> None:
-    train(trainer_on(pictures, SHORT), tmp_path, sets={}, report=ignore)
-    with pytest.raises(InputError, match="other options"):
-        train(trainer_on(pictures, replace(SHORT, seed=1)), tmp_path, sets={}, report=ignore)
-
-
-def test_a_damaged_state_is_refused(pictures: Pictures, tmp_path: Path) -> None:
-    (tmp_path / "state.pt").write_bytes(b"PK\x03\x04 and then nothing")
-    with pytest.raises(UnreadableCheckpointError, match=r"state\.pt"):
-        train(trainer_on(pictures, SHORT), tmp_path, sets={}, report=ignore)
-
-
 def test_the_scales_must_agree(pictures: Pictures) -> None:
     source = PatchSource([pictures], scale=4, options=PatchOptions(low_size=8, batch_size=1))
     with pytest.raises(InputError, match="x4"):
         Trainer(REALTIME, source, SHORT)
 
 
-def test_the_rate_rises_then_falls_to_nothing() -> None:
-    options = TrainingOptions(steps=1000, learning_rate=1.0, warmup_share=0.1)
-    rates = [learning_rate(options, step) for step in range(1001)]
-    assert rates[0] == 0
-    assert max(rates) == rates[100] == pytest.approx(0.5 + 0.5 * np.cos(0.1 * np.pi))
-    assert rates[:101] == sorted(rates[:101])
-    assert rates[100:] == sorted(rates[100:], reverse=True)
-    assert rates[1000] == pytest.approx(0, abs=1e-12)
+def on_one_patch(
+    pictures: Pictures,
+    variant: Variant,
+    revision: Revision | None = None,
+    **changes: Any,  # noqa: ANN401
+) -> Trainer:
+    """Return a trainer of a small network that sees the same patch in every step."""
+    spec = preset(variant, 2, revision=revision)
+    spec = replace(spec, upsampler_alpha=0.0, channels=16, groups=1, blocks=2, window_size=8)
+    patches = PatchOptions(low_size=24, batch_size=1, symmetries=False)
+    side = 2 * (patches.low_size + 2 * RIM)  # leaves one place for a patch
+    options = replace(TrainingOptions(steps=30, learning_rate=1e-3, warmup_share=0.2), **changes)
+    return Trainer(spec, PatchSource([[pictures[0][:side, :side]]], scale=2, options=patches), options)
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("steps", 0), ("averaging", 1.5), ("luma_share", -0.1), ("learning_rate", float("nan"))]
+    ("variant", "revision"),
+    [("realtime", "v9"), ("realtime", "v11"), ("stream", "v9"), ("stream", "v11"), ("photo", "v9"), ("pro", "v11")],
 )
-def test_impossible_options_are_refused(field: str, value: float) -> None:
-    with pytest.raises(InputError, match=field):
-        TrainingOptions(**{"steps": 10, field: value})  # type: ignore[arg-type]
+@pytest.mark.parametrize("optimiser", ["soap", "adamw"])
+def test_every_network_learns(pictures: Pictures, variant: Variant, revision: Revision, optimiser: str) -> None:
+    trainer = on_one_patch(pictures, variant, revision, optimiser=optimiser)
+    started = trainer.arrays()
+    losses = [trainer.advance() for _ in range(30)]
+    assert losses[-1] < 0.95 * losses[0]
+    moved = {key for key, array in trainer.arrays().items() if not np.array_equal(array, started[key])}
+    assert {key for key in started if key.startswith("body.")} <= moved
 
 
-def ignore(_: Progress) -> None:
-    pass
+@pytest.mark.parametrize("changes", [{"l1_weight": 0.0, "charbonnier_weight": 1.0}, MS_SSIM, {"ms_ssim_weight": 0.2}])
+def test_every_loss_is_learned_from(pictures: Pictures, changes: dict[str, Any]) -> None:
+    trainer = on_one_patch(pictures, "realtime", **changes)
+    losses = [trainer.advance() for _ in range(30)]
+    assert losses[-1] < 0.95 * losses[0]
+
+
+def test_losses_add_up_by_their_weights(pictures: Pictures) -> None:
+    weights: list[dict[str, Any]] = [
+        {"l1_weight": 2.0},
+        {"l1_weight": 0.0, "charbonnier_weight": 3.0},
+        {"l1_weight": 0.0, "ms_ssim_weight": 0.5},
+        {"l1_weight": 2.0, "charbonnier_weight": 3.0, "ms_ssim_weight": 0.5},
+    ]
+    first = [on_one_patch(pictures, "realtime", **each, bfloat16=False).advance() for each in weights]
+    assert sum(first[:3]) == pytest.approx(first[3], rel=1e-5)
+
+
+def test_clipping_bounds_the_gradient(pictures: Pictures) -> None:
+    trainer = trainer_on(pictures, replace(SHORT, clip_norm=1e-3))
+    trainer.advance()
+    gradients = [parameter.grad for parameter in trainer.network.parameters() if parameter.grad is not None]
+    length = float(torch.stack([gradient.norm() for gradient in gradients]).norm())
+    assert length == pytest.approx(1e-3, rel=1e-3)
+    assert trainer.figures["length of the gradient"] > length
+
+
+def test_checkpointing_changes_no_bit(pictures: Pictures) -> None:
+    runs = [on_one_patch(pictures, "photo", checkpointing=again) for again in (False, True)]
+    for _ in range(3):
+        losses = [trainer.advance() for trainer in runs]
+        assert losses[0] == losses[1]
+    first, second = (trainer.arrays() for trainer in runs)
+    assert all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_flex_attention_is_refused_where_torch_cannot_train_it(pictures: Pictures) -> None:
+    # torch 2.13 has no backward pass of it for the processor.
+    with pytest.raises(BackendUnavailableError, match="flex attention cannot be trained on cpu") as caught:
+        on_one_patch(pictures, "photo", attention="flex")
+    assert "sdpa" in caught.value.hint
+
+
+def test_networks_without_attention_do_not_ask_for_flex(pictures: Pictures) -> None:
+    on_one_patch(pictures, "realtime", attention="flex").advance()
+
+
+def test_patches_too_small_for_ms_ssim_are_refused_before_the_first_step(pictures: Pictures) -> None:
+    source = PatchSource([pictures[:1]], scale=2, options=PatchOptions(low_size=5, batch_size=1))
+    with pytest.raises(InputError, match="too small for MS-SSIM"):
+        Trainer(REALTIME, source, replace(SHORT, ms_ssim_weight=1.0))
+
+
+def test_only_the_rim_has_another_weight() -> None:
+    weights = rim_weights(9, 2, 0.25)
+    assert (weights[2:-2, 2:-2] == 1).all()
+    assert int((weights == 0.25).sum()) == 81 - 25
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("attention", ["sdpa", "flex"])
+def test_cuda_finds_what_the_processor_finds(pictures: Pictures, attention: Attention) -> None:
+    source = PatchSource([pictures[:4]], scale=2, options=PatchOptions(low_size=24, batch_size=4))
+    spec = replace(preset("photo", 2), upsampler_alpha=0.0, groups=1, blocks=2)
+    options = TrainingOptions(steps=10, learning_rate=1e-4, bfloat16=False)
+    slow = Trainer(spec, source, options)
+    fast = Trainer(spec, source, replace(options, attention=attention), device=torch.device("cuda"))
+    for _ in range(3):
+        assert fast.advance() == pytest.approx(slow.advance(), rel=1e-3)
+    fast.restore(slow.state() | {"options": fast.state()["options"]})
+    assert fast.advance() == pytest.approx(slow.advance(), rel=1e-3)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from paragon_core.quality.evaluate import make_pair
+
+torch = pytest.importorskip("torch")
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
+
+from paragon_core.training.data import PatchOptions, PatchSource  # noqa: E402
+from paragon_core.training.loop import train  # noqa: E402
+from paragon_core.training.options import TrainingOptions, learning_rate  # noqa: E402
+from paragon_core.training.trainer import Trainer  # noqa: E402
+from tests.training.short_runs import REALTIME, ignore  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from paragon_core.training.validation import Progress
+    from tests.training.short_runs import Pictures
+
+OPTIONS = TrainingOptions(steps=150, validate_every=60, clip_norm=1.0)
+
+
+def logged(
+    pictures: Pictures, folder: Path, *, tick: Callable[[int], None] | None = None
+) -> tuple[EventAccumulator, list[Progress]]:
+    """Train with a log, if need be from where it broke off, and read the log."""
+    source = PatchSource([pictures[:2]], scale=2, options=PatchOptions(low_size=8, batch_size=1))
+    reports: list[Progress] = []
+    sets = {"unseen": [make_pair("first.png", pictures[4], 2), make_pair("second.png", pictures[5], 2)]}
+    train(Trainer(REALTIME, source, OPTIONS), folder, sets=sets, report=reports.append, tick=tick, log=True)
+    return read(folder), reports
+
+
+def read(folder: Path) -> EventAccumulator:
+    events = EventAccumulator(str(folder / "log"))
+    events.Reload()
+    return events
+
+
+def steps(events: EventAccumulator, tag: str) -> list[int]:
+    return [point.step for point in events.Scalars(tag)]
+
+
+def test_it_holds_what_the_run_found(pictures: Pictures, tmp_path: Path) -> None:
+    events, reports = logged(pictures, tmp_path)
+    assert steps(events, "training/loss") == [50, 100, 150]
+    # Validations are after 60, 120 and 150 steps.
+    last = (
+        sum(point.value * 50 for point in events.Scalars("training/loss")),
+        60 * (reports[0].loss + reports[1].loss) + 30 * reports[2].loss,
+    )
+    assert last[0] == pytest.approx(last[1])
+    rates = [point.value for point in events.Scalars("training/rate of learning")]
+    assert rates == pytest.approx([learning_rate(OPTIONS, step) for step in (49, 99, 149)])
+    assert steps(events, "training/length of the gradient") == [50, 100, 150]
+    assert steps(events, "training/steps a second") == [60, 120, 150]
+    for tag, name in (("unseen/PSNR", "psnr_y"), ("unseen/SSIM", "ssim")):
+        found = [point.value for point in events.Scalars(tag)]
+        assert found == pytest.approx([getattr(report.scores["unseen"], name) for report in reports])
+
+
+def test_its_pictures_show_the_network_beside_the_original(pictures: Pictures, tmp_path: Path) -> None:
+    events, _ = logged(pictures, tmp_path)
+    assert events.Tags()["images"] == ["unseen/first.png", "unseen/second.png"]
+    shown = events.Images("unseen/second.png")
+    assert [image.step for image in shown] == [60, 120, 150]
+    path = tmp_path / "shown.png"
+    path.write_bytes(shown[-1].encoded_image_string)
+    with Image.open(path) as picture:
+        left, right = np.split(np.asarray(picture), 2, axis=1)
+    assert np.array_equal(right, pictures[5])
+    assert 0 < np.abs(left.astype(float) - right).mean() < 20
+
+
+def test_a_run_that_broke_off_has_every_point_once(pictures: Pictures, tmp_path: Path) -> None:
+    def fail(step: int) -> None:
+        if step == 110:
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        logged(pictures, tmp_path / "broken", tick=fail)
+    # Step 100 is in the log, but the state on the disk is that of step 60.
+    assert steps(read(tmp_path / "broken"), "training/loss") == [50, 100]
+    resumed, _ = logged(pictures, tmp_path / "broken")
+    straight, _ = logged(pictures, tmp_path / "straight")
+    for tag in straight.Tags()["scalars"]:
+        assert steps(resumed, tag) == steps(straight, tag), tag
+    assert resumed.Scalars("unseen/PSNR")[-1].value == straight.Scalars("unseen/PSNR")[-1].value
+    assert [image.step for image in resumed.Images("unseen/first.png")] == [60, 120, 150]
+
+
+def test_no_log_unless_asked(pictures: Pictures, tmp_path: Path) -> None:
+    source = PatchSource([pictures[:1]], scale=2, options=PatchOptions(low_size=8, batch_size=1))
+    train(Trainer(REALTIME, source, TrainingOptions(steps=1)), tmp_path, sets={}, report=ignore)
+    assert not (tmp_path / "log").exists()

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from paragon_core.errors import InputError, UnreadableCheckpointError
+from paragon_core.model import load
+from paragon_core.quality.evaluate import make_pair
+
+torch = pytest.importorskip("torch")
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
+
+from paragon_core.training.loop import train  # noqa: E402
+from paragon_core.training.validation import Progress, validate  # noqa: E402
+from tests.training.short_runs import REALTIME, SHORT, ignore, trainer_on  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.training.short_runs import Pictures
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bfloat16": True},
+        {"bfloat16": False},
+        {"optimiser": "adamw", "learning_rate": 4e-3, "weight_decay": 0.01},
+        {"optimiser": "soap", "clip_norm": 0.1, "charbonnier_weight": 1.0, "checkpointing": True},
+    ],
+    ids=["soap", "soap, float32", "adamw", "soap, clipped"],
+)
+def test_an_interrupted_run_ends_with_the_same_bits(
+    pictures: Pictures, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    options = replace(SHORT, **changes)
+    straight = trainer_on(pictures, options)
+    train(straight, tmp_path / "straight", sets={}, report=ignore)
+    straight_on_disk = load(tmp_path / "straight/last.safetensors")
+
+    def press_ctrl_c(_: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(trainer_on(pictures, options), tmp_path / "broken", sets={}, report=press_ctrl_c)
+    resumed = trainer_on(pictures, options)
+    train(resumed, tmp_path / "broken", sets={}, report=ignore)
+    resumed_on_disk = load(tmp_path / "broken/last.safetensors")
+    for key, array in straight.arrays().items():
+        assert np.array_equal(array, resumed.arrays()[key]), key
+        assert np.array_equal(straight_on_disk.arrays[key], resumed_on_disk.arrays[key]), key
+
+
+def test_the_weights_that_it_saves_say_what_they_are(pictures: Pictures, tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    sets = {"unseen": [make_pair("", pictures[4], 2)]}
+    train(trainer_on(pictures, SHORT), tmp_path, sets=sets, report=reports.append)
+    assert [report.step for report in reports] == [20, 40]
+    assert json.loads(reports[0].to_json())["scores"]["unseen"]["psnr_y"] == reports[0].scores["unseen"].psnr_y
+    best = max(reports, key=lambda report: report.scores["unseen"].psnr_y)
+    model = load(tmp_path / "best.safetensors")
+    assert model.spec == REALTIME
+    assert model.settings_from == "upsampler_alpha: file metadata"
+    assert model.metadata["steps"] == str(best.step)
+    assert validate(model.arrays, model.spec, sets) == best.scores
+
+
+def test_another_run_in_the_folder_is_refused(pictures: Pictures, tmp_path: Path) -> None:
+    train(trainer_on(pictures, SHORT), tmp_path, sets={}, report=ignore)
+    with pytest.raises(InputError, match="other options"):
+        train(trainer_on(pictures, replace(SHORT, seed=1)), tmp_path, sets={}, report=ignore)
+
+
+def test_a_damaged_state_is_refused(pictures: Pictures, tmp_path: Path) -> None:
+    (tmp_path / "state.pt").write_bytes(b"PK\x03\x04 and then nothing")
+    with pytest.raises(UnreadableCheckpointError, match=r"state\.pt"):
+        train(trainer_on(pictures, SHORT), tmp_path, sets={}, report=ignore)
+
+
+def test_a_run_from_before_an_option_existed_goes_on(pictures: Pictures) -> None:
+    trainer = trainer_on(pictures, SHORT)
+    saved = trainer.state()
+    options = json.loads(saved["options"])
+    del options["clip_norm"], options["optimiser"]
+    trainer.restore(saved | {"options": json.dumps(options)})
+    with pytest.raises(InputError, match="other options"):
+        trainer_on(pictures, replace(SHORT, clip_norm=1.0)).restore(saved | {"options": json.dumps(options)})

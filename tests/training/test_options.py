@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from paragon_core.errors import InputError
+from paragon_core.training.options import TrainingOptions, learning_rate
+
+
+def test_the_rate_rises_then_falls_to_nothing() -> None:
+    options = TrainingOptions(steps=1000, learning_rate=1.0, warmup_share=0.1)
+    rates = [learning_rate(options, step) for step in range(1001)]
+    assert rates[0] == 0
+    assert max(rates) == rates[100] == pytest.approx(0.97553, abs=1e-5)  # a tenth of the way down a cosine
+    assert rates[:101] == sorted(rates[:101])
+    assert rates[100:] == sorted(rates[100:], reverse=True)
+    assert rates[1000] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("steps", 0),
+        ("averaging", 1.5),
+        ("luma_share", -0.1),
+        ("learning_rate", float("nan")),
+        ("charbonnier_epsilon", 0),
+        ("clip_norm", -1),
+        ("ms_ssim_weight", float("inf")),
+        ("l1_weight", 0),
+        ("weight_decay", 0.1),
+    ],
+)
+def test_impossible_options_are_refused(field: str, value: float) -> None:
+    with pytest.raises(InputError, match=field):
+        TrainingOptions(**{"steps": 10, field: value})  # type: ignore[arg-type]
+
+
+def test_weight_decay_goes_with_adamw() -> None:
+    assert TrainingOptions(steps=10, optimiser="adamw", weight_decay=0.1).weight_decay == 0.1
