@@ -8,6 +8,7 @@ Afterwards `expand_tail` writes it into upstream's keys, exactly.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,8 @@ from paragon_core.errors import InputError
 from paragon_core.fuse import absorb_gain, base_as_cells, collapse_tail
 from paragon_core.fused_weights import Convolution
 from paragon_core.network import ParagonSR2
-from paragon_core.network.blocks import IMAGE_CHANNELS, Group
+from paragon_core.network.blocks import IMAGE_CHANNELS, Group, StreamBlock
+from paragon_core.training.stream_block import stream_block
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,23 +81,22 @@ class CollapsedNetwork(nn.Module):
         self.register_buffer("reach", tail_reach(spec.scale), persistent=False)
         for side, mask in edge_masks(spec.scale).items():
             self.register_buffer(side, mask, persistent=False)
-        for module in self.body.modules():
-            if isinstance(module, nn.Conv2d) and module.dilation != (1, 1):
-                _keep_out_of_autocast(module)
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(_bias(self.tail))
 
     def features(self, x: Tensor) -> Tensor:
         """Return what the tail sees: [B, C, H, W] of ``x`` [B, 3, H, W]."""
         x = self.conv_in(x)
+        clamped = self.spec.revision == "v11"
         for group in self.body:
             assert isinstance(group, Group)  # noqa: S101  (torch types the items of a list as Module)
             for block in group.blocks:
+                run = partial(stream_block, block, clamped=clamped) if isinstance(block, StreamBlock) else block
                 if self.checkpointing and torch.is_grad_enabled():
                     # No block draws random numbers, so there is no state of them to keep.
-                    x = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
+                    x = checkpoint(run, x, use_reentrant=False, preserve_rng_state=False)
                 else:
-                    x = block(x)
+                    x = run(x)
         features: Tensor = self.conv_mid(x)
         return features
 
@@ -254,21 +255,6 @@ def _first_tap_that_reaches(
         if place[0] in range(3) and place[1] in range(3):
             return tap, (row_phase, column_phase), place
     raise AssertionError(a, b, row, column, scale)
-
-
-def _keep_out_of_autocast(conv: nn.Conv2d) -> None:
-    """Let a dilated convolution run in float32 whatever the rest does.
-
-    On a CPU in bfloat16 torch 2.13 returns memory that nobody wrote as the gradient of a dilated depthwise kernel
-    (channels innermost), and takes longer than in float32.
-    """
-    forward = conv.forward
-
-    def in_float32(x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
-            return forward(x.float())
-
-    conv.forward = in_float32  # type: ignore[assignment,method-assign]
 
 
 def _bias(conv: nn.Conv2d) -> Tensor:
