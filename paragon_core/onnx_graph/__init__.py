@@ -36,6 +36,7 @@ def build(
     separate_detail: bool = False,
     merge_base: bool = True,
     exact_border: bool = True,
+    for_tensorrt: bool = False,
 ) -> onnx.ModelProto:
     """Return a model as an ONNX graph with one input, "input", and one output, "output".
 
@@ -52,6 +53,7 @@ def build(
         merge_base: whether the base path shares the tail's convolution (fused only; same pixels): faster in OpenVINO,
             slower in ONNX Runtime.
         exact_border: False leaves the outermost ring of output pixels wrong (fused only; to measure its cost).
+        for_tensorrt: keeps to what TensorRT takes (fused only): the same pixels, slower on a CPU.
 
     Raises:
         InputError: for a combination that does not exist.
@@ -74,10 +76,12 @@ def build(
         image, detail = graph.nodes_out("Split", image, outputs=2, axis=1, num_outputs=2)
     if fused:
         weights = fuse_arrays(model.spec, arrays)
-        result = fused_form.write(graph, image, detail, weights, merge_base=merge_base, exact_border=exact_border)
+        result = fused_form.write(
+            graph, image, detail, weights, merge_base=merge_base, exact_border=exact_border, for_tensorrt=for_tensorrt
+        )
     else:
         result = plain_form.write(graph, image, detail, model.spec, arrays)
-    _write(graph, result, io)
+    _write(graph, result, io, bytes_last=for_tensorrt)
     form = {"form": "fused" if fused else "plain", "precision": precision, "io": io}
     channels = 1 if grey else 3
     return _finish(model, graph, form, size=size, channels=(channels * (1 + separate_detail), channels))
@@ -90,10 +94,13 @@ def _read(graph: Graph, io: Io) -> str:
     return graph.node("Transpose", value, perm=[0, 3, 1, 2]) if io == "uint8" else value
 
 
-def _write(graph: Graph, value: str, io: Io) -> None:
+def _write(graph: Graph, value: str, io: Io, *, bytes_last: bool) -> None:
     if io == "uint8":
         value = graph.node("Clip", graph.node("Round", value), graph.scalar(0), graph.scalar(255))
-        value = graph.node("Transpose", graph.cast(value, TensorProto.UINT8), perm=[0, 2, 3, 1])
+        if bytes_last:  # TensorRT has bytes at its door only
+            graph.cast(graph.node("Transpose", value, perm=[0, 2, 3, 1]), TensorProto.UINT8)
+        else:  # fewer of them to move about
+            graph.node("Transpose", graph.cast(value, TensorProto.UINT8), perm=[0, 2, 3, 1])
     elif _IO_TYPES[io] != graph.float_type:
         value = graph.cast(value, _IO_TYPES[io])
     last = graph.nodes[-1]

@@ -25,13 +25,21 @@ if TYPE_CHECKING:
 
 
 def write(
-    graph: Graph, image: str, detail: str, weights: FusedWeights, *, merge_base: bool = True, exact_border: bool = True
+    graph: Graph,
+    image: str,
+    detail: str,
+    weights: FusedWeights,
+    *,
+    merge_base: bool = True,
+    exact_border: bool = True,
+    for_tensorrt: bool = False,
 ) -> str:
     """Append the fused network to ``graph`` and return the name of its NCHW output.
 
     ``image`` goes to the base path, ``detail`` to the detail path; as a rule they are one. ``merge_base`` runs the base
     path as extra input channels of the tail's convolution, else as a convolution of its own that is added.
     ``exact_border=False`` leaves the outermost ring of output pixels wrong; it exists to measure what the ring costs.
+    ``for_tensorrt`` mends the ring without a scattered addition, which TensorRT does not know.
     """
     features = graph.convolution(detail, weights.conv_in, "conv_in")
     for index, block in enumerate(weights.blocks):
@@ -48,15 +56,19 @@ def write(
     enlarged = graph.node("DepthToSpace", cells, blocksize=scale, mode="CRD")
     first, last = graph.integers(scale - 1, scale - 1), graph.integers(-1, -1)
     cropped = graph.node("Slice", enlarged, first, last, graph.integers(2, 3))
-    return _without_strips(graph, cropped, features, weights.border, scale) if exact_border else cropped
+    if not exact_border:
+        return cropped
+    rows, columns = _strips(graph, features, weights.border, scale)
+    channels = weights.border.column_out.weight.shape[0] // 2
+    subtract = _joined if for_tensorrt else _scattered
+    return subtract(graph, cropped, rows, columns, channels)
 
 
-def _without_strips(graph: Graph, image: str, features: str, border: BorderStrips, scale: int) -> str:
-    """Subtract the border strips from the ring of ``image``.
+def _strips(graph: Graph, features: str, border: BorderStrips, scale: int) -> tuple[str, str]:
+    """Return what is too much in the ring (see `fuse.border_strips`).
 
-    Done by one scattered addition into the flattened image, which runtimes carry out in place: passes over the whole
-    image (masks, thin matrix products, concatenations) cost up to ten times as much. Corners belong to a row and to a
-    column and get both strips, as they should (see `fuse.border_strips`).
+    [batch, channel, side, column, phase] for the first and last row, [batch, channel, enlarged row, side] for the
+    columns.
     """
     channels = border.column_out.weight.shape[0] // 2
     strips = graph.convolution(_first_and_last(graph, features, 2), border.rows, "border.rows")
@@ -70,6 +82,16 @@ def _without_strips(graph: Graph, image: str, features: str, border: BorderStrip
     strips = graph.convolution(outside, border.column_out, "border.column_out")
     strips = graph.reshape(strips, [0, 2, channels, -1])  # batch, side, channel, enlarged row
     columns = graph.node("Transpose", strips, perm=[0, 2, 3, 1])
+    return rows, columns
+
+
+def _scattered(graph: Graph, image: str, rows: str, columns: str, channels: int) -> str:
+    """Subtract the strips from the ring of ``image``, in a way that is cheap on a CPU.
+
+    Done by one scattered addition into the flattened image, which runtimes carry out in place: passes over the whole
+    image (masks, thin matrix products, concatenations) cost up to ten times as much. Corners belong to a row and to a
+    column and get both strips, as they should.
+    """
     values = graph.node("Concat", *(graph.reshape(part, [-1]) for part in (rows, columns)), axis=0)
     places = _ring_places(graph, image, channels)
     flat, updates = graph.reshape(image, [-1]), graph.node("Neg", values)
@@ -79,6 +101,21 @@ def _without_strips(graph: Graph, image: str, features: str, border: BorderStrip
     if graph.precision == "fp16":
         summed = graph.cast(summed, graph.float_type)
     return graph.node("Reshape", summed, graph.node("Shape", image))
+
+
+def _joined(graph: Graph, image: str, rows: str, columns: str, channels: int) -> str:
+    """Subtract the strips from the ring of ``image`` by cutting it off and putting it back."""
+    rows = graph.reshape(rows, [0, channels, 2, -1])
+    for strips, axis in ((rows, 2), (columns, 3)):
+        first = graph.node("Sub", _cut(graph, image, 0, 1, axis), _cut(graph, strips, 0, 1, axis))
+        middle = _cut(graph, image, 1, -1, axis)
+        last = graph.node("Sub", _cut(graph, image, -1, blocks.END, axis), _cut(graph, strips, 1, 2, axis))
+        image = graph.node("Concat", first, middle, last, axis=axis)
+    return image
+
+
+def _cut(graph: Graph, value: str, start: int, end: int, axis: int) -> str:
+    return graph.slice(value, graph.integers(start), graph.integers(end), axis)
 
 
 def _ring_places(graph: Graph, image: str, channels: int) -> str:
@@ -106,8 +143,7 @@ def _pair(graph: Graph, first: str, second: str) -> str:
 
 def _first_and_last(graph: Graph, features: str, axis: int) -> str:
     """Return the first and the last line of an NCHW map along ``axis``, concatenated along the channels."""
-    first = graph.slice(features, graph.integers(0), graph.integers(1), axis)
-    last = graph.slice(features, graph.integers(-1), graph.integers(blocks.END), axis)
+    first, last = _cut(graph, features, 0, 1, axis), _cut(graph, features, -1, blocks.END, axis)
     return graph.node("Concat", first, last, axis=1)
 
 

@@ -95,6 +95,23 @@ def test_every_combination_is_valid(name: str, precision: Any, io: Any) -> None:
         assert weights <= {wide if precision == "fp32" else onnx.TensorProto.FLOAT16, wide}
 
 
+@pytest.mark.parametrize("io", ["float32", "uint8"])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_form_for_tensorrt_gives_the_same_pixels_without_what_it_does_not_know(name: str, io: Any) -> None:  # noqa: ANN401
+    plain, limited = build(MODELS[name], io=io), build(MODELS[name], io=io, for_tensorrt=True)
+    for width, height in SMALL_SIZES:
+        value = batch(2, height, width) if io == "float32" else picture(height, width, 3)[None]
+        expected, found = in_onnxruntime(plain, value), in_onnxruntime(limited, value)
+        if io == "uint8":
+            np.testing.assert_array_equal(found, expected)
+        else:
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    assert "ScatterElements" not in {node.op_type for node in limited.graph.node}
+    onnx.checker.check_model(limited, full_check=True)
+    bytes_made_by = [node for node in limited.graph.node if node.op_type == "Cast" and node.output[0] == OUTPUT]
+    assert len(bytes_made_by) == (io == "uint8")
+
+
 @pytest.mark.parametrize("size", [(0, 4), (4, 0), (-1, 4)])
 def test_an_empty_size_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(InputError, match="empty"):
