@@ -1,0 +1,32 @@
+"""Compiled engines, kept on disk so that they can be trusted: built once for each network, size, GPU and version.
+
+It knows nothing of the runtimes: who builds an engine and who loads it is told to `EngineCache.get_or_build`.
+"""
+
+from __future__ import annotations
+
+from paragon_core.engines.cache import DEFAULT_LIMIT, Engine, EngineCache, Entry
+from paragon_core.engines.folder import VARIABLE, cache_folder
+from paragon_core.engines.key import BuildOptions, EngineKey, Flavour, Target
+from paragon_core.engines.profiles import PICTURES, Profile, choose, profiles_for, window
+from paragon_core.engines.waiting import Progress, ignore_progress
+
+__all__ = [
+    "DEFAULT_LIMIT",
+    "PICTURES",
+    "VARIABLE",
+    "BuildOptions",
+    "Engine",
+    "EngineCache",
+    "EngineKey",
+    "Entry",
+    "Flavour",
+    "Profile",
+    "Progress",
+    "Target",
+    "cache_folder",
+    "choose",
+    "ignore_progress",
+    "profiles_for",
+    "window",
+]
