@@ -6,7 +6,8 @@ They come from three packages of Debian 12 whose bytes are pinned below, so ever
 ``apt-get`` fetches them; elsewhere, lay the three files into a folder and name it with ``--packages``. Only works
 under CC0, CC-BY and Expat are taken; ``CREDITS.txt`` in the folder names every author. Photographs and drawings were
 published as JPEG or as screen graphics: reducing them (Lanczos) removes the traces of compression and makes pictures
-that are sharp to the last pixel. Tiles without detail teach nothing and are left out.
+that are sharp to the last pixel. Tiles without detail teach nothing and are left out. A third folder gets drawings of
+this project's own, see `paragon_core.training.slides`.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ import numpy as np
 from PIL import Image
 
 from paragon_core.errors import MediaError, ParagonError
+from paragon_core.training.slides import slides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 #: Side of a tile in pixels.
 TILE = 192
+
+#: Slides that are drawn.
+SLIDES = 300
 
 #: Least sharpness of a tile: mean step of luma between neighbours, in levels of 0..255.
 LEAST_SHARPNESS = 4.0
@@ -262,7 +267,7 @@ def opaque(picture: Image.Image) -> Image.Image:
 
 
 def prepare(folder: Path, packages: Path | None = None) -> int:
-    """Fetch all packages and fill ``folder`` with folders of tiles and ``CREDITS.txt``; return the number of tiles.
+    """Fetch all packages, draw the slides, fill ``folder`` with folders of tiles and ``CREDITS.txt``; count the tiles.
 
     ``packages`` is a folder with the packages' files; without it they are fetched.
 
@@ -270,9 +275,11 @@ def prepare(folder: Path, packages: Path | None = None) -> int:
         MediaError: if a package cannot be fetched or a picture not be read.
 
     """
-    for package in PACKAGES:
-        (folder / package.kind).mkdir(parents=True, exist_ok=True)
-    count, credits_ = 0, ["Pictures that these tiles were cut from", ""]
+    for kind in ("slides", *(package.kind for package in PACKAGES)):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    for count, slide in enumerate(slides(SLIDES, TILE)):
+        slide.save(folder / "slides" / f"slide-{count:03}.png")
+    count, credits_ = SLIDES, ["Pictures that these tiles were cut from", ""]
     for package in PACKAGES:
         files = unpack(fetch(package, packages), [work.path for work in package.works])
         for work in package.works:

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+
+from paragon_core.training.slides import slides
+
+SIDE = 64
+
+
+def pixels(count: int, seed: int = 0) -> list[np.ndarray]:
+    return [np.asarray(slide) for slide in slides(count, SIDE, seed=seed)]
+
+
+def test_a_seed_draws_the_same_slides_however_many_are_asked_for() -> None:
+    few, many, other = pixels(3), pixels(5), pixels(3, seed=1)
+    assert all(np.array_equal(one, same) for one, same in zip(few, many, strict=False))
+    assert not any(np.array_equal(one, unlike) for one, unlike in zip(few, other, strict=True))
+    assert len({slide.tobytes() for slide in many}) == len(many)
+
+
+def test_slides_are_colour_pictures_of_the_size_asked_for() -> None:
+    for slide in pixels(4):
+        assert slide.shape == (SIDE, SIDE, 3)
+        assert slide.dtype == np.uint8
+
+
+def test_edges_are_the_hardest_that_there_are() -> None:
+    drawn = np.stack(pixels(20)).astype(int)
+    steps = np.abs(np.diff(drawn, axis=2))
+    assert steps.max() == 255
+    # Reducing a larger drawing leaves in-between levels too: not every edge lies between two pixels.
+    assert np.mean((steps > 32) & (steps < 224)) > np.mean(steps >= 224) > 0.001
