@@ -1,0 +1,181 @@
+"""Frames a second of ``core.paragon.Upscale`` beside the bare runtime and beside vs-mlrt's plugins.
+
+    python benchmarks/vapoursynth_throughput.py [--sizes 640x360 1280x720] [--rounds 7] [--output results.json]
+
+All ways enlarge the same RGBS clip with the same fused realtime-2x in float32, in one process and in turns, so that
+what else the machine does hits each of them alike. ``bare`` is OpenVINO's (ONNX Runtime's) own Python interface with as
+many streams as there are cores, on arrays that are already there: no frames, no copies. ``native`` is the vs-mlrt
+plugin called by hand on the same graph. The last line of each size has YUV 4:2:0 of 8 bits in and out.
+
+The last lines say whether the promised ratios hold here; the exit code is 1 if one does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+import openvino  # before VapourSynth loads its plugins: vs-mlrt brings another OpenVINO, and the first one stays
+import psutil
+import vapoursynth as vs
+
+import vs_paragon
+from paragon_core.cores import usable_cores
+from paragon_core.export import onnx_bytes
+from paragon_core.model import load
+from paragon_core.quality.bench import Timing, describe_machine, time_interleaved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MODEL = "realtime-2x"
+PACKAGES = ("vapoursynth", "vapoursynth-mlrt-ov", "vapoursynth-mlrt-ort", "openvino", "onnxruntime", "numpy")
+
+#: (way, what it is held against, smallest ratio of frames a second).
+PROMISES = (
+    ("paragon, openvino", "bare openvino", 0.75),
+    ("paragon, onnxruntime", "bare onnxruntime", 0.75),
+    ("paragon, ov", "native ov", 0.9),
+    ("paragon, ort", "native ort", 0.9),
+)
+
+#: Seconds of work in a round, roughly: long enough for the pipeline to fill.
+_FRAMES_OF_360P = 24
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print, and tell whether the promises hold."""
+    parser = argparse.ArgumentParser(description="Frames a second of core.paragon.Upscale beside its peers.")
+    parser.add_argument("--sizes", nargs="+", default=["640x360", "1280x720"], metavar="WIDTHxHEIGHT")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--output", type=Path, help="also write the figures as JSON")
+    options = parser.parse_args(arguments)
+    machine = describe_machine(PACKAGES)
+    print(", ".join(f"{key} {value}" for key, value in machine.items()))
+    report: dict[str, Any] = {"machine": machine, "rounds": options.rounds, "sizes": {}}
+    kept = True
+    for text in options.sizes:
+        width, height = map(int, text.split("x"))
+        frames = max(_FRAMES_OF_360P * 640 * 360 // (width * height), 4 * usable_cores())
+        timings = time_interleaved(ways(width, height, frames), rounds=options.rounds)
+        print(f"\n{text}, {frames} frames a round, medians of {options.rounds} rounds\n")
+        print("| way | frames/s | CPU ms/frame |\n|---|---:|---:|")
+        for name, timing in timings.items():
+            print(f"| {name} | {frames / timing.wall_median:.1f} | {1000 * timing.cpu_median / frames:.0f} |")
+        print()
+        held = [promise_holds(timings, *promise) for promise in PROMISES if promise[1] in timings]
+        kept = kept and all(held)
+        report["sizes"][text] = {
+            name: {"fps": frames / timing.wall_median, "cpu_ms": 1000 * timing.cpu_median / frames}
+            for name, timing in timings.items()
+        }
+    peak = peak_memory()
+    print(f"\nPeak memory of the process: {peak / 2**30:.2f} GiB")
+    report["peak_rss"] = peak
+    if options.output:
+        options.output.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    return 0 if kept else 1
+
+
+def ways(width: int, height: int, frames: int) -> dict[str, Callable[[], object]]:
+    """Return what to time, by name: each enlarges ``frames`` frames."""
+    model = load(MODEL)
+    streams = usable_cores()
+    clip = source(width, height, frames)
+    picture = np.stack([np.asarray(plane) for plane in clip.get_frame(0)])[None]
+    yuv = clip.resize.Bicubic(format=vs.YUV420P8, matrix_s="709")
+    yuv = vs.core.std.Loop(yuv[0], frames)
+    found: dict[str, Callable[[], object]] = {
+        "bare openvino": bare(openvino_request(onnx_bytes(model), streams), picture, frames, streams),
+        "bare onnxruntime": bare(onnxruntime_request(onnx_bytes(model, merge_base=False)), picture, frames, streams),
+    }
+    for backend in ("openvino", "onnxruntime"):
+        found[f"paragon, {backend}"] = drain(vs_paragon.upscale(clip, backend=backend))
+    for namespace in ("ov", "ort"):
+        if hasattr(vs.core, namespace):
+            found[f"native {namespace}"] = drain(native(clip, namespace, streams))
+            found[f"paragon, {namespace}"] = drain(vs_paragon.upscale(clip, backend=namespace))
+    found["paragon, auto, YUV420P8"] = drain(vs_paragon.upscale(yuv))
+    return found
+
+
+def source(width: int, height: int, frames: int) -> vs.VideoNode:
+    """Return a clip of noise that costs nothing to read: every frame is the same one."""
+    frame = vs.core.create_video_frame(vs.RGBS, width, height)
+    generator = np.random.default_rng(0)
+    for index in range(3):
+        np.asarray(frame[index])[...] = generator.random((height, width), dtype=np.float32)
+    blank = vs.core.std.BlankClip(format=vs.RGBS, width=width, height=height, length=frames, keep=True)
+    return blank.std.ModifyFrame(blank, lambda n, f: frame)[0].std.Loop(frames)  # noqa: ARG005 - names are given
+
+
+def drain(clip: vs.VideoNode) -> Callable[[], object]:
+    """Return an action that asks for every frame of a clip, as many at once as VapourSynth likes."""
+    return lambda: sum(1 for _ in clip.frames(close=True))
+
+
+def native(clip: vs.VideoNode, namespace: str, streams: int) -> vs.VideoNode:
+    """Call a plugin of vs-mlrt as its users do, with float32 as here."""
+    network = onnx_bytes(load(MODEL), merge_base=namespace == "ov")
+    more = {"config": lambda: {"INFERENCE_PRECISION_HINT": "f32"}} if namespace == "ov" else {}
+    run: Callable[..., vs.VideoNode] = getattr(vs.core, namespace).Model
+    return run(clip, network_path=network, path_is_serialization=True, num_streams=streams, **more)
+
+
+def bare(request: Callable[[Any], object], picture: Any, frames: int, streams: int) -> Callable[[], object]:  # noqa: ANN401
+    """Return an action that runs a request ``frames`` times from ``streams`` threads."""
+
+    def run() -> None:
+        with ThreadPoolExecutor(streams) as pool:
+            for _ in pool.map(request, itertools.repeat(picture, frames)):
+                pass
+
+    return run
+
+
+def openvino_request(network: bytes, streams: int) -> Callable[[Any], object]:
+    """Return a function that runs a graph in OpenVINO, from several threads at once."""
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(network), "CPU", settings)
+    local = threading.local()
+
+    def run(picture: Any) -> object:  # noqa: ANN401 - an array
+        if not hasattr(local, "request"):
+            local.request = compiled.create_infer_request()
+        return local.request.infer([picture], share_inputs=True, share_outputs=True)
+
+    return run
+
+
+def onnxruntime_request(network: bytes) -> Callable[[Any], object]:
+    """Return a function that runs a graph in ONNX Runtime with one thread a call."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    return lambda picture: session.run(None, {"input": picture})
+
+
+def promise_holds(timings: dict[str, Timing], way: str, peer: str, smallest: float) -> bool:
+    """Print how many frames a way makes for each of its peer's, and tell whether these are enough."""
+    ratio = timings[peer].wall_median / timings[way].wall_median
+    print(f"{way} / {peer}: {ratio:.2f} (promised {smallest})")
+    return ratio >= smallest
+
+
+def peak_memory() -> int:
+    """Return the highest resident size of this process so far, in bytes (on Linux and macOS the present one)."""
+    information = psutil.Process().memory_info()
+    return int(getattr(information, "peak_wset", information.rss))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

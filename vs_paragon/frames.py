@@ -1,0 +1,100 @@
+"""Frames through `paragon_core.Upscaler`, several at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import vapoursynth as vs
+
+from paragon_core.cores import usable_cores
+from paragon_core.errors import BackendUnavailableError
+from paragon_core.upscaler import Upscaler
+from vs_paragon.modify_frames import modify_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from paragon_core.model import Model
+
+
+#: Namespaces of vs-mlrt's plugins (`vs_paragon.native`), the fastest first.
+PLUGINS: Final = ("ov", "ort")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What runs the network, and how."""
+
+    model: Model
+    """The network."""
+    backend: str
+    """A name from `paragon_core.backends`, one of `PLUGINS`, or "auto"."""
+    precision: Any
+    """As of `Upscaler`."""
+    tile: Any
+    """As of `Upscaler`."""
+    streams: int | None
+    """Frames computed at once; None for one on each core."""
+    reuse: bool
+    """Whether windows that did not change are taken from the frame before."""
+    device: str
+    """The runtime's name of a device, or "auto"."""
+
+
+def upscaler(settings: Settings) -> Upscaler:
+    """Return what the settings describe, for as many frames at once as it has streams.
+
+    Raises:
+        ParagonError: it does not work here.
+
+    """
+    streams = usable_cores() if settings.streams is None else settings.streams
+    try:
+        return Upscaler(
+            settings.model,
+            backend="auto" if settings.backend in PLUGINS else settings.backend,
+            precision=settings.precision,
+            tile=settings.tile,
+            streams=settings.streams,
+            pictures_at_once=streams,
+            reuse=settings.reuse,
+            device=settings.device,
+            clip=False,  # float clips may hold what lies beyond 0..1; for integers the conversion clips
+        )
+    except BackendUnavailableError as error:
+        if settings.backend == "openvino" and hasattr(vs.core, "ov"):
+            message = "Python's OpenVINO does not load beside vs-mlrt's plugin ov, which has a copy of its own"
+            raise BackendUnavailableError(message, hint='use backend="ov"') from error
+        raise
+
+
+def enlarged(clips: Sequence[vs.VideoNode], settings: Settings) -> vs.VideoNode:
+    """Enlarge an RGBS or GRAYS clip.
+
+    Args:
+        clips: the clip, and if there is a second one, what the detail path shall see instead of it.
+        settings: model and runtime; refused here, not at the first frame, if they do not work.
+
+    """
+    source = clips[0]
+    upscale = upscaler(settings)
+    width, height = source.width * upscale.scale, source.height * upscale.scale
+    video_format = source.format
+
+    def enlarge(_n: int, inputs: list[vs.VideoFrame]) -> vs.VideoFrame:
+        result = vs.core.create_video_frame(video_format, width, height)
+        image, *detail = (planes(frame) for frame in inputs)
+        upscale.upscale_planes(image, planes(result), detail=detail[0] if detail else None)
+        return result
+
+    template = source.std.BlankClip(width=width, height=height, keep=True)
+    return modify_frames(template, clips, enlarge)
+
+
+def planes(frame: vs.VideoFrame) -> list[npt.NDArray[Any]]:
+    """Return the planes of a frame as arrays over its own memory."""
+    return [np.asarray(frame[index]) for index in range(frame.format.num_planes)]

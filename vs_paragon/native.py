@@ -1,0 +1,149 @@
+"""Frames through the plugins of vs-mlrt, which run ONNX graphs without Python in the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import vapoursynth as vs
+
+from paragon_core.backends import choose
+from paragon_core.cores import usable_cores
+from paragon_core.errors import BackendUnavailableError, InputError, UnsupportedFormatError
+from paragon_core.export import onnx_bytes
+from paragon_core.memory import bytes_per_pixel, default_limit
+from paragon_core.tiling import choose_window, cover
+from vs_paragon.frames import PLUGINS, planes
+from vs_paragon.modify_frames import modify_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vs_paragon.frames import Settings
+
+#: OpenVINO's names of precisions. Left to itself it takes bfloat16 where the processor has it.
+_OPENVINO_PRECISIONS: Final = {"auto": "f32", "fp32": "f32", "fp16": "f16", "bf16": "bf16"}
+
+
+def plugin_for(settings: Settings) -> str | None:
+    """Return the namespace of the vs-mlrt plugin that shall run the network, or None for frames through Python.
+
+    Raises:
+        BackendUnavailableError: a plugin was asked for by name and is not installed.
+        InputError: it was asked for by name and cannot do what the settings want.
+
+    """
+    if settings.backend in PLUGINS:
+        _refuse_impossible(settings)
+        return settings.backend
+    if settings.backend != "auto" or settings.precision not in {"auto", "fp32"} or _obstacle(settings):
+        return None
+    runtime = choose("auto", settings.device)
+    if runtime.may_accelerate() and runtime.probe().accelerator:
+        return None  # a graphics card through Python beats the processor without
+    # Not only what `choose` chose: with its plugin in the process, Python's OpenVINO does not load.
+    return next((namespace for namespace in PLUGINS if hasattr(vs.core, namespace)), None)
+
+
+def enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) -> vs.VideoNode:
+    """Enlarge an RGBS or GRAYS clip with a vs-mlrt plugin.
+
+    Args:
+        clips: the clip, and if there is a second one, what the detail path shall see instead of it.
+        settings: model and runtime.
+        namespace: of the plugin.
+
+    """
+    grey = clips[0].format.color_family is vs.GRAY
+    network = onnx_bytes(settings.model, grey=grey, separate_detail=len(clips) > 1, merge_base=namespace == "ov")
+    streams = usable_cores() if settings.streams is None else settings.streams
+    run: Callable[..., Any] = getattr(vs.core, namespace).Model
+    result: vs.VideoNode = run(
+        list(clips),
+        network_path=network,
+        path_is_serialization=True,
+        num_streams=streams,
+        **_windows(clips[0], settings, streams),
+        **_RUNTIME_ARGUMENTS[namespace](settings),
+    )
+    return result
+
+
+def numbers_only(clip: vs.VideoNode) -> vs.VideoNode:
+    """Return a float clip whose frames fail if they hold NaN or infinity: in integers these would become black."""
+
+    def check(n: int, inputs: list[vs.VideoFrame]) -> vs.VideoFrame:
+        if not all(np.isfinite(plane).all() for plane in planes(inputs[0])):
+            raise UnsupportedFormatError(
+                f"frame {n} contains values that are not numbers (NaN or infinity)",
+                hint="look for the filter that makes them, or mend them with std.Expr",
+            )
+        return inputs[0]
+
+    return modify_frames(clip, [clip], check)
+
+
+def _obstacle(settings: Settings) -> str:
+    """Say what of the settings no plugin can do; nothing if there is none."""
+    if settings.reuse:
+        return "reuse of what did not change"
+    if settings.model.spec.receptive_radius is None:
+        return f"a {settings.model.spec.variant} network"  # sizes must be multiples of its attention windows
+    return ""
+
+
+def _refuse_impossible(settings: Settings) -> None:
+    namespace = settings.backend
+    if not hasattr(vs.core, namespace):
+        raise BackendUnavailableError(
+            f"the plugin {namespace} of vs-mlrt is not installed", hint=f"pip install vapoursynth-mlrt-{namespace}"
+        )
+    obstacle = _obstacle(settings)
+    if obstacle:
+        raise InputError(
+            f"the plugin {namespace} cannot do {obstacle}", hint='leave backend out, or use backend="onnxruntime"'
+        )
+
+
+def _windows(clip: vs.VideoNode, settings: Settings, streams: int) -> dict[str, list[int]]:
+    """Return the arguments for windows of the wanted size, or of one that fits into memory; none for whole frames."""
+    spec = settings.model.spec
+    # The plugins step on by a window less twice the overlap, but cut it off the output as so many of its larger pixels
+    # (measured with 17.1): only an overlap of scale times the halo hides all of the window's edge.
+    overlap = (spec.receptive_radius or 0) * spec.scale
+    if settings.tile == "off":
+        return {}
+    if settings.tile == "auto":
+        allowed = default_limit(spec) // (streams * bytes_per_pixel(spec, stores_attention=False))
+        if clip.width * clip.height <= allowed:
+            return {}
+        window = choose_window((clip.width, clip.height), halo=overlap, streams=1, largest_area=allowed)
+    else:
+        window = (settings.tile, settings.tile) if isinstance(settings.tile, int) else settings.tile
+    for length, size in zip((clip.width, clip.height), window, strict=True):
+        cover(length, size, halo=overlap)  # refuses what leaves nothing between the overlaps
+    width, height = min(window[0], clip.width), min(window[1], clip.height)
+    overlaps = [overlap if width < clip.width else 0, overlap if height < clip.height else 0]
+    return {"tilesize": [width, height], "overlap": overlaps}
+
+
+def _openvino(settings: Settings) -> dict[str, Any]:
+    if settings.precision not in _OPENVINO_PRECISIONS:
+        raise InputError(f"there is no precision {settings.precision!r}", hint="choose one of auto, fp32, fp16, bf16")
+    hint = _OPENVINO_PRECISIONS[settings.precision]
+    device = "CPU" if settings.device == "auto" else settings.device.upper()
+    return {"device": device, "config": lambda: {"INFERENCE_PRECISION_HINT": hint}}
+
+
+def _onnxruntime(settings: Settings) -> dict[str, Any]:
+    kind, _, number = settings.device.partition(":")
+    if kind not in {"auto", "cpu", "cuda"} or (number and not number.isdecimal()):
+        raise InputError(f"the plugin ort knows no device {settings.device!r}", hint="cpu, cuda, or cuda:1")
+    if settings.precision not in {"auto", "fp32"}:
+        raise InputError(
+            f"the plugin ort runs no {settings.precision} here", hint='use precision="fp32", or backend="onnxruntime"'
+        )
+    return {"provider": "CUDA", "device_id": int(number or 0)} if kind == "cuda" else {}
+
+
+_RUNTIME_ARGUMENTS: Final = {"ov": _openvino, "ort": _onnxruntime}
