@@ -46,18 +46,28 @@ def test_a_script_is_executable(name: str) -> None:
     assert os.access(ROOT / name, os.X_OK)
 
 
-def test_the_wheel_holds_the_whole_package(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
-    subprocess.run([*command, str(tmp_path), str(ROOT)], check=True, stdin=subprocess.DEVNULL)
+def test_the_wheel_holds_both_packages_whole(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-Cwheel.cmake=false",
+    ]
+    subprocess.run([*command, "--wheel-dir", str(tmp_path), str(ROOT)], check=True, stdin=subprocess.DEVNULL)
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
-        packed = {name for name in archive.namelist() if name.startswith("paragon_core/")}
-    package = ROOT / "paragon_core"
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    plugin = ROOT / "vs_paragon" / "plugin"
     present = {
         path.relative_to(ROOT).as_posix()
-        for path in package.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        for package in ("paragon_core", "vs_paragon")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and plugin not in path.parents
     }
     assert packed == present
     assert "paragon_core/py.typed" in packed

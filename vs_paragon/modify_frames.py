@@ -1,13 +1,13 @@
 """Frames through a Python function, several at a time.
 
-``std.ModifyFrame`` calls its function for one frame after the other, which leaves all but one core idle where the time
+`std.ModifyFrame` calls its function for one frame after the other, which leaves all but one core idle where the time
 goes into a runtime that lets go of Python's lock. The plugin has a filter of its own for that; without the plugin, two
 standard filters do the same with more words and longer error texts.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import vapoursynth as vs
 
@@ -29,16 +29,16 @@ def modify_frames(
     Args:
         template: Gives the format, the size, the length and the frame rate. Its frames are never asked for.
         clips: At least one; the same clip may stand here more than once.
-        function: Is called as ``function(n, frames)``, on up to ``core.num_threads`` threads at once, and returns a
+        function: Is called as `function(n, frames)`, on up to `core.num_threads` threads at once, and returns a
             frame of the template's format and size. It must not ask for frames itself. Whatever it raises becomes the
-            frame's error as :func:`~vs_paragon.messages.describe` words it.
-        offsets: One for each clip, or none for zeros. ``frames[i]`` is the frame ``n - offsets[i]`` of ``clips[i]``,
+            frame's error as `vs_paragon.messages.describe` words it.
+        offsets: One for each clip, or none for zeros. `frames[i]` is the frame `n - offsets[i]` of `clips[i]`,
             or the nearest one that this clip has.
 
     Raises:
         vapoursynth.Error: The template has no fixed format or size, or there are more or fewer offsets than clips.
     """
-    plugin = getattr(vs.core, "paragon", None)
+    plugin: Any = getattr(vs.core, "paragon", None)
     if not hasattr(plugin, "ModifyFrames"):
         return _with_standard_filters(template, clips, function, offsets)
 
