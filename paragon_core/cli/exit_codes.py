@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from paragon_core.errors import BackendError, OutOfMemoryError
+from paragon_core.errors import BackendError, EngineCacheError, OutOfMemoryError
 
 OK: Final = 0
 BAD_INPUT: Final = 2
@@ -15,7 +15,8 @@ INTERRUPTED: Final = 130
 
 def exit_code(error: Exception) -> int:
     """Return the exit code for an error that was raised on purpose."""
-    # A picture that is too large for the machine is an input it cannot take, whichever runtime noticed.
-    if isinstance(error, BackendError) and not isinstance(error, OutOfMemoryError):
+    # A picture that is too large for the machine is an input it cannot take, whichever runtime noticed, and a folder
+    # that must not be used is the user's to change.
+    if isinstance(error, BackendError) and not isinstance(error, OutOfMemoryError | EngineCacheError):
         return NO_BACKEND
     return BAD_INPUT

@@ -1,0 +1,183 @@
+"""``paragon engine build``: build TensorRT engines ahead of their use, also for other machines."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paragon_core.cli import arguments as options
+from paragon_core.cli.console import Console, answer_json, bar
+from paragon_core.cli.exit_codes import OK
+from paragon_core.errors import EngineCacheError, ParagonError
+
+if TYPE_CHECKING:
+    from paragon_core.engines import Engine, EngineCache, Profile, Progress
+
+_REDRAW_SECONDS = 0.1
+
+_EXAMPLES = """\
+examples:
+  paragon engine build realtime-2x --size 1920x1080        for a video of this size
+  paragon engine build realtime-2x --for film.mkv          for the size of this video
+  paragon engine build realtime-2x --for photos            for the sizes of these pictures
+  paragon engine build realtime-2x                         one for pictures of all sizes
+  paragon engine build realtime-2x --target sm_86,sm_89    for GPUs of other machines (RTX 30 and 40)
+
+Without a size, the engine takes pictures from 64x64 to 1920x1920 pixels and is tuned for 1280x720; larger ones go
+through it in tiles. No GPU is needed to build.
+"""
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "build",
+        help="build engines ahead of their use",
+        description="Build TensorRT-RTX engines ahead of their use, also for other machines.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="MODEL", help="a model (see: paragon models) or a checkpoint")
+    parser.add_argument(
+        "--size",
+        type=options.image_size,
+        action="append",
+        default=[],
+        metavar="WxH",
+        help="size of the sources, for an engine of that size only; can be given several times",
+    )
+    parser.add_argument(
+        "--range",
+        type=options.image_size,
+        nargs=3,
+        metavar=("MIN", "BEST", "MAX"),
+        help="sizes for an engine that takes all from MIN to MAX, tuned for BEST",
+    )
+    parser.add_argument(
+        "--for",
+        action="append",
+        default=[],
+        dest="sources",
+        metavar="FOLDER|VIDEO",
+        help="build for the sizes of these pictures, or of this video; can be given several times",
+    )
+    parser.add_argument("--precision", default="fp16", choices=("fp16", "fp32"), help="of the arithmetic [fp16]")
+    parser.add_argument(
+        "--io",
+        default="uint8",
+        choices=("uint8", "float32", "float16"),
+        help="what goes in and out: uint8 for pictures of 8 bits, float32 for all others [uint8]",
+    )
+    parser.add_argument(
+        "--target",
+        metavar="SM",
+        default="",
+        help="GPUs, such as sm_86,sm_89; fewer make smaller engines [all from sm_80 (RTX 30) on]",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="tell nothing but errors and warnings")
+    add_cache(parser)
+    options.add_model_settings(parser)
+    options.add_json(parser)
+    options.add_debug(parser)
+    parser.set_defaults(run=run)
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cache``."""
+    parser.add_argument(
+        "--cache", metavar="FOLDER", help="the folder of the cache. Default: PARAGON_CACHE, else the platform's"
+    )
+
+
+def cache_of(arguments: argparse.Namespace) -> EngineCache:
+    """Return the cache that the options name."""
+    from paragon_core.engines import EngineCache  # noqa: PLC0415 - --help has no time for its imports
+
+    return EngineCache(Path(arguments.cache) if arguments.cache else None)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Carry the command out."""
+    from paragon_core.backends import Network, tensorrt_build  # noqa: PLC0415 - --help has no time for all these
+    from paragon_core.engines import Target  # noqa: PLC0415
+
+    target = Target.parse(arguments.target) if arguments.target else Target()
+    tensorrt_build.installed_version()  # before anything else takes time
+    model = options.load_model(arguments.model, arguments)
+    graph = tensorrt_build.graph_to_build(Network(model=model), arguments.precision, io=arguments.io)
+    key = tensorrt_build.engine_key(model.name, graph, arguments.precision, target=target)
+    cache = cache_of(arguments)
+    results = []
+    for profile in _profiles(arguments, console):
+        line = _Line(console, profile)
+        built = False
+
+        def build(progress: Progress, profile: Profile = profile) -> bytes:
+            nonlocal built
+            built = True
+            return tensorrt_build.build(graph, profile, target=target, progress=progress)
+
+        start = time.perf_counter()
+        try:
+            engine = cache.get_or_build(key, profile, build, lambda engine: engine, progress=line.draw)
+        finally:
+            console.erase()
+        seconds = time.perf_counter() - start
+        engine.close()
+        results.append(_facts(engine, built=built, seconds=seconds))
+        how = f"built in {seconds:.1f} s" if built else "there already"
+        console.say(f"{engine.path}: {len(engine.data) / 1e6:.2f} MB, {how}")
+    if arguments.json:
+        answer_json(results)
+    return OK
+
+
+def _profiles(arguments: argparse.Namespace, console: Console) -> list[Profile]:
+    """Return what to build, each once, in the order in which it was asked for."""
+    from paragon_core.engines import PICTURES, Profile, profiles_for  # noqa: PLC0415 - as above
+
+    wanted = [Profile.static(size) for size in arguments.size]
+    if arguments.range:
+        minimum, optimum, maximum = arguments.range
+        wanted.append(Profile(minimum=minimum, optimum=optimum, maximum=maximum))
+    if arguments.sources:
+        from paragon_core.media.sizes import sizes_of  # noqa: PLC0415
+
+        def unusable(path: Path, error: ParagonError) -> None:
+            console.insist(f"paragon: note: {path} is left out: {error}")
+
+        sizes = [size for source in arguments.sources for size in sizes_of(Path(source), unusable=unusable)]
+        wanted += profiles_for(sizes)
+    return list(dict.fromkeys(wanted or [PICTURES]))
+
+
+def _facts(engine: Engine, *, built: bool, seconds: float) -> dict[str, Any]:
+    if engine.path is None:
+        msg = "the engine was built, but cannot be kept"
+        raise EngineCacheError(msg, hint="the warning above says why; --cache chooses another folder")
+    return {
+        "path": str(engine.path),
+        "profile": engine.manifest.profile.as_json(),
+        "built": built,
+        "seconds": round(seconds, 2),
+        "size": len(engine.data),
+        "sha256": engine.manifest.sha256,
+    }
+
+
+class _Line:
+    """The progress line of one build."""
+
+    def __init__(self, console: Console, profile: Profile) -> None:
+        self._console = console
+        self._name = profile.name
+        self._drawn = 0.0
+
+    def draw(self, share: float, doing: str) -> None:
+        """Redraw it."""
+        now = time.monotonic()
+        if self._console.shows_progress and now - self._drawn >= _REDRAW_SECONDS:
+            self._drawn = now
+            self._console.draw(f"[{bar(share)}] {self._name}  {doing}")

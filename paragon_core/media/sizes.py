@@ -1,0 +1,70 @@
+"""How large pictures and videos are, told from their headers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from paragon_core.errors import BackendUnavailableError, InputError, MediaError, ParagonError
+from paragon_core.media.formats import EXTENSIONS
+from paragon_core.media.images import read_header
+from paragon_core.media.tasks import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Size = tuple[int, int]
+
+
+def sizes_of(path: Path, *, unusable: Callable[[Path, ParagonError], None]) -> list[Size]:
+    """Return width and height, as stored, of every picture in a folder, of one picture, or of a video's frames.
+
+    Args:
+        path: a folder (searched like `tasks.plan` does), a picture or a video.
+        unusable: called with each picture in the folder that cannot be read, and why.
+
+    Raises:
+        InputError: there is no such file, or no picture in the folder.
+        MediaError: the file cannot be read.
+        UnsupportedFormatError: it is a picture of a kind that is not handled.
+        BackendUnavailableError: it is a video, and PyAV is not installed.
+
+    """
+    if path.is_dir():
+        sizes = []
+        for task in plan([path], suffix="_"):
+            try:
+                sizes.append(read_header(task.source).size)
+            except ParagonError as error:
+                unusable(task.source, error)
+        return sizes
+    if not path.exists():
+        msg = f"{path} does not exist"
+        raise InputError(msg, hint="check the name; names with spaces need quotes")
+    return [read_header(path).size if path.suffix.lower() in EXTENSIONS else video_size(path)]
+
+
+def video_size(path: Path) -> Size:
+    """Return width and height of a video's frames, as stored.
+
+    Raises:
+        MediaError: the file cannot be read, or holds no video.
+        BackendUnavailableError: PyAV is not installed.
+
+    """
+    try:
+        import av  # noqa: PLC0415 - optional
+    except ImportError as error:
+        msg = "videos are read with PyAV, which is not installed"
+        raise BackendUnavailableError(msg, hint='pip install "paragon-sr[video]"; or give --size') from error
+    hint = "give a video file, a picture or a folder of pictures; or --size"
+    try:
+        with av.open(str(path)) as container:
+            for stream in container.streams.video:
+                if stream.codec_context.width and stream.codec_context.height:
+                    return stream.codec_context.width, stream.codec_context.height
+    except (av.FFmpegError, OSError, ValueError) as error:
+        msg = f"{path} cannot be read as a video: {getattr(error, 'strerror', None) or error}"
+        raise MediaError(msg, hint=hint) from error
+    msg = f"there is no video in {path}"
+    raise MediaError(msg, hint=hint)
