@@ -34,6 +34,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--validation", metavar="FOLDER", help="pictures to score the network on as it learns")
     parser.add_argument("--start-from", metavar="FILE", help="a checkpoint to go on from, instead of fresh weights")
     parser.add_argument(
+        "--perceptual-weights", metavar="FILE", help="VGG19's weights, for a recipe with a perceptual loss"
+    )
+    parser.add_argument("--discriminator", metavar="FILE", help="a discriminator to go on with, instead of a fresh one")
+    parser.add_argument(
         "--threads",
         type=options.count,
         default=1,
@@ -68,6 +72,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         folder=Path(arguments.output),
         validation=Path(arguments.validation) if arguments.validation else None,
         start_from=start,
+        perceptual_weights=Path(arguments.perceptual_weights) if arguments.perceptual_weights else None,
+        discriminator=Path(arguments.discriminator) if arguments.discriminator else None,
         threads=arguments.threads,
         report=watch.report,
         tick=watch.tick,
@@ -75,8 +81,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         log=arguments.log,
     )
     console.erase()
-    best = Path(arguments.output) / ("best.safetensors" if arguments.validation else "last.safetensors")
-    console.say(f"{arguments.recipe} -> {best}")
+    # Against a discriminator PSNR only falls, and what had most of it learned least.
+    by_score = arguments.validation and not recipe.adversarial
+    result = Path(arguments.output) / ("best.safetensors" if by_score else "last.safetensors")
+    console.say(f"{arguments.recipe} -> {result}")
     return OK
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from paragon_core.training.interrupts import postponed_interrupt
 from paragon_core.training.log import TensorBoardLog
-from paragon_core.training.saving import Arrays, read_state, save_state, save_weights
+from paragon_core.training.saving import Arrays, read_state, save_arrays, save_state, save_weights
 from paragon_core.training.validation import Progress, validate
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ class Learner(Protocol):
     def arrays(self) -> Arrays:
         """Return the weights to score and to save, under upstream's keys."""
 
+    def companions(self) -> Mapping[str, Arrays]:
+        """Return the weights of networks that only help, by the names of their files; may be empty."""
+
     def state(self) -> dict[str, Any]:
         """Return everything that the next steps depend on, apart from the pictures: see `save_state`."""
 
@@ -66,7 +69,8 @@ def train(
     """Train to the end, or to Ctrl-C, which saves first.
 
     ``folder`` gets ``state.pt`` (to continue from), ``last.safetensors`` and, with validation sets,
-    ``best.safetensors``: highest sum of the PSNRs. If there is a state already, it is continued.
+    ``best.safetensors``: highest sum of the PSNRs. Networks that helped lie beside them. If there is a state already,
+    it is continued.
 
     Args:
         learner: at its first step, or where it is.
@@ -116,6 +120,7 @@ def train(
             if board:
                 board.validated(progress, arrays, learner.spec, sets)
             save_weights(folder / "last.safetensors", arrays, learner.spec, progress, notes)
+            _save_companions(folder, learner, notes)
             total = sum(score.psnr_y for score in progress.scores.values())
             if sets and total > best:
                 best = total
@@ -123,6 +128,11 @@ def train(
             save_state(folder / "state.pt", {**learner.state(), "best": best})
             if interrupted():
                 raise KeyboardInterrupt
+
+
+def _save_companions(folder: Path, learner: Learner, notes: Mapping[str, str] | None) -> None:
+    for name, arrays in learner.companions().items():
+        save_arrays(folder / f"{name}.safetensors", arrays, {**(notes or {}), "steps": str(learner.step)})
 
 
 def _until_next_validation(learner: Learner) -> int:

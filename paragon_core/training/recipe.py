@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from dataclasses import MISSING, dataclass, fields, replace
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin, get_type_hints
@@ -15,10 +16,13 @@ from paragon_core.backends.torch import find_device
 from paragon_core.errors import InputError
 from paragon_core.quality.evaluate import find_sets, read_pairs
 from paragon_core.spec import ModelSpec, Revision, Variant, preset
+from paragon_core.training.adversarial import AdversarialOptions, AdversarialTrainer
 from paragon_core.training.data import PatchOptions, PatchSource, read_pictures
 from paragon_core.training.degradations import Degradations
 from paragon_core.training.loop import train
+from paragon_core.training.munet import read_munet
 from paragon_core.training.options import TrainingOptions
+from paragon_core.training.perceptual import read_perceptual_loss
 from paragon_core.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -49,6 +53,8 @@ class Recipe:
     """How it learns."""
     degradations: Degradations | None = None
     """What happens to the low-resolution pictures besides the reduction; None: nothing."""
+    adversarial: AdversarialOptions | None = None
+    """What a trained network is fine-tuned for against a discriminator; None: it is trained without."""
     sha256: str
     """Hex digest of the file; the weights carry it."""
 
@@ -85,9 +91,9 @@ def read_recipe(source: str | Path) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"{source} is not a TOML file: {error}"
         raise InputError(msg, hint="see the recipes in paragon_core/training/recipes") from error
-    if set(tables) - {"degradations"} != {"network", "data", "training"}:
-        msg = f"{source} must have the tables [network], [data] and [training], may have [degradations], and no others"
-        raise InputError(msg)
+    if set(tables) - {"degradations", "adversarial"} != {"network", "data", "training"}:
+        msg = f"{source} must have the tables [network], [data] and [training]"
+        raise InputError(msg, hint="it may have [degradations] and [adversarial] as well, and no others")
     network = _build(_Network, tables["network"], "network")
     data_table = tables["data"]
     patches = {key: value for key, value in data_table.items() if key != "folders"}
@@ -99,6 +105,9 @@ def read_recipe(source: str | Path) -> Recipe:
         patches=_build(PatchOptions, patches, "data"),
         training=_build(TrainingOptions, tables["training"], "training"),
         degradations=_build(Degradations, tables["degradations"], "degradations") if "degradations" in tables else None,
+        adversarial=_build(AdversarialOptions, tables["adversarial"], "adversarial")
+        if "adversarial" in tables
+        else None,
         sha256=hashlib.sha256(data).hexdigest(),
     )
 
@@ -112,6 +121,8 @@ def follow(
     threads: int = 1,
     validation: Path | None = None,
     start_from: Mapping[str, npt.NDArray[np.floating]] | None = None,
+    perceptual_weights: Path | None = None,
+    discriminator: Path | None = None,
     tick: Callable[[int], None] | None = None,
     device: str = "cpu",
     log: bool = False,
@@ -126,7 +137,10 @@ def follow(
         threads: of torch. With one, a run ends with the same bits however often it was interrupted; with more, sums
             are added in any order, and on a busy machine the threads wait for one another.
         validation: folder of pictures to score the network on, or of such folders.
-        start_from: weights to go on from, under upstream's keys; ignored when a run is continued.
+        start_from: weights to go on from, under upstream's keys; ignored when a run is continued. A recipe with
+            [adversarial] needs them.
+        perceptual_weights: file of VGG19's weights, for a recipe with a perceptual loss.
+        discriminator: file of a discriminator to go on with, for a recipe with [adversarial]; ignored like start_from.
         tick: called after every step with the number of steps done.
         device: what computes: cpu, cuda, mps, or auto for the first of CUDA, MPS and the processor. A run can be
             continued on another one, but only the processor gives the same bits again.
@@ -140,6 +154,7 @@ def follow(
     """
     chosen = find_device(device)
     torch.set_num_threads(threads)
+    make_trainer = _kind_of_trainer(recipe, perceptual_weights, discriminator, goes_on=start_from is not None)
     groups = [read_pictures(data / name) for name in recipe.folders]
     source = PatchSource(groups, scale=recipe.spec.scale, options=recipe.patches, degradations=recipe.degradations)
     sets = (
@@ -147,8 +162,30 @@ def follow(
         if validation
         else {}
     )
-    trainer = Trainer(recipe.spec, source, recipe.training, start_from=start_from, device=chosen)
+    trainer = make_trainer(recipe.spec, source, recipe.training, start_from=start_from, device=chosen)
     train(trainer, folder, sets=sets, report=report, tick=tick, notes={"recipe_sha256": recipe.sha256}, log=log)
+
+
+def _kind_of_trainer(
+    recipe: Recipe, perceptual_weights: Path | None, discriminator: Path | None, *, goes_on: bool
+) -> Callable[..., Trainer]:
+    """Return what makes a trainer; files that the recipe does not need are refused, and those that it lacks."""
+    if recipe.adversarial is None:
+        if perceptual_weights or discriminator:
+            msg = "the recipe trains without a discriminator and without a perceptual loss"
+            raise InputError(msg, hint="give it a table [adversarial], or leave their files out")
+        return Trainer
+    if not goes_on:
+        msg = "a recipe with [adversarial] goes on from a trained network"
+        raise InputError(msg, hint="name one with --start-from: a checkpoint, or a model in the box")
+    return partial(
+        AdversarialTrainer,
+        adversarial=recipe.adversarial,
+        perceptual=read_perceptual_loss(perceptual_weights, recipe.adversarial.layer_weights)
+        if perceptual_weights
+        else None,
+        discriminator=read_munet(discriminator) if discriminator else None,
+    )
 
 
 def _read(path: Path) -> bytes:

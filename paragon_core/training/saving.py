@@ -44,9 +44,14 @@ def save_weights(
         "steps": str(progress.step),
         "scores": json.dumps({name: asdict(score) for name, score in progress.scores.items()}),
     }
+    save_arrays(path, arrays, metadata)
+
+
+def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[np.floating]], metadata: Mapping[str, str]) -> None:
+    """Write a checkpoint with any notes."""
     stored = {key: np.array(array, np.float32, order="C") for key, array in arrays.items()}
     with whole_file(path) as stream:
-        stream.write(save(stored, metadata))
+        stream.write(save(stored, dict(metadata)))
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:

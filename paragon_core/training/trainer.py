@@ -104,6 +104,10 @@ class Trainer:
         averaged.load_state_dict(self._average.tensors)
         return averaged.to_arrays()
 
+    def companions(self) -> dict[str, Arrays]:
+        """Return nothing: no other network helps."""
+        return {}
+
     def state(self) -> dict[str, Any]:
         """Return everything that the next steps depend on, apart from the pictures."""
         return {

@@ -35,7 +35,8 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_every_recipe_in_the_box_says_what_its_name_says(name: str) -> None:
     recipe = read_recipe(name)
     assert name.startswith(recipe.spec.variant)
-    assert name.endswith(f"{recipe.spec.scale}x")
+    assert name.removesuffix("-gan").endswith(f"{recipe.spec.scale}x")
+    assert name.endswith("-gan") == (recipe.adversarial is not None)
     assert recipe.spec.upsampler_alpha == 0
     assert len(recipe.patches.shares) in {0, len(recipe.folders)}
 

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import math
+import os
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from paragon_core.errors import InputError, UnsupportedSizeError
+from paragon_core.model import load
+
+torch = pytest.importorskip("torch")
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
+
+from paragon_core.training.adversarial import AdversarialOptions, AdversarialTrainer, relativistic_loss  # noqa: E402
+from paragon_core.training.data import PatchOptions, PatchSource  # noqa: E402
+from paragon_core.training.loop import train  # noqa: E402
+from paragon_core.training.munet import SIZES, MUNet, MUNetSize, read_munet  # noqa: E402
+from paragon_core.training.options import TrainingOptions  # noqa: E402
+from paragon_core.training.perceptual import PerceptualLoss  # noqa: E402
+from tests.training.short_runs import ignore, trainer_on  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from paragon_core.training.validation import Progress
+    from tests.training.short_runs import Pictures
+
+SHORT = TrainingOptions(steps=6, validate_every=3, learning_rate=1e-4)
+NO_VGG = AdversarialOptions(perceptual_weight=0, discriminator_warmup=2)
+WITH_VGG = AdversarialOptions(
+    discriminator_warmup=2, perceptual_layers=("conv1_2",), perceptual_layer_weights=(1.0,), perceptual_weight=0.1
+)
+
+
+def adversary(
+    pictures: Pictures,
+    options: TrainingOptions = SHORT,
+    adversarial: AdversarialOptions = NO_VGG,
+    *,
+    low_size: int = 12,
+    batch_size: int = 2,
+    **others: Any,  # noqa: ANN401
+) -> AdversarialTrainer:
+    """Return a trainer that fine-tunes the boxed realtime-2x on the first four pictures."""
+    model = load("realtime-2x")
+    source = PatchSource([pictures[:4]], scale=2, options=PatchOptions(low_size=low_size, batch_size=batch_size))
+    return AdversarialTrainer(model.spec, source, options, adversarial=adversarial, start_from=model.arrays, **others)
+
+
+def vgg() -> PerceptualLoss:
+    """Return the first two layers of a VGG19 that has seen nothing yet."""
+    torch.manual_seed(0)
+    return PerceptualLoss(WITH_VGG.layer_weights)
+
+
+def test_both_networks_learn(pictures: Pictures) -> None:
+    options = TrainingOptions(steps=100, learning_rate=1e-3, warmup_share=0)
+    against = replace(NO_VGG, discriminator_warmup=60, adversarial_weight=0.1, discriminator_learning_rate=1e-3)
+    trainer = adversary(pictures, options, against, low_size=20, batch_size=4)
+    told_apart = []
+    before = trainer.arrays()
+    for step in range(options.steps):
+        assert math.isfinite(trainer.advance())
+        assert all(map(math.isfinite, trainer.figures.values()))
+        told_apart.append(trainer.figures["told apart"])
+        if step == 59:  # the end of the warm-up: until then the network rested
+            assert all(np.array_equal(array, before[key]) for key, array in trainer.arrays().items())
+    assert np.mean(told_apart[:5]) < 0.65
+    assert np.mean(told_apart[50:60]) > 0.85
+    assert not np.array_equal(trainer.arrays()["conv_in.weight"], before["conv_in.weight"])
+
+
+def test_the_network_learns_to_be_believed(pictures: Pictures) -> None:
+    """Against a discriminator that stands still, the made pixels come to look more real to it."""
+    options = TrainingOptions(steps=60, learning_rate=1e-3, warmup_share=0, rim_weight=0)
+    against = replace(NO_VGG, adversarial_weight=1.0, discriminator_learning_rate=0, discriminator_warmup=0)
+    trainer = adversary(pictures, options, against, low_size=16)
+    losses = []
+    for _ in range(options.steps):
+        trainer.advance()
+        losses.append(trainer.figures["adversarial loss"])
+    assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 0.01
+
+
+@pytest.mark.parametrize("with_vgg", [False, True], ids=["alone", "with VGG19"])
+def test_an_interrupted_run_ends_with_the_same_bits(pictures: Pictures, tmp_path: Path, *, with_vgg: bool) -> None:
+    def trainer() -> AdversarialTrainer:
+        return adversary(pictures, SHORT, WITH_VGG if with_vgg else NO_VGG, perceptual=vgg() if with_vgg else None)
+
+    straight = trainer()
+    train(straight, tmp_path / "straight", sets={}, report=ignore)
+
+    def press_ctrl_c(_: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(trainer(), tmp_path / "broken", sets={}, report=press_ctrl_c)
+    resumed = trainer()
+    train(resumed, tmp_path / "broken", sets={}, report=ignore)
+    for name in ("last", "discriminator"):
+        one, other = (load_file(tmp_path / run / f"{name}.safetensors") for run in ("straight", "broken"))
+        assert all(np.array_equal(array, other[key]) for key, array in one.items()), name
+    assert ("perceptual loss" in resumed.figures) is with_vgg
+
+
+def test_the_discriminator_is_saved_and_taken_up(pictures: Pictures, tmp_path: Path) -> None:
+    trainer = adversary(pictures)
+    train(trainer, tmp_path, sets={}, report=ignore, notes={"recipe_sha256": "1234"})
+    saved = read_munet(tmp_path / "discriminator.safetensors")
+    assert saved.size == SIZES["realtime"]
+    again = adversary(pictures, discriminator=saved)
+    assert all(
+        np.array_equal(array, trainer.companions()["discriminator"][key])
+        for key, array in again.companions()["discriminator"].items()
+    )
+    assert load(tmp_path / "last.safetensors").metadata["recipe_sha256"] == "1234"
+
+
+def test_the_perceptual_loss_moves_the_network(pictures: Pictures) -> None:
+    with_it, without = adversary(pictures, adversarial=WITH_VGG, perceptual=vgg()), adversary(pictures)
+    for trainer in (with_it, without):
+        for _ in range(4):
+            trainer.advance()
+    assert not np.array_equal(with_it.arrays()["conv_in.weight"], without.arrays()["conv_in.weight"])
+
+
+def test_another_run_is_refused(pictures: Pictures) -> None:
+    with pytest.raises(InputError, match="another adversarial"):
+        adversary(pictures).restore(adversary(pictures, adversarial=replace(NO_VGG, adversarial_weight=1.0)).state())
+    with pytest.raises(InputError, match="no discriminator"):
+        adversary(pictures).restore(trainer_on(pictures, SHORT).state())
+
+
+def test_the_seed_alone_decides_the_discriminator(pictures: Pictures) -> None:
+    one, other, third = (
+        adversary(pictures, replace(SHORT, seed=seed)).discriminator.in_conv.weight for seed in (0, 0, 1)
+    )
+    assert torch.equal(one, other)
+    assert not torch.equal(one, third)
+
+
+def test_a_pair_is_judged_by_its_difference() -> None:
+    logits = torch.randn(2, 1, 4, 4)
+    assert float(relativistic_loss(logits, logits)) == pytest.approx(math.log(2))
+    assert float(relativistic_loss(logits + 5, logits)) == pytest.approx(math.log1p(math.exp(-5)), rel=1e-4)
+    assert float(relativistic_loss(logits, logits + 5)) == pytest.approx(math.log1p(math.exp(5)), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"perceptual_weight": -1.0}, "perceptual_weight"),
+        ({"adversarial_weight": math.inf}, "adversarial_weight"),
+        ({"discriminator_learning_rate": math.nan}, "discriminator_learning_rate"),
+        ({"discriminator_warmup": -1}, "discriminator_warmup"),
+        ({"perceptual_layers": ("conv1_2",)}, "same length"),
+    ],
+)
+def test_impossible_options_are_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        AdversarialOptions(**change)
+
+
+def test_what_cannot_be_trained_is_refused(pictures: Pictures) -> None:
+    with pytest.raises(InputError, match="VGG19") as caught:
+        adversary(pictures, adversarial=WITH_VGG)
+    assert "vgg19.safetensors" in caught.value.hint
+    with pytest.raises(InputError, match="takes all 6 steps"):
+        adversary(pictures, adversarial=replace(NO_VGG, discriminator_warmup=6))
+    with pytest.raises(UnsupportedSizeError, match="low_size 7") as small:
+        adversary(pictures, low_size=7)
+    assert small.value.hint == "low_size must be at least 8"
+    adversary(pictures, low_size=8).advance()
+
+
+def test_a_given_discriminator_may_have_any_size(pictures: Pictures) -> None:
+    torch.manual_seed(0)
+    trainer = adversary(pictures, low_size=6, discriminator=MUNet(MUNetSize(channels=4, multiples=(1, 2))))
+    for _ in range(3):
+        assert math.isfinite(trainer.advance())
