@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
-from paragon_core.errors import InputError
+from paragon_core.errors import InputError, UnreadableCheckpointError
 from paragon_core.model import load
 
 torch = pytest.importorskip("torch")
@@ -63,6 +63,8 @@ def test_a_file_is_read_like_a_recipe_in_the_box(tmp_path: Path) -> None:
         ('revision = "v9"', 'revision = "v8"', "v8"),
         ("scale = 2", "scale = 5", "scale 5"),
         ("[training]", "[trainings]", "tables"),
+        ("[training]", "[adversarial]\nadversarial_weight = -1\n[training]", "adversarial_weight"),
+        ("[training]", "[adversarial]\nperceptual_layers = [1]\n[training]", "perceptual_layers"),
         ("[training]", "[degradations]\ncrf = [20]\n[training]", "crf"),
         ("[training]", "[degradations]\ncrf = [30, 20]\n[training]", "crf"),
         ("[training]", "[degradations]\nnoise = 3\n[training]", "noise"),
@@ -80,6 +82,19 @@ def test_a_recipe_degrades_only_if_it_says_so(tmp_path: Path) -> None:
     assert read_recipe("realtime-2x").degradations is None
     degradations = read_recipe(written(tmp_path, GOOD + "\n[degradations]\nforms = 2\nblur = [0, 0.5]")).degradations
     assert degradations == Degradations(forms=2, blur=(0, 0.5))
+
+
+def test_a_fine_tuning_against_a_discriminator_says_what_it_needs(tmp_path: Path) -> None:
+    recipe = read_recipe("realtime-2x-gan")
+    options: dict[str, Any] = {"data": tmp_path, "folder": tmp_path, "report": print}
+    with pytest.raises(InputError, match="trained network") as caught:
+        follow(recipe, **options)
+    assert "--start-from" in caught.value.hint
+    with pytest.raises(UnreadableCheckpointError) as missing:
+        follow(recipe, start_from={}, perceptual_weights=tmp_path / "none.safetensors", **options)
+    assert "torchvision" in missing.value.hint
+    with pytest.raises(InputError, match="without a discriminator"):
+        follow(read_recipe("realtime-2x"), perceptual_weights=tmp_path / "none.safetensors", **options)
 
 
 def test_a_missing_recipe_is_answered_with_those_in_the_box(tmp_path: Path) -> None:
