@@ -61,3 +61,16 @@ def test_it_goes_on_from_a_checkpoint(arguments: list[str], tmp_path: Path) -> N
 def test_a_missing_recipe_is_bad_input(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([arguments[0], "none.toml", *arguments[2:]]) == 2
     assert "realtime-2x" in capsys.readouterr().err
+
+
+def test_a_log_is_written_when_asked(arguments: list[str], tmp_path: Path) -> None:
+    assert main([*arguments, "--log", "--device", "cpu"]) == 0
+    assert list((tmp_path / "run/log").glob("events.out.tfevents.*"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_here_is_named(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*arguments, "--device", "cuda"]) != 0
+    told = capsys.readouterr().err
+    assert "no cuda here" in told
+    assert "use cpu" in told

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from paragon_core.errors import BackendUnavailableError
 from paragon_core.quality.evaluate import make_pair
 
 torch = pytest.importorskip("torch")
@@ -102,3 +104,10 @@ def test_no_log_unless_asked(pictures: Pictures, tmp_path: Path) -> None:
     source = PatchSource([pictures[:1]], scale=2, options=PatchOptions(low_size=8, batch_size=1))
     train(Trainer(REALTIME, source, TrainingOptions(steps=1)), tmp_path, sets={}, report=ignore)
     assert not (tmp_path / "log").exists()
+
+
+def test_a_missing_tensorboard_is_named(pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # Python's own way to make an import fail
+    with pytest.raises(BackendUnavailableError) as caught:
+        logged(pictures, tmp_path)
+    assert "pip install tensorboard" in caught.value.hint

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
-from paragon_core.errors import InputError
+from paragon_core.errors import BackendUnavailableError, InputError
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -142,3 +143,10 @@ def test_small_patches_are_compared_at_fewer_sizes(side: int, sizes: int) -> Non
 def test_patches_smaller_than_a_window_are_refused() -> None:
     with pytest.raises(InputError, match="10 pixels"):
         ms_ssim_shares(10)
+
+
+def test_a_missing_torchmetrics_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchmetrics.functional.image", None)  # Python's own way to make an import fail
+    with pytest.raises(BackendUnavailableError) as caught:
+        ms_ssim_loss(*pair(0, 0.1))
+    assert "pip install torchmetrics" in caught.value.hint
