@@ -47,17 +47,8 @@ def test_a_script_is_executable(name: str) -> None:
 
 
 def test_the_wheel_holds_both_packages_whole(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "-Cwheel.cmake=false",
-    ]
-    subprocess.run([*command, "--wheel-dir", str(tmp_path), str(ROOT)], check=True, stdin=subprocess.DEVNULL)
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "-Cwheel.cmake=false", "--wheel-dir", str(tmp_path)]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(ROOT)], check=True, stdin=subprocess.DEVNULL)
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
