@@ -29,9 +29,8 @@ def _answer(**arguments: object) -> dict[str, vs.VideoNode | str]:
 def python_arguments(arguments: Mapping[str, object]) -> dict[str, Any]:
     """Turn what VapourSynth's maps hold into what `vs_paragon.upscale.upscale` takes.
 
-    Maps know neither truth values nor enums, and hold a list for every value. The three arguments that take a name or
-    a number are declared as text, so that a number (`vs.MATRIX_BT709`, too) comes as its digits. `None` stands for
-    an argument that was not given.
+    Maps know no truth values, and hold a list for every value. `None` stands for an argument that was not given.
+    Numbers of enums come as digits where names are taken as well, and stay so: "709" is a name.
     """
     converted: dict[str, Any] = {}
     for name, given in arguments.items():
@@ -43,8 +42,6 @@ def python_arguments(arguments: Mapping[str, object]) -> dict[str, Any]:
             converted[name] = values
         elif name in {"guess_matrix", "reuse"}:
             converted[name] = bool(values[0])
-        elif name in {"matrix", "range", "chroma_loc"} and str(values[0]).removeprefix("-").isdecimal():
-            converted[name] = int(str(values[0]))
         else:
             converted[name] = values[0]
     return converted

@@ -67,6 +67,16 @@ def test_editors_see_its_signature(tmp_path: Path) -> None:
     assert all(f" {name}: " in line for name, *_ in signature())
 
 
+def test_names_and_numbers_mean_the_same() -> None:
+    clip = natural_yuv(length=1).std.RemoveFrameProps(["_Matrix", "_Range", "_ChromaLocation"])
+    forms = [
+        vs.core.paragon.Upscale(clip, matrix="170m", range="full", chroma_loc="top_left"),
+        vs.core.paragon.Upscale(clip, matrix=6, range=1, chroma_loc=2),
+        clip.paragon.Upscale(matrix=vs.MATRIX_ST170_M, range=vs.RANGE_FULL, chroma_loc=vs.CHROMA_TOP_LEFT),
+    ]
+    assert len({digest(form, 0) for form in forms}) == 1
+
+
 def test_positions_names_and_methods_mean_the_same() -> None:
     clip = natural_yuv(length=2)
     forms = [
@@ -85,10 +95,10 @@ def test_positions_names_and_methods_mean_the_same() -> None:
         ({"model": "a", "scale": 2, "temporal": 1}, {"model": "a", "scale": 2, "temporal": 1.0}),
         ({"tile": 64}, {"tile": [64]}),
         ({"tile": [64, 32]}, {"tile": [64, 32]}),
-        ({"matrix": "709", "range": "full"}, {"matrix": 709, "range": "full"}),
-        ({"matrix": vs.MATRIX_ST240_M, "range": vs.RANGE_FULL}, {"matrix": 7, "range": 1}),
+        ({"matrix": "709", "range": "full"}, {"matrix": "709", "range": "full"}),
+        ({"matrix": vs.MATRIX_ST240_M, "range": vs.RANGE_FULL}, {"matrix": "7", "range": "1"}),
         ({"chroma_loc": "left"}, {"chroma_loc": "left"}),
-        ({"chroma_loc": vs.CHROMA_TOP_LEFT}, {"chroma_loc": 2}),
+        ({"chroma_loc": vs.CHROMA_TOP_LEFT}, {"chroma_loc": "2"}),
         ({"guess_matrix": True, "reuse": 0}, {"guess_matrix": True, "reuse": False}),
         ({"device": b"cuda:1", "backend": "ort"}, {"device": "cuda:1", "backend": "ort"}),
     ],

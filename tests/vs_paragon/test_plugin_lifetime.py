@@ -64,6 +64,7 @@ print("alive", alive())
 """,
         timeout=600,
     )
+    print(result.stdout)  # noqa: T201 - for pytest -rP
     measured = {name: float(figure) for name, figure in (line.split() for line in result.stdout.splitlines())}
     assert measured.pop("alive") == 0
     assert len(measured) == 3
