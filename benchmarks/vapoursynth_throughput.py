@@ -47,8 +47,11 @@ PROMISES = (
     ("paragon, ort", "native ort", 0.9),
 )
 
-#: Seconds of work in a round, roughly: long enough for the pipeline to fill.
+#: Frames in a round at 640x360, long enough for the pipeline to fill; fewer at larger sizes.
 _FRAMES_OF_360P = 24
+
+#: Frames of the clip: more than all rounds take.
+_LONG = 2**20
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -89,37 +92,46 @@ def ways(width: int, height: int, frames: int) -> dict[str, Callable[[], object]
     """Return what to time, by name: each enlarges ``frames`` frames."""
     model = load(MODEL)
     streams = usable_cores()
-    clip = source(width, height, frames)
+    clip = source(width, height)
     picture = np.stack([np.asarray(plane) for plane in clip.get_frame(0)])[None]
-    yuv = clip.resize.Bicubic(format=vs.YUV420P8, matrix_s="709")
-    yuv = vs.core.std.Loop(yuv[0], frames)
+    yuv = clip[0].resize.Bicubic(format=vs.YUV420P8, matrix_s="709").std.Loop(clip.num_frames)
     found: dict[str, Callable[[], object]] = {
         "bare openvino": bare(openvino_request(onnx_bytes(model), streams), picture, frames, streams),
         "bare onnxruntime": bare(onnxruntime_request(onnx_bytes(model, merge_base=False)), picture, frames, streams),
     }
     for backend in ("openvino", "onnxruntime"):
-        found[f"paragon, {backend}"] = drain(vs_paragon.upscale(clip, backend=backend))
+        found[f"paragon, {backend}"] = drain(vs_paragon.upscale(clip, backend=backend), frames)
     for namespace in ("ov", "ort"):
         if hasattr(vs.core, namespace):
-            found[f"native {namespace}"] = drain(native(clip, namespace, streams))
-            found[f"paragon, {namespace}"] = drain(vs_paragon.upscale(clip, backend=namespace))
-    found["paragon, auto, YUV420P8"] = drain(vs_paragon.upscale(yuv))
+            found[f"native {namespace}"] = drain(native(clip, namespace, streams), frames)
+            found[f"paragon, {namespace}"] = drain(vs_paragon.upscale(clip, backend=namespace), frames)
+    found["paragon, auto, YUV420P8"] = drain(vs_paragon.upscale(yuv), frames)
     return found
 
 
-def source(width: int, height: int, frames: int) -> vs.VideoNode:
+def source(width: int, height: int) -> vs.VideoNode:
     """Return a clip of noise that costs nothing to read: every frame is the same one."""
     frame = vs.core.create_video_frame(vs.RGBS, width, height)
     generator = np.random.default_rng(0)
     for index in range(3):
         np.asarray(frame[index])[...] = generator.random((height, width), dtype=np.float32)
-    blank = vs.core.std.BlankClip(format=vs.RGBS, width=width, height=height, length=frames, keep=True)
-    return blank.std.ModifyFrame(blank, lambda n, f: frame)[0].std.Loop(frames)  # noqa: ARG005 - names are given
+    blank = vs.core.std.BlankClip(format=vs.RGBS, width=width, height=height, length=1, keep=True)
+    return blank.std.ModifyFrame(blank, lambda n, f: frame).std.Loop(_LONG)  # noqa: ARG005 - names are given
 
 
-def drain(clip: vs.VideoNode) -> Callable[[], object]:
-    """Return an action that asks for every frame of a clip, as many at once as VapourSynth likes."""
-    return lambda: sum(1 for _ in clip.frames(close=True))
+def drain(clip: vs.VideoNode, frames: int) -> Callable[[], object]:
+    """Return an action that asks for the next frames of a clip, as many at once as VapourSynth likes.
+
+    Never for the same ones again: VapourSynth would have kept them.
+    """
+    starts = itertools.count(0, frames)
+
+    def ask() -> None:
+        start = next(starts)
+        for _ in clip[start : start + frames].frames(close=True):
+            pass
+
+    return ask
 
 
 def native(clip: vs.VideoNode, namespace: str, streams: int) -> vs.VideoNode:
