@@ -353,7 +353,7 @@ def call(environment: Environment, *command: str) -> int:
 
 
 def demo(arguments: Sequence[str]) -> int:
-    """Upscale the picture in examples/; further arguments go to ``paragon upscale``."""
+    """Upscale the picture in examples/ and, where VapourSynth is, a film; arguments go to ``paragon upscale``."""
     prepare(RUN)
     photo = next(path for path in sorted((ROOT / "examples").iterdir()) if path.suffix in {".png", ".jpg", ".webp"})
     result = ROOT / "demo-output" / f"{photo.stem}-upscaled.png"
@@ -362,9 +362,14 @@ def demo(arguments: Sequence[str]) -> int:
         result.unlink()
     command = ("python", "-m", "paragon_core.cli.main", "upscale", str(photo), "-o", str(result), *arguments)
     code = call(RUN, *command)
-    if code == 0:
-        say(f"\nBefore: {photo}\nAfter:  {result}")
-    return code
+    if code:
+        return code
+    say(f"\nBefore: {photo}\nAfter:  {result}")
+    lacking = "import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ('av', 'vapoursynth'))))"
+    if call(RUN, "python", "-c", lacking):
+        say("\nNo film: VapourSynth needs Python 3.12 or newer and has no package for every system.")
+        return 0
+    return call(RUN, "python", "scripts/demo_film.py", str(photo), str(result.parent))
 
 
 def test(arguments: Sequence[str]) -> int:
