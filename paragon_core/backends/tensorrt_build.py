@@ -146,14 +146,14 @@ def build(
         definition = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
         parser = trt.OnnxParser(definition, said.logger)
         if not parser.parse(graph.onnx):
-            reasons = [str(parser.get_error(index).desc()) for index in range(parser.num_errors)]
+            reasons = [str(parser.get_error(index)) for index in range(parser.num_errors)]
             raise _refused("the graph", reasons)
         config = _config(trt, builder, target, options)
         shapes = _shapes(graph, profile)
         sizes = builder.create_optimization_profile()
         sizes.set_shape(onnx_graph.INPUT, *shapes)
         if config.add_optimization_profile(sizes) < 0:
-            raise _refused(f"the sizes {profile.name}", said.problems)
+            raise _refused(f"the graph in sizes of {profile.name}", said.problems)
         monitor = _monitor(trt, progress)
         config.progress_monitor = monitor
         engine = builder.build_serialized_network(definition, config)
@@ -161,7 +161,7 @@ def build(
             raise monitor.stopped_by
         # An inconsistent profile is a mere warning of TensorRT, and an engine that fails later.
         if engine is None or any("rofile" in problem for problem in said.problems):
-            raise _refused(f"the sizes {profile.name}" if engine is not None else "the graph", said.problems)
+            raise _refused(f"the graph in sizes of {profile.name}", said.problems)
         return bytes(engine)
 
 

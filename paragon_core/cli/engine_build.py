@@ -74,7 +74,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--target",
         metavar="SM",
         default="",
-        help="GPUs, such as sm_86,sm_89; fewer make smaller engines [all from sm_80 (RTX 30) on]",
+        help="the GPUs that it is to run on, such as sm_86,sm_89 [all from sm_80 (RTX 30) on]",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="tell nothing but errors and warnings")
     add_cache(parser)

@@ -32,6 +32,9 @@ T = TypeVar("T")
 DEFAULT_LIMIT: Final = 4 * 2**30
 
 _LAYOUT: Final = PurePosixPath("engines", "v1")
+
+#: In the year 2116: a clock beyond that is wrong.
+_LATEST_CLOCK: Final = 2**62
 _LOG = logging.getLogger(__name__)
 
 
@@ -308,7 +311,7 @@ class EngineCache:
         """Note that this engine was used last, even if the clock was set back."""
         others = (EngineFiles(folder=path.parent, name=path.stem) for path in self.folder.glob(f"*/*/*{USED}"))
         latest = max((other.last_used() for other in others), default=0)
-        files.note_use(max(time.time_ns(), latest + 1))
+        files.note_use(max(min(time.time_ns(), _LATEST_CLOCK), latest + 1))
 
     def _entries(self, pattern: str = "*/*/*") -> Iterator[Entry]:
         """Yield what is in the cache, also engines and manifests that have lost each other, and unfinished files."""

@@ -173,7 +173,7 @@ class EngineKey:
 def safe_name(text: str, longest: int) -> str:
     """Return a text as a file name that Windows and all others take, of at most so many characters."""
     name = re.sub(r"[^A-Za-z0-9._+-]+", "-", text)[:longest].strip(".-") or "unnamed"
-    return f"_{name}"[:longest] if _RESERVED.fullmatch(name) else name
+    return f"_{name}"[:longest].rstrip(".-") if _RESERVED.fullmatch(name) else name
 
 
 def _number(capability: str) -> int:
