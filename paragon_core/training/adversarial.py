@@ -7,8 +7,9 @@ and of VGG19's responses keep it to what is in the picture.
 
 The discriminator compares: it has to give a real pixel a higher logit than the pixel that the network put in its place
 (A. Jolicoeur-Martineau, "The relativistic discriminator", 2019, in its paired form). Super-resolution has the real twin
-of every made pixel, so whatever depends on the subject alone cancels in the difference, and there is something to learn
-from every pixel at once. The same steps with cross-entropy for each picture alone told a fraction as much apart.
+of every made pixel, so whatever depends on the subject alone cancels in the difference. The difference shall be 1, in
+the sense of least squares (X. Mao et al., "Least squares generative adversarial networks", 2017): with the usual
+logistic loss it grows without end, and so does the pull on the network.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from paragon_core.errors import InputError, UnsupportedSizeError
 from paragon_core.training.munet import SIZES, MUNet
@@ -221,14 +221,14 @@ class AdversarialTrainer(Trainer):
 
 
 def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
-    """Return the mean of ``log(1 + exp(worse - better))``: near 0 when each logit of ``better`` is far above its twin.
+    """Return half the mean of ``(better - worse - 1)^2``: 0 when each logit of ``better`` is 1 above its twin.
 
     Args:
         better: [B, 1, H, W], the logits that shall be higher.
         worse: same shape, of the same places.
 
     """
-    return functional.softplus(worse - better).mean()
+    return (better - worse - 1).square().mean() / 2
 
 
 def _fresh(spec: ModelSpec, seed: int) -> MUNet:
