@@ -131,7 +131,7 @@ def cover(length: int, window: int, *, halo: int, multiple: int = 1) -> tuple[Sp
 
 @lru_cache(maxsize=64)
 def choose_window(
-    size: tuple[int, int], *, halo: int, streams: int, largest_area: int, multiple: int = 1
+    size: tuple[int, int], *, halo: int, streams: int, largest_area: float, multiple: int = 1
 ) -> tuple[int, int]:
     """Return the window (width, height) that finishes a picture of ``size`` soonest.
 

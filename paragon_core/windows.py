@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from paragon_core.tiling import Span, Tile
 
 Array = npt.NDArray[Any]
+
+_ROWS: Final = 32
 
 
 class Picture(Protocol):
@@ -34,16 +36,16 @@ class Picture(Protocol):
         ...
 
     def core(self, tile: Tile, output: Array) -> Array:
-        """Return the part of a session's output that the window is responsible for, without copying it.
+        """Return the part of a session's output that the window is responsible for, without copying it."""
+        ...
+
+    def write(self, tile: Tile, core: Array) -> None:
+        """Put a core in its place.
 
         Raises:
             InferenceError: it contains values that are not numbers.
 
         """
-        ...
-
-    def write(self, tile: Tile, core: Array) -> None:
-        """Put a core in its place."""
         ...
 
 
@@ -83,24 +85,28 @@ class FloatPicture:
 
     def core(self, tile: Tile, output: Array) -> Array:
         """Return [planes, height, width]."""
-        if not np.isfinite(output).all():
-            msg = "the network made values that are not numbers"
-            raise InferenceError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")
         scale = self.out[0].shape[0] // self.planes[0].shape[0]
         core: Array = output[0][:, _inside(tile.rows, scale), _inside(tile.columns, scale)]
         return core
 
     def write(self, tile: Tile, core: Array) -> None:
-        """Clip, convert and copy, plane by plane."""
+        """Check, clip, convert and copy, by so many rows at a time that they come from memory once."""
         scale = self.out[0].shape[0] // self.planes[0].shape[0]
         for values, plane in zip(core, self.out, strict=True):
             target = plane[_written(tile.rows, scale), _written(tile.columns, scale)]
-            if plane.dtype == np.uint16:
-                target[...] = np.rint(np.clip(values, 0, 1) * 65535)
-            elif self.clip:
-                np.clip(values, 0, 1, out=target, casting="same_kind")
-            else:
-                target[...] = values
+            for start in range(0, len(values), _ROWS):
+                self._write(values[start : start + _ROWS], target[start : start + _ROWS])
+
+    def _write(self, values: Array, target: Array) -> None:
+        if not np.isfinite(values).all():
+            msg = "the network made values that are not numbers"
+            raise InferenceError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")
+        if target.dtype == np.uint16:
+            target[...] = np.rint(np.clip(values, 0, 1) * 65535)
+        elif self.clip:
+            np.clip(values, 0, 1, out=target, casting="same_kind")
+        else:
+            target[...] = values
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
