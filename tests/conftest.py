@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from paragon_core.model import Model
+    from paragon_core.upscaler import Upscaler
+    from tests.watched_backend import Watched
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,3 +30,29 @@ def shared() -> Path:
     if not (folder / "vectors" / "manifest.json").exists():
         pytest.skip("needs the shared reference files")
     return folder
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Watched, Upscaler]]]:
+    """Return a function that makes a watched backend and an upscaler on it."""
+    from paragon_core.backends import BACKENDS  # noqa: PLC0415 - not every test needs the runtimes
+    from paragon_core.upscaler import Upscaler  # noqa: PLC0415
+    from tests.random_models import MODEL  # noqa: PLC0415
+    from tests.watched_backend import Watched  # noqa: PLC0415
+
+    upscalers: list[Upscaler] = []
+
+    def make(
+        backend: Watched | None = None,
+        *,
+        model: Model = MODEL,
+        **options: Any,  # noqa: ANN401  (what Upscaler takes)
+    ) -> tuple[Watched, Upscaler]:
+        watched = backend or Watched()
+        monkeypatch.setitem(BACKENDS, "watched", watched)
+        upscalers.append(Upscaler(model, backend="watched", **({"streams": 1} | options)))
+        return watched, upscalers[-1]
+
+    yield make
+    for upscaler in upscalers:
+        upscaler.close()

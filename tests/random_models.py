@@ -68,3 +68,8 @@ def picture(height: int, width: int, *channels: int, dtype: str = "uint8", seed:
 def batch(count: int, height: int, width: int, channels: int = 3, seed: int = 0) -> npt.NDArray[np.float32]:
     """Return noise in 0..1 as networks take it: [count, channels, height, width]."""
     return np.random.default_rng(seed).random((count, channels, height, width), dtype=np.float32)
+
+
+#: Radius 6, x2, softened, far beyond 0..1: clipping matters.
+MODEL = random_model(spec("realtime"))
+RADIUS = 6

@@ -1,16 +1,10 @@
-"""Pictures in, larger pictures out: every kind of picture, from many threads, in little memory, until it is closed."""
+"""Pictures in, larger pictures out: every kind of picture, under every option, in any windows."""
 
 from __future__ import annotations
 
-import functools
-import gc
 import itertools
 import logging
-import os
 import threading
-import time
-import weakref
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,35 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paragon_core import sessions
-from paragon_core.backends import BACKENDS, Network, RunSettings, Session
+from paragon_core.backends import BACKENDS, Network, RunSettings
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
-from paragon_core.errors import BackendUnavailableError, InferenceError, InputError, OutOfMemoryError
+from paragon_core.errors import BackendUnavailableError, InferenceError, InputError
 from paragon_core.model import load
 from paragon_core.upscaler import Upscaler
-from tests.fresh_python import run
-from tests.random_models import picture, random_model, spec
+from tests.random_models import MODEL, RADIUS, picture, random_model, spec
+from tests.upscalers import CHANNELS, DTYPES, RUNTIMES, shared_upscaler, totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     import numpy.typing as npt
 
     from paragon_core.model import Model
 
     Pixels = npt.NDArray[Any]
-
-RUNTIMES = ("openvino", "onnxruntime")
-DTYPES = ("uint8", "uint16", "float16", "float32")
-CHANNELS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (3,), (4,))
-MODEL = random_model(spec("realtime"))  # radius 6, x2, softened, far beyond 0..1: clipping matters
-RADIUS = 6
-
-
-@functools.cache
-def shared_upscaler(runtime: str = "onnxruntime", *, clip: bool = True) -> Upscaler:
-    """For tests that need nothing special: compiling takes most of their time."""
-    return Upscaler(MODEL, backend=runtime, precision="fp32", clip=clip, streams=2)
 
 
 def network_output(image: Pixels, model: Model = MODEL) -> npt.NDArray[np.float64]:
@@ -56,7 +35,7 @@ def network_output(image: Pixels, model: Model = MODEL) -> npt.NDArray[np.float6
     return np.asarray(output[0].transpose(1, 2, 0), dtype=np.float64)
 
 
-# --- every kind of picture ---------------------------------------------------------------------------------------
+# --- every kind of picture -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -178,7 +157,7 @@ def test_a_network_that_overflows_is_reported() -> None:
             assert "fp32" in caught.value.hint
 
 
-# --- options -----------------------------------------------------------------------------------------------------
+# --- options ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -240,12 +219,7 @@ def test_what_is_in_use_can_be_asked() -> None:
         assert upscaler.backend == "openvino"
 
 
-# --- windows and progress ----------------------------------------------------------------------------------------
-
-
-def totals(upscaler: Upscaler, image: Pixels) -> tuple[Pixels, list[tuple[int, int]]]:
-    calls: list[tuple[int, int]] = []
-    return upscaler(image, progress=lambda done, total: calls.append((done, total))), calls
+# --- windows and progress --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("channels", CHANNELS)
@@ -338,274 +312,3 @@ def test_networks_that_see_everything_are_tiled_only_when_they_must(
     expected = np.clip(network_output(image / 255, model), 0, 1) * 255
     assert np.abs(whole - expected).max() <= 0.51
     assert np.abs(tiled - expected).mean() < 25
-
-
-# --- sessions ----------------------------------------------------------------------------------------------------
-
-
-class Watched(OnnxRuntimeBackend):
-    """ONNX Runtime behind the seam, watched, and with less memory than there is if need be."""
-
-    def __init__(self, largest_area: float = float("inf"), error: type[MemoryError] = OutOfMemoryError) -> None:
-        self.largest_area = largest_area
-        self.error = error
-        self.opened: list[Network] = []
-        self.alive: weakref.WeakSet[WatchedSession] = weakref.WeakSet()
-        self.areas: list[int] = []
-        self.alive_at_opening: list[int] = []
-        self.delay = 0.0
-
-    def open(self, network: Network, settings: RunSettings) -> Any:  # noqa: ANN401  (any session)
-        self.opened.append(network)
-        self.alive_at_opening.append(len(self.alive))
-        session = WatchedSession(self, super().open(network, settings), as_bytes=network.io == "uint8")
-        self.alive.add(session)
-        return session
-
-
-class WatchedSession(Session):
-    def __init__(self, backend: Watched, session: Any, *, as_bytes: bool) -> None:  # noqa: ANN401  (any session)
-        self.backend = backend
-        self.session = session
-        self.axes = (1, 2) if as_bytes else (2, 3)
-
-    def run(self, batch: Pixels) -> Pixels:
-        area = batch.shape[self.axes[0]] * batch.shape[self.axes[1]]
-        self.backend.areas.append(area)
-        time.sleep(self.backend.delay)
-        if area > self.backend.largest_area:
-            msg = "the session ran out of memory"
-            raise self.backend.error(msg)
-        return np.asarray(self.session.run(batch))
-
-    def close(self) -> None:
-        self.session.close()
-
-
-@pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Watched, Upscaler]]]:
-    """Return a function that makes a watched backend and an upscaler on it."""
-    upscalers: list[Upscaler] = []
-
-    def make(
-        backend: Watched | None = None,
-        *,
-        model: Model = MODEL,
-        **options: Any,  # noqa: ANN401  (what Upscaler takes)
-    ) -> tuple[Watched, Upscaler]:
-        watched = backend or Watched()
-        monkeypatch.setitem(BACKENDS, "watched", watched)
-        upscalers.append(Upscaler(model, backend="watched", **({"streams": 1} | options)))
-        return watched, upscalers[-1]
-
-    yield make
-    for upscaler in upscalers:
-        upscaler.close()
-
-
-def test_a_session_is_opened_once_for_each_kind_of_picture(watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
-    backend, upscaler = watch()
-    for _ in range(3):
-        for height, width in ((8, 8), (5, 9)):
-            for channels in CHANNELS:
-                for dtype in DTYPES:
-                    upscaler(picture(height, width, *channels, dtype=dtype))
-    kinds = {(network.io, network.grey) for network in backend.opened}
-    assert len(backend.opened) == len(kinds) == 4
-
-
-def test_a_size_that_comes_often_gets_a_session_of_its_own(
-    watch: Callable[..., tuple[Watched, Upscaler]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sessions, "_PIXELS_WORTH_COMPILING", 1000)
-    backend, upscaler = watch()
-    image = picture(16, 20, 3)
-    results = [upscaler(image) for _ in range(6)]
-    assert [network.size for network in backend.opened] == [None, (20, 16)]
-    assert all(np.array_equal(result, results[0]) for result in results)
-    for side in range(40, 50):  # each is large enough on its own
-        upscaler(picture(side, side, 3))
-    gc.collect()
-    assert len(backend.alive) <= 6
-    opened = len(backend.opened)
-    upscaler(picture(49, 49, 3))
-    assert len(backend.opened) == opened
-
-
-def test_windows_of_unequal_size_share_the_session_of_any_size(
-    watch: Callable[..., tuple[Watched, Upscaler]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Attention's windows start at multiples of its own, so the last one may be shorter."""
-    monkeypatch.setattr(sessions, "_PIXELS_WORTH_COMPILING", 0)
-    backend, upscaler = watch(model=random_model(spec("photo")), tile=76)
-    _, calls = totals(upscaler, picture(101, 90, 3))
-    assert calls[-1][1] > 1
-    assert len(set(backend.areas)) > 1
-    assert [network.size for network in backend.opened] == [None]
-
-
-# --- memory ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("error", [OutOfMemoryError, MemoryError])
-@pytest.mark.parametrize("options", [{}, {"tile": 90}, {"tile": (100, 60), "streams": 2}])
-def test_windows_shrink_until_they_fit(
-    watch: Callable[..., tuple[Watched, Upscaler]],
-    caplog: pytest.LogCaptureFixture,
-    options: dict[str, Any],
-    error: type[MemoryError],
-) -> None:
-    _, roomy = watch()
-    image = picture(100, 130, 4)
-    expected = roomy(image)
-    _, upscaler = watch(Watched(largest_area=1600, error=error), **options)
-    with caplog.at_level(logging.WARNING, logger="paragon_core"):
-        result, calls = totals(upscaler, image)
-    assert np.array_equal(result, expected)
-    assert calls[-1][0] == calls[-1][1] > 1
-    assert "out of memory with windows" in caplog.text
-
-
-def test_what_a_failed_attempt_held_is_freed_before_the_next(watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
-    """By reference counting alone: a cycle through the error's traceback would keep result and session for long."""
-    backend, upscaler = watch(Watched(largest_area=1000))
-    gc.collect()
-    gc.disable()
-    try:
-        upscaler(picture(100, 130, 3))
-    finally:
-        gc.enable()
-    assert len(backend.opened) > 2
-    assert set(backend.alive_at_opening) == {0}
-
-
-@pytest.mark.parametrize(("tile", "largest_area"), [("off", 1600), ("auto", 100), (90, 100)])
-@pytest.mark.parametrize("error", [OutOfMemoryError, MemoryError])
-def test_when_nothing_fits_it_is_an_error_and_does_no_harm(
-    watch: Callable[..., tuple[Watched, Upscaler]],
-    tile: Any,  # noqa: ANN401  (what Upscaler takes)
-    largest_area: int,
-    error: type[MemoryError],
-) -> None:
-    backend, upscaler = watch(Watched(largest_area=largest_area, error=error), tile=tile)
-    with pytest.raises(OutOfMemoryError):
-        upscaler(picture(100, 130, 3))
-    assert min(backend.areas) >= largest_area
-    if tile == "off":
-        assert len(backend.areas) == 1
-    backend.largest_area = 10**9
-    assert upscaler(picture(100, 130, 3)).shape == (200, 260, 3)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs a limit on the address space")
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_picture_beyond_the_real_memory_is_enlarged_in_windows(runtime: str) -> None:
-    result = run(f"""
-        import resource
-        import numpy as np
-        import psutil
-        from paragon_core import Upscaler
-        from tests.random_models import picture, random_model, spec
-        model = random_model(spec("realtime"))
-        image = picture(800, 800, 3)
-        with Upscaler(model, backend={runtime!r}, precision="fp32", tile=64, streams=1) as upscaler:
-            expected = upscaler(image)
-        upscaler = Upscaler(model, backend={runtime!r}, precision="fp32", tile=800, streams=1)
-        upscaler(image[:8, :8])
-        limit = psutil.Process().memory_info().vms + 40 * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (limit, -1))
-        totals = set()
-        result = upscaler(image, progress=lambda done, total: totals.add(total))
-        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
-        print(max(totals) > 1, np.abs(result.astype(int) - expected).max() <= 1)
-    """)
-    assert result.stdout == "True True\n"
-
-
-# --- threads and the end -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_many_threads_may_call_one_upscaler(runtime: str) -> None:
-    kinds = list(itertools.product(("uint8", "float32"), CHANNELS, ((9, 30), (40, 11))))
-    images = [picture(*size, *channels, dtype=dtype, seed=index) for index, (dtype, channels, size) in enumerate(kinds)]
-    with Upscaler(MODEL, backend=runtime, precision="fp32", tile=20, streams=2) as upscaler:
-        expected = [upscaler(image) for image in images]
-    barrier = threading.Barrier(5)
-
-    def work(part: int) -> list[Pixels]:
-        barrier.wait(timeout=60)
-        return [upscaler(image) for image in images[part::5]]
-
-    with (
-        Upscaler(MODEL, backend=runtime, precision="fp32", tile=20, streams=2) as upscaler,
-        ThreadPoolExecutor(5) as pool,
-    ):
-        results = list(pool.map(work, range(5)))
-    for part, outputs in enumerate(results):
-        assert all(map(np.array_equal, outputs, expected[part::5]))
-
-
-class Enough(Exception):  # noqa: N818  (it is no error)
-    """What a progress callback raises to stop."""
-
-
-def test_an_exception_in_the_callback_ends_the_work_and_leaves_the_upscaler_usable(
-    watch: Callable[..., tuple[Watched, Upscaler]],
-) -> None:
-    backend, upscaler = watch(tile=20)
-    backend.delay = 0.02
-    image = picture(150, 150, 3)
-
-    def stop(done: int, total: int) -> None:
-        raise Enough((done, total))
-
-    with pytest.raises(Enough) as caught:
-        upscaler(image, progress=stop)
-    done, total = caught.value.args[0]
-    after = len(backend.areas)
-    assert 0 < done <= after <= done + 2 < total
-    time.sleep(0.1)
-    assert len(backend.areas) == after  # nothing goes on behind the caller's back
-    backend.delay = 0
-    assert np.array_equal(upscaler(image), shared_upscaler()(image))
-
-
-def test_a_closed_upscaler_says_so() -> None:
-    upscaler = Upscaler(MODEL, backend="onnxruntime", streams=1)
-    upscaler(picture(4, 4, 3))
-    upscaler.close()
-    upscaler.close()
-    for image in (picture(4, 4, 3), picture(5, 5, 4, dtype="float32")):
-        with pytest.raises(BackendUnavailableError, match="closed") as caught:
-            upscaler(image)
-        assert "Upscaler" in caught.value.hint
-
-
-def test_leaving_the_context_closes_it() -> None:
-    threads = threading.active_count()
-    with Upscaler(MODEL, backend="onnxruntime", streams=3) as upscaler:
-        upscaler(picture(300, 300, 3))
-        assert threading.active_count() > threads
-    assert threading.active_count() == threads
-    with pytest.raises(BackendUnavailableError, match="closed"):
-        upscaler(picture(4, 4, 3))
-
-
-@pytest.mark.parametrize("where", ["callback", "thread"])
-def test_closing_lets_the_calls_under_way_end(where: str, watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
-    backend, upscaler = watch(tile=20)
-    backend.delay = 0.005
-    image = picture(150, 150, 3)
-    if where == "callback":
-        result = upscaler(image, progress=lambda _done, _total: upscaler.close())
-    else:
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(upscaler, image)
-            while not backend.areas:
-                time.sleep(0.001)
-            upscaler.close()
-            result = future.result(timeout=60)
-    assert np.array_equal(result, shared_upscaler()(image))
-    with pytest.raises(BackendUnavailableError, match="closed"):
-        upscaler(image)

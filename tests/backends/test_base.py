@@ -72,6 +72,19 @@ def test_a_result_is_the_callers_own(runtime: str) -> None:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
+def test_what_is_lent_is_the_result_and_the_session_runs_on_whatever_became_of_it(runtime: str) -> None:
+    opened = session(runtime)
+    expected = opened.run(batch(1, 6, 7))
+    with opened.lend(batch(1, 6, 7)) as output:
+        assert np.array_equal(output, expected)
+    with pytest.raises(KeyError), opened.lend(batch(1, 6, 7)):
+        raise KeyError
+    with pytest.raises(InferenceError), opened.lend(batch(1, 6, 7, channels=4)):
+        pass
+    assert np.array_equal(opened.run(batch(1, 6, 7)), expected)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_the_memory_layout_of_a_batch_does_not_matter_and_it_is_not_changed(runtime: str) -> None:
     opened = session(runtime)
     value = batch(1, 6, 7)
@@ -179,8 +192,9 @@ def test_networks_are_equal_when_they_compute_the_same() -> None:
         Network(model=MODEL, io="uint8"),
         Network(model=MODEL, grey=True),
         Network(model=MODEL, size=(4, 5)),
+        Network(model=MODEL, separate_detail=True),
     ]
-    assert len({Network(model=MODEL), *different}) == 6
+    assert len({Network(model=MODEL), *different}) == 7
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

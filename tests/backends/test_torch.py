@@ -213,8 +213,31 @@ def test_out_of_memory_is_told_apart(model: Model) -> None:
         session.run(picture(4, 4).numpy())
 
 
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_base_path_sees_the_first_half_and_the_detail_path_the_second(
+    model: Model,
+    fused: bool,  # noqa: FBT001
+    grey: bool,  # noqa: FBT001
+) -> None:
+    plain, separate = (
+        BACKEND.open(Network(model=model, fused=fused, grey=grey, separate_detail=separate), ON_CPU)
+        for separate in (False, True)
+    )
+    a, b = (np.random.default_rng(seed).random((1, 1 if grey else 3, 6, 9), np.float32) for seed in (1, 2))
+
+    def both(base: npt.NDArray[Any], detail: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return separate.run(np.concatenate([base, detail], axis=1))
+
+    assert np.abs(both(a, a) - plain.run(a)).max() <= 1e-6
+    assert np.abs(both(a, b) + both(b, a) - plain.run(a) - plain.run(b)).max() <= 1e-5
+    nothing = both(np.zeros_like(a), b)
+    assert np.abs((both(2 * a, b) - nothing) - 2 * (both(a, b) - nothing)).max() <= 1e-5  # the base path is linear
+    assert np.abs(both(a, b) - both(b, a)).max() > 0.01
+
+
 class _Greedy(torch.nn.Module):
-    def forward(self, x: torch.Tensor, **_: Any) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, **_: object) -> torch.Tensor:
         return torch.empty(2**50, dtype=x.dtype)
 
 
