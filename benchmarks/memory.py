@@ -14,16 +14,14 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
 from PIL import Image
 
 from paragon_core.model import load
-from paragon_core.quality.bench import describe_machine
+from paragon_core.quality.bench import describe_machine, run_watched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,39 +40,6 @@ def make_picture(path: Path, width: int, height: int) -> None:
     smooth = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
     grain = random.integers(0, 9, (height, width, 3), dtype=np.uint8)
     Image.fromarray(np.asarray(smooth) // 16 * 15 + grain).save(path, compress_level=1)
-
-
-def run(command: Sequence[str]) -> tuple[int, float]:
-    """Run a program to its end and return the peak of its resident memory in bytes, and the seconds it took.
-
-    Systems with fork count what this script has resident when it starts the program, some 150 MB, as the least.
-
-    Raises:
-        RuntimeError: if it fails.
-
-    """
-    started = time.perf_counter()
-    process = psutil.Popen(command)
-    if sys.platform == "win32":
-        peak = 0
-        while process.poll() is None:
-            try:
-                peak = process.memory_info().peak_wset
-            except psutil.NoSuchProcess:
-                break
-            time.sleep(0.01)
-        code = process.wait()
-    else:
-        import os  # noqa: PLC0415  (wait4 is not on Windows)
-
-        _, status, usage = os.wait4(process.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    seconds = time.perf_counter() - started
-    if code:
-        msg = f"{' '.join(command)} failed with exit code {code}"
-        raise RuntimeError(msg)
-    return peak, seconds
 
 
 def size(text: str) -> tuple[int, int]:
@@ -98,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         source, target = Path(folder) / "picture.png", Path(folder) / "enlarged.png"
         make_picture(source, width, height)
         upscale = [sys.executable, "-m", "paragon_core.cli.main", "upscale", str(source), "-o", str(target)]
-        peak, seconds = run([*upscale, "--model", chosen.model, *chosen.options])
+        peak, seconds = run_watched([*upscale, "--model", chosen.model, *chosen.options])
         with Image.open(target) as enlarged:
             enlarged_size = enlarged.size
     report = {

@@ -7,13 +7,16 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,37 @@ def time_interleaved(actions: Mapping[str, Callable[[], object]], *, rounds: int
             cpu[name].append(time.process_time() - cpu_before)
             wall[name].append(time.perf_counter() - wall_before)
     return {name: Timing(cpu=tuple(cpu[name]), wall=tuple(wall[name])) for name in names}
+
+
+def run_watched(command: Sequence[str]) -> tuple[int, float]:
+    """Run a program to its end and return the peak of its resident memory in bytes, and the seconds it took.
+
+    Systems with fork count what the caller has resident when it starts the program as the least.
+
+    Raises:
+        RuntimeError: if it fails.
+
+    """
+    started = time.perf_counter()
+    process = psutil.Popen(command)
+    if sys.platform == "win32":
+        peak = 0
+        while process.poll() is None:
+            try:
+                peak = process.memory_info().peak_wset
+            except psutil.NoSuchProcess:
+                break
+            time.sleep(0.01)
+        code = process.wait()
+    else:
+        _, status, usage = os.wait4(process.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    seconds = time.perf_counter() - started
+    if code:
+        msg = f"{' '.join(command)} failed with exit code {code}"
+        raise RuntimeError(msg)
+    return peak, seconds
 
 
 def describe_machine(packages: Iterable[str] = ()) -> dict[str, str | int]:
