@@ -71,7 +71,7 @@ def test_both_networks_learn(pictures: Pictures) -> None:
         if step == 59:  # the end of the warm-up: until then the network rested
             assert all(np.array_equal(array, before[key]) for key, array in trainer.arrays().items())
     assert np.mean(told_apart[:5]) < 0.65
-    assert np.mean(told_apart[50:60]) > 0.85
+    assert np.mean(told_apart[50:60]) > 0.8
     assert not np.array_equal(trainer.arrays()["conv_in.weight"], before["conv_in.weight"])
 
 
@@ -84,7 +84,7 @@ def test_the_network_learns_to_be_believed(pictures: Pictures) -> None:
     for _ in range(options.steps):
         trainer.advance()
         losses.append(trainer.figures["adversarial loss"])
-    assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 0.01
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
 
 
 @pytest.mark.parametrize("with_vgg", [False, True], ids=["alone", "with VGG19"])
