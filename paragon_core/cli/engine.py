@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,7 +187,7 @@ def _place(cache: EngineCache, entry: Entry) -> str:
 
 def _date(entry: Entry) -> str:
     try:
-        return datetime.fromtimestamp(entry.last_used / _NANOSECONDS, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.last_used // _NANOSECONDS))
     except (OverflowError, OSError, ValueError):  # a clock was far off
         return "?"
 

@@ -17,6 +17,8 @@ from typing import NoReturn
 from paragon_core.engines import EngineCache, Profile, Progress
 from tests.engines.engine_files import content, key, loading
 
+assert sys.platform != "win32"  # for the type checker: from here on, POSIX only
+
 KEY = key()
 PROFILES = [Profile.static((64 * number, 64)) for number in range(1, 6)]
 SIZE = 200_000
