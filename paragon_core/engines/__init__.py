@@ -8,11 +8,12 @@ from __future__ import annotations
 from paragon_core.engines.cache import DEFAULT_LIMIT, Engine, EngineCache, Entry
 from paragon_core.engines.folder import VARIABLE, cache_folder
 from paragon_core.engines.key import BuildOptions, EngineKey, Flavour, Target
-from paragon_core.engines.profiles import PICTURES, Profile, choose, profiles_for, window
+from paragon_core.engines.profiles import MOST_PIXELS, PICTURES, Profile, choose, profiles_for, window
 from paragon_core.engines.waiting import Progress, ignore_progress
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "MOST_PIXELS",
     "PICTURES",
     "VARIABLE",
     "BuildOptions",

@@ -99,7 +99,7 @@ class EngineCache:
             max_bytes: bytes of all engines together.
 
         """
-        self._base = cache_folder(folder)
+        self._base = cache_folder(folder).resolve()
         self._max_bytes = max_bytes
 
     @property
@@ -192,8 +192,7 @@ class EngineCache:
             manifest, _ = entry.files.read()
         except UnusableError as error:
             return str(error)
-        place = self.folder.resolve() / manifest.key.folder
-        if place != entry.files.folder.resolve() or manifest.profile.name != entry.files.name:
+        if entry.files != EngineFiles(folder=self.folder / manifest.key.folder, name=manifest.profile.name):
             return "it is not where it belongs"
         return ""
 

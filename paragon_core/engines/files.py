@@ -89,7 +89,7 @@ class Manifest:
             key, profile = EngineKey.from_json(value["key"]), Profile.from_json(value["profile"])
             size, sha256, made = int(value["size"]), str(value["sha256"]), dict(value["made"])
             whole = value["id"] == key.id
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             msg = "its manifest is damaged"
             raise UnusableError(msg) from error
         if not whole:
@@ -236,7 +236,7 @@ class EngineFiles:
 
 
 def _read(path: Path, *, largest: int) -> bytes:
-    """Read a file of ours; one byte more than ``largest`` tells that it is longer."""
+    """Read a file of ours that has at most so many bytes."""
     try:
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         with os.fdopen(os.open(path, flags), "rb") as stream:
@@ -247,7 +247,10 @@ def _read(path: Path, *, largest: int) -> bytes:
             if sys.platform != "win32" and status.st_uid not in {os.geteuid(), 0}:
                 msg = f"{path.name} belongs to another user"
                 raise UnusableError(msg)
-            return stream.read(largest + 1)
+            if status.st_size > largest:
+                msg = f"{path.name} is too long: {status.st_size} bytes"
+                raise UnusableError(msg)
+            return stream.read()
     except FileNotFoundError as error:
         msg = f"{path.name} is missing"
         raise UnusableError(msg) from error

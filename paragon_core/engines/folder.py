@@ -44,6 +44,10 @@ def cache_folder(given: Path | None = None) -> Path:
 def prepare(base: Path, below: PurePosixPath) -> Path:
     """Make a folder of the cache and those above it, check them all, and return it.
 
+    Args:
+        base: the folder of the cache, not by way of links.
+        below: the wanted folder, seen from there.
+
     Raises:
         EngineCacheError: one of them is not the user's own.
         OSError: they cannot be made.
@@ -52,7 +56,6 @@ def prepare(base: Path, below: PurePosixPath) -> Path:
     if not base.exists():
         base.parent.mkdir(parents=True, exist_ok=True)
         base.mkdir(mode=_OWNER_ONLY, exist_ok=True)
-    base = base.resolve()
     check(base, others_may_not=stat.S_IWOTH)
     for part in below.parts:
         base /= part

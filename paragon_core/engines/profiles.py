@@ -22,7 +22,7 @@ LARGEST_BATCH: Final = 999
 _FEW: Final = 4
 
 #: Sources with more pixels (above 4K) are not worth an engine of their own: they are tiled.
-_MOST_PIXELS: Final = 4096 * 2304
+MOST_PIXELS: Final = 4096 * 2304
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,7 @@ def profiles_for(sizes: Iterable[Size]) -> tuple[Profile, ...]:
     is above its maximum, or above 4K, goes through the dynamic engine in tiles.
     """
     counts = Counter(sizes)
-    small = [size for size in counts if size[0] * size[1] <= _MOST_PIXELS and max(size) <= LONGEST_SIDE]
+    small = [size for size in counts if size[0] * size[1] <= MOST_PIXELS and max(size) <= LONGEST_SIDE]
     if len(small) <= _FEW:
         own = tuple(Profile.static(size) for size in sorted(small))
         return own if len(small) == len(counts) else (*own, PICTURES)
