@@ -203,3 +203,9 @@ def test_transparency_alone_is_enlarged_as_with_its_picture(dtype: str) -> None:
     assert (result[:, :14] == alpha.max()).all()
     with pytest.raises(InputError):
         shared_upscaler().upscale_alpha(image)
+
+
+def test_large_frames_are_not_cut_where_frames_keep_the_streams_busy() -> None:
+    with Upscaler(MODEL, backend="onnxruntime", streams=2, pictures_at_once=2) as upscaler:
+        enlarge(upscaler, frame(720, 1280))
+        assert upscaler.windows_computed == 1
