@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.torch
 
 from PIL import Image  # noqa: E402
 
+from paragon_core.training.adversarial import AdversarialOptions  # noqa: E402
 from paragon_core.training.data import PatchOptions  # noqa: E402
 from paragon_core.training.options import TrainingOptions  # noqa: E402
 
@@ -57,7 +59,9 @@ def test_the_commands_run_one_after_the_other(
     }
 
 
-@pytest.mark.parametrize(("table", "kind"), [("data", PatchOptions), ("training", TrainingOptions)])
+@pytest.mark.parametrize(
+    ("table", "kind"), [("data", PatchOptions), ("training", TrainingOptions), ("adversarial", AdversarialOptions)]
+)
 def test_the_table_holds_every_field_and_its_default(table: str, kind: type[DataclassInstance]) -> None:
     section = PAGE.partition(f"### [{table}]\n")[2].partition("\n#")[0]
     told = dict(re.findall(r"^\| `(\w+)` \| (?:`(.*?)`)? ?\|", section, flags=re.MULTILINE))
@@ -71,7 +75,7 @@ def as_toml(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return str(list(value))
+        return json.dumps(value)
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
