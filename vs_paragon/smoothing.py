@@ -45,11 +45,13 @@ def _with_mean_luma(clip: vs.VideoNode) -> vs.VideoNode:
 
 
 def _starts(n: int, window: Sequence[vs.VideoFrame]) -> list[bool]:
-    """Tell of each frame in the window but the oldest whether it is the first of a scene."""
+    """Tell of each frame in the window whether a scene starts there; of the oldest only if the clip does."""
     properties: list[Any] = [frame.props for frame in window]
-    return [
-        back == n
-        or (bool(now["_SceneChangePrev"]) if "_SceneChangePrev" in now else is_scene_cut(now[_MEAN], before[_MEAN]))
-        for back, (now, before) in enumerate(pairwise(properties))
-        if back <= n
-    ]
+    cuts = [_is_cut(now, before) for now, before in pairwise(properties)]
+    return [cut or back == n for back, cut in enumerate([*cuts, False])]
+
+
+def _is_cut(now: Any, before: Any) -> bool:  # noqa: ANN401 - properties have any type
+    if "_SceneChangePrev" in now:
+        return bool(now["_SceneChangePrev"])
+    return is_scene_cut(now[_MEAN], before[_MEAN])
