@@ -152,6 +152,16 @@ def choose_window(
     return window_width, window_height
 
 
+def fitting_window(size: tuple[int, int], largest: tuple[int, int], *, halo: int, multiple: int = 1) -> tuple[int, int]:
+    """Return the window (width, height) no larger than ``largest`` of which a picture takes the fewest."""
+
+    def length(total: int, most: int) -> int:
+        lengths = (_window_length(total, count, halo, multiple) for count in range(1, total + 1))
+        return next((window for window in lengths if window <= most), most)
+
+    return length(size[0], largest[0]), length(size[1], largest[1])
+
+
 def _counts(length: int, halo: int) -> range:
     """Return the numbers of windows worth trying along an axis: cores of at least a quarter of the halo, up to 128."""
     return range(1, min(max(length // max(halo // 4, 16), 1), 128) + 1)

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from paragon_core import memory, tiling
-from paragon_core.backends import Network, Precision, RunSettings, choose
-from paragon_core.cores import usable_cores
-from paragon_core.errors import InputError, OutOfMemoryError
+from paragon_core.backends import Backend, Network, Precision
+from paragon_core.engines import MOST_PIXELS, ignore_progress
+from paragon_core.engines import Progress as BuildProgress
+from paragon_core.errors import EngineError, InputError, OutOfMemoryError
 from paragon_core.model import Model, load
 from paragon_core.planes import check_planes, even_places, fill_transparent, split
 from paragon_core.reuse import WindowMemory
-from paragon_core.self_check import trusted_precision
-from paragon_core.sessions import Sessions
+from paragon_core.running import Running, Wish
 from paragon_core.windows import BytePicture, FloatPicture, Picture
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Upscaler:
         self,
         model: Model | str | Path,
         *,
-        backend: str = "auto",
+        backend: str | Backend = "auto",
         precision: Precision | Literal["auto"] = "auto",
         tile: tiling.TileSize = "auto",
         fused: bool = True,
@@ -72,12 +72,15 @@ class Upscaler:
         pictures_at_once: int = 1,
         reuse: bool = False,
         device: str = "auto",
+        cache: Path | None = None,
+        building: BuildProgress = ignore_progress,
     ) -> None:
         """Choose a runtime and check that it works; sessions are built when the first picture comes.
 
         Args:
             model: a loaded model, the name of a boxed one, or the path of a checkpoint.
-            backend: a name from `paragon_core.backends`, or "auto" for the fastest that works here.
+            backend: a name from `paragon_core.backends`, a backend of your own, or "auto" for the fastest that works
+                here; then the next takes over where TensorRT cannot have its engine, with a warning in the log.
             precision: "fp32", "fp16" or "bf16"; "auto" is fp32 unless the backend's fast precision reproduces it on a
                 test picture (`self_check`).
             tile: "auto" (windows chosen for speed and memory), "off" (always the whole picture), or the size of a
@@ -90,14 +93,17 @@ class Upscaler:
             max_memory: bytes that the runtime may take for its work, roughly; by default half of what is free, and
                 at most 2 GiB for networks with a receptive radius.
             streams: windows computed at once; by default as many as there are physical cores, with one thread each, but
-                1 on a graphics card; for networks that want the whole picture in one window, as many as pictures come
-                at once, which share the cores.
+                1 on a graphics card (2 with TensorRT); for networks that want the whole picture in one window, as many
+                as pictures come at once, which share the cores.
             pictures_at_once: how many calls you make side by side (frames of a video): they share the streams, so
                 that fewer and larger windows keep them busy. More calls than that are safe, and wait for each other.
             reuse: remember the windows of the last picture, and what became of them: a window whose input is the same
                 in every bit is not computed again (`reuse`). Windows are smaller then. Takes up to half of
                 ``max_memory`` on top of it; what would go beyond is computed every time.
             device: the backend's name of a device, for example "cpu", "cuda:1"; or "auto".
+            cache: the folder of TensorRT's engines (`engines`); by default ``PARAGON_CACHE``, else the platform's.
+            building: called with a share from 0 to 1 and what is being done while an engine is built, from any
+                thread; an exception that it raises ends the build and reaches the caller.
 
         Raises:
             InputError: an option is out of range.
@@ -106,44 +112,46 @@ class Upscaler:
 
         """
         self.model = model if isinstance(model, Model) else load(model)
-        self._backend = choose(backend, device)
         self._tile = tiling.checked(tile)
-        self._fused = fused
+        self._network = Network(model=self.model, fused=fused)
         self._clip = clip
+        self._limits_memory = max_memory is not None  # the default is about this machine's memory, not a card's
         self._max_memory = memory.default_limit(self.model.spec) if max_memory is None else max_memory
-        on_cpu = device == "cpu" or not self._backend.probe().accelerator
-        cores = usable_cores() if on_cpu else 1
-        whole = self.model.spec.receptive_radius is None
-        self._streams = (min(pictures_at_once, cores) if whole else cores) if streams is None else streams
-        if min(self._streams, self._max_memory, pictures_at_once) < 1:
+        if min(1 if streams is None else streams, self._max_memory, pictures_at_once) < 1:
             given = f"streams ({streams}), max_memory ({max_memory}) and pictures_at_once ({pictures_at_once})"
             msg = f"{given} must be positive"
             raise InputError(msg, hint="leave them out for sensible values")
         if precision not in {"auto", *get_args(Precision)}:
             msg = f"there is no precision {precision!r}"
             raise InputError(msg, hint=f"choose one of auto, {', '.join(get_args(Precision))}")
-        network = Network(model=self.model, fused=fused)
-        chosen = trusted_precision(self._backend, network, device) if precision == "auto" else precision
-        threads = max(cores // self._streams, 1) if whole else 1
-        self._settings = RunSettings(precision=chosen, streams=self._streams, threads=threads, device=device)
+        self._running = Running.start(
+            Wish(
+                network=self._network,
+                backend=backend,
+                precision=precision,
+                streams=streams,
+                pictures_at_once=pictures_at_once,
+                device=device,
+                cache=cache,
+                building=building,
+            )
+        )
         self._pictures_at_once = pictures_at_once
-        self._sessions = Sessions(self._backend, self._settings)
         self._memory = WindowMemory(int(self._max_memory * _REUSE_SHARE)) if reuse else None
         self._lock = threading.Lock()
         self._computed = self._reused = 0
-        self._pool = ThreadPoolExecutor(self._streams, thread_name_prefix="paragon")
         if precision != "auto":
-            self._sessions.get(network)  # so that a precision that does not work is refused now
+            self._running.sessions.get(self._network)  # so that a precision that does not work is refused now
 
     @property
     def backend(self) -> str:
         """Name of the runtime in use."""
-        return self._backend.name
+        return self._running.backend.name
 
     @property
     def precision(self) -> Precision:
         """Precision in use."""
-        return self._settings.precision
+        return self._running.settings.precision
 
     @property
     def scale(self) -> int:
@@ -172,9 +180,9 @@ class Upscaler:
 
     def close(self) -> None:
         """Release threads and the runtime's memory once the calls under way have ended; safe to call twice."""
-        self._sessions.refuse()
-        self._pool.shutdown(wait=True)  # not cancel_futures: nobody would tell the calls that wait for those futures
-        self._sessions.close()
+        with self._lock:
+            running = self._running
+        running.close()
         if self._memory:
             self._memory.forget()
 
@@ -245,9 +253,7 @@ class Upscaler:
         channels = colour.shape[2]
         result = np.empty(_enlarged_shape(image, self.scale), dtype=image.dtype)
         even = even_places(parts.alpha)
-        height, width = even.shape
-        beyond = 2 * self._halo
-        works = self._steps(width, height), 0 if even.all() else self._steps(width + beyond, height + beyond)
+        works = self._steps(colour), 0 if even.all() else self._steps(parts.alpha, beyond=2 * self._halo)
         result[:, :, :channels] = self._enlarged(colour, _part(progress, 0, works[1]), clip=self._clip)
         result[:, :, channels:] = self._enlarged_alpha(parts.alpha, even, _part(progress, works[0], 0))
         return result
@@ -265,8 +271,12 @@ class Upscaler:
             result[uneven] = drawn[uneven]
         return result
 
-    def _steps(self, width: int, height: int) -> int:
-        return len(self._plan(width, height, self._window(width, height)))
+    def _steps(self, image: Image, beyond: int = 0) -> int:
+        """Return the number of windows for [h, w, 1 or 3], so many pixels larger."""
+        height, width = (side + beyond for side in image.shape[:2])
+        io: Literal["uint8", "float32"] = "uint8" if image.dtype == np.uint8 else "float32"
+        network = replace(self._network, io=io, grey=image.shape[2] == 1)
+        return len(self._plan(width, height, self._window(network, width, height)))
 
     @property
     def _halo(self) -> int:
@@ -287,16 +297,21 @@ class Upscaler:
     def _enlarge(self, picture: Picture, progress: Progress | None, *, often: bool = False) -> None:
         """Enlarge a picture, in smaller windows as long as memory runs out."""
         width, height = picture.size
-        window = self._window(width, height)
+        network = picture.network(self._network)
+        window = self._window(network, width, height, often=often)
         if self._tile == "auto" and self.model.spec.receptive_radius is None and window != (width, height):
             _LOG.warning(
                 "%dx%d pixels need more than max_memory in one go; tiles of %s differ a little from the whole picture",
                 *(width, height, self.model.spec.variant),
             )
         while True:
+            running = self._running
             plan = self._plan(width, height, window)
             try:
-                self._run(picture, plan, progress, often=often)
+                self._run(running, self._of_size(running, network, plan, often=often), picture, plan, progress)
+            except EngineError as error:
+                self._replace(running, error)
+                window = self._window(network, width, height, often=often)
             except MemoryError:  # the runtime's, or numpy's around it
                 smaller = (max(plan.window[0] // 2, 4 * self._halo), max(plan.window[1] // 2, 4 * self._halo))
                 if self._tile == "off" or smaller == window or len(self._plan(width, height, smaller)) <= len(plan):
@@ -305,9 +320,15 @@ class Upscaler:
                 window = smaller
             else:
                 return
-            self._sessions.forget()
+            running.sessions.forget()
             if self._memory:
                 self._memory.forget()
+
+    def _replace(self, running: Running, error: EngineError) -> None:
+        """Let another runtime take over, unless another call saw to that; raise the error if there is none."""
+        with self._lock:
+            if self._running is running:
+                self._running = running.after(error)
 
     def _plan(self, width: int, height: int, window: tuple[int, int]) -> tiling.TilePlan:
         multiple = self.model.spec.size_multiple
@@ -316,20 +337,29 @@ class Upscaler:
             columns=tiling.cover(width, window[0], halo=self._halo, multiple=multiple),
         )
 
-    def _window(self, width: int, height: int) -> tuple[int, int]:
+    def _window(self, network: Network, width: int, height: int, *, often: bool = False) -> tuple[int, int]:
+        """Return the size of the windows for a picture of this size."""
         if self._tile == "off":
             return width, height
         if isinstance(self._tile, tuple):
             return self._tile
         spec = self.model.spec
-        appetite = memory.bytes_per_pixel(spec, stores_attention=self._backend.stores_attention)
-        allowed = max(self._max_memory // (self._streams * appetite), 1)
+        backend, streams = self._running.backend, self._running.settings.streams
+        appetite = memory.bytes_per_pixel(spec, stores_attention=backend.stores_attention)
+        allowed = max(self._max_memory // (streams * appetite), 1)
         if spec.receptive_radius is None and width * height <= allowed:
             return width, height
+        if backend.largest_window and spec.receptive_radius is not None and not (self._limits_memory or self._memory):
+            fits = often and width * height <= MOST_PIXELS
+            if fits or self._running.sessions.get(network).has((width, height)):
+                return width, height
+            return tiling.fitting_window(
+                (width, height), backend.largest_window, halo=self._halo, multiple=spec.size_multiple
+            )
         return tiling.choose_window(
             (width, height),
             halo=self._halo,
-            streams=max(self._streams // self._pictures_at_once, 1),
+            streams=max(streams // self._pictures_at_once, 1),
             largest_area=min(allowed, self._largest_area()),
             multiple=spec.size_multiple,
         )
@@ -341,9 +371,11 @@ class Upscaler:
         # Whole frames are the fastest: 1280x720 in three or four windows take 12 to 18 % more CPU time, halos included.
         return math.inf if self._pictures_at_once > 1 else (_LARGE_ENOUGH * self._halo) ** 2
 
-    def _run(self, picture: Picture, plan: tiling.TilePlan, progress: Progress | None, *, often: bool) -> None:
-        network = self._network(picture, plan, often=often)
-        session = self._sessions.get(network)
+    def _run(
+        self, running: Running, network: Network, picture: Picture, plan: tiling.TilePlan, progress: Progress | None
+    ) -> None:
+        session = running.sessions.get(network)
+        session.prepare(plan.window)  # here, because whoever waits for a build can be interrupted
         remembered = self._memory.of(network, plan) if self._memory else None
 
         def enlarge_tile(tile: tiling.Tile) -> None:
@@ -362,8 +394,8 @@ class Upscaler:
             with self._lock:
                 self._computed += 1
 
-        with self._sessions.kept_open():
-            pending = {self._pool.submit(enlarge_tile, tile) for tile in plan}
+        with running.sessions.kept_open():
+            pending = {running.pool.submit(enlarge_tile, tile) for tile in plan}
         try:
             while pending:
                 # Without a limit, waiting cannot be interrupted by Ctrl-C on Windows.
@@ -377,10 +409,10 @@ class Upscaler:
                 future.cancel()
             wait(pending)
 
-    def _network(self, picture: Picture, plan: tiling.TilePlan, *, often: bool) -> Network:
+    @staticmethod
+    def _of_size(running: Running, network: Network, plan: tiling.TilePlan, *, often: bool) -> Network:
         """Return what to run: for exactly this window if it comes ``often`` enough to pay for compiling it."""
-        network = picture.network(Network(model=self.model, fused=self._fused))
-        often = self._sessions.pays_to_compile(plan.window, len(plan)) or often
+        often = running.sessions.pays_to_compile(plan.window, len(plan)) or often
         return replace(network, size=plan.window) if often and plan.is_even else network
 
 

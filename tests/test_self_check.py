@@ -18,6 +18,7 @@ from paragon_core.upscaler import Upscaler
 from tests.random_models import random_model, spec
 
 MODEL = random_model(spec("realtime"))
+CPU = RunSettings(device="cpu")
 FAST = {mark for mark in ("BF16", "FP16") if mark in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")}
 
 
@@ -95,16 +96,16 @@ def test_the_picture_is_fixed_and_like_a_photograph() -> None:
     ],
 )
 def test_both_limits_count(error: float, share: float, trusted: bool) -> None:  # noqa: FBT001
-    chosen = trusted_precision(Inexact(error, share), Network(model=MODEL), "cpu")
+    chosen = trusted_precision(Inexact(error, share), Network(model=MODEL), CPU).precision
     assert chosen == ("fp16" if trusted else "fp32")
 
 
 def test_a_precision_that_fails_is_not_trusted() -> None:
-    assert trusted_precision(Failing(0), Network(model=MODEL), "cpu") == "fp32"
+    assert trusted_precision(Failing(0), Network(model=MODEL), CPU).precision == "fp32"
 
 
 def test_a_runtime_without_a_fast_precision_is_not_even_started() -> None:
-    assert trusted_precision(OnnxRuntimeBackend(), Network(model=MODEL), "cpu") == "fp32"
+    assert trusted_precision(OnnxRuntimeBackend(), Network(model=MODEL), CPU).precision == "fp32"
 
 
 @pytest.mark.parametrize("name", bundled())

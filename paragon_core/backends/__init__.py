@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from paragon_core.backends.base import Backend, BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.engine_backend import EngineBackend
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
+from paragon_core.backends.tensorrt import TensorRtRuntime
 from paragon_core.backends.torch import TorchBackend
 from paragon_core.errors import BackendUnavailableError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = [
     "BACKENDS",
@@ -25,7 +30,8 @@ __all__ = [
 ]
 
 BACKENDS: Final[dict[str, Backend]] = {
-    backend.name: backend for backend in (OpenVinoBackend(), OnnxRuntimeBackend(), TorchBackend())
+    backend.name: backend
+    for backend in (EngineBackend(TensorRtRuntime()), OpenVinoBackend(), OnnxRuntimeBackend(), TorchBackend())
 }
 
 
@@ -34,11 +40,12 @@ def backends() -> list[BackendInfo]:
     return [backend.probe() for backend in BACKENDS.values()]
 
 
-def choose(name: str, device: str = "auto") -> Backend:
+def choose(name: str, device: str = "auto", *, without: Collection[str] = ()) -> Backend:
     """Return the backend of a name; "auto" is the fastest that works here.
 
     A backend with an accelerator comes before those on the CPU; among equals the order of `BACKENDS` decides, which is
-    the order of the measured speeds (benchmarks/README.md). No more runtimes are loaded than it takes to tell.
+    the order of the measured speeds (benchmarks/README.md). No more runtimes are loaded than it takes to tell. Those
+    named in ``without`` are left out.
 
     Raises:
         InputError: there is no backend of that name.
@@ -54,13 +61,14 @@ def choose(name: str, device: str = "auto") -> Backend:
             raise BackendUnavailableError(info.reason, hint=info.hint)
         return BACKENDS[name]
     kind = device.partition(":")[0]
+    candidates = [backend for backend in BACKENDS.values() if backend.name not in without]
     if kind != "cpu":
-        for backend in BACKENDS.values():
+        for backend in candidates:
             accelerator = backend.probe().accelerator if backend.may_accelerate() else ""
             if accelerator and kind in {"auto", accelerator}:
                 return backend
     if kind in {"auto", "cpu"}:
-        for backend in BACKENDS.values():
+        for backend in candidates:
             if backend.probe().available:
                 return backend
     msg = "no runtime works here" + ("" if kind in {"auto", "cpu"} else f" on {device}")

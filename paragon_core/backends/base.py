@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from paragon_core.engines import Progress, ignore_progress
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -36,6 +39,8 @@ class BackendInfo:
     """Version of the runtime, empty where it is not installed."""
     accelerator: str = ""
     """The device beyond the CPU that it would use ("cuda", "mps"), empty if none."""
+    streams: int = 1
+    """How many calls at once keep that device busy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +73,28 @@ class RunSettings:
     """Threads of each of them on a CPU. One is best where there is a window for every core."""
     device: str = "auto"
     """The backend's own name of a device ("cpu", "cuda", "cuda:1", "mps"), or auto."""
+    cache: Path | None = None
+    """The folder of the engine cache; None for the one that `engines.cache_folder` tells."""
+    building: Progress = ignore_progress
+    """Told how the build of an engine goes; an exception from it ends that build and reaches the caller."""
 
 
 class Session(Protocol):
     """A network that is ready to run."""
+
+    def prepare(self, size: tuple[int, int]) -> None:
+        """Get ready for batches of this width and height, one picture each, if that takes long; else do nothing.
+
+        Raises:
+            EngineError: no engine can be had for it.
+
+        """
+        del size
+
+    def has(self, size: tuple[int, int]) -> bool:
+        """Whether something was made for pictures of this width and height ahead of their coming."""
+        del size
+        return False
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the network's output for a batch, in the layout that the `Network` asked for.
@@ -106,6 +129,16 @@ class Backend(Protocol):
     @property
     def stores_attention(self) -> bool:
         """Whether the weights of an attention are held in memory as a whole."""
+        ...
+
+    @property
+    def compiles_slowly(self) -> bool:
+        """Whether a session for one size takes seconds, so that only a video or very many pictures pay for it."""
+        ...
+
+    @property
+    def largest_window(self) -> tuple[int, int] | None:
+        """Width and height up to which one session serves all sizes; larger pictures are better cut. None: no limit."""
         ...
 
     def may_accelerate(self) -> bool:

@@ -14,6 +14,7 @@ _MEMORY_MARKS = (
     "failed to allocate",
     "not enough memory",
     "out of memory",
+    "out_of_memory",
 )
 _LONGEST = 300
 

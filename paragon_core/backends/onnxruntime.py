@@ -50,6 +50,8 @@ class OnnxRuntimeBackend:
 
     name = NAME
     stores_attention = True
+    compiles_slowly = False
+    largest_window = None
 
     def may_accelerate(self) -> bool:
         """Return whether the wheel with CUDA is installed."""

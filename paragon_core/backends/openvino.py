@@ -69,6 +69,8 @@ class OpenVinoBackend:
 
     name = NAME
     stores_attention = False
+    compiles_slowly = False
+    largest_window = None
 
     def may_accelerate(self) -> bool:
         """Return False: Paragon runs OpenVINO on the CPU."""

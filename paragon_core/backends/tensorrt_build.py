@@ -1,4 +1,4 @@
-"""Build engines with TensorRT-RTX; a machine without a GPU can do that, too."""
+"""Build engines with TensorRT-RTX, for which no GPU is needed, or with full TensorRT on the GPU that will run them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core import onnx_graph
+from paragon_core.backends import cuda_driver
 from paragon_core.engines import BuildOptions, EngineKey, Flavour, Profile, Progress, Target, ignore_progress
 from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError
 
@@ -24,9 +25,21 @@ if TYPE_CHECKING:
     from paragon_core.onnx_graph import Io
     from paragon_core.onnx_graph.nodes import Precision
 
+#: What people call them.
+TITLES: Final[dict[Flavour, str]] = {"tensorrt_rtx": "TensorRT-RTX", "tensorrt": "TensorRT"}
+
+PIP_LINE: Final = "pip install tensorrt-rtx-cu13==1.7.1.116"
+PIP_LINE_CUDA_12: Final = "pip install tensorrt-rtx-cu12==1.7.1.116"
+_PIP_LINES: Final[dict[Flavour, str]] = {"tensorrt_rtx": PIP_LINE, "tensorrt": "pip install tensorrt-cu13"}
+
 #: The wheel for each CUDA, the one that works with vs-mlrt first.
-_PACKAGES: Final = {"tensorrt-rtx-cu13": 13, "tensorrt-rtx-cu12": 12}
-_PIP_LINE: Final = "pip install tensorrt-rtx-cu13==1.7.1.116"
+_PACKAGES: Final[dict[Flavour, dict[str, int]]] = {
+    "tensorrt_rtx": {"tensorrt-rtx-cu13": 13, "tensorrt-rtx-cu12": 12},
+    "tensorrt": {"tensorrt-cu13": 13, "tensorrt-cu12": 12},
+}
+
+#: Full TensorRT from here on has all that is used, and the same meaning for it.
+_OLDEST: Final = (10, 12)
 
 #: TensorRT keeps the first logger that it gets, so what it says can be told apart for one build at a time only.
 _ONE_AT_A_TIME: Final = threading.Lock()
@@ -53,7 +66,7 @@ def installed_version(flavour: Flavour = "tensorrt_rtx") -> str:
         BackendUnavailableError: it is not installed, or does not load.
 
     """
-    return str(_module(flavour).__version__)
+    return str(module(flavour).__version__)
 
 
 def graph_to_build(network: Network, precision: Precision, *, io: Io | None = None) -> GraphToBuild:
@@ -109,7 +122,7 @@ def engine_key(
         version=installed_version(flavour),
         target=target,
         platform=sysconfig.get_platform(),
-        cuda_major=_cuda_major(),
+        cuda_major=cuda_major(flavour),
         precision=precision,
         options=options,
     )
@@ -120,10 +133,11 @@ def build(
     profile: Profile,
     *,
     target: Target,
+    flavour: Flavour = "tensorrt_rtx",
     options: BuildOptions = BuildOptions(),  # noqa: B008 - frozen
     progress: Progress = ignore_progress,
 ) -> bytes:
-    """Build an engine for TensorRT-RTX.
+    """Build an engine.
 
     Two builds of the same graph may differ in a few bytes: the builder numbers equal things in any order.
 
@@ -131,19 +145,23 @@ def build(
         graph: from `graph_to_build`.
         profile: for which sizes.
         target: for which GPUs.
+        flavour: which TensorRT; the full one builds for the current GPU only, whatever the target says.
         options: what the builder is told.
         progress: told how far it is; an exception from it stops the build and is raised here.
 
     Raises:
-        BackendUnavailableError: TensorRT-RTX is not installed.
+        BackendUnavailableError: TensorRT is not installed, or the full one finds no driver.
         EngineBuildError: it refused the graph or the sizes, or failed.
         InputError: it knows no such GPU.
 
     """
-    trt = _module("tensorrt_rtx")
-    with _heard(trt) as said:
+    if flavour == "tensorrt":
+        cuda_driver.find()  # without a driver, it may crash the process
+    check_target(flavour, target)
+    trt = module(flavour)
+    with heard(trt) as said:
         builder = trt.Builder(said.logger)
-        definition = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+        definition = builder.create_network(network_flags(trt))
         parser = trt.OnnxParser(definition, said.logger)
         if not parser.parse(graph.onnx):
             reasons = [str(parser.get_error(index)) for index in range(parser.num_errors)]
@@ -184,15 +202,39 @@ def _config(trt: Any, builder: Any, target: Target, options: BuildOptions) -> An
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_bytes)
     if options.max_aux_streams is not None:
         config.max_aux_streams = options.max_aux_streams
-    known = {f"sm_{name[2:]}": value for name, value in trt.ComputeCapability.__members__.items() if name[:2] == "SM"}
-    if unknown := [capability for capability in target.capabilities if capability not in known]:
-        msg = f"TensorRT-RTX {trt.__version__} does not know {', '.join(unknown)}"
-        raise InputError(msg, hint=f"it knows {', '.join(known)}")
-    if target.capabilities:
+    known = _capabilities(trt)
+    if known and target.capabilities:
         config.num_compute_capabilities = len(target.capabilities)
         for index, capability in enumerate(target.capabilities):
             config.set_compute_capability(known[capability], index)
     return config
+
+
+def network_flags(trt: Any) -> int:  # noqa: ANN401 - imported late
+    """Ask for the types of the graph, which newer TensorRTs keep to without being asked."""
+    strongly_typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    return 0 if strongly_typed is None else 1 << int(strongly_typed)
+
+
+def _capabilities(trt: Any) -> dict[str, Any]:  # noqa: ANN401 - imported late
+    """Return TensorRT-RTX's names of GPUs; full TensorRT has none."""
+    names = getattr(getattr(trt, "ComputeCapability", None), "__members__", {})
+    return {f"sm_{name[2:]}": value for name, value in names.items() if name[:2] == "SM"}
+
+
+def check_target(flavour: Flavour, target: Target) -> None:
+    """Refuse GPUs for which no engine can be built.
+
+    Raises:
+        BackendUnavailableError: TensorRT is not installed.
+        InputError: it knows no such GPU.
+
+    """
+    trt = module(flavour)
+    known = _capabilities(trt)
+    if known and (unknown := [capability for capability in target.capabilities if capability not in known]):
+        msg = f"{TITLES[flavour]} {trt.__version__} does not know {', '.join(unknown)}"
+        raise InputError(msg, hint=f"it knows {', '.join(known)}")
 
 
 def _refused(what: str, reasons: list[str]) -> EngineBuildError:
@@ -202,19 +244,19 @@ def _refused(what: str, reasons: list[str]) -> EngineBuildError:
 
 
 @dataclass(kw_only=True)
-class _Heard:
-    """What TensorRT said during one build."""
+class Heard:
+    """What TensorRT said during one build, or while it loaded one engine."""
 
     logger: Any
     problems: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def _heard(trt: Any) -> Iterator[_Heard]:  # noqa: ANN401 - imported late
+def heard(trt: Any) -> Iterator[Heard]:  # noqa: ANN401 - imported late
     """Listen to TensorRT, which by itself would write to stdout, where others expect a video."""
     with _ONE_AT_A_TIME:
         logger = _logger(trt)
-        logger.heard = _Heard(logger=logger)
+        logger.heard = Heard(logger=logger)
         try:
             yield logger.heard
         finally:
@@ -231,7 +273,7 @@ def _logger(trt: Any) -> Any:  # noqa: ANN401 - imported late
     }
 
     class Logger(trt.ILogger):  # type: ignore[misc]
-        heard: _Heard | None = None
+        heard: Heard | None = None
 
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
@@ -284,22 +326,31 @@ def _monitor(trt: Any, progress: Progress) -> Any:  # noqa: ANN401 - imported la
     return Monitor()
 
 
-def _module(flavour: Flavour) -> Any:  # noqa: ANN401 - imported late
-    if flavour != "tensorrt_rtx":
-        msg = "engines of full TensorRT are built on the machine that runs them"
-        raise BackendUnavailableError(msg, hint=f"{_PIP_LINE}, which builds for other machines as well")
+def module(flavour: Flavour) -> Any:  # noqa: ANN401 - imported late
+    """Return a TensorRT.
+
+    Raises:
+        BackendUnavailableError: it is not installed, does not load, or is too old.
+
+    """
+    title, pip_line = TITLES[flavour], _PIP_LINES[flavour]
     try:
-        return importlib.import_module(flavour)
-    except ImportError as error:
+        trt = importlib.import_module(flavour)
+    except Exception as error:  # not only ImportError: broken installations raise whatever they run into
         if isinstance(error, ModuleNotFoundError) and error.name == flavour:
-            msg = "TensorRT-RTX is not installed"
-            raise BackendUnavailableError(msg, hint=_PIP_LINE) from error
-        msg = f"TensorRT-RTX does not load: {error}"
-        raise BackendUnavailableError(msg, hint=f"pip install --force-reinstall {_PIP_LINE[12:]}") from error
+            msg = f"{title} is not installed"
+            raise BackendUnavailableError(msg, hint=pip_line) from error
+        msg = f"{title} does not load: {error}"
+        raise BackendUnavailableError(msg, hint=pip_line.replace("install", "install --force-reinstall")) from error
+    if flavour == "tensorrt" and tuple(map(int, str(trt.__version__).split(".")[:2])) < _OLDEST:
+        msg = f"TensorRT {trt.__version__} is too old: Paragon needs {'.'.join(map(str, _OLDEST))}"
+        raise BackendUnavailableError(msg, hint=f"{pip_line}, or {PIP_LINE}")
+    return trt
 
 
-def _cuda_major() -> int:
-    for package, major in _PACKAGES.items():
+def cuda_major(flavour: Flavour) -> int:
+    """Return the CUDA that an installed TensorRT was made with; 0 if its wheel does not tell."""
+    for package, major in _PACKAGES[flavour].items():
         try:
             metadata.version(package)
         except metadata.PackageNotFoundError:

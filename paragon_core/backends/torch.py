@@ -124,6 +124,8 @@ class TorchBackend:
 
     name = NAME
     stores_attention = False
+    compiles_slowly = False
+    largest_window = None
 
     def may_accelerate(self) -> bool:
         """Return whether torch is installed in a build that is not for the CPU only."""

@@ -34,7 +34,7 @@ class Pretender(OnnxRuntimeBackend):
 
 
 def test_there_is_an_order_of_speed() -> None:
-    assert list(BACKENDS) == ["openvino", "onnxruntime", "torch"]
+    assert list(BACKENDS) == ["tensorrt", "openvino", "onnxruntime", "torch"]
     assert [backend.name for backend in BACKENDS.values()] == list(BACKENDS)
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import onnx
@@ -18,7 +19,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import paragon_core
-from paragon_core.backends import Network, tensorrt_build
+from paragon_core.backends import Network, cuda_driver, tensorrt_build
 from paragon_core.backends.tensorrt_build import GraphToBuild, build, engine_key, graph_to_build, installed_version
 from paragon_core.engines import PICTURES, BuildOptions, EngineCache, Profile, Target
 from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError
@@ -171,9 +172,47 @@ def test_an_unknown_gpu_is_refused_with_those_that_are_known() -> None:
     assert "sm_86" in caught.value.hint
 
 
-def test_full_tensorrt_is_not_built_here() -> None:
-    with pytest.raises(BackendUnavailableError, match="on the machine that runs them"):
+def test_full_tensorrt_is_not_touched_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing() -> None:
+        raise BackendUnavailableError("no driver", hint="install one")
+
+    monkeypatch.setattr(cuda_driver, "find", nothing)
+    monkeypatch.setattr(tensorrt_build, "module", pytest.fail)
+    with pytest.raises(BackendUnavailableError, match="no driver"):
+        build(graph_to_build(REALTIME, "fp16"), SMALL, target=ONE_GPU, flavour="tensorrt")
+
+
+def a_tensorrt(version: str) -> ModuleType:
+    """Return as much of TensorRT 11 as is asked before a GPU is needed."""
+    module = ModuleType("tensorrt")
+    module.__dict__["__version__"] = version
+    return module
+
+
+def test_full_tensorrt_must_not_be_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in ("10.12.0.36", "11.4.0.106"):
+        monkeypatch.setitem(sys.modules, "tensorrt", a_tensorrt(version))
+        assert installed_version("tensorrt") == version
+        tensorrt_build.check_target("tensorrt", Target.parse("sm_90"))
+    monkeypatch.setitem(sys.modules, "tensorrt", a_tensorrt("10.9.0.34"))
+    with pytest.raises(BackendUnavailableError, match=r"too old: Paragon needs 10\.12"):
         installed_version("tensorrt")
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    with pytest.raises(BackendUnavailableError, match=r"not installed|does not load"):
+        installed_version("tensorrt")
+
+
+def test_types_are_asked_for_where_they_are_not_a_matter_of_course() -> None:
+    class Ten:
+        class NetworkDefinitionCreationFlag:
+            STRONGLY_TYPED = 3
+
+    class Later:
+        class NetworkDefinitionCreationFlag:
+            pass
+
+    assert tensorrt_build.network_flags(Ten) == 8
+    assert tensorrt_build.network_flags(Later) == 0
 
 
 def test_without_tensorrt_the_pip_line_is_told() -> None:

@@ -1,0 +1,168 @@
+"""A backend that runs engines from the cache, and builds those that are missing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.tensorrt_build import GraphToBuild, graph_to_build
+from paragon_core.engines import PICTURES, EngineCache, EngineKey, Profile, choose
+from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError, OutOfMemoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from paragon_core.backends.engine_runtime import Executor, Runtime
+    from paragon_core.engines import Engine, Progress
+
+#: Pictures with a side that is too short for `PICTURES`.
+SMALL_PICTURES: Final = Profile(minimum=(1, 1), optimum=(64, 64), maximum=PICTURES.maximum)
+
+_LOG = logging.getLogger(__name__)
+
+
+class EngineBackend:
+    """Runs our graphs as engines of a runtime."""
+
+    stores_attention = True
+    compiles_slowly = True
+    largest_window = PICTURES.maximum
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @property
+    def name(self) -> str:
+        """Name as the ``backend`` argument takes it."""
+        return self._runtime.name
+
+    def may_accelerate(self) -> bool:
+        """Return whether the runtime could work here."""
+        return self._runtime.may_accelerate()
+
+    def probe(self) -> BackendInfo:
+        """Find out whether the runtime works here; see `Backend.probe`."""
+        return self._runtime.probe()
+
+    def fast_precision(self, device: str) -> Precision | None:
+        """Return the reduced precision that runs faster than fp32."""
+        self._runtime.device(device)
+        return self._runtime.fast_precision()
+
+    def open(self, network: Network, settings: RunSettings) -> EngineSession:
+        """Prepare a session; engines are got when it is known for which size. See `Backend.open`."""
+        if settings.precision == "bf16":
+            msg = f"{self.name} does not run bf16"
+            raise BackendUnavailableError(msg, hint="use precision fp16, fp32 or auto")
+        return EngineSession(self._runtime, network, settings)
+
+
+class EngineSession(Session):
+    """A network in engines: one of exactly its size, or for any size those in the cache that take it."""
+
+    def __init__(self, runtime: Runtime, network: Network, settings: RunSettings) -> None:
+        self._runtime = runtime
+        self._settings = settings
+        self._device = runtime.device(settings.device)
+        precision: Literal["fp32", "fp16"] = "fp16" if settings.precision == "fp16" else "fp32"
+        self._graph: Final[GraphToBuild] = graph_to_build(network, precision)
+        self._key = runtime.key(network.model.name, self._graph, precision, self._device)
+        self._cache = EngineCache(settings.cache)
+        self._static = network.size is not None
+        self._loaded: dict[Profile, _Loaded] = {}
+        self._lock = threading.Lock()
+        self._open = True
+        if network.size is not None:
+            self.prepare(network.size)
+
+    def prepare(self, size: tuple[int, int]) -> None:
+        """Get the engine for a size; see `Session.prepare`."""
+        self._for(size, 1)
+
+    def has(self, size: tuple[int, int]) -> bool:
+        """Whether the cache has an engine that takes this size; see `Session.has`."""
+        return self._cache.find(self._key, size, capability=self._device.capability) is not None
+
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Run one batch; see `Session.run`."""
+        with self.lend(batch) as output:
+            return output.copy()
+
+    @contextmanager
+    def lend(self, batch: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+        """Run one batch and lend the runtime's own memory; see `Session.lend`."""
+        count, *rest = batch.shape
+        height, width = rest[:2] if self._graph.io == "uint8" else rest[1:]
+        executor = self._for((width, height), count).executor
+        with executor.lend(np.ascontiguousarray(batch)) as output:
+            yield output
+
+    def close(self) -> None:
+        """Release the engines."""
+        with self._lock:
+            self._open = False
+            for loaded in self._loaded.values():
+                loaded.executor.close()
+                loaded.engine.close()
+            self._loaded.clear()
+
+    def _for(self, size: tuple[int, int], batch: int) -> _Loaded:
+        with self._lock:
+            if not self._open:
+                msg = "the session was closed"
+                raise BackendUnavailableError(msg, hint="open a new Upscaler")
+            profile = choose(self._loaded, size, batch=batch)
+            if profile is None:
+                key, profile = self._wanted(size, batch)
+                try:
+                    self._loaded[profile] = self._get(key, profile)
+                except OutOfMemoryError:  # an engine takes memory for the largest size of its profile
+                    if profile.is_static:
+                        raise
+                    key, profile = self._key, Profile.static(size, batch=batch)
+                    self._loaded[profile] = self._get(key, profile)
+            return self._loaded[profile]
+
+    def _wanted(self, size: tuple[int, int], batch: int) -> tuple[EngineKey, Profile]:
+        """Return which engine to get: one that is there, or one to build."""
+        found = self._cache.find(self._key, size, batch=batch, capability=self._device.capability)
+        if found is not None and (found[1].is_static or not self._static):
+            return found
+        try:
+            return self._key, self._to_build(size, batch)
+        except InputError as error:
+            raise EngineBuildError(f"no engine can be built: {error}", hint=error.hint) from error
+
+    def _to_build(self, size: tuple[int, int], batch: int) -> Profile:
+        if not self._static and batch == 1:
+            for profile in (PICTURES, SMALL_PICTURES):
+                if profile.covers(size):
+                    return profile
+        return Profile.static(size, batch=batch)
+
+    def _get(self, key: EngineKey, profile: Profile) -> _Loaded:
+        def build(progress: Progress) -> bytes:
+            _LOG.info("building an engine of %s for %s", key.model, profile.name)
+            return self._runtime.build(self._graph, profile, key, progress)
+
+        def load(engine: Engine) -> _Loaded:
+            lanes = self._settings.streams
+            executor = self._runtime.load(engine.data, self._graph, profile, self._device, lanes=lanes)
+            return _Loaded(engine, executor)
+
+        progress, notes = self._settings.building, self._device.notes
+        return self._cache.get_or_build(key, profile, build, load, progress=progress, notes=notes)
+
+
+class _Loaded:
+    """An engine and what runs it."""
+
+    def __init__(self, engine: Engine, executor: Executor) -> None:
+        self.engine = engine  # while it is held, the cache keeps its file
+        self.executor = executor
