@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,6 +138,22 @@ def test_trimming_before_the_filter_changes_nothing(backend: str) -> None:
     clip = natural_yuv()
     whole = vs.core.paragon.Upscale(clip, backend=backend)
     assert digest(vs.core.paragon.Upscale(clip[3:], backend=backend), 0) == digest(whole, 3)
+
+
+@pytest.mark.parametrize("arguments", WAYS.values(), ids=WAYS.keys())
+def test_eight_threads_hammering_get_the_same_frames(arguments: dict[str, Any]) -> None:
+    clip = natural_yuv(length=4)
+    wanted = digests(vs.core.paragon.Upscale(clip, **arguments), range(4))
+    hammered = vs.core.paragon.Upscale(clip, **arguments)
+    hammered.std.SetVideoCache(mode=0)
+    before = vs.core.num_threads
+    vs.core.num_threads = 8
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda job: (job % 4, digest(hammered, job % 4)), range(32)))
+    finally:
+        vs.core.num_threads = before
+    assert all(wanted[n] == pixels for n, pixels in found)
 
 
 # --- properties -------------------------------------------------------------------------------------------------------
