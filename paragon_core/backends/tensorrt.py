@@ -38,7 +38,7 @@ class TensorRtRuntime:
 
     def may_accelerate(self) -> bool:
         """Return whether one of them is installed."""
-        return any(map(find_spec, _FLAVOURS))
+        return any(map(_installed, _FLAVOURS))
 
     def probe(self) -> BackendInfo:
         """Find out whether one of them works here, and on what; see `Backend.probe`."""
@@ -98,6 +98,13 @@ class TensorRtRuntime:
         return TensorRtExecutor(trt, data, graph, profile, device=device.index, lanes=lanes)
 
 
+def _installed(flavour: Flavour) -> bool:
+    try:
+        return find_spec(flavour) is not None
+    except (ImportError, ValueError):  # a package that hides, or was taken apart
+        return False
+
+
 def _gpu(driver: Driver, name: str) -> Gpu:
     kind, _, number = name.partition(":")
     if kind not in {"auto", "cuda"} or not (number or "0").isdecimal():
@@ -118,7 +125,7 @@ def _flavour(driver: Driver, gpu: Gpu) -> tuple[Flavour, str]:
 
     """
     reasons = []
-    for flavour in filter(find_spec, _FLAVOURS):
+    for flavour in filter(_installed, _FLAVOURS):
         try:
             version = tensorrt_build.installed_version(flavour)
             tensorrt_build.check_target(flavour, Target(capabilities=(gpu.capability,)))

@@ -20,6 +20,7 @@ from onnx import TensorProto, helper
 
 import paragon_core
 from paragon_core.backends import Network, cuda_driver, tensorrt_build
+from paragon_core.backends.engine_backend import SMALL_PICTURES
 from paragon_core.backends.tensorrt_build import GraphToBuild, build, engine_key, graph_to_build, installed_version
 from paragon_core.engines import PICTURES, BuildOptions, EngineCache, Profile, Target
 from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError
@@ -51,6 +52,13 @@ def test_every_form_is_built(form: str) -> None:
     network = replace(REALTIME, grey=form == "grey", separate_detail=form == "separate_detail", fused=form != "plain")
     graph = graph_to_build(network, "fp16", io="float16")
     assert len(build(graph, SMALL, target=ONE_GPU)) > 50_000
+
+
+@pytest.mark.parametrize("variant", ["realtime", "stream", "photo", "pro"])
+def test_small_pictures_have_an_engine_of_their_own(variant: str) -> None:
+    """Down to a single pixel, with a side beside it as long as any."""
+    graph = graph_to_build(Network(model=MODELS[variant], io="uint8"), "fp16")
+    assert len(build(graph, SMALL_PICTURES, target=ONE_GPU)) > 50_000
 
 
 def test_profiles_batches_targets_and_options() -> None:

@@ -1,0 +1,296 @@
+"""The lines that only a GPU can run, held against the real classes: what is called, with what, and in which order.
+
+What they compute is for tests/gpu.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock, create_autospec
+
+import numpy as np
+import pytest
+
+from paragon_core.backends import cuda_driver, tensorrt_build, tensorrt_execution
+from paragon_core.backends.tensorrt_build import GraphToBuild
+from paragon_core.backends.tensorrt_execution import CudaMemory, TensorRtExecutor, TorchMemory
+from paragon_core.engines import PICTURES, Profile
+from paragon_core.errors import BackendUnavailableError, EngineRefusedError, InferenceError, OutOfMemoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+trt = pytest.importorskip("tensorrt_rtx", reason="pip install 'paragon-sr[tensorrt-rtx]'")
+
+BYTES = GraphToBuild(onnx=b"", io="uint8", channels=3)
+STATIC = Profile.static((6, 4))
+BATCH = np.arange(72, dtype=np.uint8).reshape(1, 4, 6, 3)
+
+
+class Buffer:
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.array: Any = np.zeros(shape, dtype)
+        self.address = id(self)
+
+
+class Stream:
+    """Writes down what it is told."""
+
+    def __init__(self, handle: int, told: list[Any]) -> None:
+        self.handle, self.told = handle, told
+
+    def upload(self, buffer: Buffer) -> None:
+        self.told.append(("upload", self.handle, buffer.array.shape))
+
+    def download(self, buffer: Buffer) -> None:
+        self.told.append(("download", self.handle, buffer.array.shape))
+
+    def wait_for(self, other: Stream) -> None:
+        self.told.append(("after", self.handle, other.handle))
+
+    def wait(self) -> None:
+        self.told.append(("wait", self.handle))
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        work()
+        self.told.append("recorded")
+        return lambda: self.told.append("replayed")
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        self.streams = 0
+
+    def use(self) -> None:
+        pass
+
+    def stream(self) -> Stream:
+        self.streams += 1
+        return Stream(self.streams, self.told)
+
+    def buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Buffer:
+        return Buffer(shape, dtype)
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    made = Memory()
+    monkeypatch.setattr(tensorrt_execution, "memory_of", lambda _device: made)
+    return made
+
+
+def a_tensorrt(memory: Memory | None = None) -> Any:  # noqa: ANN401
+    """Return the module with a runtime, an engine and a context that check how they are called."""
+    context = create_autospec(trt.IExecutionContext, instance=True)
+    context.set_input_shape.return_value = context.set_tensor_address.return_value = True
+    context.get_tensor_shape.return_value = (1, 8, 12, 3)
+    context.is_stream_capturable.return_value = True
+
+    def execute(handle: int) -> bool:
+        if memory is not None:
+            memory.told.append(("execute", handle))
+        return True
+
+    context.execute_async_v3.side_effect = execute
+    engine = create_autospec(trt.ICudaEngine, instance=True)
+    engine.create_execution_context.return_value = context
+    runtime = create_autospec(trt.Runtime, instance=True)
+    runtime.deserialize_cuda_engine.return_value = engine
+    module = MagicMock(wraps=trt, context=context, engine=engine, runtime=runtime)
+    module.ILogger = trt.ILogger
+    module.Runtime = MagicMock(return_value=runtime)
+    return module
+
+
+def load(module: Any, profile: Profile = STATIC, graph: GraphToBuild = BYTES, lanes: int = 2) -> TensorRtExecutor:  # noqa: ANN401
+    return TensorRtExecutor(module, b"engine", graph, profile, device=0, lanes=lanes)
+
+
+def test_a_batch_goes_up_is_computed_and_comes_down_in_this_order(memory: Memory) -> None:
+    module = a_tensorrt(memory)
+    executor = load(module)
+    module.runtime.deserialize_cuda_engine.assert_called_once_with(b"engine")
+    with executor.lend(BATCH) as output:
+        assert output.shape == (1, 8, 12, 3)
+        assert output.dtype == np.uint8
+    lane, compute = 2, 1
+    assert memory.told == [
+        ("upload", lane, (1, 4, 6, 3)),
+        ("after", compute, lane),
+        ("execute", compute),
+        ("after", lane, compute),
+        ("download", lane, (1, 8, 12, 3)),
+        ("wait", lane),
+    ]
+    module.context.set_input_shape.assert_called_with("input", (1, 4, 6, 3))
+    assert [call.args[0] for call in module.context.set_tensor_address.call_args_list] == ["input", "output"]
+
+
+def test_two_callers_have_two_lanes_and_one_stream_computes(memory: Memory) -> None:
+    executor = load(a_tensorrt(memory))
+    with executor.lend(BATCH) as first, executor.lend(BATCH) as second:
+        assert not np.shares_memory(first, second)
+    assert memory.streams == 3
+    assert {entry[1] for entry in memory.told if entry[0] == "execute"} == {1}
+    assert {entry[1] for entry in memory.told if entry[0] == "upload"} == {2, 3}
+
+
+def test_one_size_is_recorded_once_and_replayed(memory: Memory) -> None:
+    executor = load(a_tensorrt(memory), lanes=1)
+    for _ in range(4):
+        with executor.lend(BATCH):
+            pass
+    graph = [entry for entry in memory.told if entry in {"recorded", "replayed"} or entry[0] == "execute"]
+    assert graph == [("execute", 1), ("execute", 1), "recorded", "replayed", "replayed", "replayed"]
+
+
+@pytest.mark.parametrize("capturable", [True, False])
+def test_many_sizes_or_what_cannot_be_recorded_is_started_each_time(memory: Memory, *, capturable: bool) -> None:
+    module = a_tensorrt(memory)
+    module.context.is_stream_capturable.return_value = capturable
+    executor = load(module, PICTURES if capturable else STATIC, lanes=1)
+    for _ in range(3):
+        with executor.lend(BATCH):
+            pass
+    assert "recorded" not in memory.told
+    assert module.context.execute_async_v3.call_count == 3
+
+
+def test_another_size_gets_other_buffers(memory: Memory) -> None:
+    module = a_tensorrt(memory)
+    executor = load(module, PICTURES, lanes=1)
+    for size in ((4, 6), (4, 6), (5, 7)):
+        module.context.get_tensor_shape.return_value = (1, 2 * size[0], 2 * size[1], 3)
+        with executor.lend(np.zeros((1, *size, 3), np.uint8)) as output:
+            assert output.shape == (1, 2 * size[0], 2 * size[1], 3)
+    assert module.context.get_tensor_shape.call_count == 2
+
+
+def test_refusals_are_told_with_what_tensorrt_said(memory: Memory, caplog: pytest.LogCaptureFixture) -> None:
+    del memory
+    module = a_tensorrt()
+
+    def refuse(_data: bytes) -> None:
+        module.Runtime.call_args.args[0].log(trt.ILogger.ERROR, "built for another GPU")
+
+    module.runtime.deserialize_cuda_engine.side_effect = refuse
+    with caplog.at_level(logging.DEBUG), pytest.raises(EngineRefusedError, match="built for another GPU"):
+        load(module)
+    module = a_tensorrt()
+    module.engine.create_execution_context.return_value = None
+    with pytest.raises(OutOfMemoryError):
+        load(module)
+    module = a_tensorrt()
+    module.context.execute_async_v3.side_effect = None
+    module.context.execute_async_v3.return_value = False
+    with pytest.raises(InferenceError, match="did not run"), load(module).lend(BATCH):
+        pass
+    module = a_tensorrt()
+    module.context.set_input_shape.return_value = False
+    with pytest.raises(InferenceError, match="does not take"), load(module).lend(BATCH):
+        pass
+
+
+def test_another_type_is_refused_before_its_bytes_are_taken_for_pixels(memory: Memory) -> None:
+    with pytest.raises(InferenceError, match="uint8, not float32"), load(a_tensorrt()).lend(BATCH.astype(np.float32)):
+        pass
+    assert memory.told == []
+
+
+def test_a_real_engine_is_refused_here_without_a_crash_or_a_word_on_stdout(
+    memory: Memory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where there is no driver TensorRT-RTX's own runtime answers, too."""
+    del memory
+    if tensorrt_build.installed_version() and _has_driver():
+        pytest.skip("here is a driver")
+    with pytest.raises(EngineRefusedError, match=r"TensorRT refused the engine: .*[Cc]uda"):
+        load(trt)
+    assert capfd.readouterr().out == ""
+
+
+def _has_driver() -> bool:
+    try:
+        cuda_driver.find()
+    except BackendUnavailableError:
+        return False
+    return True
+
+
+# --- memory ------------------------------------------------------------------------------------------------------
+
+
+def test_memory_by_cuda_core() -> None:
+    core = pytest.importorskip("cuda.core", reason="pip install cuda-core")
+    made = MagicMock()
+    device = create_autospec(core.Device, instance=True)
+    streams = [create_autospec(core.Stream, instance=True, handle=number) for number in (10, 11, 12)]
+    device.create_stream.side_effect = streams
+    kept = (ctypes.c_uint8 * 24)()
+    host = create_autospec(core.Buffer, instance=True, size=24, handle=ctypes.addressof(kept))
+    on_device = create_autospec(core.Buffer, instance=True, size=24, handle=4096)
+    device.allocate.return_value = on_device
+    made.Device.return_value = device
+    made.LegacyPinnedMemoryResource.return_value = create_autospec(core.LegacyPinnedMemoryResource, instance=True)
+    made.LegacyPinnedMemoryResource.return_value.allocate.return_value = host
+
+    memory = CudaMemory(made, 1)
+    made.Device.assert_called_once_with(1)
+    buffer = memory.buffer((2, 3), np.dtype(np.float32))
+    device.allocate.assert_called_once_with(24, stream=streams[0])
+    buffer.array[...] = 1.5
+    assert np.frombuffer(bytes(kept), np.float32).tolist() == [1.5] * 6
+    assert buffer.address == 4096
+    one, other = memory.stream(), memory.stream()
+    assert one.handle == 11
+    one.upload(buffer)
+    host.copy_to.assert_called_once_with(on_device, stream=streams[1])
+    one.download(buffer)
+    on_device.copy_to.assert_called_once_with(host, stream=streams[1])
+    one.wait_for(other)
+    streams[1].wait.assert_called_once_with(streams[2].record.return_value)
+    one.wait()
+    streams[1].sync.assert_called_once_with()
+
+    builder = create_autospec(core.graph.GraphBuilder, instance=True)
+    streams[1].create_graph_builder.return_value = builder
+    started: list[str] = []
+    launch = one.record(lambda: started.append("work"))
+    builder.begin_building.assert_called_once_with(mode="thread_local")
+    builder.end_building.assert_called_once_with()
+    launch()
+    builder.complete.return_value.launch.assert_called_once_with(streams[1])
+    assert started == ["work"]
+
+
+@pytest.mark.torch
+def test_memory_by_torch() -> None:
+    torch = pytest.importorskip("torch")
+    made = MagicMock(wraps=torch)
+    made.cuda = create_autospec(torch.cuda)
+    made.empty = lambda shape, **options: torch.empty(shape, dtype=options["dtype"])
+    memory = TorchMemory(made, 1)
+    memory.use()
+    made.cuda.set_device.assert_called_once_with(torch.device("cuda", 1))
+    buffer = memory.buffer((2, 3), np.dtype(np.uint8))
+    assert buffer.array.shape == (2, 3)
+    assert buffer.array.dtype == np.uint8
+    stream = create_autospec(torch.cuda.Stream, instance=True, cuda_stream=11)
+    made.cuda.Stream.return_value = stream
+    one = memory.stream()
+    assert one.handle == 11
+    buffer.array[...] = 7
+    one.upload(buffer)
+    assert buffer.device.tolist() == [[7] * 3] * 2
+    buffer.device.fill_(9)
+    one.download(buffer)
+    assert buffer.array.tolist() == [[9] * 3] * 2
+    one.wait_for(one)
+    stream.wait_stream.assert_called_once_with(stream)
+    one.wait()
+    stream.synchronize.assert_called_once_with()
+    one.record(lambda: None)()
+    made.cuda.CUDAGraph.return_value.replay.assert_called_once_with()
