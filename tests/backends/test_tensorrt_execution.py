@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock, create_autospec
 
@@ -269,9 +270,12 @@ def test_memory_by_cuda_core() -> None:
 @pytest.mark.torch
 def test_memory_by_torch() -> None:
     torch = pytest.importorskip("torch")
-    made = MagicMock(wraps=torch)
-    made.cuda = create_autospec(torch.cuda)
-    made.empty = lambda shape, **options: torch.empty(shape, dtype=options["dtype"])
+    made = SimpleNamespace(
+        device=torch.device,
+        uint8=torch.uint8,
+        cuda=create_autospec(torch.cuda),
+        empty=lambda shape, **options: torch.empty(shape, dtype=options["dtype"]),
+    )
     memory = TorchMemory(made, 1)
     memory.use()
     made.cuda.set_device.assert_called_once_with(torch.device("cuda", 1))
