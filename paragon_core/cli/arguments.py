@@ -6,7 +6,10 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
+from paragon_core.errors import InputError
+
 if TYPE_CHECKING:
+    from paragon_core.backends import Backend
     from paragon_core.model import Model
 
 DEFAULT_MODEL = "realtime-2x"
@@ -41,6 +44,31 @@ def add_model_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_backends(parser: argparse.ArgumentParser) -> None:
+    """Add ``--backends``; None stands for all."""
+    parser.add_argument(
+        "--backends", type=names, metavar="NAME,NAME", help="the runtimes (see: paragon doctor) [all that work here]"
+    )
+
+
+def chosen_backends(arguments: argparse.Namespace) -> list[Backend]:
+    """Return the backends that ``--backends`` names, or all.
+
+    Raises:
+        InputError: there is no backend of such a name.
+        BackendUnavailableError: one of those that were named does not work here.
+
+    """
+    from paragon_core.backends import BACKENDS, choose  # noqa: PLC0415 - as in load_model
+
+    if arguments.backends is None:
+        return list(BACKENDS.values())
+    if "auto" in arguments.backends:
+        msg = "auto is not the name of one runtime"
+        raise InputError(msg, hint=f"choose from {', '.join(BACKENDS)}; without --backends it is all of them")
+    return [choose(name) for name in arguments.backends]
+
+
 def load_model(name_or_path: str, arguments: argparse.Namespace) -> Model:
     """Load the model that the options describe.
 
@@ -61,6 +89,15 @@ def image_size(text: str) -> tuple[int, int]:
         msg = f"{text!r} is not a size such as 640x360"
         raise argparse.ArgumentTypeError(msg)
     return int(match[1]), int(match[2])
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read names with commas between them."""
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found):
+        msg = f"{text!r} is not a list such as first,second"
+        raise argparse.ArgumentTypeError(msg)
+    return tuple(dict.fromkeys(found))
 
 
 def tile_size(text: str) -> str | int | tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import Final
 from paragon_core.errors import BackendError, EngineCacheError, OutOfMemoryError
 
 OK: Final = 0
+CHECK_FAILED: Final = 1
 BAD_INPUT: Final = 2
 NO_BACKEND: Final = 3
 OUR_BUG: Final = 70

@@ -130,6 +130,11 @@ class WindowAttention(nn.Module):
         self._shift = shift
         self._attend = attend
 
+    @property
+    def mode(self) -> AttentionMode:
+        """The implementation in use."""
+        return self._attend.mode
+
     def forward(self, x: Tensor) -> Tensor:
         """Attend over ``x`` [B, C, H, W] (normalised); same shape out."""
         height, width = x.shape[2:]

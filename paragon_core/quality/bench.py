@@ -11,12 +11,16 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+
+#: CPU time of this process, or the time on the clock.
+Clock = Literal["cpu", "wall"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +42,21 @@ class Timing:
         """Median of the times on the clock."""
         return statistics.median(self.wall)
 
-    def ratio_to(self, other: Timing) -> float:
-        """Return how many times as much CPU time as ``other`` this took, as the median of the rounds' ratios.
+    def of(self, clock: Clock) -> tuple[float, ...]:
+        """Return the seconds by one of the clocks."""
+        return self.cpu if clock == "cpu" else self.wall
+
+    def median(self, clock: Clock) -> float:
+        """Return the median by one of the clocks."""
+        return statistics.median(self.of(clock))
+
+    def ratio_to(self, other: Timing, clock: Clock = "cpu") -> float:
+        """Return how many times as much time as ``other`` this took, as the median of the rounds' ratios.
 
         What disturbs a round disturbs both, so this is steadier than the ratio of two medians.
         """
-        return statistics.median(mine / theirs for mine, theirs in zip(self.cpu, other.cpu, strict=True))
+        pairs = zip(self.of(clock), other.of(clock), strict=True)
+        return statistics.median(mine / theirs for mine, theirs in pairs)
 
 
 def time_interleaved(actions: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, Timing]:

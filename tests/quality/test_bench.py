@@ -45,3 +45,10 @@ def test_the_machine_is_named_with_the_versions_that_are_there() -> None:
     assert int(machine["cores"]) >= 1
     assert {"system", "python", "numpy"} < set(machine)
     assert "a-package-that-nobody-has" not in machine
+
+
+def test_both_clocks_can_be_asked() -> None:
+    fast = Timing(cpu=(1.0, 2.0, 3.0), wall=(2.0, 4.0, 9.0))
+    slow = Timing(cpu=(3.0, 6.0, 9.0), wall=(4.0, 8.0, 18.0))
+    assert (slow.median("cpu"), slow.median("wall")) == (slow.cpu_median, slow.wall_median)
+    assert (slow.ratio_to(fast), slow.ratio_to(fast, "wall")) == (3, 2)
