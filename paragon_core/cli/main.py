@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from paragon_core import __version__
-from paragon_core.cli import doctor, engine, export, info, models, train, upscale
+from paragon_core.cli import bench, doctor, engine, export, info, models, train, upscale, verify
 from paragon_core.cli.console import Console
 from paragon_core.cli.exit_codes import BAD_INPUT, INTERRUPTED, OK, OUR_BUG, exit_code
 from paragon_core.errors import AssumptionWarning, ParagonError
@@ -18,7 +18,7 @@ from paragon_core.errors import AssumptionWarning, ParagonError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_COMMANDS = (upscale, info, export, models, engine, train, doctor)
+_COMMANDS = (upscale, info, export, models, engine, train, doctor, verify, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments after the program's name; None takes those of the process.
 
     Returns:
-        0, 2 for bad input, 3 when no backend can do it, 130 when interrupted, 70 for a bug of ours.
+        0, 1 when a check found something wrong, 2 for bad input, 3 when no backend can do it, 130 when interrupted,
+        70 for a bug of ours.
 
     """
     try:

@@ -119,7 +119,7 @@ def test_mistakes_end_with_code_2_a_reason_and_no_file(
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"paragon {__version__}\n"
-    for command in ("upscale", "info", "export", "models", "doctor"):
+    for command in ("upscale", "info", "export", "models", "doctor", "verify", "bench"):
         assert main([command, "--help"]) == 0
         text = capsys.readouterr().out
         assert text.isascii()  # any console can show it
