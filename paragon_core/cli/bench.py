@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
 from paragon_core.cli.console import Console, answer, answer_json
-from paragon_core.cli.exit_codes import OK
+from paragon_core.cli.exit_codes import NO_BACKEND, OK
 from paragon_core.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         answer_json(speed_report.as_json(report))
     else:
         answer(speed_report.markdown(report))
-    return OK
+    return OK if measurements else NO_BACKEND
 
 
 def _workloads(arguments: argparse.Namespace) -> list[Workload]:

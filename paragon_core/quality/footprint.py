@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import re
 import subprocess
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from paragon_core.backends import Precision
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +69,10 @@ def measure(
     result = subprocess.run(  # noqa: S603 - this Python, this module
         command, capture_output=True, check=False, encoding="utf-8", env=os.environ | {"PYTHONPATH": path}
     )
-    try:
-        return Footprint(**json.loads(result.stdout)) if result.returncode == 0 else None
-    except ValueError:
+    if result.returncode:
+        _LOG.info("the memory of %s %s is unknown: %s", backend, precision, result.stderr.strip())
         return None
+    return Footprint(**json.loads(result.stdout))
 
 
 def peak() -> int:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Run = Callable[[int], object]
 
-Path = Literal["network", "end to end"]
+Span = Literal["network", "end to end"]
 
 #: Runs of each candidate and picture before those that count: one to see whether it works, one in turns.
 WARM_UP: Final = 2
@@ -77,7 +77,7 @@ class Candidate:
     """Name of the runtime."""
     precision: Precision
     """Of the arithmetic."""
-    path: Path
+    span: Span
     """network: float32 in and out, in one piece, all cores at one picture. end to end: `Upscaler`, uint8 in and
     out."""
     attention: str = ""
@@ -215,7 +215,7 @@ def with_footprints(found: Sequence[Measurement], source: Source, workload: Work
                 window_size=source.window_size,
             ),
         )
-        if each.candidate.path == "end to end"
+        if each.candidate.span == "end to end"
         else each
         for each in found
     ]
@@ -228,13 +228,13 @@ def _candidates(
     candidates: dict[Candidate, Callable[[ExitStack], Run]] = {}
     for backend in backends:
         for precision in precisions:
-            network = Candidate(backend=backend.name, precision=precision, path="network")
+            network = Candidate(backend=backend.name, precision=precision, span="network")
             candidates[network] = partial(_network, model, backend, precision, workload)
-            end_to_end = replace(network, path="end to end")
+            end_to_end = replace(network, span="end to end")
             candidates[end_to_end] = partial(_end_to_end, model, backend, precision, workload)
         if backend.name == "torch" and model.spec.attention and "fp32" in precisions:
             for mode in _ATTENTION_MODES:
-                plain = Candidate(backend=backend.name, precision="fp32", path="network", attention=mode)
+                plain = Candidate(backend=backend.name, precision="fp32", span="network", attention=mode)
                 candidates[plain] = partial(_attention, model, mode, workload)
     return candidates
 

@@ -75,7 +75,7 @@ def _about(candidate: Candidate) -> dict[str, Any]:
     return {
         "backend": candidate.backend,
         "precision": candidate.precision,
-        "path": candidate.path,
+        "span": candidate.span,
         "fused": not candidate.attention,
         "attention": candidate.attention or None,
     }
@@ -137,8 +137,8 @@ def _explanation(report: Report, *, remembers: bool) -> str:
     text = (
         f"Every one ran {WARM_UP} times on each picture to warm up, then {report.rounds} times, all in turns. Times "
         "are those on the clock, except CPU ms: the median over all threads, which other programs disturb least. "
-        "Spread: width of the middle half of the runs, as a share of the median. Fps: pictures a second, one after the other. "
-        "Network: float32 in and out. End to end: uint8 in and out, with everything around the network."
+        "Spread: width of the middle half of the runs, as a share of the median. Fps: pictures a second, one after "
+        "the other. Network: float32 in and out. End to end: uint8 in and out, with everything around the network."
     )
     if remembers:
         text += " Memory: the largest amount resident in a process that enlarges the largest picture, Python included."
@@ -157,7 +157,7 @@ def _left_out(report: Report) -> list[str]:
 
 
 def _what(candidate: Candidate) -> str:
-    return f"network, attention {candidate.attention}" if candidate.attention else candidate.path
+    return f"network, attention {candidate.attention}" if candidate.attention else candidate.span
 
 
 def _megabytes(size: int | None) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 QUICK = ["--rounds", "2", "--no-memory", "--backends", "onnxruntime"]
 FIELDS = {
-    *("backend", "precision", "path", "fused", "attention", "input", "pictures"),
+    *("backend", "precision", "span", "fused", "attention", "input", "pictures"),
     *("average", "median", "p95", "spread", "fps", "cpu_median", "process_memory", "device_memory", "wall", "cpu"),
 }
 
@@ -29,12 +29,12 @@ def test_json_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert facts["model"]["name"] == "realtime-4x"
     assert facts["model"]["scale"] == 4
     assert (facts["warm_up"], facts["rounds"]) == (2, 2)
-    assert [(each["input"], each["path"]) for each in facts["results"]] == [
-        (size, path) for size in ("16x12", "20x8") for path in ("network", "end to end")
+    assert [(each["input"], each["span"]) for each in facts["results"]] == [
+        (size, span) for size in ("16x12", "20x8") for span in ("network", "end to end")
     ]
     assert all(set(each) == FIELDS for each in facts["results"])
     assert {each["precision"] for each in facts["skipped"]} <= {"fp16", "bf16"}
-    assert set(facts["skipped"][0]) == {"backend", "precision", "path", "fused", "attention", "input", "reason"}
+    assert set(facts["skipped"][0]) == {"backend", "precision", "span", "fused", "attention", "input", "reason"}
 
 
 def test_a_folder_and_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,6 +48,11 @@ def test_a_folder_and_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     rows = [line for line in text.splitlines() if line.startswith("| 3 pictures, ")]
     assert len(rows) == 2
     assert rows[1].endswith(" MB |")
+
+
+def test_a_precision_that_nothing_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--size", "8x8", "--precisions", "bf16", *QUICK]) == 3
+    assert "does not run bf16" in capsys.readouterr().out
 
 
 def test_what_does_not_work_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from paragon_core.backends import Backend
 
-CANDIDATE = Candidate(backend="onnxruntime", precision="fp32", path="end to end")
+CANDIDATE = Candidate(backend="onnxruntime", precision="fp32", span="end to end")
 MACHINE = {"cpu": "A | B", "cores": 4, "usable_cores": 2, "load": 0.5, "gpus": ["NVIDIA X, driver 1, 2 MiB"]}
 
 
@@ -66,14 +66,14 @@ def table(text: str) -> list[list[str]]:
 def test_every_runtime_is_timed_in_both_ways(workload: Workload) -> None:
     backends: list[Backend] = [OpenVinoBackend(), OnnxRuntimeBackend()]
     found, skipped = measure(MODEL, backends, ["fp32", "fp16"], workload, rounds=2)
-    measured = {(each.candidate.backend, each.candidate.precision, each.candidate.path) for each in found}
-    left = {(each.candidate.backend, each.candidate.precision, each.candidate.path) for each in skipped}
+    measured = {(each.candidate.backend, each.candidate.precision, each.candidate.span) for each in found}
+    left = {(each.candidate.backend, each.candidate.precision, each.candidate.span) for each in skipped}
     assert measured.isdisjoint(left)
     everything = {
-        (backend.name, precision, path)
+        (backend.name, precision, span)
         for backend in backends
         for precision in ("fp32", "fp16")
-        for path in ("network", "end to end")
+        for span in ("network", "end to end")
     }
     assert measured | left == everything
     assert {each for each in everything if each[1] == "fp32"} <= measured
@@ -137,7 +137,7 @@ def test_a_workload_is_named_for_its_sizes() -> None:
 
 
 def test_memory_is_measured_end_to_end() -> None:
-    alone = measurement(timing(1.0), candidate=Candidate(backend="onnxruntime", precision="fp32", path="network"))
+    alone = measurement(timing(1.0), candidate=Candidate(backend="onnxruntime", precision="fp32", span="network"))
     (first, second) = with_footprints(
         [measurement(timing(1.0)), alone], Source(name="realtime-2x"), Workload.of_size(8, 8)
     )
@@ -179,7 +179,7 @@ def test_columns_about_memory_are_there_only_if_it_was_measured() -> None:
 
 
 def test_json_holds_everything() -> None:
-    candidate = Candidate(backend="torch", precision="fp32", path="network", attention="sdpa")
+    candidate = Candidate(backend="torch", precision="fp32", span="network", attention="sdpa")
     facts = as_json(report([measurement(timing(1.0, 3.0)), measurement(timing(2.0), candidate=candidate)]))
     facts = json.loads(json.dumps(facts, allow_nan=False))
     assert facts["machine"] == MACHINE
