@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Namespaces of vs-mlrt's plugins (`vs_paragon.native`), the fastest first.
 PLUGINS: Final = ("ov", "ort")
 
+#: The backend that does what a plugin would, where the plugin does not suit.
+_INSTEAD: Final = {"ov": "auto", "ort": "auto", "trt_rtx": "tensorrt", "trt": "tensorrt"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -32,7 +35,7 @@ class Settings:
     model: Model
     """The network."""
     backend: str
-    """A name from `paragon_core.backends`, one of `PLUGINS`, or "auto"."""
+    """A name from `paragon_core.backends`, the namespace of one of vs-mlrt's plugins, or "auto"."""
     precision: Any
     """As of `Upscaler`."""
     tile: Any
@@ -56,7 +59,7 @@ def upscaler(settings: Settings) -> Upscaler:
     try:
         return Upscaler(
             settings.model,
-            backend="auto" if settings.backend in PLUGINS else settings.backend,
+            backend=_INSTEAD.get(settings.backend, settings.backend),
             precision=settings.precision,
             tile=settings.tile,
             streams=settings.streams,

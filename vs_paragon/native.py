@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -9,10 +10,12 @@ import vapoursynth as vs
 
 from paragon_core.backends import choose
 from paragon_core.cores import usable_cores
-from paragon_core.errors import BackendUnavailableError, InputError, UnsupportedFormatError
+from paragon_core.errors import BackendUnavailableError, EngineError, InputError, UnsupportedFormatError
 from paragon_core.export import onnx_bytes
 from paragon_core.memory import bytes_per_pixel, default_limit
 from paragon_core.tiling import choose_window, cover
+from vs_paragon import engine_plugins, frames
+from vs_paragon.engine_plugins import FLAVOURS
 from vs_paragon.frames import PLUGINS, planes
 from vs_paragon.modify_frames import modify_frames
 
@@ -24,9 +27,15 @@ if TYPE_CHECKING:
 #: OpenVINO's names of precisions. Left to itself it takes bfloat16 where the processor has it.
 _OPENVINO_PRECISIONS: Final = {"auto": "f32", "fp32": "f32", "fp16": "f16", "bf16": "bf16"}
 
+_log = logging.getLogger(__name__)
 
-def plugin_for(settings: Settings) -> str | None:
+
+def plugin_for(settings: Settings, size: tuple[int, int]) -> str | None:
     """Return the namespace of the vs-mlrt plugin that shall run the network, or None for frames through Python.
+
+    Args:
+        settings: model and runtime.
+        size: width and height of the frames.
 
     Raises:
         BackendUnavailableError: a plugin was asked for by name and is not installed.
@@ -36,6 +45,8 @@ def plugin_for(settings: Settings) -> str | None:
     if settings.backend in PLUGINS:
         _refuse_impossible(settings)
         return settings.backend
+    if _wants_engines(settings):
+        return _engine_plugin(settings, size)
     if settings.backend != "auto" or settings.precision not in {"auto", "fp32"} or _obstacle(settings):
         return None
     runtime = choose("auto", settings.device)
@@ -54,6 +65,14 @@ def enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) 
         namespace: of the plugin.
 
     """
+    if namespace in FLAVOURS:
+        try:
+            return engine_plugins.enlarged(clips, settings, namespace)
+        except EngineError as error:
+            if settings.backend != "auto":
+                raise
+            _log.warning("frames pass through Python, because the plugin %s has no engine: %s", namespace, error)
+            return frames.enlarged(clips, settings)
     grey = clips[0].format.color_family is vs.GRAY
     network = onnx_bytes(settings.model, grey=grey, separate_detail=len(clips) > 1, merge_base=namespace == "ov")
     streams = usable_cores() if settings.streams is None else settings.streams
@@ -81,6 +100,27 @@ def numbers_only(clip: vs.VideoNode) -> vs.VideoNode:
         return inputs[0]
 
     return modify_frames(clip, [clip], check)
+
+
+def _wants_engines(settings: Settings) -> bool:
+    """Whether frames go through TensorRT, in a plugin or in Paragon's own executor."""
+    if settings.backend == "auto":
+        return choose("auto", settings.device).name == "tensorrt"
+    return settings.backend == "tensorrt" or settings.backend in FLAVOURS
+
+
+def _engine_plugin(settings: Settings, size: tuple[int, int]) -> str | None:
+    """Return the first TensorRT plugin that suits; where none does, say why that is, for Paragon's executor to run."""
+    by_name = settings.backend in FLAVOURS
+    namespaces = [settings.backend] if by_name else list(FLAVOURS)
+    obstacles = {namespace: engine_plugins.obstacle(settings, namespace, size) for namespace in namespaces}
+    for namespace, obstacle in obstacles.items():
+        if not obstacle:
+            return namespace
+    _log.log(
+        logging.WARNING if by_name else logging.INFO, "frames pass through Python: %s", "; ".join(obstacles.values())
+    )
+    return None
 
 
 def _obstacle(settings: Settings) -> str:

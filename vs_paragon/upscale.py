@@ -48,9 +48,10 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
             one size.
         model: name of a boxed model, or path of a checkpoint; by default realtime-2x, or the one for ``scale``.
         scale: 2 or another; chooses the boxed realtime model, or checks what ``model`` makes.
-        backend: "auto" (vs-mlrt's OpenVINO or ONNX Runtime plugin where it is installed and can do what is asked, else
-            the fastest of the following), "openvino", "onnxruntime", "torch" (frames pass through Python), or the
-            namespace of a vs-mlrt plugin: "ov", "ort".
+        backend: "auto" (vs-mlrt's plugin for the fastest runtime where it is installed and can do what is asked, else
+            the fastest of the following), "tensorrt", "openvino", "onnxruntime", "torch" (frames pass through Python),
+            or the namespace of a vs-mlrt plugin: "ov", "ort", "trt_rtx", "trt". The latter two get engines from
+            Paragon's cache, and are used where they have the same TensorRT as Paragon.
         precision: "fp32", "fp16", "bf16", or "auto" (fp32 unless a faster one was measured to give the same).
         tile: size of a window in pixels of the clip, one number or width and height; 0 for the whole frame. Windows
             overlap by as much as the network looks around, so that they give the same pixels.
@@ -100,7 +101,7 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
         )
         source = colour.to_network(clip, description)
         clips = [source, smoothing.smoothed(source, temporal)] if temporal else [source]
-        plugin = native.plugin_for(settings)
+        plugin = native.plugin_for(settings, (clip.width, clip.height))
         if plugin:
             if clip.format.sample_type is vs.FLOAT:
                 clips = [native.numbers_only(each) for each in clips]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from paragon_core.backends import cuda_driver, tensorrt_build
 from paragon_core.backends.base import BackendInfo, Precision
 from paragon_core.backends.engine_runtime import EngineDevice
-from paragon_core.backends.tensorrt_execution import TensorRtExecutor
+from paragon_core.backends.tensorrt_execution import CUDA_CORE, TensorRtExecutor
 from paragon_core.engines import EngineKey, Flavour, Profile, Progress, Target
 from paragon_core.errors import BackendUnavailableError, InputError
 
@@ -25,7 +25,7 @@ _FLAVOURS: Final[tuple[Flavour, ...]] = ("tensorrt_rtx", "tensorrt")
 _DRIVERS: Final = {13: 580, 12: 525}
 _OLDER_CUDA: Final = 12
 
-_PIP_LINE: Final = "pip install tensorrt-rtx-cu13==1.7.1.116 'cuda-core[cu13]'"
+_PIP_LINE: Final = "pip install tensorrt-rtx-cu13==1.7.1.116 cuda-core 'cuda-bindings==13.*'"
 
 
 class TensorRtRuntime:
@@ -98,9 +98,9 @@ class TensorRtRuntime:
         return TensorRtExecutor(trt, data, graph, profile, device=device.index, lanes=lanes)
 
 
-def _installed(flavour: Flavour) -> bool:
+def _installed(package: str) -> bool:
     try:
-        return find_spec(flavour) is not None
+        return find_spec(package) is not None
     except (ImportError, ValueError):  # a package that hides, or was taken apart
         return False
 
@@ -124,6 +124,8 @@ def _flavour(driver: Driver, gpu: Gpu) -> tuple[Flavour, str]:
         BackendUnavailableError: there is none.
 
     """
+    if not any(map(_installed, ("cuda.core", "torch"))):
+        raise BackendUnavailableError("cuda-core, which reaches the GPU's memory, is not installed", hint=CUDA_CORE)
     reasons = []
     for flavour in filter(_installed, _FLAVOURS):
         try:

@@ -7,10 +7,11 @@ own buffers. So one lane's pixels travel while another's are computed, and the e
 from __future__ import annotations
 
 import ctypes
+import importlib
 import queue
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from paragon_core.engines import Profile
 
 _NAME: Final = "tensorrt"
+
+CUDA_CORE: Final = "pip install cuda-core 'cuda-bindings==13.*'"
 
 
 class TensorRtExecutor:
@@ -237,14 +240,15 @@ def memory_of(device: int) -> Memory:
 
     """
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        return TorchMemory(torch, device)
-    try:
-        from cuda import core  # noqa: PLC0415 - optional
-    except ImportError:
-        msg = "TensorRT needs cuda-core to reach the GPU's memory"
-        raise BackendUnavailableError(msg, hint="pip install 'cuda-core[cu13]'") from None
-    return CudaMemory(core, device)
+    if torch is None or not torch.cuda.is_available():
+        with suppress(ImportError):
+            return CudaMemory(importlib.import_module("cuda.core"), device)
+    with suppress(ImportError):
+        torch = importlib.import_module("torch")
+        if torch.cuda.is_available():
+            return TorchMemory(torch, device)
+    msg = "TensorRT needs cuda-core, or a torch with CUDA, to reach the GPU's memory"
+    raise BackendUnavailableError(msg, hint=CUDA_CORE)
 
 
 class CudaMemory:
