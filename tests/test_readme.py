@@ -30,7 +30,8 @@ def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
     arguments = shlex.split(command)[1:]
-    assert main(arguments) == 0
+    quick = ["--rounds", "1", "--no-memory"] if "bench" in arguments else []
+    assert main([*arguments, *quick]) == 0
     if "-o" in arguments:
         assert (tmp_path / arguments[arguments.index("-o") + 1]).exists()
 
