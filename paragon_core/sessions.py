@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PIXELS_WORTH_COMPILING: Final = 2**22
 
 #: The same where that takes seconds: about a hundred frames of 1920x1080.
-_PIXELS_WORTH_AN_ENGINE: Final = 2**28
+PIXELS_WORTH_AN_ENGINE: Final = 2**28
 _SESSIONS_KEPT: Final = 6
 
 
@@ -48,7 +48,7 @@ class Sessions:
         with self._lock:
             pixels = self._pixels_of_size.get(size, 0) + windows * size[0] * size[1]
             self._pixels_of_size[size] = pixels
-        return pixels >= (_PIXELS_WORTH_AN_ENGINE if self._backend.compiles_slowly else _PIXELS_WORTH_COMPILING)
+        return pixels >= (PIXELS_WORTH_AN_ENGINE if self._backend.compiles_slowly else _PIXELS_WORTH_COMPILING)
 
     def forget(self) -> None:
         """Let go of all sessions: runtimes hold on to what they had before memory ran out."""

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from paragon_core.cli.main import main
-from paragon_core.engines import DEFAULT_LIMIT, PICTURES, EngineCache
+from paragon_core.engines import DEFAULT_LIMIT, MOST_PIXELS, PICTURES, EngineCache
+from paragon_core.sessions import PIXELS_WORTH_AN_ENGINE
 from tests.media.test_sizes import video
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,9 @@ def test_the_numbers_are_those_of_the_program() -> None:
     smallest, best, largest = PICTURES.name.split("-")
     assert f"an engine takes {smallest} to {largest} pixels and is tuned for {best}" in told
     assert f"exceed {DEFAULT_LIMIT // 2**30} GiB" in told
+    assert f"{PIXELS_WORTH_AN_ENGINE // 10**6} million pixels" in told
+    assert "up to 4096x2304" in told
+    assert MOST_PIXELS == 4096 * 2304
 
 
 def test_links_lead_somewhere() -> None:

@@ -140,7 +140,7 @@ def test_pictures_share_one_engine_until_a_size_comes_very_often(
     upscaler(picture(20, 90, 3))
     upscaler(picture(1, 1, 3))
     assert runtime.built == [PICTURES.name, SMALL_PICTURES.name]
-    monkeypatch.setattr(sessions, "_PIXELS_WORTH_AN_ENGINE", 20_000)
+    monkeypatch.setattr(sessions, "PIXELS_WORTH_AN_ENGINE", 20_000)
     results = [upscaler(picture(70, 90, 3)) for _ in range(4)]
     assert runtime.built[2:] == ["90x70"]
     assert all(np.array_equal(result, results[0]) for result in results)

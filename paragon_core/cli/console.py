@@ -109,11 +109,15 @@ class Progress:
         self._pixels += pixels
         self._draw()
 
-    def _draw(self) -> None:
+    def building(self, share: float, doing: str) -> None:
+        """Note how far the build of an engine is."""
+        self._draw(f"[{bar(share)}] engine: {doing}")
+
+    def _draw(self, text: str = "") -> None:
         now = time.monotonic()
         if self._console.shows_progress and now - self._last_drawn >= _REDRAW_SECONDS:
             self._last_drawn = now
-            self._console.draw(self.line(now - self._start))
+            self._console.draw(text or self.line(now - self._start))
 
     def line(self, seconds: float) -> str:
         """Return the progress line after a time."""

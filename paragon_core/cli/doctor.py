@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from paragon_core.backends import BackendInfo
 
-_PACKAGES = ("numpy", "onnx", "onnxruntime", "openvino", "pillow", "safetensors", "torch")
+_PACKAGES = ("numpy", "onnx", "onnxruntime", "openvino", "pillow", "safetensors", "tensorrt-rtx-cu13", "torch")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

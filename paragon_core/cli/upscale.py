@@ -119,6 +119,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         precision=arguments.precision,
         tile=arguments.tile,
         max_memory=arguments.max_memory,
+        building=progress.building,
     ) as upscaler:
 
         def upscale(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

@@ -187,3 +187,15 @@ def test_the_real_plugin_has_the_tensorrt_that_paragon_builds_for() -> None:
     assert engine_plugins.obstacle(settings(), "trt_rtx", SIZE) == ""
     parameters = {part.split(":")[0] for part in vs.core.trt_rtx.Model.signature.rstrip(";").split(";")}
     assert {"clips", "engine_path", "device_id", "num_streams", "use_cuda_graph"} <= parameters
+
+
+@pytest.mark.skipif(not hasattr(vs.core, "trt_rtx"), reason="pip install 'paragon-sr[vapoursynth-tensorrt-rtx]'")
+def test_the_real_plugin_takes_our_arguments_and_only_lacks_a_gpu(
+    plugin: Callable[..., Plugin], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if _has_driver():
+        pytest.skip("here is a GPU")
+    plugin()
+    monkeypatch.setattr(engine_plugins, "vs", vs)
+    with pytest.raises(vs.Error, match="CUDA driver"):
+        native.enlarged([natural_clip(length=1)], settings(), "trt_rtx")
