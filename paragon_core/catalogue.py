@@ -82,7 +82,7 @@ def catalogue(further_folders: Iterable[str | Path] = ()) -> Catalogue:
             unusable.append(Unusable(path=folder, reason=f"cannot be read: {error.strerror or error}"))
             continue
         for path in files:
-            if reason := _foreign(path):
+            if reason := foreign(path):
                 unusable.append(Unusable(path=path, reason=reason))
                 continue
             try:
@@ -117,7 +117,7 @@ def _name_or_path(path: Path) -> str:
     return path.stem if path.stem not in bundled() and find(path.stem) == path else str(path)
 
 
-def _foreign(path: Path) -> str:
+def foreign(path: Path) -> str:
     """Tell from the table of tensors alone why a file is no ParagonSR2 network; empty if it may be one."""
     try:
         with path.open("rb") as stream:

