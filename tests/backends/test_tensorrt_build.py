@@ -47,6 +47,13 @@ def test_every_family_is_built(variant: str, io: Any, precision: Any) -> None:  
     assert len(engine) > 50_000
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("variant", ["realtime", "stream", "photo"])
+def test_every_family_is_built_for_all_sizes_and_two_gpus(variant: str, precision: Any) -> None:  # noqa: ANN401
+    graph = graph_to_build(Network(model=MODELS[variant], io="uint8"), precision)
+    assert len(build(graph, PICTURES, target=TWO_GPUS)) > 50_000
+
+
 @pytest.mark.parametrize("form", ["grey", "separate_detail", "plain"])
 def test_every_form_is_built(form: str) -> None:
     network = replace(REALTIME, grey=form == "grey", separate_detail=form == "separate_detail", fused=form != "plain")
