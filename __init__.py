@@ -21,4 +21,7 @@ if "folder_paths" in sys.modules:  # ComfyUI's own module, there before any pack
 
     from paragon_nodes.extension import comfy_entrypoint
 
-    __all__ = ["comfy_entrypoint"]
+    #: Served to the page: the nodes' help, in docs.
+    WEB_DIRECTORY = "paragon_nodes/web"
+
+    __all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]

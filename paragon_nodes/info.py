@@ -6,7 +6,7 @@ import platform
 
 import torch
 from comfy import model_management
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from paragon_core import __version__
 from paragon_core.backends import backends
@@ -41,7 +41,7 @@ class ParagonInfo(io.ComfyNode):
     def execute(cls) -> io.NodeOutput:
         """Write the report."""
         text = report()
-        return io.NodeOutput(text, ui=ui.PreviewText(text))
+        return io.NodeOutput(text, ui={"text": (text,)})
 
 
 def report() -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-PACK = ("__init__.py", "paragon_core", "paragon_nodes")
+PACK = ("__init__.py", "locales", "paragon_core", "paragon_nodes", "pyproject.toml", "requirements.txt")
 NO_CACHE = shutil.ignore_patterns("__pycache__")
 
 Workflow = dict[str, dict[str, Any]]
@@ -81,8 +81,12 @@ class ComfyServer:
         self._process.wait(30)
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        return json.loads(self.read(path))
+
+    def read(self, path: str) -> bytes:
         with urllib.request.urlopen(self._address + path, timeout=60) as answer:  # noqa: S310 - our own server
-            return json.load(answer)
+            content: bytes = answer.read()
+            return content
 
     def post(self, path: str, content: object) -> bytes:
         body = json.dumps(content).encode()

@@ -61,6 +61,20 @@ def test_a_node_is_listed_and_explains_each_input_and_output(comfy: ComfyServer,
     assert not [each for each, (kind, options) in inputs.items() if kind in {"INT", "FLOAT"} and "max" not in options]
 
 
+@pytest.mark.parametrize("name", NODES)
+def test_a_node_has_help_in_two_languages_and_is_localised_whole(comfy: ComfyServer, name: str) -> None:
+    info = comfy.get(f"/object_info/{name}")[name]
+    inputs = [each for kind in ("required", "optional") for each in info["input_order"].get(kind, ())]
+    german = comfy.get("/i18n")["de"]["nodeDefs"][name]
+    assert list(german["inputs"]) == inputs
+    assert list(german["outputs"]) == [str(index) for index in range(len(info["output"]))]
+    assert all(each["name"] and each["tooltip"] for kind in ("inputs", "outputs") for each in german[kind].values())
+    for file, title in ((f"{name}.md", info["display_name"]), (f"{name}/de.md", german["display_name"])):
+        page = comfy.read(f"/extensions/paragon/docs/{file}").decode()
+        assert page.startswith(f"# {title}\n")
+        assert all(f"**{each}**" in page for each in inputs if each not in {"upscale_model", "image"})
+
+
 @pytest.mark.parametrize("backend", ["auto", "torch", "onnxruntime"])
 def test_a_picture_equals_that_of_the_command_line(comfy: ComfyServer, backend: str, tmp_path: Path) -> None:
     (result,) = comfy.pictures(comfy.run(upscaling("photo.png", loader={"backend": backend})))
