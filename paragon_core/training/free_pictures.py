@@ -6,8 +6,9 @@ They come from three packages of Debian 12 whose bytes are pinned below, so ever
 ``apt-get`` fetches them; elsewhere, lay the three files into a folder and name it with ``--packages``. Only works
 under CC0, CC-BY and Expat are taken; ``CREDITS.txt`` in the folder names every author. Photographs and drawings were
 published as JPEG or as screen graphics: reducing them (Lanczos) removes the traces of compression and makes pictures
-that are sharp to the last pixel. Tiles without detail teach nothing and are left out. A third folder gets drawings of
-this project's own, see `paragon_core.training.slides`.
+that are sharp to the last pixel. Tiles without detail teach nothing and are left out. The folder ``grain`` gets the
+photographs hardly reduced, as a camera leaves them; ``slides`` and ``pixels`` get drawings of this project's own, see
+`paragon_core.training.slides`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from paragon_core.errors import MediaError, ParagonError
-from paragon_core.training.slides import slides
+from paragon_core.training.slides import pixel_slides, slides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,11 +37,16 @@ if TYPE_CHECKING:
 #: Side of a tile in pixels.
 TILE = 192
 
-#: Slides that are drawn.
+#: Slides of each kind that are drawn.
 SLIDES = 300
+PIXEL_SLIDES = 200
 
 #: Least sharpness of a tile: mean step of luma between neighbours, in levels of 0..255.
 LEAST_SHARPNESS = 4.0
+
+#: How photographs are reduced for the folder ``grain``, and the least sharpness there.
+GRAIN_FACTORS = (1.0, 1.25)
+LEAST_SHARPNESS_WITH_GRAIN = 3.0
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _BACKGROUND = (178, 178, 178)
@@ -74,6 +80,8 @@ class Package:
     """Folder that its tiles go to: photographs and drawings are drawn from in different shares."""
     factors: tuple[float, ...]
     """Every picture is reduced by each of these; small drawings also stay as they are."""
+    grain: bool = False
+    """Whether the pictures are good enough to go to the folder ``grain``, too."""
     works: tuple[Work, ...]
     """The pictures that are taken; the package holds others."""
 
@@ -94,6 +102,7 @@ PACKAGES = (
         sha256="a99ff6a3bfe451e4cc0682ecb3cc82e71740626d59e4845ae34a0a0e45421eab",
         kind="photographs",
         factors=(1.5, 2.0, 2.5, 3.0, 4.0),
+        grain=True,
         works=(
             *_works(
                 "Aitzol Berasategi",
@@ -228,12 +237,15 @@ def _members(archive: bytes) -> Iterator[tuple[str, bytes]]:
         position += 60 + size + size % 2
 
 
-def tiles(picture: Image.Image, factor: float) -> Iterator[tuple[str, Image.Image]]:
+def tiles(
+    picture: Image.Image, factor: float, least_sharpness: float = LEAST_SHARPNESS
+) -> Iterator[tuple[str, Image.Image]]:
     """Reduce a picture and cut it into sharp tiles; those at the far edges overlap their neighbours.
 
     Args:
         picture: RGB.
         factor: how much smaller it gets.
+        least_sharpness: what a tile must have, see `sharpness`.
 
     Yields:
         Place ("row-column", counted in tiles) and tile.
@@ -247,7 +259,7 @@ def tiles(picture: Image.Image, factor: float) -> Iterator[tuple[str, Image.Imag
         for column in range(-(-width // TILE)):
             top, left = min(row * TILE, height - TILE), min(column * TILE, width - TILE)
             tile = reduced.crop((left, top, left + TILE, top + TILE))
-            if sharpness(tile) >= LEAST_SHARPNESS:
+            if sharpness(tile) >= least_sharpness:
                 yield f"{row}-{column}", tile
 
 
@@ -275,11 +287,14 @@ def prepare(folder: Path, packages: Path | None = None) -> int:
         MediaError: if a package cannot be fetched or a picture not be read.
 
     """
-    for kind in ("slides", *(package.kind for package in PACKAGES)):
+    kinds = {package.kind for package in PACKAGES} | {"grain", "slides", "pixels"}
+    for kind in kinds:
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    for count, slide in enumerate(slides(SLIDES, TILE)):
-        slide.save(folder / "slides" / f"slide-{count:03}.png")
-    count, credits_ = SLIDES, ["Pictures that these tiles were cut from", ""]
+    for index, slide in enumerate(slides(SLIDES, TILE)):
+        slide.save(folder / "slides" / f"slide-{index:03}.png")
+    for index, slide in enumerate(pixel_slides(PIXEL_SLIDES, TILE)):
+        slide.save(folder / "pixels" / f"pixels-{index:03}.png")
+    count, credits_ = SLIDES + PIXEL_SLIDES, ["Pictures that these tiles were cut from", ""]
     for package in PACKAGES:
         files = unpack(fetch(package, packages), [work.path for work in package.works])
         for work in package.works:
@@ -287,9 +302,12 @@ def prepare(folder: Path, packages: Path | None = None) -> int:
                 picture = opaque(file)
             name = Path(work.path).stem.replace(" ", "_")
             credits_.append(f"{Path(work.path).name}, by {work.author}, {work.licence}, from {package.file}")
-            for factor in package.factors:
-                for place, tile in tiles(picture, factor):
-                    tile.save(folder / package.kind / f"{name}-by{factor:g}-{place}.png")
+            cuts = [(package.kind, factor, LEAST_SHARPNESS) for factor in package.factors]
+            if package.grain:
+                cuts += [("grain", factor, LEAST_SHARPNESS_WITH_GRAIN) for factor in GRAIN_FACTORS]
+            for kind, factor, least_sharpness in cuts:
+                for place, tile in tiles(picture, factor, least_sharpness):
+                    tile.save(folder / kind / f"{name}-by{factor:g}-{place}.png")
                     count += 1
     (folder / "CREDITS.txt").write_text("\n".join(credits_) + "\n", encoding="utf-8")
     return count
