@@ -51,6 +51,9 @@ PROMISES = (
 #: Frames in a round at 640x360, long enough for the pipeline to fill; fewer at larger sizes.
 _FRAMES_OF_360P = 24
 
+#: MiB that VapourSynth may keep frames in; by default half of the machine's memory, and none is asked for twice.
+_CACHE = 512
+
 #: Frames of the clip: more than all rounds take.
 _LONG = 2**20
 
@@ -62,30 +65,37 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--output", type=Path, help="also write the figures as JSON")
     options = parser.parse_args(arguments)
+    vs.core.max_cache_size = _CACHE
     machine = describe_machine(PACKAGES)
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     report: dict[str, Any] = {"machine": machine, "rounds": options.rounds, "sizes": {}}
     kept = True
+    # First: a child is counted as large as its parent at least.
+    peaks = {text: peak_memory(*size_and_frames(text)) for text in options.sizes}
     for text in options.sizes:
-        width, height = map(int, text.split("x"))
-        frames = max(_FRAMES_OF_360P * 640 * 360 // (width * height), 4 * usable_cores())
+        width, height, frames = size_and_frames(text)
         timings = time_interleaved(ways(width, height, frames), rounds=options.rounds)
-        print(f"\n{text}, {frames} frames a round, medians of {options.rounds} rounds\n")
+        print(f"\n{text}, {frames} frames a round, medians of {options.rounds} rounds")
+        print(f"vspipe takes {peaks[text] / 1e9:.2f} GB at most\n")
         print("| way | frames/s | CPU ms/frame |\n|---|---:|---:|")
         for name, timing in timings.items():
             print(f"| {name} | {frames / timing.wall_median:.1f} | {1000 * timing.cpu_median / frames:.0f} |")
         print()
         held = [promise_holds(timings, *promise) for promise in PROMISES if promise[1] in timings]
         kept = kept and all(held)
-        peak = peak_memory(width, height, frames)
-        print(f"vspipe, YUV420P8: {peak / 1e9:.2f} GB at most")
-        report["sizes"][text] = {"peak_bytes": peak} | {
+        report["sizes"][text] = {"peak_bytes": peaks[text]} | {
             name: {"fps": frames / timing.wall_median, "cpu_ms": 1000 * timing.cpu_median / frames}
             for name, timing in timings.items()
         }
     if options.output:
         options.output.write_text(json.dumps(report, indent=1), encoding="utf-8")
     return 0 if kept else 1
+
+
+def size_and_frames(text: str) -> tuple[int, int, int]:
+    """Read ``WIDTHxHEIGHT`` and return width, height, and how many frames of that size make a round."""
+    width, height = map(int, text.split("x"))
+    return width, height, max(_FRAMES_OF_360P * 640 * 360 // (width * height), 4 * usable_cores())
 
 
 def ways(width: int, height: int, frames: int) -> dict[str, Callable[[], object]]:
