@@ -69,7 +69,7 @@ def choose(name: str, device: str = "auto", *, without: Collection[str] = ()) ->
                 return backend
     if kind in {"auto", "cpu"}:
         for backend in candidates:
-            if backend.probe().available:
+            if backend.runs_on_cpu and backend.probe().available:
                 return backend
     msg = "no runtime works here" + ("" if kind in {"auto", "cpu"} else f" on {device}")
     raise BackendUnavailableError(msg, hint="pip install openvino onnxruntime; then: paragon doctor")

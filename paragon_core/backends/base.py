@@ -127,6 +127,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def runs_on_cpu(self) -> bool:
+        """Whether the device "cpu" is one of its devices."""
+        ...
+
+    @property
     def stores_attention(self) -> bool:
         """Whether the weights of an attention are held in memory as a whole."""
         ...

@@ -30,6 +30,7 @@ _LOG = logging.getLogger(__name__)
 class EngineBackend:
     """Runs our graphs as engines of a runtime."""
 
+    runs_on_cpu = False
     stores_attention = True
     compiles_slowly = True
     largest_window = PICTURES.maximum

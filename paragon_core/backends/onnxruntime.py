@@ -49,6 +49,7 @@ class OnnxRuntimeBackend:
     """Runs our ONNX graphs in ONNX Runtime."""
 
     name = NAME
+    runs_on_cpu = True
     stores_attention = True
     compiles_slowly = False
     largest_window = None

@@ -68,6 +68,7 @@ class OpenVinoBackend:
     """Runs our ONNX graphs in OpenVINO's CPU plugin."""
 
     name = NAME
+    runs_on_cpu = True
     stores_attention = False
     compiles_slowly = False
     largest_window = None

@@ -123,6 +123,7 @@ class TorchBackend:
     """Runs the fused network in torch, or layer by layer as upstream."""
 
     name = NAME
+    runs_on_cpu = True
     stores_attention = False
     compiles_slowly = False
     largest_window = None

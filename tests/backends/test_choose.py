@@ -58,6 +58,20 @@ def test_an_accelerator_comes_first_unless_the_cpu_is_asked_for(monkeypatch: pyt
     assert choose("auto", "cpu").name == "openvino"
 
 
+def test_what_cannot_run_on_the_cpu_is_not_chosen_for_it() -> None:
+    card = Pretender(BackendInfo(name="pretender", available=True, accelerator="cuda"))
+    card.runs_on_cpu = False
+    before = dict(BACKENDS)
+    BACKENDS.clear()
+    BACKENDS.update({"pretender": card} | before)
+    try:
+        assert choose("auto", "cpu").name == "openvino"
+        assert choose("auto").name == "pretender"
+    finally:
+        BACKENDS.clear()
+        BACKENDS.update(before)
+
+
 def test_what_does_not_work_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     info = BackendInfo(name="pretender", available=False, reason="no driver", hint="install it")
     monkeypatch.setitem(BACKENDS, "pretender", Pretender(info))
