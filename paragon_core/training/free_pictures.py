@@ -7,7 +7,7 @@ They come from three packages of Debian 12 whose bytes are pinned below, so ever
 under CC0, CC-BY and Expat are taken; ``CREDITS.txt`` in the folder names every author. Photographs and drawings were
 published as JPEG or as screen graphics: reducing them (Lanczos) removes the traces of compression and makes pictures
 that are sharp to the last pixel. Tiles without detail teach nothing and are left out. The folder ``grain`` gets the
-photographs hardly reduced, as a camera leaves them; ``slides`` and ``pixels`` get drawings of this project's own, see
+photographs hardly reduced, as a camera leaves them; ``slides`` gets drawings of this project's own, see
 `paragon_core.training.slides`.
 """
 
@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from paragon_core.errors import MediaError, ParagonError
-from paragon_core.training.slides import pixel_slides, slides
+from paragon_core.training.slides import slides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,9 +37,8 @@ if TYPE_CHECKING:
 #: Side of a tile in pixels.
 TILE = 192
 
-#: Slides of each kind that are drawn.
+#: Slides that are drawn.
 SLIDES = 300
-PIXEL_SLIDES = 200
 
 #: Least sharpness of a tile: mean step of luma between neighbours, in levels of 0..255.
 LEAST_SHARPNESS = 4.0
@@ -287,14 +286,12 @@ def prepare(folder: Path, packages: Path | None = None) -> int:
         MediaError: if a package cannot be fetched or a picture not be read.
 
     """
-    kinds = {package.kind for package in PACKAGES} | {"grain", "slides", "pixels"}
+    kinds = {package.kind for package in PACKAGES} | {"grain", "slides"}
     for kind in kinds:
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for index, slide in enumerate(slides(SLIDES, TILE)):
         slide.save(folder / "slides" / f"slide-{index:03}.png")
-    for index, slide in enumerate(pixel_slides(PIXEL_SLIDES, TILE)):
-        slide.save(folder / "pixels" / f"pixels-{index:03}.png")
-    count, credits_ = SLIDES + PIXEL_SLIDES, ["Pictures that these tiles were cut from", ""]
+    count, credits_ = SLIDES, ["Pictures that these tiles were cut from", ""]
     for package in PACKAGES:
         files = unpack(fetch(package, packages), [work.path for work in package.works])
         for work in package.works:

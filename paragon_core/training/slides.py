@@ -17,8 +17,6 @@ from PIL import Image, ImageDraw, ImageFont
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy.typing as npt
-
 Colour = tuple[int, int, int]
 
 #: Slides are drawn this many times larger and then reduced: edges end up between pixels too.
@@ -31,8 +29,6 @@ _GREY_SHARE = 0.5
 _BOLD_SHARE = 0.5
 _TURNED_SHARE = 0.25
 _FILLED_SHARE = 0.7
-
-_KINDS = ("dots", "checkers", "lines", "noise", "extreme noise")
 
 _KERNELS = (Image.Resampling.LANCZOS, Image.Resampling.BICUBIC, Image.Resampling.BOX)
 
@@ -115,51 +111,3 @@ def _shape(large: Image.Image, random: np.random.Generator) -> None:
     else:
         corners = random.random((random.integers(3, 8), 2)) * (width, height) + box[:2]
         draw.polygon([(float(a), float(b)) for a, b in corners], _colour(random))
-
-
-def pixel_slides(count: int, side: int, *, seed: int = 1) -> Iterator[Image.Image]:
-    """Draw patterns of squares of 2x2 pixels, which are single pixels in half the size: dots, checkers, lines, noise.
-
-    ``side`` is even; RGB; the same seed draws the same ones.
-    """
-    for slide in range(count):
-        pattern = _pattern(np.random.default_rng((seed, slide)), side // 2)
-        yield Image.fromarray(np.repeat(np.repeat(pattern, 2, axis=0), 2, axis=1))
-
-
-def _pattern(random: np.random.Generator, side: int) -> npt.NDArray[np.uint8]:
-    pixels = np.empty((side, side, 3), np.uint8)
-    pixels[:] = _flat(random)
-    for _ in range(random.integers(3, 9)):
-        height, width = random.integers(6, side, 2)
-        top, left = random.integers(0, side, 2)
-        _fill(pixels[top : top + height, left : left + width], random)
-    return pixels
-
-
-def _fill(area: npt.NDArray[np.uint8], random: np.random.Generator) -> None:
-    """Fill a rectangle with one kind of pattern."""
-    kind = _KINDS[random.integers(len(_KINDS))]
-    first, second = _flat(random), _flat(random)
-    rows, columns = np.mgrid[: area.shape[0], : area.shape[1]]
-    if kind == "noise":
-        area[:] = random.integers(0, 256, area.shape)
-    elif kind == "extreme noise":
-        area[:] = 255 * random.integers(0, 2, area.shape)
-    else:
-        if kind == "dots":
-            chosen = random.random(rows.shape) < random.choice((0.005, 0.02, 0.1, 0.5))
-        elif kind == "checkers":
-            chosen = (rows + columns) % 2 == 0
-        else:
-            chosen = (rows if random.integers(2) else columns) % random.integers(2, 5) == 0
-        area[:] = second
-        area[chosen] = first
-
-
-def _flat(random: np.random.Generator) -> npt.NDArray[np.int64]:
-    if random.random() < _EXTREME_SHARE:
-        return (
-            np.repeat(255 * random.integers(2), 3) if random.random() < _GREY_SHARE else 255 * random.integers(0, 2, 3)
-        )
-    return random.integers(0, 256, 3)

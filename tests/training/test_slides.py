@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from paragon_core.quality.resize import resize, round_to_uint8
 from paragon_core.training.slides import slides
+from paragon_core.upscaler import Upscaler
 
 SIDE = 64
 
@@ -30,3 +32,12 @@ def test_edges_are_the_hardest_that_there_are() -> None:
     assert steps.max() == 255
     # Reducing a larger drawing leaves in-between levels too: not every edge lies between two pixels.
     assert np.mean((steps > 32) & (steps < 224)) > np.mean(steps >= 224) > 0.001
+
+
+def test_the_boxed_stream_keeps_its_head_on_slides_that_it_never_saw() -> None:
+    """Its products of features have no bound: trained on photographs alone, outputs of hundreds occur here."""
+    with Upscaler("stream-2x", precision="fp32", clip=False) as upscaler:
+        for slide in pixels(10, seed=99):
+            low = round_to_uint8(resize(slide, SIDE // 2, SIDE // 2)).astype(np.float32) / 255
+            enlarged = upscaler(low)
+            assert -0.5 < enlarged.min() < enlarged.max() < 1.5
