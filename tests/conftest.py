@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from paragon_core.backends import Backend
     from paragon_core.model import Model
     from paragon_core.upscaler import Upscaler
     from tests.watched_backend import Watched
@@ -30,6 +31,21 @@ def shared() -> Path:
     if not (folder / "vectors" / "manifest.json").exists():
         pytest.skip("needs the shared reference files")
     return folder
+
+
+@pytest.fixture
+def offer() -> Iterator[Callable[..., None]]:
+    """Return a function after which these backends are all there are, in this order, until the test ends."""
+    from paragon_core.backends import BACKENDS  # noqa: PLC0415 - not every test needs the runtimes
+
+    before = dict(BACKENDS)
+
+    def make(*offered: Backend) -> None:
+        BACKENDS.clear()
+        BACKENDS.update({backend.name: backend for backend in offered})
+
+    yield make
+    make(*before.values())
 
 
 @pytest.fixture

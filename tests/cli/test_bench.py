@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from paragon_core.backends import BACKENDS
 from paragon_core.cli.main import main
 from tests.quality.odd_backends import Absent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 QUICK = ["--rounds", "2", "--no-memory", "--backends", "onnxruntime"]
@@ -55,10 +55,8 @@ def test_a_precision_that_nothing_has(capsys: pytest.CaptureFixture[str]) -> Non
     assert "does not run bf16" in capsys.readouterr().out
 
 
-def test_what_does_not_work_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in list(BACKENDS):
-        monkeypatch.delitem(BACKENDS, name)
-    monkeypatch.setitem(BACKENDS, "absent", Absent())
+def test_what_does_not_work_here(offer: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    offer(Absent())
     assert main(["bench", "--size", "8x8"]) == 3
     assert "pip install" in capsys.readouterr().err
 

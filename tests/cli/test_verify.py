@@ -12,7 +12,7 @@ from paragon_core.self_check import MAX_ERROR, MIN_PSNR
 from tests.quality.odd_backends import Absent, Odd, not_numbers, off, right
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 CHELSEA = str(Path(__file__).parents[2] / "examples/chelsea.png")
 FIELDS = {"backend", "precision", "status", "used_by_auto", "why", "max_error", "psnr", "seconds", "speed"}
@@ -74,10 +74,8 @@ def test_a_precision_that_is_not_trusted_is_no_error(
     assert "at most 1 level and at least 60 dB are allowed" in facts["results"][-1]["why"]
 
 
-def test_what_does_not_work_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(BACKENDS, "absent", Absent())
-    for name in set(BACKENDS) - {"absent", "onnxruntime"}:
-        monkeypatch.delitem(BACKENDS, name)
+def test_what_does_not_work_here(offer: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    offer(BACKENDS["onnxruntime"], Absent())
     assert answered(capsys, [])["missing"] == [
         {"backend": "absent", "reason": "nobody has it", "hint": "pip install it"}
     ]
