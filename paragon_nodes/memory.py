@@ -90,6 +90,7 @@ class ManagedTorch:
     """Torch on ComfyUI's device, for pictures in floats and fused networks: those are all that the nodes have."""
 
     name = "torch"
+    runs_on_cpu = True
     stores_attention = False
     compiles_slowly = False
     largest_window = None
