@@ -190,7 +190,7 @@ def test_boxed_models_are_loaded_by_their_names() -> None:
     for name in bundled():
         model = load(name)  # a warning would be an error here: what is boxed says everything itself
         assert model.name == name
-        assert model.spec.scale == int(name.split("-")[1].removesuffix("x"))
+        assert model.spec.scale == int(name.rpartition("-")[2].removesuffix("x"))
         assert model.spec.variant == name.split("-")[0]
         assert "assumed" not in model.settings_from
         assert model.sha256 == hashlib.sha256((WEIGHTS / f"{name}.safetensors").read_bytes()).hexdigest()
