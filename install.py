@@ -107,7 +107,7 @@ def main() -> int:
         return 0
     if not packages:
         return 0
-    return subprocess.run([sys.executable, "-m", "pip", "install", *packages], check=False).returncode  # noqa: S603
+    return subprocess.run([sys.executable, "-m", "pip", "install", *packages], check=False).returncode  # noqa: S603 - this Python, and packages named above
 
 
 def _tensorrt(machine: Machine) -> Advice:
@@ -136,7 +136,7 @@ def _nvidia() -> tuple[str, int, float]:
         return "", 0, 0.0
     try:
         command = [tool, question, "--format=csv,noheader"]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout  # noqa: S603
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout  # noqa: S603 - a fixed command
         name, driver, capability = (part.strip() for part in answer.splitlines()[0].split(","))
         return name, int(driver.partition(".")[0]), float(capability)
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):

@@ -152,7 +152,7 @@ def native(clip: vs.VideoNode, namespace: str, streams: int) -> vs.VideoNode:
     return run(clip, network_path=network, path_is_serialization=True, num_streams=streams, **more)
 
 
-def bare(request: Callable[[Any], object], picture: Any, frames: int, streams: int) -> Callable[[], object]:  # noqa: ANN401
+def bare(request: Callable[[Any], object], picture: Any, frames: int, streams: int) -> Callable[[], object]:  # noqa: ANN401 - an array
     """Return an action that runs a request ``frames`` times from ``streams`` threads."""
 
     def run() -> None:

@@ -23,6 +23,11 @@ def default_limit(spec: ModelSpec) -> int:
     return int(half if spec.receptive_radius is None else min(DEFAULT_LIMIT, half))
 
 
+def pixels_that_fit(spec: ModelSpec, limit: int, *, streams: int, stores_attention: bool) -> int:
+    """Return how many low-resolution pixels a window may have so that ``streams`` of them take ``limit`` bytes."""
+    return max(limit // (streams * bytes_per_pixel(spec, stores_attention=stores_attention)), 1)
+
+
 def bytes_per_pixel(spec: ModelSpec, *, stores_attention: bool) -> int:
     """Return roughly how many bytes a session needs for each low-resolution pixel of a window.
 

@@ -345,8 +345,9 @@ class Upscaler:
             return self._tile
         spec = self.model.spec
         backend, streams = self._running.backend, self._running.settings.streams
-        appetite = memory.bytes_per_pixel(spec, stores_attention=backend.stores_attention)
-        allowed = max(self._max_memory // (streams * appetite), 1)
+        allowed = memory.pixels_that_fit(
+            spec, self._max_memory, streams=streams, stores_attention=backend.stores_attention
+        )
         if spec.receptive_radius is None and width * height <= allowed:
             return width, height
         if backend.largest_window and spec.receptive_radius is not None and not (self._limits_memory or self._memory):

@@ -131,7 +131,7 @@ def resized(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     if planes.shape[1] == 4:  # noqa: PLR2004 - red, green, blue and alpha
         planes = torch.cat((planes[:, :3] * planes[:, 3:], planes[:, 3:]), dim=1)
     planes = torch.nn.functional.interpolate(planes, size=(size[1], size[0]), mode="bicubic", antialias=True)
-    if planes.shape[1] == 4:  # noqa: PLR2004
+    if planes.shape[1] == 4:  # noqa: PLR2004 - red, green, blue, alpha
         alpha = planes[:, 3:]
         planes = torch.cat((planes[:, :3] / alpha.clamp(min=1 / 65535), alpha), dim=1)
     return planes[0].movedim(0, -1).clamp(0, 1)

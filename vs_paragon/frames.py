@@ -47,6 +47,11 @@ class Settings:
     device: str
     """The runtime's name of a device, or "auto"."""
 
+    @property
+    def frames_at_once(self) -> int:
+        """How many frames are computed at once."""
+        return usable_cores() if self.streams is None else self.streams
+
 
 def upscaler(settings: Settings) -> Upscaler:
     """Return what the settings describe, for as many frames at once as it has streams.
@@ -55,7 +60,6 @@ def upscaler(settings: Settings) -> Upscaler:
         ParagonError: it does not work here.
 
     """
-    streams = usable_cores() if settings.streams is None else settings.streams
     try:
         return Upscaler(
             settings.model,
@@ -63,7 +67,7 @@ def upscaler(settings: Settings) -> Upscaler:
             precision=settings.precision,
             tile=settings.tile,
             streams=settings.streams,
-            pictures_at_once=streams,
+            pictures_at_once=settings.frames_at_once,
             reuse=settings.reuse,
             device=settings.device,
             clip=False,  # float clips may hold what lies beyond 0..1; for integers the conversion clips

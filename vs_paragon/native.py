@@ -9,10 +9,9 @@ import numpy as np
 import vapoursynth as vs
 
 from paragon_core.backends import choose
-from paragon_core.cores import usable_cores
 from paragon_core.errors import BackendUnavailableError, EngineError, InputError, UnsupportedFormatError
 from paragon_core.export import onnx_bytes
-from paragon_core.memory import bytes_per_pixel, default_limit
+from paragon_core.memory import default_limit, pixels_that_fit
 from paragon_core.tiling import choose_window, cover
 from vs_paragon import engine_plugins, frames
 from vs_paragon.engine_plugins import FLAVOURS
@@ -45,12 +44,12 @@ def plugin_for(settings: Settings, size: tuple[int, int]) -> str | None:
     if settings.backend in PLUGINS:
         _refuse_impossible(settings)
         return settings.backend
-    if _wants_engines(settings):
+    automatic = choose("auto", settings.device) if settings.backend == "auto" else None
+    if (automatic.name if automatic else settings.backend) in {"tensorrt", *FLAVOURS}:
         return _engine_plugin(settings, size)
-    if settings.backend != "auto" or settings.precision not in {"auto", "fp32"} or _obstacle(settings):
+    if automatic is None or settings.precision not in {"auto", "fp32"} or _obstacle(settings):
         return None
-    runtime = choose("auto", settings.device)
-    if runtime.may_accelerate() and runtime.probe().accelerator:
+    if automatic.may_accelerate() and automatic.probe().accelerator:
         return None  # a graphics card through Python beats the processor without
     # Not only what `choose` chose: with its plugin in the process, Python's OpenVINO does not load.
     return next((namespace for namespace in PLUGINS if hasattr(vs.core, namespace)), None)
@@ -75,14 +74,13 @@ def enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) 
             return frames.enlarged(clips, settings)
     grey = clips[0].format.color_family is vs.GRAY
     network = onnx_bytes(settings.model, grey=grey, separate_detail=len(clips) > 1, merge_base=namespace == "ov")
-    streams = usable_cores() if settings.streams is None else settings.streams
     run: Callable[..., Any] = getattr(vs.core, namespace).Model
     result: vs.VideoNode = run(
         list(clips),
         network_path=network,
         path_is_serialization=True,
-        num_streams=streams,
-        **_windows(clips[0], settings, streams),
+        num_streams=settings.frames_at_once,
+        **_windows(clips[0], settings),
         **_RUNTIME_ARGUMENTS[namespace](settings),
     )
     return result
@@ -100,13 +98,6 @@ def numbers_only(clip: vs.VideoNode) -> vs.VideoNode:
         return inputs[0]
 
     return modify_frames(clip, [clip], check)
-
-
-def _wants_engines(settings: Settings) -> bool:
-    """Whether frames go through TensorRT, in a plugin or in Paragon's own executor."""
-    if settings.backend == "auto":
-        return choose("auto", settings.device).name == "tensorrt"
-    return settings.backend == "tensorrt" or settings.backend in FLAVOURS
 
 
 def _engine_plugin(settings: Settings, size: tuple[int, int]) -> str | None:
@@ -145,7 +136,7 @@ def _refuse_impossible(settings: Settings) -> None:
         )
 
 
-def _windows(clip: vs.VideoNode, settings: Settings, streams: int) -> dict[str, list[int]]:
+def _windows(clip: vs.VideoNode, settings: Settings) -> dict[str, list[int]]:
     """Return the arguments for windows of the wanted size, or of one that fits into memory; none for whole frames."""
     spec = settings.model.spec
     # The plugins step on by a window less twice the overlap, but cut it off the output as so many of its larger pixels
@@ -154,7 +145,7 @@ def _windows(clip: vs.VideoNode, settings: Settings, streams: int) -> dict[str, 
     if settings.tile == "off":
         return {}
     if settings.tile == "auto":
-        allowed = default_limit(spec) // (streams * bytes_per_pixel(spec, stores_attention=False))
+        allowed = pixels_that_fit(spec, default_limit(spec), streams=settings.frames_at_once, stores_attention=False)
         if clip.width * clip.height <= allowed:
             return {}
         window = choose_window((clip.width, clip.height), halo=overlap, streams=1, largest_area=allowed)

@@ -109,7 +109,7 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
         else:
             enlarged = frames.enlarged(clips, settings)
         result = colour.from_network(enlarged, clip, description)
-        if "_Alpha" in properties:
+        if alpha.PROPERTY in properties:
             result = alpha.with_enlarged_alpha(result, clip, settings)
     except ParagonError as error:
         raise vs.Error(describe(error)) from None

@@ -108,7 +108,7 @@ class Reference:
 class ReferenceExecutor:
     """A loaded engine that holds a caller to what TensorRT allows; see `engine_runtime.Executor`."""
 
-    def __init__(self, session: Any, profile: Profile, dtype: np.dtype[Any], *, lanes: int) -> None:  # noqa: ANN401
+    def __init__(self, session: Any, profile: Profile, dtype: np.dtype[Any], *, lanes: int) -> None:  # noqa: ANN401 - onnxruntime is imported late
         self._session = session
         self._profile = profile
         self._dtype = dtype

@@ -278,7 +278,7 @@ def _logger(trt: Any) -> Any:  # noqa: ANN401 - imported late
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
 
-        def log(self, severity: Any, message: str) -> None:  # noqa: ANN401
+        def log(self, severity: Any, message: str) -> None:  # noqa: ANN401 - tensorrt is imported late
             level = levels.get(severity, logging.DEBUG)
             if level >= logging.WARNING and self.heard is not None:
                 self.heard.problems.append(message)

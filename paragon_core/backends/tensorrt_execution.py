@@ -279,7 +279,7 @@ class CudaMemory:
 class CudaBuffer:
     """See `Buffer`."""
 
-    def __init__(self, host: Any, device: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:  # noqa: ANN401
+    def __init__(self, host: Any, device: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:  # noqa: ANN401 - of whichever library holds the memory
         self.host, self.device = host, device
         self.address = int(device.handle)
         memory = (ctypes.c_uint8 * host.size).from_address(int(host.handle))
