@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _torch(value: bytes, members: dict[str, bytes] | None = None, **options: Any) -> Callable[[], bytes]:  # noqa: ANN401
+def _torch(value: bytes, members: dict[str, bytes] | None = None, **options: Any) -> Callable[[], bytes]:
     """Return a .pth file of one thing under the key of a tensor."""
     return lambda: archive(program(mapping({"conv_in.bias": value})), members, **options)
 
@@ -48,7 +48,7 @@ def _cut(*, offset: int = 0, size: tuple[int, ...] = (4,), stride: tuple[int, ..
     return _torch(tensor(_STORED, offset, size, stride), _FOUR)
 
 
-def _in_small(members: Callable[[dict[str, bytes]], dict[str, bytes]], **options: Any) -> Callable[[], bytes]:  # noqa: ANN401
+def _in_small(members: Callable[[dict[str, bytes]], dict[str, bytes]], **options: Any) -> Callable[[], bytes]:
     """Return a whole .pth file whose members went through a function."""
 
     def make() -> bytes:

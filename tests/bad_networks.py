@@ -39,7 +39,7 @@ def good() -> bytes:
     return safetensors_file(as_stored(SMALL))
 
 
-def _with(**changes: Any) -> Callable[[], bytes]:  # noqa: ANN401  (an array, or None for a missing key)
+def _with(**changes: Any) -> Callable[[], bytes]:
     """Return a file with some tensors replaced; keys are written with __ for a dot."""
 
     def make() -> bytes:
@@ -49,7 +49,7 @@ def _with(**changes: Any) -> Callable[[], bytes]:  # noqa: ANN401  (an array, or
     return make
 
 
-def _changed(change: Callable[[Arrays], Arrays | None], spec: Any = SMALL) -> Callable[[], bytes]:  # noqa: ANN401
+def _changed(change: Callable[[Arrays], Arrays | None], spec: Any = SMALL) -> Callable[[], bytes]:
     """Return a file whose tensors went through a function, which may change them in place."""
 
     def make() -> bytes:
@@ -59,7 +59,7 @@ def _changed(change: Callable[[Arrays], Arrays | None], spec: Any = SMALL) -> Ca
     return make
 
 
-def _header(**tensor_fields: Any) -> Callable[[], bytes]:  # noqa: ANN401  (whatever JSON can hold)
+def _header(**tensor_fields: Any) -> Callable[[], bytes]:
     """Return a file of one tensor whose entry in the header is changed; it has four values of four bytes."""
     entry = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]} | tensor_fields
     return lambda: raw_safetensors({"conv_in.bias": entry}, bytes(16))
@@ -294,11 +294,11 @@ _CLIP = {"visual.transformer.resblocks.0.attn.in_proj_weight": (96, 32), "visual
 _LORA = {"lora_unet_down_blocks_0.lora_down.weight": (4, 32), "lora_unet_down_blocks_0.alpha": ()}
 
 
-def _without(*keys: str, spec: Any = SMALL) -> Callable[[], bytes]:  # noqa: ANN401
+def _without(*keys: str, spec: Any = SMALL) -> Callable[[], bytes]:
     return _changed(lambda arrays: {key: value for key, value in arrays.items() if key not in keys}, spec)
 
 
-def _without_part(part: str, spec: Any = SMALL) -> Callable[[], bytes]:  # noqa: ANN401
+def _without_part(part: str, spec: Any = SMALL) -> Callable[[], bytes]:
     return _changed(lambda arrays: {key: value for key, value in arrays.items() if part not in key}, spec)
 
 
@@ -308,7 +308,7 @@ def _endless_body(arrays: Arrays) -> None:
         arrays[f"body.{index}.blocks.0.x"] = arrays[f"body.0.blocks.{index}.x"] = np.zeros(1, np.float32)
 
 
-def _scaled(up: int, spec: Any = SMALL) -> Callable[[], bytes]:  # noqa: ANN401
+def _scaled(up: int, spec: Any = SMALL) -> Callable[[], bytes]:
     return _changed(lambda arrays: arrays | {"up.0.weight": np.zeros((up, spec.channels, 3, 3), "f4")}, spec)
 
 
@@ -387,7 +387,7 @@ OTHER_NETWORKS = kinds(
 )
 
 
-def _noted(spec: Any = SMALL, **notes: str) -> Callable[[], bytes]:  # noqa: ANN401
+def _noted(spec: Any = SMALL, **notes: str) -> Callable[[], bytes]:
     return lambda: safetensors_file(as_stored(spec), notes)
 
 

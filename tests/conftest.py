@@ -62,7 +62,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Watch
         backend: Watched | None = None,
         *,
         model: Model = MODEL,
-        **options: Any,  # noqa: ANN401  (what Upscaler takes)
+        **options: Any,
     ) -> tuple[Watched, Upscaler]:
         watched = backend or Watched()
         monkeypatch.setitem(BACKENDS, "watched", watched)

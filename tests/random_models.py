@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from paragon_core.model import Model
 
 
-def spec(variant: Any, **changes: Any) -> ModelSpec:  # noqa: ANN401  (fields of the dataclass)
+def spec(variant: Any, **changes: Any) -> ModelSpec:
     """Return a network of the given kind that is small and yet has everything; ``changes`` override its fields."""
     small: dict[str, Any] = {
         "variant": variant,

@@ -52,6 +52,6 @@ def picture(height: int, width: int, *, batch: int = 1, dtype: torch.dtype = tor
     return torch.rand((batch, 3, height, width), generator=generator, dtype=dtype)
 
 
-def attentive(**changes: Any) -> ModelSpec:  # noqa: ANN401  (fields of the dataclass)
+def attentive(**changes: Any) -> ModelSpec:
     """Return a small photo network with attention."""
     return replace(preset("photo", 2), channels=16, groups=1, blocks=2, window_size=4, **changes)

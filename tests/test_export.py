@@ -29,7 +29,7 @@ def run(path: Path, value: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 @pytest.mark.parametrize("fused", [False, True])
-def test_a_file_computes_what_the_upscaler_does(tmp_path: Path, fused: bool) -> None:  # noqa: FBT001
+def test_a_file_computes_what_the_upscaler_does(tmp_path: Path, fused: bool) -> None:
     image = picture(9, 7, 3)
     with paragon.Upscaler(MODEL, backend="onnxruntime", fused=fused, streams=1) as upscaler:
         expected = upscaler(image)
@@ -45,7 +45,7 @@ def test_a_file_computes_what_the_upscaler_does(tmp_path: Path, fused: bool) -> 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("io", ["float32", "float16", "uint8"])
 @pytest.mark.parametrize("size", [None, (7, 9)])
-def test_every_option_makes_a_valid_file(tmp_path: Path, fused: bool, precision: Any, io: Any, size: Any) -> None:  # noqa: ANN401, FBT001
+def test_every_option_makes_a_valid_file(tmp_path: Path, fused: bool, precision: Any, io: Any, size: Any) -> None:
     path = export_onnx(MODEL, tmp_path / "model.onnx", fused=fused, precision=precision, io=io, size=size)
     onnx.checker.check_model(path, full_check=True)
     notes = {entry.key: entry.value for entry in onnx.load(path).metadata_props}

@@ -239,7 +239,7 @@ def attend(qkv: Array, channels: int, factor: float) -> Array:
     return np.asarray(np.einsum("htu,uhc->thc", shares, value).reshape(-1, channels))
 
 
-def attention_of(block: Any) -> Attention:  # noqa: ANN401  (a photo or a pro block)
+def attention_of(block: Any) -> Attention:
     assert isinstance(block.attention, Attention)
     return block.attention
 

@@ -32,7 +32,7 @@ torch.set_num_threads(1)
 KINDS = [(variant, revision) for variant, revisions in REVISIONS.items() for revision in revisions]
 
 
-def both(spec: ModelSpec, seed: int = 0, **options: Any) -> tuple[ParagonSR2, FusedParagonSR2]:  # noqa: ANN401
+def both(spec: ModelSpec, seed: int = 0, **options: Any) -> tuple[ParagonSR2, FusedParagonSR2]:
     """Return a plain network in float64 and its fused form, in float64 unless said otherwise."""
     plain = randomised(ParagonSR2(spec), seed)
     options.setdefault("dtype", torch.float64)
@@ -63,7 +63,7 @@ def test_fused_is_plain_at_every_size(spec: ModelSpec, height: int, width: int, 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize(("variant", "revision"), KINDS)
 @torch.inference_mode()
-def test_fused_is_plain_at_the_presets_width(variant: Variant, revision: Any, scale: int) -> None:  # noqa: ANN401
+def test_fused_is_plain_at_the_presets_width(variant: Variant, revision: Any, scale: int) -> None:
     whole = preset(variant, scale, revision=revision)
     plain, fused = both(replace(whole, groups=min(whole.groups, 2), blocks=min(whole.blocks, 3)))
     for height, width in ((1, 1), (1, 5), (2, 1), (2, 2), (17, 21)):
@@ -73,7 +73,7 @@ def test_fused_is_plain_at_the_presets_width(variant: Variant, revision: Any, sc
 
 @pytest.mark.parametrize(("variant", "revision"), KINDS)
 @torch.inference_mode()
-def test_video_blend_is_the_same(variant: Variant, revision: Any) -> None:  # noqa: ANN401
+def test_video_blend_is_the_same(variant: Variant, revision: Any) -> None:
     spec = replace(preset(variant, 2, revision=revision), groups=1, blocks=2, window_size=4)
     plain, fused = both(spec)
     expected_features = features = None
@@ -95,7 +95,7 @@ def test_a_tensor_of_blend_zero_forgets_the_frame_before() -> None:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float16, 5e-3), (torch.bfloat16, 5e-2)])
 @pytest.mark.parametrize(("variant", "revision"), KINDS)
 @torch.inference_mode()
-def test_narrow_types_stay_close(variant: Variant, revision: Any, dtype: torch.dtype, tolerance: float) -> None:  # noqa: ANN401
+def test_narrow_types_stay_close(variant: Variant, revision: Any, dtype: torch.dtype, tolerance: float) -> None:
     spec = replace(preset(variant, 2, revision=revision), groups=1, blocks=2, window_size=4)
     plain, fused = both(spec, dtype=dtype)
     x = picture(11, 13)

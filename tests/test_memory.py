@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from paragon_core.spec import Variant
 
 
-def need(variant: Variant, scale: int = 2, *, stores_attention: bool = False, **changes: Any) -> int:  # noqa: ANN401
+def need(variant: Variant, scale: int = 2, *, stores_attention: bool = False, **changes: Any) -> int:
     spec = preset(variant, scale)
     return memory.bytes_per_pixel(type(spec)(**(vars(spec) | changes)), stores_attention=stores_attention)
 

@@ -87,7 +87,7 @@ def test_reproduces_upstream_video(shared: Path) -> None:
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize(("variant", "revision", "counts", "tensors"), COUNTS)
-def test_counts(variant: Variant, revision: Any, counts: dict[int, int], tensors: int, scale: int) -> None:  # noqa: ANN401
+def test_counts(variant: Variant, revision: Any, counts: dict[int, int], tensors: int, scale: int) -> None:
     network = ParagonSR2(preset(variant, scale, revision=revision))
     assert sum(parameter.numel() for parameter in network.parameters()) == counts[scale]
     assert len(network.state_dict()) == tensors

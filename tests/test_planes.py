@@ -48,7 +48,7 @@ def test_every_kind_of_picture_is_taken_apart_without_a_copy(channels: tuple[int
     ],
     ids=lambda image: f"{getattr(image, 'dtype', type(image).__name__)}-{getattr(image, 'shape', '')}",
 )
-def test_other_things_are_refused_with_advice(image: Any) -> None:  # noqa: ANN401  (whatever people pass)
+def test_other_things_are_refused_with_advice(image: Any) -> None:
     with pytest.raises(UnsupportedFormatError) as caught:
         split(image)
     assert caught.value.hint

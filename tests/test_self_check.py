@@ -25,12 +25,12 @@ FAST = {mark for mark in ("BF16", "FP16") if mark in openvino.Core().get_propert
 class Rounding:
     """A session whose results are off by what it is told."""
 
-    def __init__(self, session: Any, error: float, share: float) -> None:  # noqa: ANN401  (any session)
+    def __init__(self, session: Any, error: float, share: float) -> None:
         self.session = session
         self.error = error
         self.share = share
 
-    def run(self, batch: Any) -> Any:  # noqa: ANN401  (as the session)
+    def run(self, batch: Any) -> Any:
         output = self.session.run(batch)
         wrong = np.random.default_rng(0).random(output.shape) < self.share
         wrong.flat[0] = True
@@ -47,11 +47,11 @@ class Inexact(OnnxRuntimeBackend):
         self.error = error
         self.share = share
 
-    def fast_precision(self, device: str) -> Any:  # noqa: ANN401  (a literal)
+    def fast_precision(self, device: str) -> Any:
         assert device == "cpu"
         return "fp16"
 
-    def open(self, network: Network, settings: RunSettings) -> Any:  # noqa: ANN401  (any session)
+    def open(self, network: Network, settings: RunSettings) -> Any:
         session = super().open(network, RunSettings(device="cpu"))
         return session if settings.precision == "fp32" else Rounding(session, self.error, self.share)
 
@@ -59,13 +59,13 @@ class Inexact(OnnxRuntimeBackend):
 class Failing(Inexact):
     """Opens, and fails when it runs."""
 
-    def open(self, network: Network, settings: RunSettings) -> Any:  # noqa: ANN401  (any session)
+    def open(self, network: Network, settings: RunSettings) -> Any:
         session = super().open(network, settings)
         if settings.precision == "fp16":
             session.run = self.fail
         return session
 
-    def fail(self, batch: Any) -> Any:  # noqa: ANN401  (as a session's)
+    def fail(self, batch: Any) -> Any:
         msg = f"no kernel for {batch.shape}"
         raise InferenceError(msg)
 
@@ -95,7 +95,7 @@ def test_the_picture_is_fixed_and_like_a_photograph() -> None:
         (np.inf, 1e-5, False),
     ],
 )
-def test_both_limits_count(error: float, share: float, trusted: bool) -> None:  # noqa: FBT001
+def test_both_limits_count(error: float, share: float, trusted: bool) -> None:
     chosen = trusted_precision(Inexact(error, share), Network(model=MODEL), CPU).precision
     assert chosen == ("fp16" if trusted else "fp32")
 

@@ -103,7 +103,7 @@ def test_what_a_failed_attempt_held_is_freed_before_the_next(watch: Callable[...
 @pytest.mark.parametrize("error", [OutOfMemoryError, MemoryError])
 def test_when_nothing_fits_it_is_an_error_and_does_no_harm(
     watch: Callable[..., tuple[Watched, Upscaler]],
-    tile: Any,  # noqa: ANN401  (what Upscaler takes)
+    tile: Any,
     largest_area: int,
     error: type[MemoryError],
 ) -> None:

@@ -105,7 +105,7 @@ def test_a_frame_that_weighs_nothing_is_not_looked_at() -> None:
 
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_upstreams_video_comes_out(shared: Path, runtime: str, fused: bool) -> None:  # noqa: FBT001
+def test_upstreams_video_comes_out(shared: Path, runtime: str, fused: bool) -> None:
     """Its recursion on features with 0.2; in the first frames of a scene nothing is dropped."""
     tensors = load_file(shared / "vectors/head_stream_x2_video_io.safetensors")
     model = load(shared / "vectors/head_stream_x2.safetensors", upsampler_alpha=0.0)

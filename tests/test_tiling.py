@@ -128,7 +128,7 @@ TILES = [(1, 1), (1, 8), (4, 2), (13, 5)]  # beyond twice the halo
 
 
 @functools.cache
-def upscaler(variant: str, runtime: str, tile: Any) -> Upscaler:  # noqa: ANN401  (what Upscaler takes)
+def upscaler(variant: str, runtime: str, tile: Any) -> Upscaler:
     """One for each tile: what takes time is compiling."""
     model = random_model(spec(variant, scale=3 if variant == "stream" else 2, blocks=1))
     if isinstance(tile, tuple):

@@ -38,7 +38,7 @@ def network() -> ParagonSR2:
     return randomised(ParagonSR2(SMALL))
 
 
-def saved(content: object, folder: Path, **options: Any) -> Path:  # noqa: ANN401
+def saved(content: object, folder: Path, **options: Any) -> Path:
     path = folder / "net.pth"
     torch.save(content, path, **options)
     return path

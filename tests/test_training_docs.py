@@ -18,11 +18,11 @@ pytest.importorskip("torch")
 pytest.importorskip("tensorboard")
 pytestmark = pytest.mark.torch
 
-from PIL import Image  # noqa: E402
+from PIL import Image
 
-from paragon_core.training.adversarial import AdversarialOptions  # noqa: E402
-from paragon_core.training.data import PatchOptions  # noqa: E402
-from paragon_core.training.options import TrainingOptions  # noqa: E402
+from paragon_core.training.adversarial import AdversarialOptions
+from paragon_core.training.data import PatchOptions
+from paragon_core.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -69,7 +69,7 @@ def test_the_table_holds_every_field_and_its_default(table: str, kind: type[Data
     assert told == {field.name: as_toml(field.default) for field in fields(kind)}
 
 
-def as_toml(value: Any) -> str:  # noqa: ANN401
+def as_toml(value: Any) -> str:
     if value is MISSING:
         return ""
     if isinstance(value, bool):

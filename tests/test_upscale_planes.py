@@ -54,7 +54,7 @@ def difference(first: list[Plane], second: list[Plane]) -> float:
 @pytest.mark.parametrize("clip", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("count", [1, 3])
-def test_planes_become_what_the_picture_becomes(count: int, dtype: str, clip: bool, runtime: str) -> None:  # noqa: FBT001
+def test_planes_become_what_the_picture_becomes(count: int, dtype: str, clip: bool, runtime: str) -> None:
     planes = frame(9, 12, count, dtype)
     upscaler = shared_upscaler(runtime, clip=clip)
     expected = upscaler(np.stack(planes, axis=2))
@@ -119,7 +119,7 @@ ROOM = (8, 10)
         (GOOD[:1], places(GOOD)[:1], [np.full((4, 5), np.nan, "f4")]),
     ],
 )
-def test_what_does_not_belong_together_is_refused_and_nothing_written(planes: Any, out: Any, detail: Any) -> None:  # noqa: ANN401
+def test_what_does_not_belong_together_is_refused_and_nothing_written(planes: Any, out: Any, detail: Any) -> None:
     before = [np.array(plane) for plane in out]
     with pytest.raises(InputError) as caught:
         shared_upscaler().upscale_planes(planes, out, detail=detail)

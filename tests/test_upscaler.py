@@ -137,7 +137,7 @@ def test_the_memory_layout_of_a_picture_does_not_matter(data: st.DataObject) -> 
 @pytest.mark.parametrize(
     "image", [np.zeros((0, 4, 3), "uint8"), np.zeros((4, 4, 3)), np.full((4, 4), np.nan, "f4"), "a"]
 )
-def test_what_is_no_picture_is_refused_and_does_no_harm(image: Any) -> None:  # noqa: ANN401  (whatever people pass)
+def test_what_is_no_picture_is_refused_and_does_no_harm(image: Any) -> None:
     with pytest.raises(InputError) as caught:
         shared_upscaler()(image)
     assert caught.value.hint
@@ -197,7 +197,7 @@ def test_a_device_that_is_not_there_is_refused_at_once(backend: str, device: str
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
-def test_an_explicit_precision_works_or_is_refused_at_once(precision: Any, runtime: str) -> None:  # noqa: ANN401
+def test_an_explicit_precision_works_or_is_refused_at_once(precision: Any, runtime: str) -> None:
     fast = BACKENDS[runtime].fast_precision("cpu")
     if fast == precision:
         with Upscaler(load("realtime-2x"), backend=runtime, precision=precision, device="cpu", streams=1) as upscaler:

@@ -77,7 +77,7 @@ def runtime() -> Counting:
 def opened(tmp_path: Path, runtime: Counting) -> Iterator[Callable[..., Upscaler]]:
     made: list[Upscaler] = []
 
-    def make(**options: Any) -> Upscaler:  # noqa: ANN401 - what Upscaler takes
+    def make(**options: Any) -> Upscaler:
         chosen: dict[str, Any] = {"model": MODEL, "backend": EngineBackend(runtime), "cache": tmp_path / "cache"}
         made.append(Upscaler(**(chosen | options)))
         return made[-1]
@@ -175,7 +175,7 @@ def test_an_engine_made_for_a_large_picture_takes_it_whole(
 # --- which engine ------------------------------------------------------------------------------------------------
 
 
-def prebuild(folder: Path, profile: Profile, io: Any = "uint8", target: Target | None = None) -> None:  # noqa: ANN401
+def prebuild(folder: Path, profile: Profile, io: Any = "uint8", target: Target | None = None) -> None:
     """Build as ``paragon engine build`` does."""
     runtime = Reference()
     device = runtime.device("auto")
@@ -265,7 +265,7 @@ class Fastest(EngineBackend):
     def may_accelerate(self) -> bool:
         return True
 
-    def probe(self) -> Any:  # noqa: ANN401
+    def probe(self) -> Any:
         return replace(super().probe(), accelerator="cuda", streams=2)
 
 

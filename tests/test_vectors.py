@@ -39,7 +39,7 @@ def check(folder: Path, name: str, runtime: str, *, fused: bool) -> None:
 @pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("name", HERE)
-def test_reproduces_upstream_without_the_shared_files(name: str, runtime: str, fused: bool) -> None:  # noqa: FBT001
+def test_reproduces_upstream_without_the_shared_files(name: str, runtime: str, fused: bool) -> None:
     check(DATA, name, runtime, fused=fused)
 
 
@@ -57,7 +57,7 @@ def cost(name: str, runtime: str) -> list[pytest.MarkDecorator]:
         for runtime in RUNTIMES
     ],
 )
-def test_reproduces_upstream(shared: Path, name: str, runtime: str, fused: bool) -> None:  # noqa: FBT001
+def test_reproduces_upstream(shared: Path, name: str, runtime: str, fused: bool) -> None:
     check(shared / "vectors", name, runtime, fused=fused)
 
 
@@ -81,7 +81,7 @@ def test_the_copies_are_those_of_the_shared_files(shared: Path) -> None:
 
 @pytest.mark.parametrize("tile", ["auto", "off"])
 @pytest.mark.parametrize("name", ["v9_photo_x2", "head_pro_x2"])
-def test_the_upscaler_leaves_attention_the_whole_picture(shared: Path, name: str, tile: Any) -> None:  # noqa: ANN401
+def test_the_upscaler_leaves_attention_the_whole_picture(shared: Path, name: str, tile: Any) -> None:
     """Neither vector has a size that is a multiple of the attention window."""
     vector = vectors(shared / "vectors")[name]
     tensors = load_file(shared / "vectors" / vector["io"])

@@ -32,7 +32,7 @@ class Watched(OnnxRuntimeBackend):
         self.alive_at_opening: list[int] = []
         self.delay = 0.0
 
-    def open(self, network: Network, settings: RunSettings) -> Any:  # noqa: ANN401  (any session)
+    def open(self, network: Network, settings: RunSettings) -> Any:
         self.opened.append(network)
         self.alive_at_opening.append(len(self.alive))
         session = WatchedSession(self, super().open(network, settings), as_bytes=network.io == "uint8")
@@ -41,7 +41,7 @@ class Watched(OnnxRuntimeBackend):
 
 
 class WatchedSession(Session):
-    def __init__(self, backend: Watched, session: Any, *, as_bytes: bool) -> None:  # noqa: ANN401  (any session)
+    def __init__(self, backend: Watched, session: Any, *, as_bytes: bool) -> None:
         self.backend = backend
         self.session = session
         self.axes = (1, 2) if as_bytes else (2, 3)

@@ -59,7 +59,7 @@ def chosen_backends(arguments: argparse.Namespace) -> list[Backend]:
         BackendUnavailableError: one of those that were named does not work here.
 
     """
-    from paragon_core.backends import BACKENDS, choose  # noqa: PLC0415 - as in load_model
+    from paragon_core.backends import BACKENDS, choose
 
     if arguments.backends is None:
         return list(BACKENDS.values())
@@ -77,7 +77,7 @@ def load_model(name_or_path: str, arguments: argparse.Namespace) -> Model:
         CheckpointError: the file is not a usable checkpoint.
 
     """
-    from paragon_core.model import load  # noqa: PLC0415 - numpy takes longer than --help may
+    from paragon_core.model import load
 
     return load(name_or_path, upsampler_alpha=arguments.alpha, window_size=arguments.window_size)
 

@@ -63,7 +63,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.quality import speed, speed_report  # noqa: PLC0415 - --help has no time for all these
+    from paragon_core.quality import speed, speed_report
 
     model = options.load_model(arguments.model, arguments)
     workloads = _workloads(arguments)
@@ -102,8 +102,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _workloads(arguments: argparse.Namespace) -> list[Workload]:
-    from paragon_core.quality.pictures import read_folder  # noqa: PLC0415 - as in run
-    from paragon_core.quality.speed import Workload  # noqa: PLC0415
+    from paragon_core.quality.pictures import read_folder
+    from paragon_core.quality.speed import Workload
 
     folder = [Workload(pictures=tuple(read_folder(Path(arguments.input))))] if arguments.input else []
     sizes = arguments.size or [_SIZE] * (not folder)

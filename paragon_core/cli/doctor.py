@@ -47,12 +47,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def examine() -> dict[str, Any]:
     """Find out what works here, as JSON knows it."""
-    from PIL import features  # noqa: PLC0415 - --help has no time for all these
+    from PIL import features
 
-    from paragon_core.backends import backends  # noqa: PLC0415
-    from paragon_core.folders import model_folders  # noqa: PLC0415
-    from paragon_core.media.formats import FORMATS  # noqa: PLC0415
-    from paragon_core.model import bundled  # noqa: PLC0415
+    from paragon_core.backends import backends
+    from paragon_core.folders import model_folders
+    from paragon_core.media.formats import FORMATS
+    from paragon_core.model import bundled
 
     needed = {"jpeg": "jpg", "webp": "webp", "avif": "avif", "png": "zlib", "tiff": "libtiff"}
     return {
@@ -70,7 +70,7 @@ def examine() -> dict[str, Any]:
 
 
 def _version(package: str) -> str | None:
-    from importlib import metadata  # noqa: PLC0415 - as above
+    from importlib import metadata
 
     try:
         return metadata.version(package)
@@ -80,9 +80,9 @@ def _version(package: str) -> str | None:
 
 def _try(info: BackendInfo) -> dict[str, Any]:
     """Let a backend enlarge a small picture: being importable is not yet working."""
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
-    from paragon_core.upscaler import Upscaler  # noqa: PLC0415
+    from paragon_core.upscaler import Upscaler
 
     found = {
         "name": info.name,

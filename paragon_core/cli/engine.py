@@ -117,7 +117,7 @@ def _prune(arguments: argparse.Namespace, console: Console) -> int:
     cache = engine_build.cache_of(arguments)
     unwanted = [entry for entry in cache.entries() if arguments.all or cache.verify(entry)]
     if arguments.other_versions:
-        from paragon_core.backends.tensorrt_build import installed_version  # noqa: PLC0415 - only where it is asked for
+        from paragon_core.backends.tensorrt_build import installed_version
 
         version = installed_version()
         unwanted += [

@@ -93,15 +93,15 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
 
 def cache_of(arguments: argparse.Namespace) -> EngineCache:
     """Return the cache that the options name."""
-    from paragon_core.engines import EngineCache  # noqa: PLC0415 - --help has no time for its imports
+    from paragon_core.engines import EngineCache
 
     return EngineCache(Path(arguments.cache) if arguments.cache else None)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.backends import Network, tensorrt_build  # noqa: PLC0415 - --help has no time for all these
-    from paragon_core.engines import Target  # noqa: PLC0415
+    from paragon_core.backends import Network, tensorrt_build
+    from paragon_core.engines import Target
 
     target = Target.parse(arguments.target) if arguments.target else Target()
     tensorrt_build.installed_version()  # before anything else takes time
@@ -136,14 +136,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _profiles(arguments: argparse.Namespace, console: Console) -> list[Profile]:
     """Return what to build, each once, in the order in which it was asked for."""
-    from paragon_core.engines import PICTURES, Profile, profiles_for  # noqa: PLC0415 - as above
+    from paragon_core.engines import PICTURES, Profile, profiles_for
 
     wanted = [Profile.static(size) for size in arguments.size]
     if arguments.range:
         minimum, optimum, maximum = arguments.range
         wanted.append(Profile(minimum=minimum, optimum=optimum, maximum=maximum))
     if arguments.sources:
-        from paragon_core.media.sizes import sizes_of  # noqa: PLC0415
+        from paragon_core.media.sizes import sizes_of
 
         def unusable(path: Path, error: ParagonError) -> None:
             console.insist(f"paragon: note: {path} is left out: {error}")

@@ -44,7 +44,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.export import export_onnx  # noqa: PLC0415 - --help has no time for onnx
+    from paragon_core.export import export_onnx
 
     output = Path(arguments.output)
     if output.suffix.lower() != ".onnx":

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 def _explain(console: Console, error: Exception, *, debug: bool) -> int:
     """Tell an error to the user and return its exit code."""
     if debug:
-        import traceback  # noqa: PLC0415 - --help does without
+        import traceback
 
         console.insist("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, ParagonError):
@@ -86,7 +86,7 @@ def _explain(console: Console, error: Exception, *, debug: bool) -> int:
 @contextmanager
 def _talking(console: Console, *, debug: bool) -> Iterator[None]:
     """Turn warnings and log records into single lines; those of other packages are for ``--debug`` only."""
-    import logging  # noqa: PLC0415 - --help does without
+    import logging
 
     def show(  # noqa: PLR0917 - the arguments of warnings.showwarning
         message: Warning | str,

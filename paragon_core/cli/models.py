@@ -35,7 +35,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.catalogue import catalogue  # noqa: PLC0415 - --help has no time for numpy
+    from paragon_core.catalogue import catalogue
 
     del console
     models = catalogue(arguments.folder)
@@ -54,14 +54,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
-    from paragon_core.catalogue import scores  # noqa: PLC0415 - as above
+    from paragon_core.catalogue import scores
 
     path = str(entry.path) if entry.path else None
     return describe(entry.model) | {"use": entry.use, "path": path, "scores": scores(entry.model)}
 
 
 def _official(models: Catalogue) -> list[dict[str, Any]]:
-    from paragon_core.releases import OFFICIAL_RELEASES  # noqa: PLC0415 - as above
+    from paragon_core.releases import OFFICIAL_RELEASES
 
     present = {entry.model.sha256: entry.use for entry in reversed(models.found)}
     return [

@@ -51,9 +51,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.download import download  # noqa: PLC0415 - --help has no time for urllib
-    from paragon_core.folders import find, model_folders  # noqa: PLC0415
-    from paragon_core.releases import release_named  # noqa: PLC0415
+    from paragon_core.download import download
+    from paragon_core.folders import find, model_folders
+    from paragon_core.releases import release_named
 
     release = release_named(arguments.name)
     target = (Path(arguments.to).absolute() if arguments.to else model_folders()[0]) / release.file
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _address(release: OfficialRelease, source: str | None) -> str:
     """Return the address of a release's file."""
-    from urllib.parse import quote, urlsplit  # noqa: PLC0415 - as above
+    from urllib.parse import quote, urlsplit
 
     base = source or os.environ.get(VARIABLE, "")
     if not base:

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if find_spec("torch") is None:
         raise BackendUnavailableError("training needs torch", hint="pip install torch")
 
-    from paragon_core.training.recipe import follow, read_recipe  # noqa: PLC0415 - needs torch
+    from paragon_core.training.recipe import follow, read_recipe
 
     recipe = read_recipe(arguments.recipe)
     start = options.load_model(arguments.start_from, arguments).arrays if arguments.start_from else None

@@ -99,8 +99,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.media import images, jobs  # noqa: PLC0415 - --help has no time for numpy and the runtimes
-    from paragon_core.upscaler import Upscaler  # noqa: PLC0415
+    from paragon_core.media import images, jobs
+    from paragon_core.upscaler import Upscaler
 
     model = _model(arguments)
     scale = model.spec.scale
@@ -144,7 +144,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _model(arguments: argparse.Namespace) -> Model:
     """Load the model that was asked for, by name or by scale."""
-    from paragon_core.model import bundled, load  # noqa: PLC0415 - see above
+    from paragon_core.model import bundled, load
 
     scale: int | None = arguments.scale
     if arguments.model is None and scale is not None:

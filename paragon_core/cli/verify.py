@@ -46,9 +46,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.quality.pictures import as_batch, middle, read_rgb  # noqa: PLC0415 - --help has no time for them
-    from paragon_core.quality.verify import verify  # noqa: PLC0415
-    from paragon_core.self_check import natural_picture  # noqa: PLC0415
+    from paragon_core.quality.pictures import as_batch, middle, read_rgb
+    from paragon_core.quality.verify import verify
+    from paragon_core.self_check import natural_picture
 
     model = options.load_model(arguments.model, arguments)
     backends = options.chosen_backends(arguments)
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _facts(model: Model, found: Verification, path: Path | None) -> dict[str, Any]:
     """Return everything as JSON knows it, which has neither infinity nor "not a number"."""
-    from paragon_core.self_check import MAX_ERROR, MIN_PSNR  # noqa: PLC0415 - as in run
+    from paragon_core.self_check import MAX_ERROR, MIN_PSNR
 
     return {
         "paragon": __version__,
@@ -104,7 +104,7 @@ def _finite(value: float) -> float | None:
 
 
 def _answer(model: Model, found: Verification, path: Path | None) -> None:
-    from paragon_core.self_check import MAX_ERROR, MIN_PSNR  # noqa: PLC0415 - as in run
+    from paragon_core.self_check import MAX_ERROR, MIN_PSNR
 
     width, height = found.size
     clock = "CPU time" if found.clock == "cpu" else "time"

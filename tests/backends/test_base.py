@@ -23,7 +23,7 @@ RUNTIMES = ("openvino", "onnxruntime")
 MODEL = random_model(spec("realtime"))
 
 
-def session(runtime: str, *, streams: int = 1, **changes: Any) -> Session:  # noqa: ANN401  (fields of Network)
+def session(runtime: str, *, streams: int = 1, **changes: Any) -> Session:
     network = Network(**({"model": MODEL} | changes))
     return BACKENDS[runtime].open(network, RunSettings(streams=streams))
 
@@ -39,7 +39,7 @@ def test_probe_says_that_it_works_and_where(runtime: str) -> None:
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("grey", [False, True])
 @pytest.mark.parametrize("io", ["float32", "uint8"])
-def test_layouts_and_types_are_those_of_the_network(io: str, grey: bool, runtime: str) -> None:  # noqa: FBT001
+def test_layouts_and_types_are_those_of_the_network(io: str, grey: bool, runtime: str) -> None:
     channels = 1 if grey else 3
     for size in (None, (5, 4)):
         opened = session(runtime, io=io, grey=grey, size=size)

@@ -21,25 +21,25 @@ class Library:
         assert flags == 0
         return self.code
 
-    def cuDriverGetVersion(self, out: Any) -> int:  # noqa: ANN401, N802
+    def cuDriverGetVersion(self, out: Any) -> int:  # noqa: N802
         return self.set(out, self.cuda)
 
-    def cuDeviceGetCount(self, out: Any) -> int:  # noqa: ANN401, N802
+    def cuDeviceGetCount(self, out: Any) -> int:  # noqa: N802
         return self.set(out, self.cards)
 
-    def cuDeviceGet(self, out: Any, index: int) -> int:  # noqa: ANN401, N802
+    def cuDeviceGet(self, out: Any, index: int) -> int:  # noqa: N802
         return self.set(out, 7 + index)
 
-    def cuDeviceGetName(self, name: Any, size: int, device: int) -> int:  # noqa: ANN401, N802
+    def cuDeviceGetName(self, name: Any, size: int, device: int) -> int:  # noqa: N802
         assert size == len(name)
         name.value = f"NVIDIA Card {device}".encode()
         return 0
 
-    def cuDeviceGetAttribute(self, out: Any, what: int, device: int) -> int:  # noqa: ANN401, N802
+    def cuDeviceGetAttribute(self, out: Any, what: int, device: int) -> int:  # noqa: N802
         return self.set(out, {75: 8, 76: 6 if device == 7 else 9, 16: 28}[what])
 
     @staticmethod
-    def set(out: Any, value: int) -> int:  # noqa: ANN401 - what byref returns
+    def set(out: Any, value: int) -> int:
         out._obj.value = value  # noqa: SLF001
         return 0
 

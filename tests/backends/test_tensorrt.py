@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytest.importorskip("tensorrt_rtx", reason="pip install 'paragon-sr[tensorrt-rtx]'")
 
 
-def gpu(index: int = 0, **changes: Any) -> Gpu:  # noqa: ANN401 - fields of the dataclass
+def gpu(index: int = 0, **changes: Any) -> Gpu:
     fields: dict[str, Any] = {"name": "NVIDIA GeForce RTX 3060", "capability": "sm_86", "multiprocessors": 28}
     return Gpu(index=index, **(fields | changes))
 

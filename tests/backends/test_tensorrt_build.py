@@ -41,7 +41,7 @@ REALTIME = Network(model=MODELS["realtime"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("io", ["float32", "uint8"])
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo"])
-def test_every_family_is_built(variant: str, io: Any, precision: Any) -> None:  # noqa: ANN401  (literals)
+def test_every_family_is_built(variant: str, io: Any, precision: Any) -> None:
     graph = graph_to_build(Network(model=MODELS[variant], io=io), precision)
     engine = build(graph, SMALL, target=ONE_GPU)
     assert len(engine) > 50_000
@@ -49,7 +49,7 @@ def test_every_family_is_built(variant: str, io: Any, precision: Any) -> None:  
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo"])
-def test_every_family_is_built_for_all_sizes_and_two_gpus(variant: str, precision: Any) -> None:  # noqa: ANN401
+def test_every_family_is_built_for_all_sizes_and_two_gpus(variant: str, precision: Any) -> None:
     graph = graph_to_build(Network(model=MODELS[variant], io="uint8"), precision)
     assert len(build(graph, PICTURES, target=TWO_GPUS)) > 50_000
 
@@ -83,7 +83,7 @@ def test_profiles_batches_targets_and_options() -> None:
 @pytest.mark.parametrize("profile", [Profile.static((1920, 1080)), PICTURES], ids=lambda profile: profile.name)
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("name", ["realtime-2x", "realtime-4x"])
-def test_boxed_models(name: str, precision: Any, profile: Profile) -> None:  # noqa: ANN401
+def test_boxed_models(name: str, precision: Any, profile: Profile) -> None:
     graph = graph_to_build(Network(model=load(name)), precision, io="uint8")
     assert len(build(graph, profile, target=TWO_GPUS)) > 500_000
 
@@ -91,7 +91,7 @@ def test_boxed_models(name: str, precision: Any, profile: Profile) -> None:  # n
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("file", ["v11_2xParagonSR2_Stream_fidelity", "v9_2xParagonSR2_Photo_fidelity"])
-def test_official_models(shared: Path, file: str, precision: Any) -> None:  # noqa: ANN401
+def test_official_models(shared: Path, file: str, precision: Any) -> None:
     graph = graph_to_build(Network(model=load(shared / "weights" / f"{file}.safetensors")), precision)
     assert len(build(graph, Profile.static((853, 480)), target=TWO_GPUS)) > 500_000
 

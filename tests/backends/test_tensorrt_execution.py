@@ -83,7 +83,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
     return made
 
 
-def a_tensorrt(memory: Memory | None = None) -> Any:  # noqa: ANN401
+def a_tensorrt(memory: Memory | None = None) -> Any:
     """Return the module with a runtime, an engine and a context that check how they are called."""
     context = create_autospec(trt.IExecutionContext, instance=True)
     context.set_input_shape.return_value = context.set_tensor_address.return_value = True
@@ -106,7 +106,7 @@ def a_tensorrt(memory: Memory | None = None) -> Any:  # noqa: ANN401
     return module
 
 
-def load(module: Any, profile: Profile = STATIC, graph: GraphToBuild = BYTES, lanes: int = 2) -> TensorRtExecutor:  # noqa: ANN401
+def load(module: Any, profile: Profile = STATIC, graph: GraphToBuild = BYTES, lanes: int = 2) -> TensorRtExecutor:
     return TensorRtExecutor(module, b"engine", graph, profile, device=0, lanes=lanes)
 
 

@@ -114,7 +114,7 @@ def test_floats_are_the_reference_networks(
 
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize(("variant", "revision"), KINDS)
-def test_every_kind_of_network_runs(variant: Variant, revision: Any, *, fused: bool) -> None:  # noqa: ANN401
+def test_every_kind_of_network_runs(variant: Variant, revision: Any, *, fused: bool) -> None:
     model = random_model(replace(small(variant), revision=revision))
     x = picture(11, 7).numpy()
     assert np.abs(BACKEND.open(Network(model=model, fused=fused), ON_CPU).run(x) - reference(model, x)).max() <= 1e-5
@@ -136,7 +136,7 @@ def test_bytes_are_rounded_and_clipped_floats(
 
 @pytest.mark.parametrize("io", ["uint8", "float32"])
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo", "pro"])
-def test_onnx_runtime_makes_the_same_picture(variant: Variant, io: Any) -> None:  # noqa: ANN401
+def test_onnx_runtime_makes_the_same_picture(variant: Variant, io: Any) -> None:
     pytest.importorskip("onnxruntime")
     from paragon_core.backends.onnxruntime import OnnxRuntimeBackend  # noqa: PLC0415  (optional)
 
@@ -217,8 +217,8 @@ def test_out_of_memory_is_told_apart(model: Model) -> None:
 @pytest.mark.parametrize("fused", [False, True])
 def test_the_base_path_sees_the_first_half_and_the_detail_path_the_second(
     model: Model,
-    fused: bool,  # noqa: FBT001
-    grey: bool,  # noqa: FBT001
+    fused: bool,
+    grey: bool,
 ) -> None:
     plain, separate = (
         BACKEND.open(Network(model=model, fused=fused, grey=grey, separate_detail=separate), ON_CPU)

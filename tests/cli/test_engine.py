@@ -28,13 +28,13 @@ def rtx() -> None:
     pytest.importorskip("tensorrt_rtx", reason="pip install 'paragon-sr[tensorrt-rtx]'")
 
 
-def answered(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:  # noqa: ANN401 - JSON
+def answered(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
     capsys.readouterr()
     assert main(["engine", *arguments, "--json"]) == code
     return json.loads(capsys.readouterr().out)
 
 
-def put(cache: EngineCache, profile: Profile = HD, **changes: Any) -> Path:  # noqa: ANN401 - fields of the key
+def put(cache: EngineCache, profile: Profile = HD, **changes: Any) -> Path:
     """Put something into the cache that is no engine, for those who only look at files."""
     of = key(**changes)
     engine = cache.get_or_build(of, profile, Builder(of, profile), lambda engine: engine)

@@ -28,13 +28,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def save(path: Path, array: Any, **surroundings: Any) -> Path:  # noqa: ANN401 - as Picture takes
+def save(path: Path, array: Any, **surroundings: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_image(path, Picture(array=array, format="png", lossless=True, **surroundings))
     return path
 
 
-def smooth(*shape: int, dtype: type[np.generic] = np.uint8) -> Any:  # noqa: ANN401 - any kind of pixels
+def smooth(*shape: int, dtype: type[np.generic] = np.uint8) -> Any:
     """A picture without detail, so that enlargements can be told from nonsense."""
     y, x, *_ = np.indices(shape)
     top = 255 if dtype is np.uint8 else 65535

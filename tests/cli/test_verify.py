@@ -18,7 +18,7 @@ CHELSEA = str(Path(__file__).parents[2] / "examples/chelsea.png")
 FIELDS = {"backend", "precision", "status", "used_by_auto", "why", "max_error", "psnr", "seconds", "speed"}
 
 
-def answered(capsys: pytest.CaptureFixture[str], arguments: Sequence[str], code: int = 0) -> Any:  # noqa: ANN401 - JSON
+def answered(capsys: pytest.CaptureFixture[str], arguments: Sequence[str], code: int = 0) -> Any:
     assert main(["verify", "realtime-2x", "--rounds", "1", "--json", *arguments]) == code
     return json.loads(capsys.readouterr().out)
 
@@ -49,7 +49,7 @@ def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("fault", [off, not_numbers])
 def test_wrong_pixels_end_with_code_1(
-    fault: Any,  # noqa: ANN401 - a function
+    fault: Any,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -16,7 +16,7 @@ FULL_HD = Profile.static((1920, 1080))
 HD = Profile.static((1280, 720))
 
 
-def key(**changes: Any) -> EngineKey:  # noqa: ANN401 - fields of the dataclass
+def key(**changes: Any) -> EngineKey:
     fields: dict[str, Any] = {
         "model": "realtime-2x",
         "onnx_sha256": "0" * 64,

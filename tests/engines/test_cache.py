@@ -228,7 +228,7 @@ def test_what_is_refused_again_is_removed_and_the_error_reaches_the_caller(cache
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_other_errors_of_the_runtime_cost_no_engine(cache: EngineCache, there: bool) -> None:  # noqa: FBT001
+def test_other_errors_of_the_runtime_cost_no_engine(cache: EngineCache, there: bool) -> None:
     if there:
         get(cache)
     with pytest.raises(MemoryError):

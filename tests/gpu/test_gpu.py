@@ -45,7 +45,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("engines")
 
 
-def reference(image: np.ndarray, model: Any = "realtime-2x", **options: Any) -> np.ndarray:  # noqa: ANN401
+def reference(image: np.ndarray, model: Any = "realtime-2x", **options: Any) -> np.ndarray:
     with Upscaler(model, backend="onnxruntime", precision="fp32", device="cpu", **options) as upscaler:
         return upscaler(image)
 
@@ -200,7 +200,7 @@ def test_speed(cache: Path, record_property: Callable[[str, object], None]) -> N
         session = TENSORRT.open(network, settings)
         frame = photograph("uint8", height, width)[None]
 
-        def work(session: Any = session, frame: np.ndarray = frame) -> None:  # noqa: ANN401
+        def work(session: Any = session, frame: np.ndarray = frame) -> None:
             for _ in range(FRAMES // 2):
                 with session.lend(frame):
                     pass

@@ -31,7 +31,7 @@ def exif(orientation: int = 1, width: int = 5, height: int = 4) -> bytes:
     return block.tobytes().removeprefix(b"Exif\0\0")
 
 
-def picture(array: Any, *, lossless: bool = True, **surroundings: Any) -> Picture:  # noqa: ANN401 - as Picture takes
+def picture(array: Any, *, lossless: bool = True, **surroundings: Any) -> Picture:
     return Picture(array=array, format="png", lossless=lossless, **surroundings)
 
 

@@ -75,7 +75,7 @@ FORMS = [(False, True), (True, True), (True, False)]  # fused, merge_base
 @pytest.mark.parametrize("io", ["float32", "float16", "uint8"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("name", MODELS)
-def test_every_combination_is_valid(name: str, precision: Any, io: Any) -> None:  # noqa: ANN401  (literals)
+def test_every_combination_is_valid(name: str, precision: Any, io: Any) -> None:
     model = MODELS[name]
     scale = model.spec.scale
     for (fused, merge_base), size, grey in itertools.product(FORMS, (None, SIZE), (False, True)):
@@ -97,7 +97,7 @@ def test_every_combination_is_valid(name: str, precision: Any, io: Any) -> None:
 
 @pytest.mark.parametrize("io", ["float32", "uint8"])
 @pytest.mark.parametrize("name", MODELS)
-def test_the_form_for_tensorrt_gives_the_same_pixels_without_what_it_does_not_know(name: str, io: Any) -> None:  # noqa: ANN401
+def test_the_form_for_tensorrt_gives_the_same_pixels_without_what_it_does_not_know(name: str, io: Any) -> None:
     plain, limited = build(MODELS[name], io=io), build(MODELS[name], io=io, for_tensorrt=True)
     for width, height in SMALL_SIZES:
         value = batch(2, height, width) if io == "float32" else picture(height, width, 3)[None]
@@ -210,7 +210,7 @@ def test_the_outermost_ring_and_nothing_else_needs_the_exact_border() -> None:
 @pytest.mark.parametrize("runtime", RUNNERS)
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("name", ["realtime-v6", "stream-v11", "photo"])
-def test_bytes_are_the_float_path_within_one_level(name: str, fused: bool, runtime: str) -> None:  # noqa: FBT001
+def test_bytes_are_the_float_path_within_one_level(name: str, fused: bool, runtime: str) -> None:
     model = MODELS[name]
     pixels = picture(7, 9, 3)[None]
     in_bytes = RUNNERS[runtime](build(model, fused=fused, io="uint8"), pixels)
@@ -239,7 +239,7 @@ def test_bytes_are_the_float_path_within_one_level_for_any_network(data: st.Data
 
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("name", MODELS)
-def test_half_precision_is_close_in_onnxruntime(name: str, fused: bool) -> None:  # noqa: FBT001
+def test_half_precision_is_close_in_onnxruntime(name: str, fused: bool) -> None:
     model = MODELS[name]
     value = batch(1, 7, 9)
     single = in_onnxruntime(build(model, fused=fused), value)
@@ -258,7 +258,7 @@ def test_half_precision_is_close_in_onnxruntime(name: str, fused: bool) -> None:
 
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("name", ["realtime-v6", "stream-v11", "photo"])
-def test_half_precision_is_read_by_openvino(name: str, fused: bool) -> None:  # noqa: FBT001
+def test_half_precision_is_read_by_openvino(name: str, fused: bool) -> None:
     model = MODELS[name]
     value = batch(2, 7, 9)
     single = in_onnxruntime(build(model, fused=fused), value)
@@ -275,7 +275,7 @@ def test_float16_pictures_run_in_single_precision_too() -> None:
 
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("name", MODELS)
-def test_a_grey_graph_is_the_mean_over_the_colours_of_a_grey_picture(name: str, fused: bool) -> None:  # noqa: FBT001
+def test_a_grey_graph_is_the_mean_over_the_colours_of_a_grey_picture(name: str, fused: bool) -> None:
     model = MODELS[name]
     value = batch(2, 5, 9, channels=1)
     grey = in_onnxruntime(build(model, fused=fused, grey=True), value)

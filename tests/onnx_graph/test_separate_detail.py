@@ -36,8 +36,8 @@ MODELS: dict[str, Model] = {
 @pytest.mark.parametrize("name", MODELS)
 def test_the_base_path_sees_the_first_half_and_the_detail_path_the_second(
     name: str,
-    grey: bool,  # noqa: FBT001
-    fused: bool,  # noqa: FBT001
+    grey: bool,
+    fused: bool,
     runtime: str,
 ) -> None:
     model = MODELS[name]
@@ -62,7 +62,7 @@ def test_the_base_path_sees_the_first_half_and_the_detail_path_the_second(
 @pytest.mark.parametrize("io", ["float32", "float16"])
 @pytest.mark.parametrize("size", [None, (7, 5)])
 @pytest.mark.parametrize("grey", [False, True])
-def test_the_bytes_are_a_valid_graph_with_twice_the_channels(precision: Any, io: Any, size: Any, grey: bool) -> None:  # noqa: ANN401, FBT001
+def test_the_bytes_are_a_valid_graph_with_twice_the_channels(precision: Any, io: Any, size: Any, grey: bool) -> None:
     model = MODELS["stream"]
     content = onnx_bytes(model, precision=precision, io=io, size=size, grey=grey, separate_detail=True)
     graph = onnx.load_from_string(content)

@@ -80,7 +80,7 @@ class ComfyServer:
         self._process.terminate()
         self._process.wait(30)
 
-    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+    def get(self, path: str) -> Any:
         return json.loads(self.read(path))
 
     def read(self, path: str) -> bytes:
@@ -148,12 +148,12 @@ def copy_pack(folder: Path) -> None:
             shutil.copy(ROOT / name, folder)
 
 
-def node(kind: str, **inputs: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def node(kind: str, **inputs: Any) -> dict[str, Any]:
     """Describe a node; a reference to another is a list [name, output]."""
     return {"class_type": kind, "inputs": inputs}
 
 
-def upscaling(image: str, *, loader: dict[str, Any] | None = None, **inputs: Any) -> Workflow:  # noqa: ANN401 - JSON
+def upscaling(image: str, *, loader: dict[str, Any] | None = None, **inputs: Any) -> Workflow:
     """Return the workflow that enlarges a file in ``input`` and saves it."""
     return {
         "load": node("ParagonLoadModel", **({"model_name": "realtime-2x"} | (loader or {}))),

@@ -39,7 +39,7 @@ def told(kind, **inputs):
 """
 
 
-def answer(tmp_path: Path, code: str, *, without: Iterable[str] = ()) -> Any:  # noqa: ANN401 - JSON
+def answer(tmp_path: Path, code: str, *, without: Iterable[str] = ()) -> Any:
     """Run code in a Python in which the pack is loaded; it prints JSON last."""
     pack = tmp_path / "custom_nodes" / "paragon"
     copy_pack(pack)

@@ -27,7 +27,7 @@ def install() -> ModuleType:
     return module
 
 
-def advised(install: ModuleType, **facts: Any) -> tuple[list[str], str]:  # noqa: ANN401
+def advised(install: ModuleType, **facts: Any) -> tuple[list[str], str]:
     machine = install.Machine("Linux", "x86_64", (3, 12), "2.13.0", has_gpu_onnxruntime=False)
     found = install.advice(replace(machine, **facts))
     return [package for each in found for package in each.packages], " ".join(each.reason for each in found)

@@ -46,7 +46,7 @@ class Odd(OnnxRuntimeBackend):
         del device
         return self._fast
 
-    def open(self, network: Network, settings: RunSettings) -> Any:  # noqa: ANN401  (any session)
+    def open(self, network: Network, settings: RunSettings) -> Any:
         if settings.precision not in self._faults:
             msg = f"no {settings.precision} here"
             raise BackendUnavailableError(msg)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a script with a first line for Unix")
 @pytest.mark.parametrize("works", [True, False])
-def test_the_program_is_asked(works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+def test_the_program_is_asked(works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     program.write_text(
         f"#!{sys.executable}\nimport sys\n"

@@ -31,7 +31,7 @@ def timing(*wall: float) -> Timing:
     return Timing(cpu=tuple(seconds / 2 for seconds in wall), wall=wall)
 
 
-def measurement(*timings: Timing, **changes: Any) -> Measurement:  # noqa: ANN401  (fields)
+def measurement(*timings: Timing, **changes: Any) -> Measurement:
     return replace(Measurement(candidate=CANDIDATE, workload="8x8", timings=timings), **changes)
 
 

@@ -88,7 +88,7 @@ def test_a_backend_without_fp32_fails() -> None:
         (off_elsewhere, "wrong", True),  # "auto" would use it, because the test picture shows nothing
     ],
 )
-def test_the_rule_of_auto_decides_on_reduced_precisions(fault: Fault, status: Status, used: bool) -> None:  # noqa: FBT001
+def test_the_rule_of_auto_decides_on_reduced_precisions(fault: Fault, status: Status, used: bool) -> None:
     backend = Odd(fast="fp16", fp32=right, fp16=fault)
     ok, found = findings(backend)
     assert (found["fp16"].status, found["fp16"].used, found["fp32"].used) == (status, used, not used)

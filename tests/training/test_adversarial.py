@@ -16,13 +16,13 @@ from paragon_core.model import load
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
-from paragon_core.training.adversarial import AdversarialOptions, AdversarialTrainer, relativistic_loss  # noqa: E402
-from paragon_core.training.data import PatchOptions, PatchSource  # noqa: E402
-from paragon_core.training.loop import train  # noqa: E402
-from paragon_core.training.munet import SIZES, MUNet, MUNetSize, read_munet  # noqa: E402
-from paragon_core.training.options import TrainingOptions  # noqa: E402
-from paragon_core.training.perceptual import PerceptualLoss  # noqa: E402
-from tests.training.short_runs import ignore, trainer_on  # noqa: E402
+from paragon_core.training.adversarial import AdversarialOptions, AdversarialTrainer, relativistic_loss
+from paragon_core.training.data import PatchOptions, PatchSource
+from paragon_core.training.loop import train
+from paragon_core.training.munet import SIZES, MUNet, MUNetSize, read_munet
+from paragon_core.training.options import TrainingOptions
+from paragon_core.training.perceptual import PerceptualLoss
+from tests.training.short_runs import ignore, trainer_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def adversary(
     *,
     low_size: int = 12,
     batch_size: int = 2,
-    **others: Any,  # noqa: ANN401
+    **others: Any,
 ) -> AdversarialTrainer:
     """Return a trainer that fine-tunes the boxed realtime-2x on the first four pictures."""
     model = load("realtime-2x")

@@ -14,8 +14,8 @@ from paragon_core.spec import REVISIONS, preset
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from paragon_core.network import ParagonSR2  # noqa: E402
-from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, cells, expand_tail, tail_reach  # noqa: E402
+from paragon_core.network import ParagonSR2
+from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, cells, expand_tail, tail_reach
 
 if TYPE_CHECKING:
     from torch import Tensor

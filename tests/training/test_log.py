@@ -13,13 +13,13 @@ from paragon_core.quality.evaluate import make_pair
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from paragon_core.training.data import PatchOptions, PatchSource  # noqa: E402
-from paragon_core.training.loop import train  # noqa: E402
-from paragon_core.training.options import TrainingOptions, learning_rate  # noqa: E402
-from paragon_core.training.trainer import Trainer  # noqa: E402
-from tests.training.short_runs import REALTIME, ignore  # noqa: E402
+from paragon_core.training.data import PatchOptions, PatchSource
+from paragon_core.training.loop import train
+from paragon_core.training.options import TrainingOptions, learning_rate
+from paragon_core.training.trainer import Trainer
+from tests.training.short_runs import REALTIME, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,9 @@ from paragon_core.quality.evaluate import make_pair
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
-from paragon_core.training.loop import train  # noqa: E402
-from paragon_core.training.validation import Progress, validate  # noqa: E402
-from tests.training.short_runs import REALTIME, SHORT, ignore, trainer_on  # noqa: E402
+from paragon_core.training.loop import train
+from paragon_core.training.validation import Progress, validate
+from tests.training.short_runs import REALTIME, SHORT, ignore, trainer_on
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from paragon_core.errors import BackendUnavailableError, InputError
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from paragon_core.training.losses import (  # noqa: E402
+from paragon_core.training.losses import (
     luma_weighted_charbonnier,
     luma_weighted_l1,
     ms_ssim_loss,

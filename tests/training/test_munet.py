@@ -14,7 +14,7 @@ from paragon_core.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from paragon_core.training.munet import SIZES, MUNet, MUNetSize, read_munet  # noqa: E402
+from paragon_core.training.munet import SIZES, MUNet, MUNetSize, read_munet
 
 if TYPE_CHECKING:
     from collections.abc import Callable

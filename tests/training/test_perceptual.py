@@ -11,7 +11,7 @@ from paragon_core.errors import CheckpointError, InputError, UnreadableCheckpoin
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from paragon_core.training.perceptual import LAYERS, PerceptualLoss, read_perceptual_loss  # noqa: E402
+from paragon_core.training.perceptual import LAYERS, PerceptualLoss, read_perceptual_loss
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from paragon_core.model import load
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from paragon_core.training.degradations import Degradations  # noqa: E402
-from paragon_core.training.recipe import RECIPES, follow, read_recipe, recipe_names  # noqa: E402
+from paragon_core.training.degradations import Degradations
+from paragon_core.training.recipe import RECIPES, follow, read_recipe, recipe_names
 
 if TYPE_CHECKING:
     from pathlib import Path

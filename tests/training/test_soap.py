@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from paragon_core.training.soap import Soap  # noqa: E402
+from paragon_core.training.soap import Soap
 
 if TYPE_CHECKING:
     from torch import Tensor

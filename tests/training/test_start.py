@@ -11,13 +11,13 @@ from paragon_core.spec import preset
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-from paragon_core.network.blocks import NanoBlock, StreamBlock  # noqa: E402
-from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, tail_reach  # noqa: E402
-from paragon_core.training.data import PatchOptions, PatchSource  # noqa: E402
-from paragon_core.training.pairs import interior_pair  # noqa: E402
-from paragon_core.training.start import scale_from_data, solve_tail  # noqa: E402
+from paragon_core.network.blocks import NanoBlock, StreamBlock
+from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, tail_reach
+from paragon_core.training.data import PatchOptions, PatchSource
+from paragon_core.training.pairs import interior_pair
+from paragon_core.training.start import scale_from_data, solve_tail
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -12,8 +12,8 @@ from paragon_core.spec import preset
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from paragon_core.network.blocks import StreamBlock  # noqa: E402
-from paragon_core.training.stream_block import plain_depthwise, stream_block  # noqa: E402
+from paragon_core.network.blocks import StreamBlock
+from paragon_core.training.stream_block import plain_depthwise, stream_block
 
 if TYPE_CHECKING:
     from paragon_core.spec import Revision

@@ -13,11 +13,11 @@ from paragon_core.spec import preset
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
-from paragon_core.training.data import RIM, PatchOptions, PatchSource  # noqa: E402
-from paragon_core.training.options import TrainingOptions  # noqa: E402
-from paragon_core.training.trainer import Trainer, rim_weights  # noqa: E402
-from paragon_core.training.validation import validate  # noqa: E402
-from tests.training.short_runs import REALTIME, SHORT, trainer_on  # noqa: E402
+from paragon_core.training.data import RIM, PatchOptions, PatchSource
+from paragon_core.training.options import TrainingOptions
+from paragon_core.training.trainer import Trainer, rim_weights
+from paragon_core.training.validation import validate
+from tests.training.short_runs import REALTIME, SHORT, trainer_on
 
 if TYPE_CHECKING:
     from paragon_core.spec import Revision, Variant
@@ -69,7 +69,7 @@ def on_one_patch(
     pictures: Pictures,
     variant: Variant,
     revision: Revision | None = None,
-    **changes: Any,  # noqa: ANN401
+    **changes: Any,
 ) -> Trainer:
     """Return a trainer of a small network that sees the same patch in every step."""
     spec = preset(variant, 2, revision=revision)

@@ -32,7 +32,7 @@ pytest.importorskip("tensorrt_rtx", reason="pip install 'paragon-sr[tensorrt-rtx
 SIZE = (60, 44)
 
 
-def settings(**changes: Any) -> Settings:  # noqa: ANN401 - fields of the dataclass
+def settings(**changes: Any) -> Settings:
     fields: dict[str, Any] = {
         "model": load("realtime-2x"),
         "backend": "trt_rtx",
@@ -55,7 +55,7 @@ class Plugin:
     def Version(self) -> dict[str, str]:  # noqa: N802
         return {"tensorrt_version": self.version}
 
-    def Model(self, clips: list[vs.VideoNode], **options: Any) -> vs.VideoNode:  # noqa: ANN401, N802
+    def Model(self, clips: list[vs.VideoNode], **options: Any) -> vs.VideoNode:  # noqa: N802
         self.calls.append({"clips": clips, "engine": Path(options["engine_path"]).read_bytes()} | options)
         return clips[0]
 

@@ -108,7 +108,7 @@ def test_arguments_arrive_as_they_were_meant(
 ) -> None:
     seen: list[dict[str, Any]] = []
 
-    def upscale(clip: vs.VideoNode, **arguments: Any) -> vs.VideoNode:  # noqa: ANN401 - whatever comes
+    def upscale(clip: vs.VideoNode, **arguments: Any) -> vs.VideoNode:
         seen.append(arguments)
         return clip
 
