@@ -74,6 +74,7 @@ class Upscaler:
         device: str = "auto",
         cache: Path | None = None,
         building: BuildProgress = ignore_progress,
+        make_room: Callable[[int], None] | None = None,
     ) -> None:
         """Choose a runtime and check that it works; sessions are built when the first picture comes.
 
@@ -104,6 +105,8 @@ class Upscaler:
             cache: the folder of TensorRT's engines (`engines`); by default ``PARAGON_CACHE``, else the platform's.
             building: called with a share from 0 to 1 and what is being done while an engine is built, from any
                 thread; an exception that it raises ends the build and reaches the caller.
+            make_room: called from the calling thread, before the runtime needs memory for windows of a size, with the
+                bytes that it needs for them, roughly.
 
         Raises:
             InputError: an option is out of range.
@@ -136,6 +139,7 @@ class Upscaler:
                 building=building,
             )
         )
+        self._make_room = make_room
         self._pictures_at_once = pictures_at_once
         self._memory = WindowMemory(int(self._max_memory * _REUSE_SHARE)) if reuse else None
         self._lock = threading.Lock()
@@ -185,6 +189,10 @@ class Upscaler:
         running.close()
         if self._memory:
             self._memory.forget()
+
+    def release(self) -> None:
+        """Give the runtime's memory back as soon as the calls under way have ended; the next call takes it anew."""
+        self._forget(self._running)
 
     def __call__(self, image: Image, *, progress: Progress | None = None) -> Image:
         """Return a picture enlarged, with the data type and the channels of the input.
@@ -320,9 +328,12 @@ class Upscaler:
                 window = smaller
             else:
                 return
-            running.sessions.forget()
-            if self._memory:
-                self._memory.forget()
+            self._forget(running)
+
+    def _forget(self, running: Running) -> None:
+        running.sessions.forget()
+        if self._memory:
+            self._memory.forget()
 
     def _replace(self, running: Running, error: EngineError) -> None:
         """Let another runtime take over, unless another call saw to that; raise the error if there is none."""
@@ -375,6 +386,10 @@ class Upscaler:
     def _run(
         self, running: Running, network: Network, picture: Picture, plan: tiling.TilePlan, progress: Progress | None
     ) -> None:
+        if self._make_room:
+            streams, backend = running.settings.streams, running.backend
+            pixel = memory.bytes_per_pixel(self.model.spec, stores_attention=backend.stores_attention)
+            self._make_room(math.prod(plan.window) * streams * pixel)
         session = running.sessions.get(network)
         session.prepare(plan.window)  # here, because whoever waits for a build can be interrupted
         remembered = self._memory.of(network, plan) if self._memory else None

@@ -99,6 +99,29 @@ def test_what_a_failed_attempt_held_is_freed_before_the_next(watch: Callable[...
     assert set(backend.alive_at_opening) == {0}
 
 
+def test_released_memory_is_taken_anew_by_the_next_call(watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
+    backend, upscaler = watch()
+    image = picture(16, 20, 4)
+    expected = upscaler(image)
+    opened = len(backend.opened)
+    upscaler.release()
+    assert not backend.alive
+    assert np.array_equal(upscaler(image), expected)
+    assert backend.opened[opened:] == backend.opened[:opened]
+
+
+def test_room_is_made_before_a_session_is_opened_and_for_each_size(
+    watch: Callable[..., tuple[Watched, Upscaler]],
+) -> None:
+    backend = Watched()
+    asked: list[tuple[int, int]] = []
+    _, upscaler = watch(backend, make_room=lambda needed: asked.append((needed, len(backend.opened))))
+    for side in (16, 32):
+        upscaler(picture(side, side, 3))
+    assert [opened for _, opened in asked] == [0, 1]
+    assert asked[1][0] == 4 * asked[0][0] > 0
+
+
 @pytest.mark.parametrize(("tile", "largest_area"), [("off", 1600), ("auto", 100), (90, 100)])
 @pytest.mark.parametrize("error", [OutOfMemoryError, MemoryError])
 def test_when_nothing_fits_it_is_an_error_and_does_no_harm(

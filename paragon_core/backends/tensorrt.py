@@ -98,6 +98,11 @@ class TensorRtRuntime:
         return TensorRtExecutor(trt, data, graph, profile, device=device.index, lanes=lanes)
 
 
+def elsewhere(target: Target) -> EngineDevice:
+    """Return GPUs that need not be here, for which TensorRT-RTX can build all the same."""
+    return EngineDevice(index=0, capability="", flavour="tensorrt_rtx", target=target)
+
+
 def _installed(package: str) -> bool:
     try:
         return find_spec(package) is not None

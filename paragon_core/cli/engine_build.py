@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from paragon_core.cli import arguments as options
 from paragon_core.cli.console import Console, answer_json, bar
 from paragon_core.cli.exit_codes import OK
-from paragon_core.errors import EngineCacheError, ParagonError
 
 if TYPE_CHECKING:
-    from paragon_core.engines import Engine, EngineCache, Profile, Progress
+    from paragon_core.backends.prebuild import Prebuilt
+    from paragon_core.engines import EngineCache, Profile
+    from paragon_core.errors import ParagonError
 
 _REDRAW_SECONDS = 0.1
 
@@ -101,34 +102,30 @@ def cache_of(arguments: argparse.Namespace) -> EngineCache:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
     from paragon_core.backends import Network, tensorrt_build
+    from paragon_core.backends.prebuild import prebuild
+    from paragon_core.backends.tensorrt import TensorRtRuntime, elsewhere
     from paragon_core.engines import Target
 
     target = Target.parse(arguments.target) if arguments.target else Target()
     tensorrt_build.installed_version()  # before anything else takes time
-    model = options.load_model(arguments.model, arguments)
-    graph = tensorrt_build.graph_to_build(Network(model=model), arguments.precision, io=arguments.io)
-    key = tensorrt_build.engine_key(model.name, graph, arguments.precision, target=target)
-    cache = cache_of(arguments)
+    network = Network(model=options.load_model(arguments.model, arguments))
     results = []
     for profile in _profiles(arguments, console):
-        line = _Line(console, profile)
-        built = False
-
-        def build(progress: Progress, profile: Profile = profile) -> bytes:
-            nonlocal built
-            built = True
-            return tensorrt_build.build(graph, profile, target=target, progress=progress)
-
-        start = time.perf_counter()
         try:
-            engine = cache.get_or_build(key, profile, build, lambda engine: engine, progress=line.draw)
+            engine = prebuild(
+                TensorRtRuntime(),
+                elsewhere(target),
+                network,
+                profile,
+                precision=arguments.precision,
+                io=arguments.io,
+                cache=cache_of(arguments),
+                progress=_Line(console, profile).draw,
+            )
         finally:
             console.erase()
-        seconds = time.perf_counter() - start
-        engine.close()
-        results.append(_facts(engine, built=built, seconds=seconds))
-        how = f"built in {seconds:.1f} s" if built else "there already"
-        console.say(f"{engine.path}: {len(engine.data) / 1e6:.2f} MB, {how}")
+        results.append(_facts(engine))
+        console.say(engine.summary)
     if arguments.json:
         answer_json(results)
     return OK
@@ -153,17 +150,14 @@ def _profiles(arguments: argparse.Namespace, console: Console) -> list[Profile]:
     return list(dict.fromkeys(wanted or [PICTURES]))
 
 
-def _facts(engine: Engine, *, built: bool, seconds: float) -> dict[str, Any]:
-    if engine.path is None:
-        msg = "the engine was built, but cannot be kept"
-        raise EngineCacheError(msg, hint="the warning above says why; --cache chooses another folder")
+def _facts(engine: Prebuilt) -> dict[str, Any]:
     return {
         "path": str(engine.path),
-        "profile": engine.manifest.profile.as_json(),
-        "built": built,
-        "seconds": round(seconds, 2),
-        "size": len(engine.data),
-        "sha256": engine.manifest.sha256,
+        "profile": engine.profile.as_json(),
+        "built": engine.built,
+        "seconds": round(engine.seconds, 2),
+        "size": engine.size,
+        "sha256": engine.sha256,
     }
 
 

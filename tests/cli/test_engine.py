@@ -91,7 +91,7 @@ def test_what_cannot_be_kept_is_an_error(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["engine", "build", "mine.safetensors", "--size", "64x64", "--cache", "file/cache"]) == 2
     error = capsys.readouterr().err
     assert "paragon: warning: engines cannot be kept" in error
-    assert "hint: the warning above" in error
+    assert "hint: a warning before this one says why" in error
 
 
 def test_list_and_show(cache: EngineCache, capsys: pytest.CaptureFixture[str]) -> None:
