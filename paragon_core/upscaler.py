@@ -163,6 +163,11 @@ class Upscaler:
         return self.model.spec.scale
 
     @property
+    def pictures_at_once(self) -> int:
+        """How many calls side by side it is laid out for."""
+        return self._pictures_at_once
+
+    @property
     def windows_computed(self) -> int:
         """Number of windows that were run through the network so far."""
         return self._computed

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.errors import BackendUnavailableError, InputError, UnsupportedSizeError
+from paragon_core.errors import InputError, UnsupportedSizeError
+from paragon_core.media.pyav import pyav
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +135,7 @@ def _rounded(values: Floats) -> Pixels:
 
 
 def _encode(clip: Sequence[Pixels], *, crf: float, preset: Preset) -> list[Any]:
-    av = _pyav()
+    av = pyav("libx264")
     encoder = av.CodecContext.create("libx264", "w")
     encoder.height, encoder.width = clip[0].shape[0] * 2 // 3, clip[0].shape[1]
     encoder.pix_fmt = "yuv420p"
@@ -153,20 +154,7 @@ def _encode(clip: Sequence[Pixels], *, crf: float, preset: Preset) -> list[Any]:
 
 
 def _decode(packets: Sequence[Any]) -> list[Pixels]:
-    decoder = _pyav().CodecContext.create("h264", "r")
+    decoder = pyav("libx264").CodecContext.create("h264", "r")
     decoder.thread_count = 1
     frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
     return [np.asarray(frame.to_ndarray()) for frame in frames]
-
-
-def _pyav() -> Any:  # noqa: ANN401  (PyAV is optional, and imported late)
-    hint = 'pip install "paragon-sr[video]", or pip install av'
-    try:
-        import av  # noqa: PLC0415
-    except ImportError as error:
-        msg = "compressing video needs PyAV"
-        raise BackendUnavailableError(msg, hint=hint) from error
-    if "libx264" not in av.codecs_available:
-        msg = f"PyAV {av.__version__} comes without x264 here"
-        raise BackendUnavailableError(msg, hint=f"install the wheel from PyPI: {hint}")
-    return av

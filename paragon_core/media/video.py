@@ -1,0 +1,130 @@
+"""Whole films: decoded, enlarged and encoded frame by frame, with what stands beside the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from paragon_core.errors import InputError, MediaError, UnsupportedFormatError
+from paragon_core.media.ordered import ahead, in_order, threads
+from paragon_core.media.video_encoding import VideoEncoding
+from paragon_core.media.video_network import FrameEnlarger
+from paragon_core.media.video_output import CONTAINERS, Output, Traits, writing
+from paragon_core.media.video_source import Excerpt, Film, Step, opened
+from paragon_core.temporal import check_strength
+
+if TYPE_CHECKING:
+    from paragon_core.upscaler import Upscaler
+
+#: Called with the frames that are done, and how many there are in all as far as the container tells.
+Progress = Callable[[int, int | None], None]
+
+#: Frames that wait before and behind the network.
+_WAITING: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoResult:
+    """What became of a film."""
+
+    frames: int
+    """Frames written."""
+    size: tuple[int, int]
+    """Width and height of the result in pixels."""
+    notes: tuple[str, ...]
+    """What was not kept, in words for the user."""
+
+
+def _ignore(_done: int, _total: int | None) -> None:
+    """Show no progress."""
+
+
+def upscale_video(
+    source: Path | BinaryIO,
+    target: Path,
+    upscaler: Upscaler,
+    *,
+    temporal: float = 0.0,
+    encoding: VideoEncoding = VideoEncoding(),  # noqa: B008 - it is frozen
+    start: float = 0.0,
+    duration: float | None = None,
+    progress: Progress = _ignore,
+) -> VideoResult:
+    """Enlarge a film.
+
+    Frames keep their number and times, sound and subtitles are copied where the target's container holds them, and
+    so are chapters, names and languages. Memory does not depend on the length. The same film, model and runtime give
+    the same bytes.
+
+    Args:
+        source: a file, or an open one that can be read and sought.
+        target: the file to write, which ends in one of `CONTAINERS`; it appears whole or not at all.
+        upscaler: enlarges the frames, as many at once as its ``pictures_at_once``. With ``clip=False`` what limited
+            ranges hold beyond black and white passes through it.
+        temporal: 0 (none) to 0.9, smooths the detail over time (`paragon_core.temporal`).
+        encoding: what the result is encoded with.
+        start: seconds; frames before are left out, and times count from here.
+        duration: seconds after ``start``; frames from then on are left out.
+        progress: called in the calling thread after each frame; an exception that it raises ends the work.
+
+    Returns:
+        What was made.
+
+    Raises:
+        InputError: an option is out of range, the target would replace the source, or the film cannot be handled.
+        MediaError: the source is no film, damaged or cut off, or the target cannot be written.
+        BackendUnavailableError: PyAV or the encoder is missing.
+        OutOfMemoryError: a frame does not fit, even in small windows.
+        InferenceError: the runtime failed.
+
+    """
+    check_strength(temporal)
+    if target.suffix.lower() not in CONTAINERS:
+        msg = f"cannot write a film into {target.name}"
+        raise UnsupportedFormatError(msg, hint=f"use a name that ends in {', '.join(CONTAINERS)}")
+    _check_different(source, target)
+    with opened(source, Excerpt(start=start, duration=duration)) as film, threads(1) as reader:
+        steps = ahead(film.steps(), reader, at_once=_WAITING)
+        before = list(_before_first_frame(steps, film))
+        first = before[-1].frame
+        traits = Traits.of(first, film, encoding, scale=upscaler.scale)
+        at_once = upscaler.pictures_at_once + 1  # one is converted while others are in the network
+        with writing(target) as container, threads(at_once) as workers, threads(1) as writer:
+            output = Output(container, film, traits, encoding)
+            enlarger = FrameEnlarger(
+                upscaler,
+                workers,
+                temporal=temporal,
+                turning=traits.turning,
+                blank=traits.blank,
+                colour=traits.colour,
+            )
+            enlarged = in_order(map(enlarger.begin, chain(before, steps)), at_once=at_once)
+            frames = 0
+            for has_frame in in_order((writer.submit(output.write, step) for step in enlarged), at_once=_WAITING):
+                if has_frame:
+                    frames += 1
+                    progress(frames, film.expected_frames)
+            writer.submit(output.finish).result()
+        notes = (*traits.notes, *output.notes, *film.notes)
+    return VideoResult(frames=frames, size=traits.size, notes=notes)
+
+
+def _before_first_frame(steps: Iterator[Step], film: Film) -> Iterator[Step]:
+    """Yield what stands before the first frame, and that."""
+    for step in steps:
+        yield step
+        if step.frame is not None:
+            return
+    msg = f"{film.name} has no frames" + (" there" if film.excerpt != Excerpt() else "")
+    raise MediaError(msg, hint="check the file, and where the excerpt begins and ends")
+
+
+def _check_different(source: Path | BinaryIO, target: Path) -> None:
+    name = source if isinstance(source, Path) else getattr(source, "name", None)
+    if isinstance(name, (str, Path)) and target.exists() and Path(name).exists() and target.samefile(name):
+        msg = f"{target} would replace the film itself"
+        raise InputError(msg, hint="choose another output; sources are never overwritten")

@@ -1,0 +1,123 @@
+"""PyAV's frames as arrays: which samples they hold, and how these are to be read."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from paragon_core.errors import UnsupportedFormatError
+from paragon_core.media.video_colour import (
+    FLOAT,
+    LEFT,
+    MATRICES,
+    RGB,
+    UNSPECIFIED,
+    Colour,
+    Plane,
+    from_network,
+    guess_matrix,
+    to_network,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Samples = npt.NDArray[Any]
+
+_FULL_RANGE: Final = 2
+_RESERVED_MATRIX: Final = 3
+#: Depths that FFmpeg has planar formats for.
+_DEPTHS: Final = (8, 9, 10, 12, 14, 16)
+#: How FFmpeg names luma samples for each chroma sample, down and across.
+_SUBSAMPLINGS: Final = {(1, 1): "444", (1, 2): "422", (2, 2): "420", (1, 4): "411", (4, 4): "410", (2, 1): "440"}
+_ANY_WIDTH: Final = 64
+
+
+def picture_of(frame: Any, colour: Colour) -> list[Plane]:  # noqa: ANN401  (PyAV is optional)
+    """Return a frame as float32 planes of 0..1: R, G and B, or grey. Transparency is left out."""
+    wanted = planar_format(frame.format)
+    if frame.format.name != wanted:
+        frame = frame.reformat(format=wanted)  # another order of the same samples
+    return to_network(_samples(frame), colour)
+
+
+def fill(frame: Any, planes: Sequence[Plane], colour: Colour) -> None:  # noqa: ANN401  (as above)
+    """Write float32 planes of 0..1 into a frame of a planar format; a larger frame continues them to its edge."""
+    samples = _samples(frame)
+    height, width = samples[0].shape
+    missing = ((0, height - planes[0].shape[0]), (0, width - planes[0].shape[1]))
+    if missing != ((0, 0), (0, 0)):
+        planes = [np.pad(plane, missing, mode="edge") for plane in planes]
+    from_network(planes, samples, colour)
+
+
+def planar_format(video_format: Any) -> str:  # noqa: ANN401  (as above)
+    """Return the format with a plane for each component, in this machine's byte order, that holds the same samples."""
+    bits = _bits(video_format)
+    order = "le" if sys.byteorder == "little" else "be"
+    ending = f"f32{order}" if bits == FLOAT else "" if bits == _DEPTHS[0] else f"{bits}{order}"
+    if _is_rgb(video_format):
+        return f"gbrp{ending}"
+    if sum(not part.is_alpha for part in video_format.components) == 1:
+        return f"gray{ending}"
+    if video_format.name.startswith("yuvj"):
+        return str(video_format.name)
+    return f"yuv{_SUBSAMPLINGS[_factors(video_format)]}p{ending}"
+
+
+def colour_of(frame: Any) -> Colour:  # noqa: ANN401  (as above)
+    """Return how the samples of a frame are to be read.
+
+    A missing matrix goes by the frame's size, a missing range is limited for YUV and grey and full for RGB, a missing
+    place of chroma is left, as in the VapourSynth filter with ``guess_matrix``.
+
+    Raises:
+        UnsupportedFormatError: its matrix is none that can be converted.
+
+    """
+    rgb = _is_rgb(frame.format)
+    matrix = RGB if rgb else int(frame.colorspace)
+    if not rgb and matrix in {RGB, UNSPECIFIED, _RESERVED_MATRIX}:
+        matrix = guess_matrix(frame.width, frame.height)
+    if matrix not in MATRICES:
+        msg = f"the film's colours have a matrix that is not supported (number {matrix} of H.273)"
+        raise UnsupportedFormatError(msg, hint="convert it to BT.709 or BT.2020 (not constant luminance) first")
+    return Colour(
+        matrix=matrix,
+        full=rgb or frame.format.name.startswith("yuvj") or int(frame.color_range) == _FULL_RANGE,
+        bits=_bits(frame.format),
+        factors=(1, 1) if rgb else _factors(frame.format),
+        chroma_location=int(getattr(frame, "chroma_location", 0)) or LEFT,  # PyAV tells it from 19 on
+    )
+
+
+def _samples(frame: Any) -> list[Samples]:  # noqa: ANN401  (as above)
+    """Return the planes of a frame in a planar format as arrays over its own memory: R, G and B in this order."""
+    bits = _bits(frame.format)
+    dtype = np.dtype(np.float32 if bits == FLOAT else np.uint8 if bits == _DEPTHS[0] else np.uint16)
+    arrays = []
+    for plane in frame.planes:
+        row = plane.line_size // dtype.itemsize
+        rows = np.frombuffer(plane, dtype=dtype, count=row * plane.height).reshape(plane.height, row)
+        arrays.append(rows[:, : plane.width])
+    return [arrays[2], arrays[0], arrays[1]] if frame.format.is_rgb else arrays
+
+
+def _bits(video_format: Any) -> int:  # noqa: ANN401  (as above)
+    if "f16" in video_format.name or "f32" in video_format.name:
+        return FLOAT
+    bits = max(part.bits for part in video_format.components if not part.is_alpha)
+    return next(depth for depth in _DEPTHS if depth >= bits)
+
+
+def _factors(video_format: Any) -> tuple[int, int]:  # noqa: ANN401  (as above)
+    """Return how many luma samples a chroma sample stands for, down and across."""
+    across, down = video_format.chroma_width(_ANY_WIDTH), video_format.chroma_height(_ANY_WIDTH)
+    return _ANY_WIDTH // down, _ANY_WIDTH // across
+
+
+def _is_rgb(video_format: Any) -> bool:  # noqa: ANN401  (as above)
+    return bool(video_format.is_rgb or video_format.has_palette)

@@ -1,0 +1,94 @@
+"""The network over the frames of a film: several at once, the detail smoothed over time where that is wanted."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paragon_core.media.ordered import settled
+from paragon_core.media.video_frames import colour_of, fill, picture_of
+from paragon_core.temporal import blend, frames_since_cut, is_scene_cut, mean_luma, smoothing_weights, window_length
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor, Future
+
+    from paragon_core.media.video_colour import Colour, Plane
+    from paragon_core.media.video_source import Step
+    from paragon_core.media.video_turning import Turning
+    from paragon_core.upscaler import Upscaler
+
+
+class FrameEnlarger:
+    """Enlarges the frames of one film, given in their order, on other threads."""
+
+    def __init__(
+        self,
+        upscaler: Upscaler,
+        executor: Executor,
+        *,
+        temporal: float,
+        turning: Turning,
+        blank: Callable[[], Any],
+        colour: Colour,
+    ) -> None:
+        """Begin with a film's first frame.
+
+        Args:
+            upscaler: the network.
+            executor: threads; tasks must start in the order in which they are given.
+            temporal: strength of the smoothing, 0 to 0.9.
+            turning: what makes frames upright.
+            blank: makes a frame to be filled with the result.
+            colour: how its samples are to be written.
+
+        """
+        self._upscaler = upscaler
+        self._executor = executor
+        self._temporal = temporal
+        self._turning = turning
+        self._blank = blank
+        self._colour = colour
+        self._window: deque[Future[tuple[list[Plane], float]]] = deque(maxlen=window_length(temporal))
+        self._count = 0
+
+    def begin(self, step: Step) -> Future[Step]:
+        """Have the next frame enlarged; a step without a frame comes back as it is."""
+        if step.frame is None:
+            return settled(step)
+        if not self._temporal:
+            return self._executor.submit(self._enlarged, step)
+        self._window.appendleft(self._executor.submit(self._measured, step.frame))
+        self._count += 1
+        return self._executor.submit(self._smoothed, step, list(self._window), whole=self._count == len(self._window))
+
+    def _picture(self, frame: Any) -> list[Plane]:  # noqa: ANN401  (PyAV is optional)
+        return [self._turning.apply(plane) for plane in picture_of(frame, colour_of(frame))]
+
+    def _measured(self, frame: Any) -> tuple[list[Plane], float]:  # noqa: ANN401  (as above)
+        planes = self._picture(frame)
+        return planes, mean_luma(planes)
+
+    def _smoothed(self, step: Step, window: Sequence[Future[tuple[list[Plane], float]]], *, whole: bool) -> Step:
+        """Enlarge a frame with the details of it and those before; ``whole``: the oldest is the first of the film."""
+        # Asked for before this one, so they are under way and waiting for them comes to an end.
+        measured = [each.result() for each in window]
+        starts = [is_scene_cut(now[1], before[1]) for now, before in pairwise(measured)]
+        weights = smoothing_weights(self._temporal, frames_since_cut([*starts, whole]))
+        return self._result(step, measured[0][0], blend([planes for planes, _ in measured], weights))
+
+    def _enlarged(self, step: Step) -> Step:
+        return self._result(step, self._picture(step.frame), None)
+
+    def _result(self, step: Step, planes: Sequence[Plane], detail: Sequence[Plane] | None) -> Step:
+        height, width = (side * self._upscaler.scale for side in planes[0].shape)
+        out = [np.empty((height, width), dtype=np.float32) for _ in planes]
+        self._upscaler.upscale_planes(planes, out, detail=detail)
+        result = self._blank()
+        fill(result, out, self._colour)
+        result.pts, result.time_base = step.frame.pts, step.frame.time_base
+        return replace(step, frame=result)

@@ -1,0 +1,153 @@
+"""The film that is written: its pictures, and what stands beside them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from paragon_core.errors import MediaError
+from paragon_core.media.pyav import pyav
+from paragon_core.media.video_beside import keep_beside, keep_names
+from paragon_core.media.video_encoding import VideoEncoding, even, pixel_format
+from paragon_core.media.video_frames import colour_of
+from paragon_core.media.video_turning import Turning, turning_of
+from paragon_core.media.whole_files import whole_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from paragon_core.media.video_colour import Colour
+    from paragon_core.media.video_source import Film, Step
+
+#: Endings of the files that can be written, with FFmpeg's names of their formats.
+CONTAINERS: Final = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+
+#: Identifiers that differ each time are left out.
+_OPTIONS: Final = {"fflags": "+bitexact"}
+#: MP4 begins with its index, so that browsers need not read to its end, and takes names of any kind (workflows of
+#: ComfyUI).
+_OPTIONS_OF_MP4: Final = {**_OPTIONS, "movflags": "+faststart+use_metadata_tags"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What the pictures of the new film are like."""
+
+    size: tuple[int, int]
+    """Width and height of its frames."""
+    colour: Colour
+    """How their samples are written."""
+    turning: Turning
+    """What makes the source's frames upright."""
+    aspect: Fraction
+    """Width of a pixel by its height."""
+    notes: tuple[str, ...]
+    """What is not kept, in words for the user."""
+
+    @classmethod
+    def of(cls, first: Any, film: Film, encoding: VideoEncoding, *, scale: int) -> Traits:  # noqa: ANN401  (PyAV is optional)
+        """Return what a film becomes that begins with this frame."""
+        notes = []
+        turning = turning_of(first)
+        if turning is None:
+            turning = Turning()
+            notes.append("it is to be shown at an angle that is no multiple of 90 degrees, and was not turned")
+        source = colour_of(first)
+        colour = encoding.colour(source, turned=bool(turning))
+        if source.bits > colour.bits:
+            notes.append(f"its {source.bits} bits for a colour became {colour.bits}")
+        if first.interlaced_frame:
+            notes.append("it is interlaced, and its frames were enlarged as they are: deinterlace it first")
+        if any(part.is_alpha for part in first.format.components):
+            notes.append("its transparency was left out")
+        aspect = Fraction(film.stream.sample_aspect_ratio or 1)
+        width, height = scale * first.width, scale * first.height
+        if turning.transposed:
+            width, height, aspect = height, width, 1 / aspect
+        size = (even(width), even(height))
+        if size != (width, height):
+            notes.append(f"{width} x {height} pixels were continued to {size[0]} x {size[1]}: video needs even sides")
+        return cls(size=size, colour=colour, turning=turning, aspect=aspect, notes=tuple(notes))
+
+    def blank(self) -> Any:  # noqa: ANN401  (as above)
+        """Return a new frame to be filled."""
+        return pyav().VideoFrame(*self.size, pixel_format(self.colour))
+
+
+class Output:
+    """A film that is being written."""
+
+    def __init__(self, container: Any, film: Film, traits: Traits, encoding: VideoEncoding) -> None:  # noqa: ANN401  (as above)
+        """Begin with what is known before the first frame is enlarged."""
+        self._container = container
+        self._pictures = encoding.add_to(
+            container, traits.size, traits.colour, rate=film.rate, time_base=film.time_base
+        )
+        context, source = self._pictures.codec_context, film.stream.codec_context
+        context.sample_aspect_ratio = traits.aspect
+        context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
+        keep_names(film.stream, self._pictures)
+        self._beside = keep_beside(film, container)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not kept, in words for the user."""
+        return tuple(self._beside.notes)
+
+    def write(self, step: Step) -> bool:
+        """Write what comes next; tell whether there was a frame."""
+        av = pyav()
+        try:
+            for packet in step.packets:
+                if target := self._beside.targets.get(packet.stream.index):
+                    packet.stream = target
+                    self._container.mux(packet)
+            if step.frame is not None:
+                self._container.mux(self._pictures.encode(step.frame))
+        except av.error.FFmpegError as error:
+            raise _not_written(error) from error
+        return step.frame is not None
+
+    def finish(self) -> None:
+        """Write what the encoder holds back."""
+        av = pyav()
+        try:
+            self._container.mux(self._pictures.encode(None))
+        except av.error.FFmpegError as error:
+            raise _not_written(error) from error
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[Any]:
+    """Open a container that takes its name only once it is complete (`whole_file`).
+
+    Raises:
+        MediaError: it cannot be written.
+
+    """
+    av = pyav()
+    with whole_file(target) as file:
+        # FFmpeg opens the file once more, by its name, so that it can go back and put the index in front.
+        name = CONTAINERS[target.suffix.lower()]
+        options = _OPTIONS if name == "matroska" else _OPTIONS_OF_MP4
+        container = av.open(file.name, "w", format=name, options=options)
+        try:
+            yield container
+        except BaseException:
+            with suppress(av.error.FFmpegError, OSError):  # the first error is the one to report
+                container.close()
+            raise
+        try:
+            container.close()
+        except av.error.FFmpegError as error:
+            raise _not_written(error) from error
+
+
+def _not_written(error: Exception) -> Exception:
+    """Return the error to raise: that of the disk as it is, which `whole_file` explains, others as ours."""
+    if isinstance(error, OSError):
+        return error
+    return MediaError(f"the film cannot be written ({error})", hint="try another --codec, or another container")

@@ -1,0 +1,263 @@
+"""A film as it comes in: its frames in the order of display, and the packets of what runs beside them."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from paragon_core.errors import InputError, MediaError
+from paragon_core.media.pyav import pyav
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: Packets that may gather before a frame comes.
+_MOST_PACKETS: Final = 64
+
+#: Flag of containers whose times start anywhere (AVFMT_TS_DISCONT): recordings of broadcasts.
+_TIMES_START_ANYWHERE: Final = 0x200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What comes next in a film."""
+
+    packets: tuple[Any, ...]
+    """Packets of other streams that stand before the frame, with times that begin with the film's."""
+    frame: Any = None
+    """A frame, with a time stamp that begins with the film's; None where more packets come first, and at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excerpt:
+    """The part of a film that is wanted, in seconds."""
+
+    start: float = 0.0
+    """Frames from this time on."""
+    duration: float | None = None
+    """Frames before the start and so much; None for all."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if not self.start >= 0 or (self.duration is not None and not self.duration > 0):  # NaN compares false
+            msg = f"there are no frames from {self.start} seconds on for {self.duration} seconds"
+            raise InputError(msg, hint="start counts from 0 on, duration is positive")
+
+    def ticks(self, time_base: Fraction) -> tuple[int, int | None]:
+        """Return the first time stamp that is wanted, and the first that is not any more."""
+        end = None if self.duration is None else int((self.start + self.duration) / time_base)
+        return int(self.start / time_base), end
+
+
+class Film:
+    """An opened film."""
+
+    def __init__(self, name: str, container: Any, stream: Any, excerpt: Excerpt) -> None:  # noqa: ANN401  (PyAV is optional)
+        """Begin at its first packet.
+
+        Args:
+            name: for messages.
+            container: PyAV's.
+            stream: that of the pictures.
+            excerpt: what is wanted of it.
+
+        """
+        self.name = name
+        self.container = container
+        self.stream = stream
+        self.excerpt = excerpt
+        self._beside = [
+            each for each in container.streams if each.type in {"audio", "subtitle"} and each.codec_context is not None
+        ]
+        self._unfinished = {each.index for each in [stream, *self._beside] if each.type != "subtitle"}
+        self._last: int | None = None
+        self._read = self._damaged = 0
+
+    @property
+    def time_base(self) -> Fraction:
+        """Unit of the time stamps of frames, in seconds."""
+        return Fraction(self.stream.time_base)
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second, on average."""
+        return Fraction(self.stream.average_rate or self.stream.guessed_rate or 25)
+
+    @property
+    def expected_frames(self) -> int | None:
+        """How many frames there will be, as far as the container tells."""
+        if self.excerpt == Excerpt() and self.stream.frames:
+            return int(self.stream.frames)
+        seconds = self._seconds()
+        if seconds is None:
+            return None
+        seconds -= self.excerpt.start
+        if self.excerpt.duration is not None:
+            seconds = min(seconds, self.excerpt.duration)
+        return max(round(seconds * float(self.rate)), 1)
+
+    def _seconds(self) -> float | None:
+        if self.stream.duration:
+            return float(self.stream.duration * self.time_base)
+        return self.container.duration / 1e6 if self.container.duration else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be read, in words for the user."""
+        return (f"{self._damaged} damaged parts of it were passed over",) if self._damaged else ()
+
+    @property
+    def origin(self) -> Fraction:
+        """The time in seconds that becomes 0."""
+        if self.excerpt.start:
+            return self.excerpt.ticks(self.time_base)[0] * self.time_base
+        if self.container.format.flags & _TIMES_START_ANYWHERE and self.container.start_time:
+            return Fraction(self.container.start_time, 1_000_000)
+        return Fraction(0)
+
+    def steps(self) -> Iterator[Step]:
+        """Yield frames and the packets of sound and subtitles, in the order of the file.
+
+        What cannot be decoded is passed over, as players do, and counted in `notes`.
+
+        Raises:
+            MediaError: the file is cut off or cannot be read on.
+
+        """
+        if self.excerpt.start:
+            self.container.seek(self.excerpt.ticks(self.time_base)[0], stream=self.stream)
+        packets: list[Any] = []
+        for packet in self._packets([self.stream, *self._beside]):
+            if packet.stream is not self.stream:
+                packets += [packet] if self._is_wanted(packet) else []
+            else:
+                for frame in self._frames(packet):
+                    yield Step(packets=tuple(packets), frame=frame)
+                    packets = []
+            if len(packets) >= _MOST_PACKETS:
+                yield Step(packets=tuple(packets))
+                packets = []
+            if not self._unfinished:
+                break
+        yield Step(packets=tuple(packets))
+
+    def _packets(self, streams: Sequence[Any]) -> Iterator[Any]:
+        av = pyav()
+        goes_on = True
+        while goes_on:
+            goes_on = False
+            try:
+                for packet in self.container.demux(*streams):
+                    goes_on = True
+                    yield packet
+            except av.error.InvalidDataError:
+                self._damaged += 1
+            except (av.error.FFmpegError, OSError) as error:
+                raise _unreadable(self.name, error) from error
+            else:
+                self._check_whole()
+                return
+        msg = f"{self.name} is damaged and cannot be read to its end"
+        raise MediaError(msg, hint="copy or download it again")
+
+    def _check_whole(self) -> None:
+        """Compare what was read with what the container told."""
+        if self._read < self.stream.frames and not self.excerpt.start:
+            msg = f"{self.name} is cut off: {self._read} of its {self.stream.frames} frames are there"
+            raise MediaError(msg, hint="copy or download it again")
+
+    def _frames(self, packet: Any) -> Iterator[Any]:  # noqa: ANN401  (PyAV is optional)
+        """Yield the wanted frames that a packet completes."""
+        self._read += packet.size > 0
+        first, end = self.excerpt.ticks(self.time_base)
+        for frame in self._decoded(packet):
+            self._last = self._time_of(frame)
+            if end is not None and self._last >= end:
+                self._unfinished.discard(self.stream.index)
+            elif self._last >= first:
+                frame.pts = self._last - round(self.origin / self.time_base)
+                yield frame
+
+    def _decoded(self, packet: Any) -> Sequence[Any]:  # noqa: ANN401  (as above)
+        av = pyav()
+        try:
+            frames: Sequence[Any] = packet.decode()
+        except av.error.InvalidDataError:
+            self._damaged += 1
+            return ()
+        except av.error.FFmpegError as error:
+            msg = f"{self.name} cannot be decoded ({error})"
+            raise MediaError(msg, hint="convert it to another format first") from error
+        return frames
+
+    def _time_of(self, frame: Any) -> int:  # noqa: ANN401  (as above)
+        """Return a frame's time stamp: its own, or one frame after the last where it has none or goes back."""
+        if frame.pts is not None and (self._last is None or frame.pts > self._last):
+            return int(frame.pts)
+        return 0 if self._last is None else self._last + max(round(1 / (self.rate * self.time_base)), 1)
+
+    def _is_wanted(self, packet: Any) -> bool:  # noqa: ANN401  (as above)
+        """Tell whether a packet of another stream lies in the excerpt, and let its times begin with the film's."""
+        if packet.dts is None and packet.pts is None:
+            return False  # the end of its stream
+        time_base = Fraction(packet.time_base)
+        first, end = self.excerpt.ticks(time_base)
+        time = packet.dts if packet.pts is None else packet.pts
+        if end is not None and time >= end:
+            self._unfinished.discard(packet.stream.index)
+            return False
+        if self.excerpt.start and time < first:
+            return False
+        shift = round(self.origin / time_base)
+        packet.pts = None if packet.pts is None else packet.pts - shift
+        packet.dts = None if packet.dts is None else packet.dts - shift
+        return True
+
+
+@contextmanager
+def opened(source: Path | BinaryIO, excerpt: Excerpt) -> Iterator[Film]:
+    """Open a film.
+
+    Raises:
+        MediaError: it is missing, unreadable, damaged, empty, or no film.
+        BackendUnavailableError: PyAV is missing.
+
+    """
+    av = pyav()
+    name = str(source) if isinstance(source, Path) else getattr(source, "name", None) or "the film"
+    if isinstance(source, Path) and source.exists() and not source.is_file():
+        msg = f"{name} is {'a folder' if source.is_dir() else 'not a regular file'}"
+        raise MediaError(msg, hint="give the name of a video file")
+    try:
+        container = av.open(str(source) if isinstance(source, Path) else source)
+    except (av.error.FFmpegError, OSError) as error:
+        raise _unreadable(name, error) from error
+    with container:
+        stream = _stream_of_pictures(container)
+        if stream is None:
+            msg = f"{name} has no pictures that can be decoded here"
+            raise MediaError(msg, hint="give a film; for sound alone there is nothing to enlarge")
+        stream.thread_type = "AUTO"
+        yield Film(str(name), container, stream, excerpt)
+
+
+def _stream_of_pictures(container: Any) -> Any:  # noqa: ANN401  (PyAV is optional)
+    """Return the stream to enlarge: what FFmpeg takes for the best, which is no cover; None if there is none."""
+    best = container.streams.best("video")
+    return best if best is not None and best.codec_context is not None else None
+
+
+def _unreadable(name: str, error: Exception) -> MediaError:
+    number = getattr(error, "errno", None)
+    if number == errno.ENOENT:
+        return MediaError(f"{name} does not exist", hint="check the name; names with spaces need quotes")
+    if number in {errno.EACCES, errno.EPERM}:
+        return MediaError(f"you may not read {name}", hint="change its permissions, or copy it elsewhere")
+    reason = getattr(error, "strerror", None) or str(error)
+    return MediaError(
+        f"{name} is no film, or is damaged or cut off ({reason})", hint="copy, download or export it again"
+    )

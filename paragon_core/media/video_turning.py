@@ -1,0 +1,55 @@
+"""Films that players turn: phones store them as the sensor lies, with a matrix that says how to show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turning:
+    """What makes a stored frame upright: a swap of its axes, then mirroring."""
+
+    transposed: bool = False
+    """Whether rows become columns."""
+    mirrored: bool = False
+    """Whether left and right change places afterwards."""
+    upside_down: bool = False
+    """Whether top and bottom do."""
+
+    def __bool__(self) -> bool:
+        """Whether anything is to be done."""
+        return self.transposed or self.mirrored or self.upside_down
+
+    def apply(self, plane: Array) -> Array:
+        """Return a plane upright, as a view."""
+        if self.transposed:
+            plane = plane.T
+        return plane[:: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1]
+
+
+def turning_of(frame: Any) -> Turning | None:  # noqa: ANN401  (PyAV is optional)
+    """Return how a frame is to be turned; None for angles that are no multiple of 90 degrees.
+
+    The matrix maps a stored point (p, q) to (a p + c q, b p + d q), right and down (ISO/IEC 14496-12, 6.2.2).
+    """
+    matrix = _display_matrix(frame)
+    if matrix is None:
+        return Turning()
+    (a, b), (c, d) = matrix[0, :2], matrix[1, :2]
+    if not b and not c and a and d:
+        return Turning(mirrored=bool(a < 0), upside_down=bool(d < 0))
+    if not a and not d and b and c:
+        return Turning(transposed=True, mirrored=bool(c < 0), upside_down=bool(b < 0))
+    return None
+
+
+def _display_matrix(frame: Any) -> np.ndarray[Any, np.dtype[np.int32]] | None:  # noqa: ANN401  (as above)
+    for data in frame.side_data.values():
+        if data.type.name == "DISPLAYMATRIX":
+            return np.frombuffer(bytes(data), dtype=np.int32).reshape(3, 3)
+    return None
