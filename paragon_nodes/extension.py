@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from paragon_nodes.build_engine import ParagonBuildEngine
 from paragon_nodes.checkpoints import register_folders
 from paragon_nodes.info import ParagonInfo
 from paragon_nodes.load_model import ParagonLoadModel
@@ -16,7 +17,7 @@ class ParagonExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """Return the nodes."""
-        return [ParagonLoadModel, ParagonUpscale, ParagonUpscaleTo, ParagonInfo]
+        return [ParagonLoadModel, ParagonUpscale, ParagonUpscaleTo, ParagonBuildEngine, ParagonInfo]
 
 
 async def comfy_entrypoint() -> ParagonExtension:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+import comfy.utils
 import torch
 from comfy import model_management
 
 from paragon_core.backends import BACKENDS, Network, RunSettings, choose
 from paragon_core.upscaler import Upscaler
-from paragon_nodes.memory import ManagedTorch, patcher_for
+from paragon_nodes.memory import ManagedTorch
+from paragon_nodes.runtime_memory import RuntimePatcher
 
 if TYPE_CHECKING:
     from paragon_core.backends import Backend, Precision
     from paragon_core.model import Model
     from paragon_nodes.memory import ManagedSession
+
+_STEPS: Final = 1000
 
 
 class UpscaleModel:
@@ -31,16 +35,15 @@ class UpscaleModel:
         self.scale = model.spec.scale
         self._precision = precision
         self._backend, self._device = _runtime(backend)
+        self.patcher: Any = RuntimePatcher(_place(self._device), self.release)
         self._tile = 0
         self._upscaler = self._start(self._tile)
         self._session: ManagedSession | None = None
-        # For other runtimes, ComfyUI gets a module without weights: it cannot move theirs.
-        self.model: torch.nn.Module = torch.nn.Identity()
         if isinstance(self._backend, ManagedTorch):
             settings = RunSettings(precision=self._upscaler.precision)
             self._session = self._backend.open(Network(model=model), settings)
-            self.model = self._session.module
-        self.patcher = self._session.patcher if self._session else patcher_for(self.model, torch.device("cpu"))
+            self.patcher = self._session.patcher
+        self.model: torch.nn.Module = self.patcher.model
 
     def __repr__(self) -> str:
         """Tell what runs where."""
@@ -53,6 +56,10 @@ class UpscaleModel:
             self._upscaler.close()
             self._tile, self._upscaler = tile, upscaler
         return self._upscaler
+
+    def release(self) -> None:
+        """Give back the memory of a runtime that ComfyUI does not manage; the next picture takes it anew."""
+        self._upscaler.release()
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """Return [B, 3, H, W] of 0..1 enlarged, for nodes that cut their own tiles."""
@@ -76,8 +83,31 @@ class UpscaleModel:
 
     def _start(self, tile: int) -> Upscaler:
         return Upscaler(
-            self.paragon, backend=self._backend, precision=self._precision, device=self._device, tile=tile or "auto"
+            self.paragon,
+            backend=self._backend,
+            precision=self._precision,
+            device=self._device,
+            tile=tile or "auto",
+            building=BuildBar(),
+            make_room=None if isinstance(self._backend, ManagedTorch) else self.patcher.make_room,
         )
+
+
+class BuildBar:
+    """Shows on a node how far the build of an engine is, and ends it if the user presses stop."""
+
+    def __init__(self) -> None:
+        self._bar = comfy.utils.ProgressBar(_STEPS)
+        self._share = 0.0
+
+    def __call__(self, share: float, doing: str) -> None:
+        """Take a share from 0 to 1; what is being done has names of TensorRT's own, which tell a user nothing."""
+        del doing
+        check_interrupt()
+        if share < self._share:  # the next build; a bar of ComfyUI does not go back
+            self._bar = comfy.utils.ProgressBar(_STEPS)
+        self._share = share
+        self._bar.update_absolute(round(share * _STEPS))
 
 
 def check_interrupt(*_progress: int) -> None:
@@ -97,3 +127,8 @@ def _runtime(name: str) -> tuple[str | Backend, str]:
         return ManagedTorch(device), "auto"
     found = BACKENDS[name].probe()
     return name, str(device) if found.accelerator == device.type else "cpu"
+
+
+def _place(device: str) -> torch.device:
+    """Return where a runtime other than `ManagedTorch` keeps its memory."""
+    return torch.device("cpu" if device == "auto" else device)

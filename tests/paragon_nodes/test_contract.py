@@ -50,8 +50,8 @@ def answer(tmp_path: Path, code: str, *, without: Iterable[str] = ()) -> Any:
     return json.loads(printed.stdout.splitlines()[-1])
 
 
-def test_the_four_nodes_are_there(tmp_path: Path) -> None:
-    expected = {"ParagonLoadModel", "ParagonUpscale", "ParagonUpscaleTo", "ParagonInfo"}
+def test_the_nodes_are_there(tmp_path: Path) -> None:
+    expected = {"ParagonLoadModel", "ParagonUpscale", "ParagonUpscaleTo", "ParagonBuildEngine", "ParagonInfo"}
     assert set(answer(tmp_path, "print(json.dumps(list(names)))")) == expected
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
 WEIGHTS = ROOT / "paragon_core" / "weights" / "realtime-2x.safetensors"
-NODES = ("ParagonLoadModel", "ParagonUpscale", "ParagonUpscaleTo", "ParagonInfo")
+NODES = ("ParagonLoadModel", "ParagonUpscale", "ParagonUpscaleTo", "ParagonBuildEngine", "ParagonInfo")
 
 
 def pixels(path: Path) -> npt.NDArray[np.int16]:
