@@ -67,7 +67,8 @@ class ComfyServer:
                 [python, str(Path(__file__).with_name("start_comfyui.py")), str(checkout), *options],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PARAGON_MODELS": ""},
+                env=os.environ
+                | {"PARAGON_CACHE": str(folder / "cache"), "PARAGON_MODELS": "", "PYTHONDONTWRITEBYTECODE": "1"},
             )
         for _ in self._patience(180):
             try:
