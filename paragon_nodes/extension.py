@@ -10,6 +10,7 @@ from paragon_nodes.info import ParagonInfo
 from paragon_nodes.load_model import ParagonLoadModel
 from paragon_nodes.upscale import ParagonUpscale
 from paragon_nodes.upscale_to import ParagonUpscaleTo
+from paragon_nodes.upscale_video import ParagonUpscaleVideo
 
 
 class ParagonExtension(ComfyExtension):
@@ -17,7 +18,14 @@ class ParagonExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """Return the nodes."""
-        return [ParagonLoadModel, ParagonUpscale, ParagonUpscaleTo, ParagonBuildEngine, ParagonInfo]
+        return [
+            ParagonLoadModel,
+            ParagonUpscale,
+            ParagonUpscaleTo,
+            ParagonUpscaleVideo,
+            ParagonBuildEngine,
+            ParagonInfo,
+        ]
 
 
 async def comfy_entrypoint() -> ParagonExtension:

@@ -51,8 +51,8 @@ def answer(tmp_path: Path, code: str, *, without: Iterable[str] = ()) -> Any:
 
 
 def test_the_nodes_are_there(tmp_path: Path) -> None:
-    expected = {"ParagonLoadModel", "ParagonUpscale", "ParagonUpscaleTo", "ParagonBuildEngine", "ParagonInfo"}
-    assert set(answer(tmp_path, "print(json.dumps(list(names)))")) == expected
+    expected = {"LoadModel", "Upscale", "UpscaleTo", "UpscaleVideo", "BuildEngine", "Info"}
+    assert set(answer(tmp_path, "print(json.dumps(list(names)))")) == {f"Paragon{name}" for name in expected}
 
 
 @pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
@@ -84,6 +84,7 @@ def test_errors_tell_a_remedy(tmp_path: Path) -> None:
 print(json.dumps([
     told("ParagonLoadModel", model_name="gone.safetensors"),
     told("ParagonUpscale", upscale_model=object(), image=torch.zeros(1, 4, 4, 3)),
+    told("ParagonUpscaleVideo", upscale_model=object(), video=object()),
     told("ParagonLoadModel", model_name="realtime-2x", backend="torch", precision="fp16"),
 ]))
 """

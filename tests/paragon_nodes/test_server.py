@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
 WEIGHTS = ROOT / "paragon_core" / "weights" / "realtime-2x.safetensors"
-NODES = ("ParagonLoadModel", "ParagonUpscale", "ParagonUpscaleTo", "ParagonBuildEngine", "ParagonInfo")
+NODES = (
+    "ParagonLoadModel",
+    "ParagonUpscale",
+    "ParagonUpscaleTo",
+    "ParagonUpscaleVideo",
+    "ParagonBuildEngine",
+    "ParagonInfo",
+)
 
 
 def pixels(path: Path) -> npt.NDArray[np.int16]:
