@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import comfy.model_patcher
@@ -39,6 +40,7 @@ class ManagedSession(Session):
         )
         self.patcher = patcher_for(self.module, device)
         self._device = device
+        self._management = threading.Lock()  # ComfyUI's is made for one thread; frames of videos come from several
         self._separate_detail = network.separate_detail
         self._threads = settings.threads
         self._bytes_per_pixel = settings.streams * bytes_per_pixel(model.spec, stores_attention=False)
@@ -46,9 +48,10 @@ class ManagedSession(Session):
     def prepare(self, size: tuple[int, int]) -> None:
         """Have ComfyUI make room for windows of this size, and bring the weights."""
         needed = size[0] * size[1] * self._bytes_per_pixel
-        model_management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
-        # Dynamic memory management leaves the weights of modules behind that are not made of ComfyUI's own layers.
-        self.module.to(self._device)
+        with self._management:
+            model_management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
+            # Dynamic memory management leaves the weights of modules behind that are not made of ComfyUI's own layers.
+            self.module.to(self._device)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return [B, 3, H, W] of 0..1 enlarged, on its device."""

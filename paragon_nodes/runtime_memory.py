@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +35,14 @@ class RuntimePatcher(comfy.model_patcher.ModelPatcher):
         super().__init__(ParagonRuntime(), load_device=device, offload_device=torch.device("cpu"))
         self._release = weakref.WeakMethod(release)
         self._held = 0
+        self._management = threading.Lock()  # ComfyUI's is made for one thread; frames of videos come from several
 
     def make_room(self, needed: int) -> None:
         """Have ComfyUI free so many bytes for the runtime, unless it has them already."""
-        if needed > self._held:
-            self.size = needed
-            model_management.load_models_gpu([self])
+        with self._management:
+            if needed > self._held:
+                self.size = needed
+                model_management.load_models_gpu([self])
 
     def model_size(self) -> int:
         """Return how many bytes the runtime needs."""
