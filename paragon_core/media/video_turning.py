@@ -49,7 +49,8 @@ def turning_of(frame: Any) -> Turning | None:  # noqa: ANN401  (PyAV is optional
 
 
 def _display_matrix(frame: Any) -> np.ndarray[Any, np.dtype[np.int32]] | None:  # noqa: ANN401  (as above)
-    for data in frame.side_data.values():
+    for index in range(len(frame.side_data)):  # its iteration and values() differ between PyAV 18 and 19
+        data = frame.side_data[index]
         if data.type.name == "DISPLAYMATRIX":
             return np.frombuffer(bytes(data), dtype=np.int32).reshape(3, 3)
     return None
