@@ -18,6 +18,9 @@ Plane = npt.NDArray[np.float32]
 _A: Final = -0.5
 _ROWS, _COLUMNS = 0, 1
 
+#: Rows that are worked on at a time, so that sums stay in the processor's cache.
+_BAND: Final = 16
+
 
 def enlarge_chroma(
     plane: Plane, size: tuple[int, int], *, factors: tuple[int, int], offsets: tuple[float, float]
@@ -87,9 +90,13 @@ def _filtered(plane: Plane, axis: int, taps: _Taps, *, step: int, length: int) -
     shape = list(plane.shape)
     shape[axis] = length
     total = np.zeros(shape, dtype=np.float32)
-    for tap, weight in enumerate(taps.weights):
-        start = before + taps.first + tap
-        total += np.float32(weight) * _part(padded, axis, slice(start, start + (length - 1) * step + 1, step))
+    term = np.empty((_BAND, shape[_COLUMNS]), dtype=np.float32)
+    starts = [before + taps.first + tap for tap in range(len(taps.weights))]
+    parts = [_part(padded, axis, slice(start, start + (length - 1) * step + 1, step)) for start in starts]
+    for top in range(0, shape[_ROWS], _BAND):
+        sums = total[top : top + _BAND]
+        for part, weight in zip(parts, taps.weights, strict=True):
+            sums += np.multiply(part[top : top + _BAND], np.float32(weight), out=term[: len(sums)])
     return total
 
 

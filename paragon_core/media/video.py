@@ -100,7 +100,7 @@ def upscale_video(
                 temporal=temporal,
                 turning=traits.turning,
                 blank=traits.blank,
-                colour=traits.colour,
+                colour=traits.samples.colour,
             )
             enlarged = in_order(map(enlarger.begin, chain(before, steps)), at_once=at_once)
             frames = 0

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+import os
+import re
+import sys
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from paragon_core.errors import InputError
+from paragon_core.errors import InputError, UnsupportedFormatError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video_colour import BT709, LEFT, RGB, Colour
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from fractions import Fraction
 
-Codec = Literal["h264", "hevc", "av1"]
+#: FFmpeg's names for where chroma sits.
+LOCATIONS: Final = {1: "left", 2: "center", 3: "topleft", 4: "top", 5: "bottomleft", 6: "bottom"}
+
+Codec = Literal["h264", "hevc", "av1", "ffv1"]
 CODECS: Final[tuple[Codec, ...]] = get_args(Codec)
 Preset = Literal["fast", "medium", "slow"]
 PRESETS: Final[tuple[Preset, ...]] = get_args(Preset)
@@ -24,49 +30,60 @@ class _Encoder:
     """An encoder of FFmpeg."""
 
     name: str
-    deep: bool
-    """Whether more than 8 bits are decoded wherever the codec is."""
-    crf: float
-    highest_crf: float
-    presets: dict[Preset, str]
-    repeatable: dict[str, str]
-    """Options that make the same bytes each time, and on machines with another number of cores."""
+    """FFmpeg's name."""
+    options: Mapping[str, str]
+    """What makes the same bytes each time, and on machines with another number of cores."""
+    crf: float | None = None
+    """Constant rate factor with which little is lost; None: lossless."""
+    highest_crf: float = 51
+    """The worst quality that can be had."""
+    presets: Mapping[Preset, str] = field(default_factory=dict)
+    """Its own names for how hard it tries."""
+    deepest: int = 10
+    """Bits that are decoded wherever the codec is."""
+    locations: frozenset[int] = frozenset(LOCATIONS)
+    """Where chroma may sit."""
 
 
-#: x264 (165) with its macroblock tree and B frames makes other bytes each time on a processor with AVX-512. What it
-#: and x265 make depends on the number of frames at once.
-_ENCODERS: Final[dict[Codec, tuple[_Encoder, ...]]] = {
-    "h264": (
-        _Encoder(
-            name="libx264",
-            deep=False,
-            crf=18,
-            highest_crf=51,
-            presets={"fast": "veryfast", "medium": "medium", "slow": "slow"},
-            repeatable={"x264-params": "mbtree=0:threads=4"},
-        ),
+_X_PRESETS: Final[Mapping[Preset, str]] = {"fast": "veryfast", "medium": "medium", "slow": "slow"}
+
+_ENCODERS: Final[Mapping[Codec, _Encoder]] = {
+    "h264": _Encoder(
+        name="libx264",
+        # With its macroblock tree and B frames x264 (165) makes other bytes each time on a processor with AVX-512.
+        options={"x264-params": "mbtree=0:threads=4"},
+        crf=18,
+        presets=_X_PRESETS,
+        deepest=8,
     ),
-    "hevc": (
-        _Encoder(
-            name="libx265",
-            deep=True,
-            crf=20,
-            highest_crf=51,
-            presets={"fast": "veryfast", "medium": "medium", "slow": "slow"},
-            repeatable={"x265-params": "frame-threads=2:log-level=none"},
-        ),
+    "hevc": _Encoder(
+        name="libx265", options={"x265-params": "frame-threads=2:log-level=none"}, crf=20, presets=_X_PRESETS
     ),
-    "av1": (
-        _Encoder(
-            name="libsvtav1",
-            deep=True,
-            crf=26,
-            highest_crf=63,
-            presets={"fast": "10", "medium": "8", "slow": "5"},
-            repeatable={},
-        ),
+    "av1": _Encoder(
+        name="libsvtav1",
+        options={},
+        crf=26,
+        highest_crf=63,
+        presets={"fast": "10", "medium": "8", "slow": "5"},
+        locations=frozenset({1, 3}),
     ),
+    "ffv1": _Encoder(name="ffv1", options={"level": "3", "slices": "16", "slicecrc": "1"}, deepest=16),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """How frames are stored."""
+
+    pixel_format: str
+    """FFmpeg's name."""
+    colour: Colour
+    """How samples are written."""
+
+    @property
+    def even(self) -> bool:
+        """Whether sides must be even: so they must for players, if chroma has half of them."""
+        return self.colour.factors == (2, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +91,10 @@ class VideoEncoding:
     """How a film is encoded."""
 
     codec: Codec = "h264"
-    """h264 plays everywhere and has 8 bits; hevc and av1 are smaller, slower, and keep 10 bits of deeper sources."""
+    """h264 plays everywhere and has 8 bits; hevc and av1 are smaller, slower, and keep 10 bits of deeper sources; ffv1
+    is lossless, and keeps depth and subsampling, for programs that work on it further."""
     crf: float | None = None
-    """Constant rate factor, smaller is better: from 1 to 51, for av1 to 63. None: 18, 20 and 26, hardly visible."""
+    """Constant rate factor, smaller is better: from 1 to 51, for av1 to 63; not for ffv1. None: 18, 20 and 26."""
     preset: Preset = "medium"
     """How hard the encoder tries: the slower, the smaller the file."""
 
@@ -92,31 +110,48 @@ class VideoEncoding:
             raise InputError(
                 msg, hint=f"the codec is one of {', '.join(CODECS)}, the preset one of {', '.join(PRESETS)}"
             )
-        highest = self._encoder.highest_crf
-        if self.crf is not None and not 1 <= self.crf <= highest:  # NaN compares false
+        encoder = _ENCODERS[self.codec]
+        if self.crf is not None and encoder.crf is None:
+            msg = f"{self.codec} is lossless and has no crf"
+            raise InputError(msg, hint="leave it out")
+        if self.crf is not None and not 1 <= self.crf <= encoder.highest_crf:  # NaN compares false
             msg = f"{self.codec} cannot be had with crf {self.crf}"
-            raise InputError(msg, hint=f"it goes from 1 to {highest:.0f}")
+            raise InputError(msg, hint=f"it goes from 1 to {encoder.highest_crf:.0f}")
 
-    @property
-    def _encoder(self) -> _Encoder:
-        return _ENCODERS[self.codec][0]
+    def samples(self, source: Colour, planar: str, *, turned: bool) -> Samples:
+        """Return how the frames of the result are stored.
 
-    def colour(self, source: Colour, *, turned: bool = False) -> Colour:
-        """Return how samples are to be written: 4:2:0, as the source describes its own."""
+        Args:
+            source: how those of the source are to be read.
+            planar: FFmpeg's name of the format that holds them with a plane for each component.
+            turned: whether they are turned, and chroma does not sit where it sat.
+
+        """
+        encoder = _ENCODERS[self.codec]
         rgb = source.matrix == RGB
-        return Colour(
+        location = LEFT if turned or source.chroma_location not in encoder.locations else source.chroma_location
+        if encoder.crf is None:
+            # Not every depth exists for RGB: 8 bits become 10.
+            bits = min(max(source.bits, 10 if rgb else 8), encoder.deepest)
+            kind = re.match("gbrp|gray|yuv4..p", planar.replace("yuvj", "yuv"))
+            assert kind  # noqa: S101 - there are no others
+            return Samples(
+                pixel_format=with_depth(kind[0], bits), colour=replace(source, bits=bits, chroma_location=location)
+            )
+        colour = Colour(
             matrix=BT709 if rgb else source.matrix,
             full=source.full and not rgb,
-            bits=10 if self._encoder.deep and source.bits > 8 else 8,  # noqa: PLR2004 - what every decoder knows
+            bits=min(10 if source.bits > 8 else 8, encoder.deepest),  # noqa: PLR2004 - between, players know nothing
             factors=(2, 2),
-            chroma_location=LEFT if turned else source.chroma_location,
+            chroma_location=location,
         )
+        return Samples(pixel_format=with_depth("yuv420p", colour.bits), colour=colour)
 
     def add_to(
         self,
         container: Any,  # noqa: ANN401  (PyAV is optional)
         size: tuple[int, int],
-        colour: Colour,
+        samples: Samples,
         *,
         rate: Fraction,
         time_base: Fraction,
@@ -125,27 +160,34 @@ class VideoEncoding:
 
         Raises:
             BackendUnavailableError: the encoder is missing here.
+            UnsupportedFormatError: the container does not hold what it makes.
 
         """
-        encoder = self._encoder
+        encoder = _ENCODERS[self.codec]
         pyav(encoder.name)
-        crf = encoder.crf if self.crf is None else self.crf
-        options = {"crf": f"{crf:g}", "preset": encoder.presets[self.preset], **encoder.repeatable}
-        stream = container.add_stream(encoder.name, rate=rate, options=options)
-        stream.width, stream.height = size
-        stream.pix_fmt = pixel_format(colour)
-        stream.time_base = stream.codec_context.time_base = time_base
+        os.environ.setdefault("SVT_LOG", "1")  # errors only: it prints what it does to stderr
+        options = {"chroma_sample_location": LOCATIONS[samples.colour.chroma_location], **encoder.options}
+        if encoder.crf is not None:
+            options |= {
+                "crf": f"{encoder.crf if self.crf is None else self.crf:g}",
+                "preset": encoder.presets[self.preset],
+            }
+        try:
+            stream = container.add_stream(encoder.name, rate=rate, options=options)
+        except ValueError as error:
+            msg = f"{container.format.name} does not hold {self.codec}"
+            raise UnsupportedFormatError(msg, hint="choose a name that ends in .mkv, or another codec") from error
         context = stream.codec_context
-        context.colorspace = colour.matrix
-        context.color_range = 2 if colour.full else 1
+        context.width, context.height = size
+        context.pix_fmt = samples.pixel_format
+        context.time_base = time_base
+        context.colorspace = samples.colour.matrix
+        context.color_range = 2 if samples.colour.full else 1
+        if self.codec == "hevc" and container.format.name != "matroska":
+            context.codec_tag = "hvc1"  # what Apple's players ask for
         return stream
 
 
-def pixel_format(colour: Colour) -> str:
-    """Return FFmpeg's name of the format with these samples."""
-    return "yuv420p" if colour.bits == 8 else "yuv420p10le"  # noqa: PLR2004 - bits
-
-
-def even(side: int) -> int:
-    """Return the smallest even number that is not smaller: what 4:2:0 needs."""
-    return 2 * math.ceil(side / 2)
+def with_depth(kind: str, bits: int) -> str:
+    """Return FFmpeg's name of a planar format with so many bits for a component, in this machine's byte order."""
+    return kind if bits == 8 else f"{kind}{bits}{'le' if sys.byteorder == 'little' else 'be'}"  # noqa: PLR2004 - bits

@@ -34,6 +34,8 @@ _DEPTHS: Final = (8, 9, 10, 12, 14, 16)
 #: How FFmpeg names luma samples for each chroma sample, down and across.
 _SUBSAMPLINGS: Final = {(1, 1): "444", (1, 2): "422", (2, 2): "420", (1, 4): "411", (4, 4): "410", (2, 1): "440"}
 _ANY_WIDTH: Final = 64
+_ORDER: Final = "le" if sys.byteorder == "little" else "be"
+_ENDINGS: Final = {8: "", FLOAT: f"f32{_ORDER}", **{bits: f"{bits}{_ORDER}" for bits in _DEPTHS[1:]}}
 
 
 def picture_of(frame: Any, colour: Colour) -> list[Plane]:  # noqa: ANN401  (PyAV is optional)
@@ -57,8 +59,7 @@ def fill(frame: Any, planes: Sequence[Plane], colour: Colour) -> None:  # noqa: 
 def planar_format(video_format: Any) -> str:  # noqa: ANN401  (as above)
     """Return the format with a plane for each component, in this machine's byte order, that holds the same samples."""
     bits = _bits(video_format)
-    order = "le" if sys.byteorder == "little" else "be"
-    ending = f"f32{order}" if bits == FLOAT else "" if bits == _DEPTHS[0] else f"{bits}{order}"
+    ending = _ENDINGS[bits]
     if _is_rgb(video_format):
         return f"gbrp{ending}"
     if sum(not part.is_alpha for part in video_format.components) == 1:

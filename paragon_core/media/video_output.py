@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.errors import MediaError
 from paragon_core.media.pyav import pyav
-from paragon_core.media.video_beside import keep_beside, keep_names
-from paragon_core.media.video_encoding import VideoEncoding, even, pixel_format
-from paragon_core.media.video_frames import colour_of
+from paragon_core.media.video_beside import Beside, keep_names
+from paragon_core.media.video_frames import colour_of, planar_format
 from paragon_core.media.video_turning import Turning, turning_of
 from paragon_core.media.whole_files import whole_file
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from paragon_core.media.video_colour import Colour
+    from paragon_core.media.video_encoding import Samples, VideoEncoding
     from paragon_core.media.video_source import Film, Step
 
 #: Endings of the files that can be written, with FFmpeg's names of their formats.
@@ -38,8 +37,8 @@ class Traits:
 
     size: tuple[int, int]
     """Width and height of its frames."""
-    colour: Colour
-    """How their samples are written."""
+    samples: Samples
+    """How these are stored."""
     turning: Turning
     """What makes the source's frames upright."""
     aspect: Fraction
@@ -56,9 +55,9 @@ class Traits:
             turning = Turning()
             notes.append("it is to be shown at an angle that is no multiple of 90 degrees, and was not turned")
         source = colour_of(first)
-        colour = encoding.colour(source, turned=bool(turning))
-        if source.bits > colour.bits:
-            notes.append(f"its {source.bits} bits for a colour became {colour.bits}")
+        samples = encoding.samples(source, planar_format(first.format), turned=bool(turning))
+        if source.bits > samples.colour.bits:
+            notes.append(f"its {source.bits} bits for a colour became {samples.colour.bits}")
         if first.interlaced_frame:
             notes.append("it is interlaced, and its frames were enlarged as they are: deinterlace it first")
         if any(part.is_alpha for part in first.format.components):
@@ -67,14 +66,14 @@ class Traits:
         width, height = scale * first.width, scale * first.height
         if turning.transposed:
             width, height, aspect = height, width, 1 / aspect
-        size = (even(width), even(height))
+        size = (width + width % 2, height + height % 2) if samples.even else (width, height)
         if size != (width, height):
             notes.append(f"{width} x {height} pixels were continued to {size[0]} x {size[1]}: video needs even sides")
-        return cls(size=size, colour=colour, turning=turning, aspect=aspect, notes=tuple(notes))
+        return cls(size=size, samples=samples, turning=turning, aspect=aspect, notes=tuple(notes))
 
     def blank(self) -> Any:  # noqa: ANN401  (as above)
         """Return a new frame to be filled."""
-        return pyav().VideoFrame(*self.size, pixel_format(self.colour))
+        return pyav().VideoFrame(*self.size, self.samples.pixel_format)
 
 
 class Output:
@@ -84,13 +83,13 @@ class Output:
         """Begin with what is known before the first frame is enlarged."""
         self._container = container
         self._pictures = encoding.add_to(
-            container, traits.size, traits.colour, rate=film.rate, time_base=film.time_base
+            container, traits.size, traits.samples, rate=film.rate, time_base=film.time_base
         )
         context, source = self._pictures.codec_context, film.stream.codec_context
         context.sample_aspect_ratio = traits.aspect
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
         keep_names(film.stream, self._pictures)
-        self._beside = keep_beside(film, container)
+        self._beside = Beside(film, container)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -102,9 +101,7 @@ class Output:
         av = pyav()
         try:
             for packet in step.packets:
-                if target := self._beside.targets.get(packet.stream.index):
-                    packet.stream = target
-                    self._container.mux(packet)
+                self._beside.write(packet)
             if step.frame is not None:
                 self._container.mux(self._pictures.encode(step.frame))
         except av.error.FFmpegError as error:
@@ -116,6 +113,7 @@ class Output:
         av = pyav()
         try:
             self._container.mux(self._pictures.encode(None))
+            self._beside.finish()
         except av.error.FFmpegError as error:
             raise _not_written(error) from error
 

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from paragon_core.errors import InputError, MediaError
 from paragon_core.media.pyav import pyav
+from paragon_core.media.video_whole import missing_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 #: Packets that may gather before a frame comes.
 _MOST_PACKETS: Final = 64
+
+#: Seconds, and share of the whole, by which a film may end before its container says so.
+_LONG_FRAME: Final = 5.0
+_INEXACT: Final = 0.02
 
 #: Flag of containers whose times start anywhere (AVFMT_TS_DISCONT): recordings of broadcasts.
 _TIMES_START_ANYWHERE: Final = 0x200
@@ -75,7 +80,7 @@ class Film:
         ]
         self._unfinished = {each.index for each in [stream, *self._beside] if each.type != "subtitle"}
         self._last: int | None = None
-        self._read = self._damaged = 0
+        self._damaged = 0
 
     @property
     def time_base(self) -> Fraction:
@@ -108,7 +113,16 @@ class Film:
     @property
     def notes(self) -> tuple[str, ...]:
         """What could not be read, in words for the user."""
-        return (f"{self._damaged} damaged parts of it were passed over",) if self._damaged else ()
+        notes = []
+        if self._damaged:
+            notes.append(f"parts of it are damaged: {self._damaged} frames or packets were spoiled or passed over")
+        seconds, end = self._seconds(), self.excerpt.duration
+        if seconds is not None and end is None and self._last is not None:
+            first = self.stream.start_time or 0
+            lost = seconds - float((self._last - first) * self.time_base)
+            if lost > max(_LONG_FRAME, seconds * _INEXACT):
+                notes.append(f"nothing could be read of its last {lost:.0f} seconds")
+        return tuple(notes)
 
     @property
     def origin(self) -> Fraction:
@@ -159,23 +173,16 @@ class Film:
             except (av.error.FFmpegError, OSError) as error:
                 raise _unreadable(self.name, error) from error
             else:
-                self._check_whole()
                 return
         msg = f"{self.name} is damaged and cannot be read to its end"
         raise MediaError(msg, hint="copy or download it again")
 
-    def _check_whole(self) -> None:
-        """Compare what was read with what the container told."""
-        if self._read < self.stream.frames and not self.excerpt.start:
-            msg = f"{self.name} is cut off: {self._read} of its {self.stream.frames} frames are there"
-            raise MediaError(msg, hint="copy or download it again")
-
     def _frames(self, packet: Any) -> Iterator[Any]:  # noqa: ANN401  (PyAV is optional)
         """Yield the wanted frames that a packet completes."""
-        self._read += packet.size > 0
         first, end = self.excerpt.ticks(self.time_base)
         for frame in self._decoded(packet):
             self._last = self._time_of(frame)
+            self._damaged += frame.is_corrupt
             if end is not None and self._last >= end:
                 self._unfinished.discard(self.stream.index)
             elif self._last >= first:
@@ -233,9 +240,14 @@ def opened(source: Path | BinaryIO, excerpt: Excerpt) -> Iterator[Film]:
         msg = f"{name} is {'a folder' if source.is_dir() else 'not a regular file'}"
         raise MediaError(msg, hint="give the name of a video file")
     try:
+        missing = _missing(source)
         container = av.open(str(source) if isinstance(source, Path) else source)
     except (av.error.FFmpegError, OSError) as error:
         raise _unreadable(name, error) from error
+    if missing:
+        container.close()
+        msg = f"{name} is cut off: {missing} bytes are missing at its end"
+        raise MediaError(msg, hint="copy or download it again")
     with container:
         stream = _stream_of_pictures(container)
         if stream is None:
@@ -243,6 +255,13 @@ def opened(source: Path | BinaryIO, excerpt: Excerpt) -> Iterator[Film]:
             raise MediaError(msg, hint="give a film; for sound alone there is nothing to enlarge")
         stream.thread_type = "AUTO"
         yield Film(str(name), container, stream, excerpt)
+
+
+def _missing(source: Path | BinaryIO) -> int:
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            return missing_bytes(stream)
+    return missing_bytes(source)
 
 
 def _stream_of_pictures(container: Any) -> Any:  # noqa: ANN401  (PyAV is optional)
