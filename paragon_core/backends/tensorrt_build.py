@@ -139,7 +139,9 @@ def build(
 ) -> bytes:
     """Build an engine.
 
-    Two builds of the same graph may differ in a few bytes: the builder numbers equal things in any order.
+    For one size, TensorRT-RTX makes the same bytes from the same graph, also in other processes. For a range of sizes,
+    a few bytes may differ: the order in which the builder numbers the lengths that follow from width and height depends
+    on where it keeps them in memory. One convolution and one DepthToSpace are enough for that, and no option helps.
 
     Args:
         graph: from `graph_to_build`.
