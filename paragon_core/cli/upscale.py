@@ -1,10 +1,11 @@
-"""``paragon upscale``: enlarge pictures."""
+"""``paragon upscale``: enlarge pictures and films."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
@@ -12,15 +13,21 @@ from paragon_core.cli.console import Console, Progress
 from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
 from paragon_core.errors import InputError
 from paragon_core.media.formats import FORMATS
+from paragon_core.media.video_formats import CODECS, PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
 
     from paragon_core.media.jobs import Outcome
+    from paragon_core.media.video import VideoResult
     from paragon_core.model import Model
+
+#: Frames of a film in the network at once, at most: each of them takes memory.
+_MOST_FRAMES = 8
 
 _EXAMPLES = """\
 examples:
@@ -28,9 +35,10 @@ examples:
   paragon upscale photos -o large            a folder, with all folders in it
   paragon upscale "scans/*.tif" -o large --format png
   paragon upscale photo.jpg --model 2xParagonSR2_Photo_fidelity.safetensors
+  paragon upscale film.mkv -o film_2x.mp4 --temporal 0.2
 
-Without -o, photo.jpg becomes photo_2x.jpg beside it, and the folder photos becomes photos_2x.
-Pictures that are done already are skipped, so that an interrupted job can simply be started again.
+Without -o, photo.jpg becomes photo_2x.jpg beside it, film.avi film_2x.mp4, and the folder photos photos_2x.
+Files that are done already are skipped, so that an interrupted job can simply be started again.
 """
 
 
@@ -38,13 +46,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the command to the command line."""
     parser = commands.add_parser(
         "upscale",
-        help="enlarge pictures",
-        description="Enlarge pictures (PNG, JPEG, WebP, TIFF, BMP, AVIF) and keep profile, EXIF, alpha and depth.",
+        help="enlarge pictures and films",
+        description="Enlarge pictures (PNG, JPEG, WebP, TIFF, BMP, AVIF) and keep profile, EXIF, alpha and depth; "
+        "enlarge films (MP4, Matroska and what else FFmpeg reads) and keep times, sound and subtitles.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("inputs", nargs="+", metavar="IN", help="files, folders, or patterns such as photos/*.jpg")
-    parser.add_argument("-o", "--output", metavar="OUT", help="a file for one picture, else a folder")
+    parser.add_argument("-o", "--output", metavar="OUT", help="a file for one source, else a folder")
     parser.add_argument(
         "--model",
         metavar="NAME|FILE",
@@ -53,9 +62,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--scale", type=options.count, metavar="N", help="enlargement; only that of the model is possible"
     )
-    parser.add_argument("--format", choices=sorted(FORMATS), help="format of the results. Default: that of the sources")
-    parser.add_argument("--overwrite", action="store_true", help="make pictures anew that are there already")
+    parser.add_argument("--format", choices=sorted(FORMATS), help="format of pictures. Default: that of the sources")
+    parser.add_argument("--overwrite", action="store_true", help="make files anew that are there already")
     options.add_model_settings(parser)
+    _add_video(parser)
     speed = parser.add_argument_group("speed and memory")
     speed.add_argument(
         "--backend", default="auto", metavar="NAME", help="runtime (see: paragon doctor) [the fastest here]"
@@ -90,18 +100,47 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--max-pixels",
         type=options.count,
         metavar="N",
-        help="refuse sources with more pixels, against malicious files [2^28]",
+        help="refuse pictures and frames with more pixels, against malicious files [2^28]",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="tell nothing but errors and warnings")
     options.add_debug(parser)
     parser.set_defaults(run=run)
 
 
+def _add_video(parser: argparse.ArgumentParser) -> None:
+    video = parser.add_argument_group("films")
+    video.add_argument(
+        "--temporal",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="0 to 0.9: smooth detail over time; upstream's video mode has 0.2 [0]",
+    )
+    video.add_argument(
+        "--codec",
+        choices=CODECS,
+        default=CODECS[0],
+        help="h264 plays everywhere; hevc and av1 are smaller, slower, and keep 10 bits; ffv1 is lossless [h264]",
+    )
+    video.add_argument(
+        "--crf", type=float, metavar="N", help="smaller is better and larger [18 for h264, 20 for hevc, 26 for av1]"
+    )
+    video.add_argument(
+        "--preset", choices=PRESETS, default="medium", help="how hard the encoder tries to make files small [medium]"
+    )
+
+
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
+    from paragon_core.cores import usable_cores
     from paragon_core.media import images, jobs
+    from paragon_core.media.video import upscale_video
+    from paragon_core.media.video_encoding import VideoEncoding
+    from paragon_core.temporal import check_strength
     from paragon_core.upscaler import Upscaler
 
+    check_strength(arguments.temporal)
+    encoding = VideoEncoding(codec=arguments.codec, crf=arguments.crf, preset=arguments.preset)
     model = _model(arguments)
     scale = model.spec.scale
     tasks = jobs.plan(arguments.inputs, arguments.output, suffix=f"_{scale}x", target_format=arguments.format)
@@ -109,10 +148,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     def report(outcome: Outcome) -> None:
         width, height = outcome.size or (0, 0)
-        progress.finish(pixels=width * height)
+        progress.finish(pixels=width * height * outcome.frames)
         _tell(outcome, console, single=len(tasks) == 1)
 
-    with Upscaler(
+    make_upscaler = partial(
+        Upscaler,
         model,
         backend=arguments.backend,
         device=arguments.device,
@@ -120,17 +160,33 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         tile=arguments.tile,
         max_memory=arguments.max_memory,
         building=progress.building,
-    ) as upscaler:
+    )
+    with ExitStack() as stack:
+        at_once = min(usable_cores(), _MOST_FRAMES)
+        for_pictures = cache(lambda: stack.enter_context(make_upscaler()))
+        for_films = cache(lambda: stack.enter_context(make_upscaler(pictures_at_once=at_once, clip=False)))
 
         def upscale(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-            return upscaler(array, progress=progress.advance)
+            return for_pictures()(array, progress=progress.advance)
 
+        def film(source: Path, target: Path) -> VideoResult:
+            return upscale_video(
+                source,
+                target,
+                for_films(),
+                temporal=arguments.temporal,
+                encoding=encoding,
+                progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
+            )
+
+        upscaler = for_films() if all(task.is_film for task in tasks) else for_pictures()
         console.say(f"{model.name}, {scale}x, {upscaler.backend} {upscaler.precision}")
         try:
             outcomes = jobs.run(
                 tasks,
                 upscale,
                 scale=scale,
+                film=film,
                 report=report,
                 at_once=arguments.jobs or jobs.PICTURES_AT_ONCE,
                 overwrite=arguments.overwrite,
@@ -180,7 +236,7 @@ def _sum_up(outcomes: Sequence[Outcome], console: Console) -> None:
     if len(outcomes) <= 1:
         return
     states = [outcome.state for outcome in outcomes]
-    parts = [f"{states.count('written')} of {len(outcomes)} pictures enlarged"]
+    parts = [f"{states.count('written')} of {len(outcomes)} files enlarged"]
     with suppress(ValueError):  # on Windows they may lie on several drives
         parts[0] += f", in {os.path.commonpath([outcome.task.target.parent.absolute() for outcome in outcomes])}"
     if skipped := states.count("skipped"):

@@ -1,4 +1,7 @@
-"""Enlarging many image files: read ahead and write behind while the network runs, and survive what fails."""
+"""Enlarging many files: pictures are read ahead and written behind while the network runs, films take their turns.
+
+What fails does not stop the others.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from paragon_core.errors import (
     InputError,
@@ -19,13 +22,17 @@ from paragon_core.errors import (
 from paragon_core.media.encoding import fit
 from paragon_core.media.formats import format_of_name
 from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write_image
+from paragon_core.media.ordered import settled
 from paragon_core.media.tasks import Task, plan
+from paragon_core.media.video_jobs import film_is_done, prepare_film
 from paragon_core.media.whole_files import prepare_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from paragon_core.media.picture import Array, Picture
+    from paragon_core.media.video import VideoResult
 
 __all__ = ["PICTURES_AT_ONCE", "Outcome", "State", "Task", "is_done", "plan", "run"]
 
@@ -47,12 +54,19 @@ class Outcome:
     """Whether the target was written, was there already, or could not be made."""
     size: tuple[int, int] | None = None
     """Width and height of what was written."""
+    frames: int = 1
+    """How many frames of that size; 1 for a picture."""
     seconds: float = 0.0
-    """Time that the network took."""
+    """Time that the network took; for a film, reading and writing included."""
     notes: tuple[str, ...] = ()
     """What was not kept, in words for the user."""
     error: ParagonError | None = None
     """Why it failed."""
+
+
+def _no_film(source: Path, _target: Path) -> VideoResult:
+    msg = f"{source} is a film, and only pictures were asked for"
+    raise UnsupportedFormatError(msg, hint="enlarge it on the command line, with paragon upscale")
 
 
 def run(
@@ -60,14 +74,15 @@ def run(
     upscale: Callable[[Array], Array],
     *,
     scale: int,
+    film: Callable[[Path, Path], VideoResult] = _no_film,
     report: Callable[[Outcome], None] = lambda _: None,
     at_once: int = PICTURES_AT_ONCE,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[Outcome, ...]:
-    """Enlarge pictures one after another; while one is in the network, others are read and written.
+    """Enlarge pictures and films one after another; while one is in the network, pictures are read and written.
 
-    A picture that fails does not stop the others. Every target appears whole or not at all; when the caller is
+    A file that fails does not stop the others. Every target appears whole or not at all; when the caller is
     interrupted (Ctrl-C, or an exception from ``upscale`` or ``report`` that is no `ParagonError`), pictures that are
     being written are finished and the exception goes on.
 
@@ -76,6 +91,7 @@ def run(
         upscale: takes the array of a `Picture` and returns it ``scale`` times as high and wide, with the same dtype;
             called in the calling thread only.
         scale: enlargement.
+        film: enlarges the film in one file into another, likewise (`video.upscale_video`); without it films fail.
         report: called in the calling thread with each outcome, in the order of the tasks.
         at_once: largest number of pictures in memory; 1 means one after another without overlap.
         overwrite: make targets that are done (see `is_done`) anew, and replace whatever else bears their name.
@@ -93,17 +109,19 @@ def run(
         raise InputError(msg, hint="--jobs takes a number from 1 on")
     outcomes: list[Outcome] = []
     waiting = deque(tasks)
-    reading: deque[tuple[Task, Future[Picture | None]]] = deque()
+    reading: deque[tuple[Task, Future[Any]]] = deque()
     writing: deque[Future[Outcome]] = deque()
     pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="paragon-files")
     try:
         while waiting or reading or writing:
             while waiting and len(reading) + len(writing) < at_once:
                 task = waiting.popleft()
-                read = pool.submit(_read, task, scale=scale, overwrite=overwrite, max_pixels=max_pixels)
+                look: Callable[..., Any] = _look_at_film if task.is_film else _read
+                read = pool.submit(look, task, scale=scale, overwrite=overwrite, max_pixels=max_pixels)
                 reading.append((task, read))
             if reading:
-                writing.append(_enlarge(*reading.popleft(), upscale, pool))
+                task, read = reading.popleft()
+                writing.append(_enlarge_film(task, read, film) if task.is_film else _enlarge(task, read, upscale, pool))
             # With nothing left to enlarge, or no room to read, wait for the oldest; else only look.
             while writing and (not reading or writing[0].done()):
                 outcomes.append(writing.popleft().result())
@@ -116,15 +134,17 @@ def run(
 
 
 def is_done(task: Task, *, scale: int) -> bool:
-    """Tell whether a task's target is there: a whole picture of the right size, not older than the source.
+    """Tell whether a task's target is there: a whole one of the right size, not older than the source.
 
-    A picture of that size that is older, and one that is damaged or broke off, is to be made anew.
+    One of that size that is older, and one that is damaged or broke off, is to be made anew.
 
     Raises:
-        JobError: when the target is a whole picture of another size or no picture: it may be somebody's only copy.
+        JobError: when the target is whole and of another size or kind: it may be somebody's only copy.
         MediaError: when the source cannot be read.
 
     """
+    if task.is_film:
+        return film_is_done(task.source, task.target, scale=scale)
     if not task.target.exists():
         return False
     try:
@@ -157,6 +177,35 @@ def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Pictur
     return picture
 
 
+def _look_at_film(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> bool:
+    """Make sure that a film can be read and its target written; false when there is nothing to do."""
+    if not overwrite and is_done(task, scale=scale):
+        return False
+    prepare_film(task.source, task.target, max_pixels=max_pixels)
+    return True
+
+
+def _enlarge_film(task: Task, look: Future[bool], film: Callable[[Path, Path], VideoResult]) -> Future[Outcome]:
+    try:
+        if not look.result():
+            return settled(Outcome(task=task, state="skipped"))
+        start = time.perf_counter()
+        result = film(task.source, task.target)
+    except (ParagonError, MemoryError) as error:
+        return settled(_failure(task, error))
+    seconds = time.perf_counter() - start
+    return settled(
+        Outcome(
+            task=task,
+            state="written",
+            size=result.size,
+            frames=result.frames,
+            seconds=seconds,
+            notes=tuple(dict.fromkeys(result.notes)),
+        )
+    )
+
+
 def _enlarge(
     task: Task, read: Future[Picture | None], upscale: Callable[[Array], Array], pool: ThreadPoolExecutor
 ) -> Future[Outcome]:
@@ -164,12 +213,12 @@ def _enlarge(
     try:
         picture = read.result()
         if picture is None:
-            return _settled(Outcome(task=task, state="skipped"))
+            return settled(Outcome(task=task, state="skipped"))
         start = time.perf_counter()
         enlarged = picture.with_array(upscale(picture.array))
         seconds = time.perf_counter() - start
     except (ParagonError, MemoryError) as error:
-        return _settled(_failure(task, error))
+        return settled(_failure(task, error))
     return pool.submit(_write, task, enlarged, seconds)
 
 
@@ -192,9 +241,3 @@ def _failure(task: Task, error: ParagonError | MemoryError) -> Outcome:
         msg = f"{task.source} needs more memory than there is"
         error = OutOfMemoryError(msg, hint="try --jobs 1, or a smaller --tile")
     return Outcome(task=task, state="failed", error=error)
-
-
-def _settled(outcome: Outcome) -> Future[Outcome]:
-    future: Future[Outcome] = Future()
-    future.set_result(outcome)
-    return future

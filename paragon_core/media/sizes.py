@@ -17,7 +17,7 @@ Size = tuple[int, int]
 
 
 def sizes_of(path: Path, *, unusable: Callable[[Path, ParagonError], None]) -> list[Size]:
-    """Return width and height, as stored, of every picture in a folder, of one picture, or of a video's frames.
+    """Return width and height, as stored, of every picture and film in a folder, or of one.
 
     Args:
         path: a folder (searched like `tasks.plan` does), a picture or a video.
@@ -34,14 +34,18 @@ def sizes_of(path: Path, *, unusable: Callable[[Path, ParagonError], None]) -> l
         sizes = []
         for task in plan([path], suffix="_"):
             try:
-                sizes.append(read_header(task.source).size)
+                sizes.append(_size(task.source))
             except ParagonError as error:
                 unusable(task.source, error)
         return sizes
     if not path.exists():
         msg = f"{path} does not exist"
         raise InputError(msg, hint="check the name; names with spaces need quotes")
-    return [read_header(path).size if path.suffix.lower() in EXTENSIONS else video_size(path)]
+    return [_size(path)]
+
+
+def _size(path: Path) -> Size:
+    return read_header(path).size if path.suffix.lower() in EXTENSIONS else video_size(path)
 
 
 def video_size(path: Path) -> Size:

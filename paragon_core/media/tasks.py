@@ -12,24 +12,31 @@ from typing import TYPE_CHECKING
 
 from paragon_core.errors import InputError, MediaError
 from paragon_core.media.formats import EXTENSIONS, FORMATS, FormatName, format_of_name
+from paragon_core.media.video_formats import CONTAINERS, FILM_EXTENSIONS, container_of_name, is_film
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _WILDCARDS = frozenset("*?[")
 _ANY_DEPTH = "**"
+_ENDINGS = (*EXTENSIONS, *FILM_EXTENSIONS)
 #: Names that differ in case only are one file there.
 _CASELESS = sys.platform in {"win32", "darwin"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One picture to enlarge."""
+    """One picture or film to enlarge."""
 
     source: Path
     """File to read."""
     target: Path
     """File to write."""
+
+    @property
+    def is_film(self) -> bool:
+        """Whether the source is a film."""
+        return is_film(self.source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +57,9 @@ def plan(
     suffix: str,
     target_format: FormatName | None = None,
 ) -> tuple[Task, ...]:
-    """Find the sources and give each its target; no image is read, nothing is written.
+    """Find the sources and give each its target; no file is read, nothing is written.
 
-    Folders are searched recursively for files with the endings in `formats.EXTENSIONS`. Hidden files and folders are
+    Folders are searched recursively for files with the endings of pictures and films. Hidden files and folders are
     passed over, links to folders are not followed, and neither is the output folder if it lies inside. Patterns
     (``*``, ``?``, ``[...]``, ``**``) are expanded here because Windows shells leave that to programs. Sources keep
     the order in which they were named, and are sorted within a folder or pattern.
@@ -60,33 +67,34 @@ def plan(
     =================  =====================================  ================================================
     input              with ``output``                        without
     =================  =====================================  ================================================
-    one file           that file if it has an image's ending  beside it, ``photo.jpg`` to ``photo_2x.jpg``
+    one file           that file if it has such an ending     beside it, ``photo.jpg`` to ``photo_2x.jpg``
     files, a pattern   in that folder, under the same names   beside each, likewise
     a folder           in that folder, with the same tree     in a folder beside it, ``photos`` to ``photos_2x``
     =================  =====================================  ================================================
 
-    Without an output, files that are results of other sources are not enlarged again: ``*.jpg`` can be repeated.
+    Films become MP4, or Matroska if they are that, unless the output is a file that says otherwise. Without an output,
+    files that are results of other sources are not enlarged again: ``*.jpg`` can be repeated.
 
     Args:
         inputs: files, folders and patterns.
         output: file or folder; a separator at its end says that it is a folder.
         suffix: what follows names in the last column, such as ``_2x``.
-        target_format: format of all targets. None keeps each source's, and takes PNG where its ending tells none.
+        target_format: format of all pictures. None keeps each source's, and takes PNG where its ending tells none.
 
     Raises:
-        InputError: when an input does not exist or holds no image, when two sources have the same target, when a
+        InputError: when an input does not exist or holds none of them, when two sources have the same target, when a
             target would replace a source, or when one output file is given for several sources.
-        UnsupportedFormatError: when the output's ending is not that of an image format.
+        UnsupportedFormatError: when the output's ending is not that of a format, or films are to become pictures.
         MediaError: when a folder cannot be searched.
 
     """
     if not inputs:
         msg = "no input was given"
-        raise InputError(msg, hint="name image files, folders, or patterns such as photos/*.jpg")
+        raise InputError(msg, hint="name pictures, films, folders, or patterns such as photos/*.jpg")
     out = None if output is None else Path(output)
     found = _once_each(item for given in inputs for item in _find(given, out))
     if out is not None and _is_file_name(out, str(output), found):
-        return _checked([Task(source=found[0].source, target=_agreeing(out, target_format))])
+        return _checked([Task(source=found[0].source, target=_agreeing(out, found[0].source, target_format))])
     tasks = [Task(source=item.source, target=_target(item, out, suffix, target_format)) for item in found]
     if out is None:
         results = {_key(task.target) for task in tasks}
@@ -120,7 +128,7 @@ def _fixed_part(pattern: Path) -> Path:
 def _search(
     root: Path, pattern: tuple[str, ...], given: str, out: Path | None, *, folder: Path | None = None
 ) -> Iterator[_Found]:
-    """Yield the images below a folder whose relative path matches a pattern, in sorted order."""
+    """Yield the pictures and films below a folder whose relative path matches a pattern, in sorted order."""
     skipped = None if out is None or _key(out) == _key(root) else _key(out)
     recursive = _ANY_DEPTH in pattern
     empty = True
@@ -137,13 +145,13 @@ def _search(
         for name in sorted(names):
             source = here / name
             relative = source.relative_to(root)
-            if source.suffix.lower() not in EXTENSIONS or _is_hidden(source) or not _matches(relative.parts, pattern):
+            if source.suffix.lower() not in _ENDINGS or _is_hidden(source) or not _matches(relative.parts, pattern):
                 continue
             empty = False
             yield _Found(source=source, relative=relative, folder=folder)
     if empty:
-        msg = f"there is no image in {given}" if folder else f"no image matches {given}"
-        raise InputError(msg, hint=f"looked for files that end in {', '.join(EXTENSIONS)}")
+        msg = f"there is no image or film in {given}" if folder else f"no image or film matches {given}"
+        raise InputError(msg, hint=f"looked for files that end in {', '.join(_ENDINGS)}")
 
 
 def _unsearchable(error: OSError) -> None:
@@ -178,19 +186,22 @@ def _is_file_name(out: Path, given: str, found: list[_Found]) -> bool:
     """Tell whether the output means a file."""
     if out.is_dir() or given.endswith(("/", os.sep)):
         return False
-    if out.suffix.lower() in EXTENSIONS:
+    if out.suffix.lower() in _ENDINGS:
         if len(found) > 1:
-            msg = f"{out} is the name of one file, but there are {len(found)} pictures"
+            msg = f"{out} is the name of one file, but there are {len(found)} sources"
             raise InputError(msg, hint="give a folder with -o")
         return True
     if out.exists():
-        msg = f"{out} exists and is neither a folder nor an image"
+        msg = f"{out} exists and is neither a folder nor an image or film"
         raise InputError(msg, hint="choose another output")
     # A single picture and something.ext: more likely a format that cannot be written than a folder.
     return bool(out.suffix) and len(found) == 1 and found[0].folder is None
 
 
-def _agreeing(out: Path, target_format: FormatName | None) -> Path:
+def _agreeing(out: Path, source: Path, target_format: FormatName | None) -> Path:
+    if is_film(source):
+        container_of_name(out)
+        return out
     named = format_of_name(out).name
     if target_format not in {None, named}:
         msg = f"{out.name} is a name for {named}, but --format asks for {target_format}"
@@ -200,7 +211,9 @@ def _agreeing(out: Path, target_format: FormatName | None) -> Path:
 
 def _target(item: _Found, out: Path | None, suffix: str, target_format: FormatName | None) -> Path:
     ending = item.source.suffix
-    if target_format is not None:
+    if is_film(item.source):
+        ending = ending if CONTAINERS.get(ending.lower()) == "matroska" else ".mp4"
+    elif target_format is not None:
         known = FORMATS[target_format].extensions
         ending = ending if ending.lower() in known else known[0]
     elif ending.lower() not in EXTENSIONS:
@@ -223,7 +236,7 @@ def _checked(tasks: list[Task]) -> tuple[Task, ...]:
     for task in tasks:
         key = _key(task.target)
         if key in sources:
-            msg = f"{task.target} would replace the picture {sources[key]}"
+            msg = f"{task.target} would replace {sources[key]}"
             raise InputError(msg, hint="choose another output; sources are never overwritten")
         if key in targets:
             msg = f"{targets[key]} and {task.source} would both become {task.target}"

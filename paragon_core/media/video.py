@@ -8,11 +8,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from paragon_core.errors import InputError, MediaError, UnsupportedFormatError
+from paragon_core.errors import InputError, MediaError
 from paragon_core.media.ordered import ahead, in_order, threads
 from paragon_core.media.video_encoding import VideoEncoding
+from paragon_core.media.video_formats import container_of_name
 from paragon_core.media.video_network import FrameEnlarger
-from paragon_core.media.video_output import CONTAINERS, Output, Traits, writing
+from paragon_core.media.video_output import Output, Traits, writing
 from paragon_core.media.video_source import Excerpt, Film, Step, opened
 from paragon_core.temporal import check_strength
 
@@ -61,7 +62,7 @@ def upscale_video(
 
     Args:
         source: a file, or an open one that can be read and sought.
-        target: the file to write, which ends in one of `CONTAINERS`; it appears whole or not at all.
+        target: the file to write, which ends in .mp4, .mkv, .mov or .m4v; it appears whole or not at all.
         upscaler: enlarges the frames, as many at once as its ``pictures_at_once``. With ``clip=False`` what limited
             ranges hold beyond black and white passes through it.
         temporal: 0 (none) to 0.9, smooths the detail over time (`paragon_core.temporal`).
@@ -82,9 +83,7 @@ def upscale_video(
 
     """
     check_strength(temporal)
-    if target.suffix.lower() not in CONTAINERS:
-        msg = f"cannot write a film into {target.name}"
-        raise UnsupportedFormatError(msg, hint=f"use a name that ends in {', '.join(CONTAINERS)}")
+    container_of_name(target)
     _check_different(source, target)
     with opened(source, Excerpt(start=start, duration=duration)) as film, threads(1) as reader:
         steps = ahead(film.steps(), reader, at_once=_WAITING)
@@ -119,8 +118,9 @@ def _before_first_frame(steps: Iterator[Step], film: Film) -> Iterator[Step]:
         yield step
         if step.frame is not None:
             return
-    msg = f"{film.name} has no frames" + (" there" if film.excerpt != Excerpt() else "")
-    raise MediaError(msg, hint="check the file, and where the excerpt begins and ends")
+    where = "" if film.excerpt == Excerpt() else " between the times that were given"
+    msg = f"no frame of {film.name} can be decoded{where}"
+    raise MediaError(msg, hint="see whether a player shows it; if so, convert it to another format first")
 
 
 def _check_different(source: Path | BinaryIO, target: Path) -> None:

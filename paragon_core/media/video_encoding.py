@@ -6,11 +6,12 @@ import os
 import re
 import sys
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.errors import InputError, UnsupportedFormatError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video_colour import BT709, LEFT, RGB, Colour
+from paragon_core.media.video_formats import CODECS, PRESETS, Codec, Preset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 
 #: FFmpeg's names for where chroma sits.
 LOCATIONS: Final = {1: "left", 2: "center", 3: "topleft", 4: "top", 5: "bottomleft", 6: "bottom"}
-
-Codec = Literal["h264", "hevc", "av1", "ffv1"]
-CODECS: Final[tuple[Codec, ...]] = get_args(Codec)
-Preset = Literal["fast", "medium", "slow"]
-PRESETS: Final[tuple[Preset, ...]] = get_args(Preset)
 
 
 @dataclass(frozen=True, kw_only=True)

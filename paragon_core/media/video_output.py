@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from paragon_core.errors import MediaError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video_beside import Beside, keep_names
+from paragon_core.media.video_formats import container_of_name
 from paragon_core.media.video_frames import colour_of, planar_format
 from paragon_core.media.video_turning import Turning, turning_of
 from paragon_core.media.whole_files import whole_file
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     from paragon_core.media.video_encoding import Samples, VideoEncoding
     from paragon_core.media.video_source import Film, Step
-
-#: Endings of the files that can be written, with FFmpeg's names of their formats.
-CONTAINERS: Final = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
 #: Identifiers that differ each time are left out.
 _OPTIONS: Final = {"fflags": "+bitexact"}
@@ -129,7 +127,7 @@ def writing(target: Path) -> Iterator[Any]:
     av = pyav()
     with whole_file(target) as file:
         # FFmpeg opens the file once more, by its name, so that it can go back and put the index in front.
-        name = CONTAINERS[target.suffix.lower()]
+        name = container_of_name(target)
         options = _OPTIONS if name == "matroska" else _OPTIONS_OF_MP4
         container = av.open(file.name, "w", format=name, options=options)
         try:

@@ -88,10 +88,10 @@ def test_a_folder(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["upscale", "in", "-o", "out"]) == 0
     made = {path.relative_to(here / "out").as_posix() for path in (here / "out").rglob("*") if path.is_file()}
     assert made == {"a.png", "sub/b.jpg", "sub/deep/c.webp"}
-    assert f"3 of 3 pictures enlarged, in {here / 'out'}\n" in capsys.readouterr().err
+    assert f"3 of 3 files enlarged, in {here / 'out'}\n" in capsys.readouterr().err
     before = {path: path.stat().st_mtime_ns for path in (here / "out").rglob("*")}
     assert main(["upscale", "in", "-o", "out"]) == 0
-    assert f"0 of 3 pictures enlarged, in {here / 'out'}, 3 were there already" in capsys.readouterr().err
+    assert f"0 of 3 files enlarged, in {here / 'out'}, 3 were there already" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in (here / "out").rglob("*")} == before
     assert main(["upscale", "in", "-o", "out", "--overwrite", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
@@ -109,7 +109,7 @@ def test_what_fails_does_not_stop_the_rest(here: Path, capsys: pytest.CaptureFix
     lines = output.err.splitlines()
     assert [line.split(":")[1].strip() for line in lines[:4:2]] == ["error", "error"]
     assert lines[-3:] == [
-        f"2 of 4 pictures enlarged, in {here / 'out'}, 2 failed:",
+        f"2 of 4 files enlarged, in {here / 'out'}, 2 failed:",
         f"  {Path('in', '1.png')}",
         f"  {Path('in', '2.png')}",
     ]

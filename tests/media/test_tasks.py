@@ -114,9 +114,9 @@ class TestPlan:
         [
             ([], None, "no input"),
             (["missing.png"], None, "does not exist"),
-            (["*.gif"], None, "no image matches"),
-            (["missing/*.png"], None, "search|no image matches"),
-            (["photos/empty"], None, "there is no image"),
+            (["*.gif"], None, "no image or film matches"),
+            (["missing/*.png"], None, "search|no image or film matches"),
+            (["photos/empty"], None, "there is no image or film"),
             (["photos/b.png"], "photos/b.png", "would replace"),
             (["photos/b.png"], "photos", "would replace"),
             (["photos"], "photos", "would replace"),

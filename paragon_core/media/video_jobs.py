@@ -1,0 +1,57 @@
+"""Films among the files of a job: what is to be done, and what is done already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from paragon_core.errors import JobError, MediaError, UnsupportedSizeError
+from paragon_core.media.sizes import video_size
+from paragon_core.media.video_formats import container_of_name
+from paragon_core.media.video_whole import missing_bytes
+from paragon_core.media.whole_files import prepare_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def film_is_done(source: Path, target: Path, *, scale: int) -> bool:
+    """Tell whether a film's target is there: a whole film of the right size, not older than the source.
+
+    Raises:
+        JobError: the target is something else: it may be somebody's only copy.
+        MediaError: the source cannot be read.
+
+    """
+    if not target.exists():
+        return False
+    try:
+        made = video_size(target)
+    except MediaError:
+        return False
+    with target.open("rb") as stream:
+        if missing_bytes(stream):
+            return False
+    enlarged = tuple(scale * side for side in video_size(source))
+    even = tuple(side + side % 2 for side in enlarged)  # what 4:2:0 needs
+    if not {made, made[::-1]} & {enlarged, even}:  # turned where players would have to turn the source
+        msg = f"{target} exists and is not {source.name} enlarged {scale} times"
+        raise JobError(msg, hint="choose another output, or replace it with --overwrite")
+    return target.stat().st_mtime_ns >= source.stat().st_mtime_ns
+
+
+def prepare_film(source: Path, target: Path, *, max_pixels: int) -> None:
+    """Find out, before any work is spent on it, whether a film can be read and its target written.
+
+    Raises:
+        MediaError: one of them cannot.
+        UnsupportedFormatError: the target's name is not that of a film.
+        UnsupportedSizeError: its frames have more pixels than the limit.
+
+    """
+    container_of_name(target)
+    width, height = video_size(source)
+    if width * height > max_pixels:
+        limit = f"the limit of {max_pixels / 1e6:.0f} million"
+        msg = f"{source}: its frames have {width} x {height} pixels, more than {limit}"
+        raise UnsupportedSizeError(msg, hint="if you trust the file, raise the limit with --max-pixels")
+    prepare_folder(target)
