@@ -36,8 +36,8 @@ class UpscaleModel:
         self._precision = precision
         self._backend, self._device = _runtime(backend)
         self.patcher: Any = RuntimePatcher(_place(self._device), self.release)
-        self._tile = 0
-        self._upscaler = self._start(self._tile)
+        self._options = (0, True)
+        self._upscaler = self._start(*self._options)
         self._session: ManagedSession | None = None
         if isinstance(self._backend, ManagedTorch):
             settings = RunSettings(precision=self._upscaler.precision)
@@ -49,12 +49,18 @@ class UpscaleModel:
         """Tell what runs where."""
         return f"{self.paragon.name} ({self.scale}x, {self._upscaler.backend} {self._upscaler.precision})"
 
-    def upscaler(self, tile: int) -> Upscaler:
-        """Return the upscaler for tiles of a size, halo included; 0 lets it choose. The last one is kept."""
-        if tile != self._tile:
-            upscaler = self._start(tile)
+    def upscaler(self, tile: int, *, clip: bool = True) -> Upscaler:
+        """Return the upscaler for tiles of a size, halo included; 0 lets it choose. The last one is kept.
+
+        Args:
+            tile: pixels of the source.
+            clip: to 0..1, as pictures in ComfyUI are.
+
+        """
+        if (tile, clip) != self._options:
+            upscaler = self._start(tile, clip)
             self._upscaler.close()
-            self._tile, self._upscaler = tile, upscaler
+            self._options, self._upscaler = (tile, clip), upscaler
         return self._upscaler
 
     def release(self) -> None:
@@ -81,13 +87,14 @@ class UpscaleModel:
         """Return itself."""
         return self
 
-    def _start(self, tile: int) -> Upscaler:
+    def _start(self, tile: int, clip: bool) -> Upscaler:  # noqa: FBT001 - both in one tuple
         return Upscaler(
             self.paragon,
             backend=self._backend,
             precision=self._precision,
             device=self._device,
             tile=tile or "auto",
+            clip=clip,
             building=BuildBar(),
             make_room=None if isinstance(self._backend, ManagedTorch) else self.patcher.make_room,
         )

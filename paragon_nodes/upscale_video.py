@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Literal, get_args
 
 import comfy.utils
 from comfy_api.latest import io
 
 from paragon_core.media.video import upscale_video
-from paragon_core.media.video_encoding import CODECS, Codec, VideoEncoding
+from paragon_core.media.video_encoding import VideoEncoding
 from paragon_core.temporal import STRONGEST
 from paragon_nodes.frames import paragon_model
 from paragon_nodes.messages import explained
@@ -17,6 +17,9 @@ from paragon_nodes.temporary_video import TemporaryFile, TemporaryVideo, new_pat
 from paragon_nodes.upscale import tile_input
 from paragon_nodes.upscale_model import UpscaleModel, check_interrupt
 from paragon_nodes.video_source import opened
+
+#: What the core writes into MP4, which Save Video copies.
+Codec = Literal["h264", "hevc", "av1"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,7 +54,7 @@ class ParagonUpscaleVideo(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "codec",
-                    options=list(CODECS),
+                    options=list(get_args(Codec)),
                     default="h264",
                     optional=True,
                     tooltip="How the result is compressed: h264 plays everywhere, hevc and av1 are smaller and slower. "
@@ -84,7 +87,8 @@ class ParagonUpscaleVideo(io.ComfyNode):
     ) -> io.NodeOutput:
         """Enlarge it into a file."""
         with explained():
-            upscaler = paragon_model(upscale_model).upscaler(tile_size)
+            # Not clipped: most videos can hold a little more than black and white.
+            upscaler = paragon_model(upscale_model).upscaler(tile_size, clip=False)
             target = new_path(".mp4")
             bar = comfy.utils.ProgressBar(1)
 
