@@ -1,11 +1,12 @@
-"""Keys, profiles and contents for tests of the cache."""
+"""Keys, profiles, contents and places for tests of the cache."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from paragon_core.engines import BuildOptions, EngineKey, Profile, Target
+from paragon_core.engines import BuildOptions, EngineCache, EngineKey, Profile, Target
+from paragon_core.engines.files import EngineFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,9 @@ def key(**changes: Any) -> EngineKey:
         "options": BuildOptions(),
     }
     return EngineKey(**(fields | changes))
+
+
+KEY = key()
 
 
 def content(of: EngineKey, profile: Profile, size: int = 100_000) -> bytes:
@@ -67,3 +71,18 @@ def refusing(times: int, error: type[Exception]) -> Callable[[Engine], bytes]:
         return loading(engine)
 
     return load
+
+
+def files_of(cache: EngineCache, of: EngineKey = KEY, profile: Profile = FULL_HD) -> EngineFiles:
+    return EngineFiles(folder=cache.folder / of.folder, name=profile.name)
+
+
+def get(cache: EngineCache, of: EngineKey = KEY, profile: Profile = FULL_HD, size: int = 100_000) -> int:
+    """Get an engine, see that it is the right one, and return how many builds it took."""
+    builder = Builder(of, profile, size)
+    assert cache.get_or_build(of, profile, builder, loading) == content(of, profile, size)
+    return builder.builds
+
+
+def names(cache: EngineCache) -> list[str]:
+    return [entry.files.name for entry in cache.entries()]
