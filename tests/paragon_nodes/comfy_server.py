@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-PACK = ("__init__.py", "locales", "paragon_core", "paragon_nodes", "pyproject.toml", "requirements.txt")
+PACK = (
+    "__init__.py",
+    "example_workflows",
+    "locales",
+    "paragon_core",
+    "paragon_nodes",
+    "pyproject.toml",
+    "requirements.txt",
+)
 NO_CACHE = shutil.ignore_patterns("__pycache__")
 
 Workflow = dict[str, dict[str, Any]]
@@ -50,18 +58,22 @@ class ComfyServer:
     def __init__(self, folder: Path, checkout: Path) -> None:
         self.folder = folder
         self.log = folder / "server.log"
-        page = folder / "page"
-        for made in (page, folder / "input", folder / "models" / "upscale_models", folder / "models" / "paragon"):
-            made.mkdir(parents=True)
-        (page / "index.html").write_text("")
+        for made in ("input", "models/upscale_models", "models/paragon"):
+            (folder / made).mkdir(parents=True)
+        shutil.copy(checkout / "input" / "example.png", folder / "input")
         copy_pack(folder / "custom_nodes" / "paragon")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self._address = f"http://127.0.0.1:{port}"
+        self.address = f"http://127.0.0.1:{port}"
         python = os.environ.get("COMFYUI_PYTHON", sys.executable)
         options = ["--cpu", "--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(folder)]
-        options += ["--database-url", "sqlite:///:memory:", "--disable-api-nodes", "--front-end-root", str(page)]
+        options += ["--database-url", "sqlite:///:memory:", "--disable-api-nodes"]
+        importing = [python, "-c", "import comfyui_frontend_package"]
+        self.has_page = subprocess.run(importing, capture_output=True, check=False).returncode == 0
+        """Whether that Python has the package of ComfyUI's page. Without it the server shows an empty one."""
+        if not self.has_page:
+            options += ["--front-end-root", str(empty_page(folder / "page"))]
         with self.log.open("w") as log:
             self._process = subprocess.Popen(
                 [python, str(Path(__file__).with_name("start_comfyui.py")), str(checkout), *options],
@@ -85,14 +97,14 @@ class ComfyServer:
         return json.loads(self.read(path))
 
     def read(self, path: str) -> bytes:
-        with urllib.request.urlopen(self._address + path, timeout=60) as answer:  # noqa: S310 - our own server
+        with urllib.request.urlopen(self.address + path, timeout=60) as answer:  # noqa: S310 - our own server
             content: bytes = answer.read()
             return content
 
     def post(self, path: str, content: object) -> bytes:
         body = json.dumps(content).encode()
         request = urllib.request.Request(  # noqa: S310
-            self._address + path, data=body, headers={"Content-Type": "application/json"}
+            self.address + path, data=body, headers={"Content-Type": "application/json"}
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
@@ -137,6 +149,13 @@ class ComfyServer:
             yield
             time.sleep(0.05)
         raise AssertionError(f"no answer in {seconds} s:\n{self.log.read_text()[-3000:]}")
+
+
+def empty_page(folder: Path) -> Path:
+    """Make a page without content."""
+    folder.mkdir()
+    (folder / "index.html").write_text("")
+    return folder
 
 
 def copy_pack(folder: Path) -> None:

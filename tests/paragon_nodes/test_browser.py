@@ -1,0 +1,59 @@
+"""The pack as users see it: in ComfyUI's page, in a browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.paragon_nodes import example_workflows
+from tests.paragon_nodes.comfy_page import ComfyPage, chromium, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.paragon_nodes.comfy_server import ComfyServer
+
+pytest.importorskip("playwright", reason="needs playwright")
+pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
+
+
+@pytest.fixture
+def browser(comfy: ComfyServer) -> str:
+    """Return a browser for a server that has a page."""
+    if not comfy.has_page:
+        pytest.skip("needs comfyui-frontend-package in ComfyUI's Python")
+    path = chromium()
+    if path is None:
+        pytest.skip("needs Chromium or Chrome on the PATH, or its path in CHROMIUM")
+    return path
+
+
+@pytest.fixture
+def page(comfy: ComfyServer, browser: str) -> Iterator[ComfyPage]:
+    """Return the page, and see to it that nothing in it complained of the pack."""
+    with opened(comfy, browser=browser) as page:
+        yield page
+        assert not page.complaints, "\n".join(page.complaints)
+
+
+@pytest.mark.parametrize("name", example_workflows.NAMES)
+def test_a_template_opens_and_posts_what_the_other_tests_post(page: ComfyPage, comfy: ComfyServer, name: str) -> None:
+    page.open_template(name)
+    assert page.posted() == example_workflows.queued(example_workflows.saved(name), comfy.get("/object_info"))
+
+
+def test_a_workflow_runs_at_a_click_and_shows_its_result(page: ComfyPage, tmp_path: Path) -> None:
+    page.open_template("Upscale an image")
+    assert page.run().ok
+    assert page.shown_size("LoadImage") == (768, 768)
+    assert page.shown_size("SaveImage") == (1536, 1536)
+    assert page.tooltip("ParagonUpscale", "tile_size").startswith("Pixels of the source along each side of a tile")
+    (tmp_path / "page.png").write_bytes(page.picture())
+
+
+def test_help_is_shown_beside_the_node(page: ComfyPage) -> None:
+    page.open_template("Upscale to a size")
+    shown = page.help("ParagonUpscaleTo")
+    assert shown.startswith("Upscale Image To (ParagonSR2)\n")
