@@ -1,4 +1,4 @@
-"""Chroma planes at the resolution of luma and back, by cubic convolution from where their samples sit.
+"""Chroma at the resolution of luma and back, by cubic convolution from where its samples sit; band by band of rows.
 
 The kernel is that of Keys ("Cubic Convolution Interpolation for Digital Image Processing", 1981) with a = -1/2, as in
 VapourSynth's ``resize.Bicubic``. Reducing stretches it by the factor. Beyond the edge the picture is mirrored.
@@ -16,40 +16,81 @@ import numpy.typing as npt
 Plane = npt.NDArray[np.float32]
 
 _A: Final = -0.5
+#: Samples to each side of a place that the kernel reaches.
+_REACH: Final = 2
 _ROWS, _COLUMNS = 0, 1
 
-#: Rows that are worked on at a time, so that sums stay in the processor's cache.
-_BAND: Final = 16
+
+@dataclass(frozen=True, kw_only=True)
+class Siting:
+    """How chroma samples lie among those of luma."""
+
+    factors: tuple[int, int]
+    """How many luma samples one stands for, down and across: 1, 2 or 4."""
+    offsets: tuple[float, float]
+    """Where the first sits, in luma samples down and right of the first of these."""
+
+    @property
+    def margin(self) -> int:
+        """Rows of luma above and below a band that `reduce_chroma` looks at."""
+        return _REACH * self.factors[_ROWS] if self.factors[_ROWS] > 1 else 0
 
 
-def enlarge_chroma(
-    plane: Plane, size: tuple[int, int], *, factors: tuple[int, int], offsets: tuple[float, float]
-) -> Plane:
-    """Interpolate chroma at every pixel.
+def enlarge_chroma(plane: Plane, siting: Siting, *, top: int, bottom: int, width: int) -> Plane:
+    """Interpolate chroma at every pixel of a band of rows.
 
     Args:
-        plane: samples [ceil(h / factor), ceil(w / factor)].
-        size: h and w of luma.
-        factors: how many luma samples a chroma sample stands for, down and across: 1, 2 or 4.
-        offsets: where the first chroma sample sits, in luma samples down and right of the first of these.
+        plane: all samples, [ceil(h / factor), ceil(w / factor)].
+        siting: where they sit.
+        top: first row of luma, a multiple of the factor.
+        bottom: row behind the last.
+        width: that of luma.
 
     Returns:
-        Shape [h, w].
+        Shape [bottom - top, width].
 
     """
-    height, width = size
-    for axis in (_COLUMNS, _ROWS):
-        if factors[axis] > 1:
-            plane = _enlarged(plane, factors[axis], offsets[axis], axis)
-    return plane[:height, :width]
+    down, across = siting.factors
+    first, last = top // down, -(-bottom // down)
+    if down == 1:
+        band = plane[first:last]
+    else:
+        band = _enlarged(mirrored(plane, first - _REACH, last + _REACH), down, siting.offsets[_ROWS], _ROWS)
+    if across > 1:
+        around = mirrored(band, -_REACH, band.shape[_COLUMNS] + _REACH, _COLUMNS)
+        band = _enlarged(around, across, siting.offsets[_COLUMNS], _COLUMNS)
+    return band[: bottom - top, :width]
 
 
-def reduce_chroma(plane: Plane, *, factors: tuple[int, int], offsets: tuple[float, float]) -> Plane:
-    """Return chroma of shape [h, w] with one sample for so many: the opposite of `enlarge_chroma`."""
-    for axis in (_ROWS, _COLUMNS):
-        if factors[axis] > 1:
-            plane = _reduced(plane, factors[axis], offsets[axis], axis)
-    return plane
+def reduce_chroma(band: Plane, siting: Siting) -> Plane:
+    """Return a band of chroma with one sample for so many: the opposite of `enlarge_chroma`.
+
+    Args:
+        band: rows of full resolution from a multiple of the factor on, with ``siting.margin`` more above and below.
+        siting: where samples shall sit.
+
+    """
+    down, across = siting.factors
+    if down > 1:
+        band = _reduced(band, down, siting.offsets[_ROWS], _ROWS)
+    if across > 1:
+        margin = _REACH * across
+        around = mirrored(band, -margin, band.shape[_COLUMNS] + margin, _COLUMNS)
+        band = _reduced(around, across, siting.offsets[_COLUMNS], _COLUMNS)
+    return band
+
+
+def mirrored(plane: Plane, first: int, last: int, axis: int = _ROWS) -> Plane:
+    """Return rows (or columns) ``first`` to ``last``, where those beyond the edge are mirrored at it."""
+    length = plane.shape[axis]
+    inside = _part(plane, axis, slice(max(first, 0), min(last, length)))
+    if first >= 0 and last <= length:
+        return inside
+    places = np.concatenate([np.arange(first, 0), np.arange(length, max(last, length))]) % (2 * length)
+    beyond = plane.take(np.minimum(places, 2 * length - 1 - places), axis)
+    before = max(-first, 0)
+    parts = [_part(beyond, axis, slice(before)), inside, _part(beyond, axis, slice(before, None))]
+    return np.concatenate(parts, axis)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,40 +104,33 @@ class _Taps:
 
 
 def _enlarged(plane: Plane, factor: int, offset: float, axis: int) -> Plane:
-    length = plane.shape[axis]
+    """Enlarge a plane along an axis; it has the kernel's reach more on both sides than the result."""
+    length = plane.shape[axis] - 2 * _REACH
     shape = list(plane.shape)
     shape[axis] = length * factor
     result = np.empty(shape, dtype=np.float32)
     for phase in range(factor):
         taps = _enlarging_taps(factor, offset, phase)
-        _part(result, axis, slice(phase, None, factor))[...] = _filtered(plane, axis, taps, step=1, length=length)
+        values = _filtered(plane, axis, taps, margin=_REACH, step=1, length=length)
+        _part(result, axis, slice(phase, None, factor))[...] = values
     return result
 
 
 def _reduced(plane: Plane, factor: int, offset: float, axis: int) -> Plane:
-    length = -(-plane.shape[axis] // factor)
-    return _filtered(plane, axis, _reducing_taps(factor, offset), step=factor, length=length)
+    """Reduce a plane along an axis; it has the stretched kernel's reach more on both sides than the result."""
+    margin = _REACH * factor
+    length = -(-(plane.shape[axis] - 2 * margin) // factor)
+    return _filtered(plane, axis, _reducing_taps(factor, offset), margin=margin, step=factor, length=length)
 
 
-def _filtered(plane: Plane, axis: int, taps: _Taps, *, step: int, length: int) -> Plane:
-    """Return, for k < ``length``, the sum over taps t of ``weights[t] * plane[k * step + first + t]``."""
-    if taps == _Taps(first=0, weights=(1.0,)) and step == 1:
-        return plane
-    before = max(-taps.first, 0)
-    after = max((length - 1) * step + taps.first + len(taps.weights) - plane.shape[axis], 0)
-    around = [(0, 0), (0, 0)]
-    around[axis] = (before, after)
-    padded = np.pad(plane, around, mode="symmetric")
-    shape = list(plane.shape)
-    shape[axis] = length
-    total = np.zeros(shape, dtype=np.float32)
-    term = np.empty((_BAND, shape[_COLUMNS]), dtype=np.float32)
-    starts = [before + taps.first + tap for tap in range(len(taps.weights))]
-    parts = [_part(padded, axis, slice(start, start + (length - 1) * step + 1, step)) for start in starts]
-    for top in range(0, shape[_ROWS], _BAND):
-        sums = total[top : top + _BAND]
-        for part, weight in zip(parts, taps.weights, strict=True):
-            sums += np.multiply(part[top : top + _BAND], np.float32(weight), out=term[: len(sums)])
+def _filtered(plane: Plane, axis: int, taps: _Taps, *, margin: int, step: int, length: int) -> Plane:
+    """Return, for k < ``length``, the sum over taps t of ``weights[t] * plane[margin + k * step + first + t]``."""
+    starts = [margin + taps.first + tap for tap in range(len(taps.weights))]
+    parts = [_part(plane, axis, slice(start, start + (length - 1) * step + 1, step)) for start in starts]
+    total = parts[0] * np.float32(taps.weights[0])
+    term = np.empty_like(total)
+    for part, weight in zip(parts[1:], taps.weights[1:], strict=True):
+        total += np.multiply(part, np.float32(weight), out=term)
     return total
 
 
@@ -108,15 +142,16 @@ def _part(plane: Plane, axis: int, where: slice) -> Plane:
 def _enlarging_taps(factor: int, offset: float, phase: int) -> _Taps:
     """Return the taps for luma sample ``factor * k + phase``, relative to chroma sample k."""
     place = (phase - offset) / factor
-    nearest = int(np.floor(place))
-    return _trimmed(nearest - 1, [_kernel(place - tap) for tap in range(nearest - 1, nearest + 3)])
+    first = int(np.floor(place)) - 1
+    return _trimmed(first, [_kernel(place - tap) for tap in range(first, first + 2 * _REACH)])
 
 
 @cache
 def _reducing_taps(factor: int, offset: float) -> _Taps:
     """Return the taps for chroma sample k, relative to luma sample ``factor * k``."""
-    first = int(np.ceil(offset - 2 * factor))
-    return _trimmed(first, [_kernel((tap - offset) / factor) for tap in range(first, first + 4 * factor + 1)])
+    first = int(np.ceil(offset - _REACH * factor))
+    taps = range(first, first + 2 * _REACH * factor + 1)
+    return _trimmed(first, [_kernel((tap - offset) / factor) for tap in taps])
 
 
 def _trimmed(first: int, weights: list[float]) -> _Taps:
@@ -133,4 +168,4 @@ def _kernel(distance: float) -> float:
     x = abs(distance)
     if x < 1:
         return (_A + 2) * x**3 - (_A + 3) * x**2 + 1
-    return _A * (x**3 - 5 * x**2 + 8 * x - 4) if x < 2 else 0.0  # noqa: PLR2004 - the kernel's support
+    return _A * (x**3 - 5 * x**2 + 8 * x - 4) if x < _REACH else 0.0

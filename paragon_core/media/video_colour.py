@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.media.chroma import enlarge_chroma, reduce_chroma
+from paragon_core.media.chroma import Siting, enlarge_chroma, mirrored, reduce_chroma
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,9 @@ FLOAT: Final = 32
 #: Matrices that can be converted.
 MATRICES: Final = frozenset({RGB, YCGCO, *_WEIGHTS})
 
+#: Rows that are converted at a time, so that they stay in the processor's cache; a multiple of all factors.
+_BAND: Final = 32
+
 #: Largest width and height of standard definition; 576 lines tell the European kind.
 _STANDARD_DEFINITION: Final = (1024, 576)
 
@@ -66,11 +69,11 @@ class Colour:
     """Where chroma samples sit, as FFmpeg counts: 1 left, 2 center, 3 top left, 4 top, 5 bottom left, 6 bottom."""
 
     @property
-    def offsets(self) -> tuple[float, float]:
-        """Where the first chroma sample sits, in luma samples down and right of the first of these."""
+    def siting(self) -> Siting:
+        """How chroma samples lie among those of luma."""
         between, share = _PLACES[self.chroma_location]
         down, across = self.factors
-        return share * (down - 1), (across - 1) / 2 if between else 0.0
+        return Siting(factors=self.factors, offsets=(share * (down - 1), (across - 1) / 2 if between else 0.0))
 
 
 def guess_matrix(width: int, height: int) -> int:
@@ -91,26 +94,16 @@ def to_network(samples: Sequence[Samples], colour: Colour) -> list[Plane]:
         Grey [h, w]; or R, G and B, each [h, w].
 
     """
-    luma = _from_samples(samples[0], colour, chroma=False)
-    if len(samples) == 1:
-        return [luma]
-    if colour.matrix == RGB:
-        return [luma, *(_from_samples(plane, colour, chroma=False) for plane in samples[1:])]
-    size = (luma.shape[0], luma.shape[1])
-    cb, cr = (
-        enlarge_chroma(_from_samples(plane, colour, chroma=True), size, factors=colour.factors, offsets=colour.offsets)
-        for plane in samples[1:]
-    )
-    if colour.matrix == YCGCO:
-        rest = luma - cb
-        return [rest + cr, luma + cb, rest - cr]
-    red, blue = _WEIGHTS[colour.matrix]
-    green = 1 - red - blue
-    result = [np.float32(2 - 2 * red) * cr, luma.copy(), np.float32(2 - 2 * blue) * cb]
-    result[1] -= np.float32(red / green) * result[0]
-    result[1] -= np.float32(blue / green) * result[2]
-    result[0] += luma
-    result[2] += luma
+    if len(samples) == 1 or colour.matrix == RGB:
+        return [_from_samples(plane, colour, chroma=False) for plane in samples]
+    height, width = samples[0].shape
+    result = [np.empty((height, width), dtype=np.float32) for _ in samples]
+    chroma = [_from_samples(plane, colour, chroma=True) for plane in samples[1:]]
+    for top in range(0, height, _BAND):
+        bottom = min(top + _BAND, height)
+        luma = _from_samples(samples[0][top:bottom], colour, chroma=False)
+        cb, cr = (enlarge_chroma(plane, colour.siting, top=top, bottom=bottom, width=width) for plane in chroma)
+        _to_rgb(luma, cb, cr, [plane[top:bottom] for plane in result], colour.matrix)
     return result
 
 
@@ -133,23 +126,49 @@ def from_network(planes: Sequence[Plane], out: Sequence[Samples], colour: Colour
         for target in out[1:]:
             target[...] = _neutral(colour)
         return
-    red, green, blue = planes
-    if colour.matrix == YCGCO:
-        half = np.float32(0.5)
+    height, (down, _), margin = len(planes[0]), colour.factors, colour.siting.margin
+    for top in range(0, height, _BAND):
+        bottom = min(top + _BAND, height)
+        last = top - (top - bottom) // down * down  # where the last chroma sample's rows end
+        luma, *chroma = _to_luma_and_chroma(
+            *(mirrored(plane, top - margin, last + margin) for plane in planes), matrix=colour.matrix
+        )
+        _to_samples(luma[margin : margin + bottom - top], out[0][top:bottom], colour, chroma=False)
+        for plane, target in zip(chroma, out[1:], strict=True):
+            _to_samples(reduce_chroma(plane, colour.siting), target[top // down : last // down], colour, chroma=True)
+
+
+def _to_rgb(luma: Plane, cb: Plane, cr: Plane, out: Sequence[Plane], matrix: int) -> None:
+    red, green, blue = out
+    if matrix == YCGCO:
+        np.add(luma, cb, out=green)
+        np.subtract(luma, cb, out=red)
+        np.subtract(red, cr, out=blue)
+        red += cr
+        return
+    of_red, of_blue = _WEIGHTS[matrix]
+    of_green = 1 - of_red - of_blue
+    np.multiply(cr, np.float32(2 - 2 * of_red), out=red)
+    np.multiply(cb, np.float32(2 - 2 * of_blue), out=blue)
+    np.subtract(luma, red * np.float32(of_red / of_green), out=green)
+    green -= blue * np.float32(of_blue / of_green)
+    red += luma
+    blue += luma
+
+
+def _to_luma_and_chroma(red: Plane, green: Plane, blue: Plane, *, matrix: int) -> tuple[Plane, Plane, Plane]:
+    half = np.float32(0.5)
+    if matrix == YCGCO:
         around = half * (red + blue)
-        luma, chroma = half * (green + around), [half * (green - around), half * (red - blue)]
-    else:
-        of_red, of_blue = _WEIGHTS[colour.matrix]
-        luma = np.float32(1 - of_red - of_blue) * green
-        luma += np.float32(of_red) * red
-        luma += np.float32(of_blue) * blue
-        chroma = [blue - luma, red - luma]
-        chroma[0] *= np.float32(1 / (2 - 2 * of_blue))
-        chroma[1] *= np.float32(1 / (2 - 2 * of_red))
-    _to_samples(luma, out[0], colour, chroma=False)
-    for plane, target in zip(chroma, out[1:], strict=True):
-        reduced = reduce_chroma(plane, factors=colour.factors, offsets=colour.offsets)
-        _to_samples(reduced, target, colour, chroma=True)
+        return half * (green + around), half * (green - around), half * (red - blue)
+    of_red, of_blue = _WEIGHTS[matrix]
+    luma = np.float32(1 - of_red - of_blue) * green
+    luma += np.float32(of_red) * red
+    luma += np.float32(of_blue) * blue
+    cb, cr = blue - luma, red - luma
+    cb *= np.float32(1 / (2 - 2 * of_blue))
+    cr *= np.float32(1 / (2 - 2 * of_red))
+    return luma, cb, cr
 
 
 def _scale_and_zero(colour: Colour, *, chroma: bool) -> tuple[float, float]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
 
+__all__ = ["CODECS", "PRESETS", "Codec", "Preset", "Samples", "VideoEncoding"]
+
 #: FFmpeg's names for where chroma sits.
 LOCATIONS: Final = {1: "left", 2: "center", 3: "topleft", 4: "top", 5: "bottomleft", 6: "bottom"}
 
@@ -132,7 +134,7 @@ class VideoEncoding:
             kind = re.match("gbrp|gray|yuv4..p", planar.replace("yuvj", "yuv"))
             assert kind  # noqa: S101 - there are no others
             return Samples(
-                pixel_format=with_depth(kind[0], bits), colour=replace(source, bits=bits, chroma_location=location)
+                pixel_format=_with_depth(kind[0], bits), colour=replace(source, bits=bits, chroma_location=location)
             )
         colour = Colour(
             matrix=BT709 if rgb else source.matrix,
@@ -141,7 +143,7 @@ class VideoEncoding:
             factors=(2, 2),
             chroma_location=location,
         )
-        return Samples(pixel_format=with_depth("yuv420p", colour.bits), colour=colour)
+        return Samples(pixel_format=_with_depth("yuv420p", colour.bits), colour=colour)
 
     def add_to(
         self,
@@ -184,6 +186,6 @@ class VideoEncoding:
         return stream
 
 
-def with_depth(kind: str, bits: int) -> str:
+def _with_depth(kind: str, bits: int) -> str:
     """Return FFmpeg's name of a planar format with so many bits for a component, in this machine's byte order."""
     return kind if bits == 8 else f"{kind}{bits}{'le' if sys.byteorder == 'little' else 'be'}"  # noqa: PLR2004 - bits
