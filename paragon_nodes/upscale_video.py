@@ -108,5 +108,5 @@ class ParagonUpscaleVideo(io.ComfyNode):
                     progress=progress,
                 )
             for note in result.notes:
-                _LOG.warning("upscaled video: %s", note)
+                _LOG.info("Upscale Video (ParagonSR2): %s", note)
             return io.NodeOutput(TemporaryVideo(TemporaryFile(target)))

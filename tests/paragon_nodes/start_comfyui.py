@@ -43,13 +43,17 @@ def stand_in_for_torchaudio() -> None:
         sys.modules[name] = module
 
 
-KEPT: list[torch.library.Library] = []
-
-if __name__ == "__main__":
+def fill_gaps() -> None:
     if torch.version.cuda is None:
         declare_operators()
     if importlib.util.find_spec("torchaudio") is None:
         stand_in_for_torchaudio()
+
+
+KEPT: list[torch.library.Library] = []
+
+if __name__ == "__main__":
+    fill_gaps()
     checkout = sys.argv.pop(1)
     os.chdir(checkout)
     sys.path[0] = str(Path.cwd())

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -55,7 +56,7 @@ def read(path: Path) -> Content:
     return Content(
         pictures=np.stack([255 * frame.to_ndarray(format="gbrpf32le") for frame in frames]),
         luma=np.stack([frame.to_ndarray(format="yuv420p")[: frame.height] for frame in frames]),
-        times=[frame.time for frame in frames],
+        times=[float(frame.time) for frame in frames],
         rate=rate,
         packets=packets(path, "video"),
         sound=packets(path, "audio"),
@@ -107,22 +108,20 @@ def trimmed(video: list[Any], start: float, duration: float) -> dict[str, Any]:
     return node("Video Slice", video=video, start_time=start, duration=duration, strict_duration=False)
 
 
-def expected(source: Path, folder: Path, **options: Any) -> Content:
-    """Return what the core makes of a file with ComfyUI's Python, whose encoder may be another than this one's."""
+def from_command_line(source: Path, folder: Path, *options: str) -> Content:
+    """Return what ``paragon upscale`` makes of a file."""
     target = folder / "expected.mp4"
-    code = """
-import json, sys
-from pathlib import Path
-from paragon_core.media.video import upscale_video
-from paragon_core.upscaler import Upscaler
-source, target, options = json.loads(sys.argv[1])
-with Upscaler("realtime-2x", backend="torch", clip=False) as upscaler:
-    upscale_video(Path(source), Path(target), upscaler, **options)
-"""
-    python = os.environ.get("COMFYUI_PYTHON", sys.executable)
-    arguments = json.dumps([str(source), str(target), options])
-    subprocess.run([python, "-c", code, arguments], cwd=ROOT, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    run_in_comfyui_s_python(
+        *("-m", "paragon_core.cli.main", "upscale", str(source), "-o", str(target), "--quiet"),
+        *("--backend", "torch", *options),
+    )
     return read(target)
+
+
+def run_in_comfyui_s_python(*arguments: str) -> None:
+    """Run a program there, because another PyAV may come with another encoder."""
+    python = os.environ.get("COMFYUI_PYTHON", sys.executable)
+    subprocess.run([python, *arguments], cwd=ROOT, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
 
 def saved(comfy: ComfyServer, workflow: Workflow) -> Content:
@@ -134,8 +133,8 @@ def temporary(comfy: ComfyServer) -> set[Path]:
     return {path for path in (comfy.folder / "temp").iterdir() if "paragon" in path.name}
 
 
-def test_save_video_copies_what_the_core_makes(comfy: ComfyServer, clip: Path, tmp_path: Path) -> None:
-    result, wanted = saved(comfy, enlarging()), expected(clip, tmp_path)
+def test_save_video_copies_what_the_command_line_makes(comfy: ComfyServer, clip: Path, tmp_path: Path) -> None:
+    result, wanted = saved(comfy, enlarging()), from_command_line(clip, tmp_path)
     assert result.packets == wanted.packets
     assert result.sound == packets(clip, "audio")
     assert result.rate == RATE
@@ -155,7 +154,7 @@ def test_save_video_copies_other_codecs(comfy: ComfyServer, clip: Path, codec: s
 
 def test_detail_is_smoothed_over_time(comfy: ComfyServer, clip: Path, tmp_path: Path) -> None:
     result = saved(comfy, enlarging(clip.name, temporal=0.5))
-    assert result.packets == expected(clip, tmp_path, temporal=0.5).packets
+    assert result.packets == from_command_line(clip, tmp_path, "--temporal", "0.5").packets
     assert result.packets != saved(comfy, enlarging(clip.name)).packets
 
 
@@ -163,7 +162,17 @@ def test_a_trimmed_video(comfy: ComfyServer, clip: Path, tmp_path: Path) -> None
     workflow = enlarging()
     workflow["part"] = trimmed(["video", 0], 0.15, 0.2)
     workflow["upscale"]["inputs"]["video"] = ["part", 0]
-    result, wanted = saved(comfy, workflow), expected(clip, tmp_path, start=0.15, duration=0.2)
+    result = saved(comfy, workflow)
+    code = """
+import sys
+from pathlib import Path
+from paragon_core.media.video import upscale_video
+from paragon_core.upscaler import Upscaler
+with Upscaler("realtime-2x", backend="torch", clip=False) as upscaler:
+    upscale_video(Path(sys.argv[1]), Path(sys.argv[2]), upscaler, start=0.15, duration=0.2)
+"""
+    run_in_comfyui_s_python("-c", code, str(clip), str(tmp_path / "expected.mp4"))
+    wanted = read(tmp_path / "expected.mp4")
     assert result.packets == wanted.packets
     assert result.sound == wanted.sound
     assert len(result.times) == 5
@@ -245,3 +254,28 @@ def test_a_damaged_video_is_told_with_a_remedy(comfy: ComfyServer, clip: Path, d
     run = comfy.run(enlarging(damaged.name))
     assert "damaged.mp4" in run.message
     assert "What helps: " in run.message
+
+
+@pytest.mark.skipif("PARAGON_LONG_VIDEO" not in os.environ, reason="takes minutes; PARAGON_LONG_VIDEO=600 runs it")
+def test_memory_does_not_grow_with_the_length(comfy: ComfyServer, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = int(os.environ["PARAGON_LONG_VIDEO"])
+    make_clip(comfy.folder / "input" / "long.mp4", frames=frames, size=(1280, 720))
+    (server,) = (each for each in psutil.Process().children() if "start_comfyui.py" in " ".join(each.cmdline()))
+    sizes = [server.memory_info().rss]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            sizes.append(server.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        run = comfy.wait(comfy.queue(enlarging("long.mp4")), seconds=3600)
+    finally:
+        done.set()
+        watcher.join()
+    with capsys.disabled():
+        print(f"{frames} frames, {run.seconds:.0f} s: idle {sizes[0] / 1e6:.0f} MB, at most {max(sizes) / 1e6:.0f} MB")  # noqa: T201 - the figure that the docs tell
+    assert len(packets(comfy.pictures(run)[0], "video")) == frames
+    assert max(sizes) - sizes[0] <= 1.5e9
