@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from paragon_core.backends.engine_runtime import EngineDevice, Runtime
     from paragon_core.engines import EngineCache
     from paragon_core.onnx_graph import Io
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,7 @@ def prebuild(
     def build(progress: Progress) -> bytes:
         nonlocal built
         built = True
+        _LOG.info("building an engine of %s for %s", key.model, profile.name)
         return runtime.build(graph, profile, key, progress)
 
     start = time.perf_counter()

@@ -8,6 +8,7 @@ import importlib
 import logging
 import sysconfig
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -43,6 +44,9 @@ _OLDEST: Final = (10, 12)
 
 #: TensorRT keeps the first logger that it gets, so what it says can be told apart for one build at a time only.
 _ONE_AT_A_TIME: Final = threading.Lock()
+
+#: Seconds between two questions whether a build shall go on.
+_PATIENCE: Final = 0.2
 
 _LOG = logging.getLogger(__name__)
 
@@ -149,7 +153,9 @@ def build(
         target: for which GPUs.
         flavour: which TensorRT; the full one builds for the current GPU only, whatever the target says.
         options: what the builder is told.
-        progress: told how far it is; an exception from it stops the build and is raised here.
+        progress: told how far it is, several times a second; an exception from it is raised here, and the build ends.
+            TensorRT-RTX asks whether it shall end between its steps only, of which one takes most of the time: until
+            then it goes on in the background.
 
     Raises:
         BackendUnavailableError: TensorRT is not installed, or the full one finds no driver.
@@ -161,6 +167,29 @@ def build(
         cuda_driver.find()  # without a driver, it may crash the process
     check_target(flavour, target)
     trt = module(flavour)
+    told = _Told(progress)
+    if flavour == "tensorrt":  # it tries kernels on this thread's current GPU, and asks often
+        return _build(trt, graph, profile, target, options, told)
+    worker = ThreadPoolExecutor(1, thread_name_prefix="paragon-build")
+    building = worker.submit(_build, trt, graph, profile, target, options, told)
+    worker.shutdown(wait=False)
+    try:
+        while wait([building], timeout=_PATIENCE).not_done:
+            told.tell_again()
+    except BaseException as error:  # Ctrl-C
+        told.stopped_by = error
+        raise
+    return building.result()
+
+
+def _build(  # noqa: PLR0917 - nobody else calls it
+    trt: Any,  # noqa: ANN401 - imported late
+    graph: GraphToBuild,
+    profile: Profile,
+    target: Target,
+    options: BuildOptions,
+    told: _Told,
+) -> bytes:
     with heard(trt) as said:
         builder = trt.Builder(said.logger)
         definition = builder.create_network(network_flags(trt))
@@ -174,11 +203,11 @@ def build(
         sizes.set_shape(onnx_graph.INPUT, *shapes)
         if config.add_optimization_profile(sizes) < 0:
             raise _refused(f"the graph in sizes of {profile.name}", said.problems)
-        monitor = _monitor(trt, progress)
+        monitor = _monitor(trt, told)
         config.progress_monitor = monitor
         engine = builder.build_serialized_network(definition, config)
-        if monitor.stopped_by is not None:
-            raise monitor.stopped_by
+        if told.stopped_by is not None:
+            raise told.stopped_by
         # An inconsistent profile is a mere warning of TensorRT, and an engine that fails later.
         if engine is None or any("rofile" in problem for problem in said.problems):
             raise _refused(f"the graph in sizes of {profile.name}", said.problems)
@@ -290,15 +319,39 @@ def _logger(trt: Any) -> Any:  # noqa: ANN401 - imported late
     return Logger()
 
 
-def _monitor(trt: Any, progress: Progress) -> Any:  # noqa: ANN401 - imported late
+class _Told:
+    """What the caller was told of a build, from whichever thread, and the exception by which it ended it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.stopped_by: BaseException | None = None
+        self._progress = progress
+        self._last = (0.0, "starting")
+        self._lock = threading.Lock()
+
+    def tell(self, share: float, doing: str) -> None:
+        """Tell it; shares only grow."""
+        with self._lock:
+            self._last = (min(max(self._last[0], share), 1.0), doing)
+            if self.stopped_by is None:
+                try:
+                    self._progress(*self._last)
+                except BaseException as error:  # noqa: BLE001 - must not pass through TensorRT
+                    self.stopped_by = error
+
+    def tell_again(self) -> None:
+        """Tell the last again, and raise what ended the build."""
+        self.tell(*self._last)
+        if self.stopped_by is not None:
+            raise self.stopped_by
+
+
+def _monitor(trt: Any, told: _Told) -> Any:  # noqa: ANN401 - imported late
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         """Tells how far the build is: phases lie in phases, each with a number of steps."""
 
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
-            self.stopped_by: BaseException | None = None
             self._phases: dict[str, tuple[int, int]] = {}  # steps done, steps; the outermost first
-            self._share = 0.0
 
         def phase_start(self, name: str, parent: str | None, steps: int) -> None:
             del parent
@@ -307,23 +360,15 @@ def _monitor(trt: Any, progress: Progress) -> Any:  # noqa: ANN401 - imported la
         def step_complete(self, name: str, step: int) -> bool:
             if name in self._phases:
                 self._phases[name] = (step + 1, self._phases[name][1])
-            self._tell(name)
-            return self.stopped_by is None
-
-        def phase_finish(self, name: str) -> None:
-            self._phases.pop(name, None)
-
-        def _tell(self, name: str) -> None:
             share, width = 0.0, 1.0
             for done, steps in self._phases.values():
                 share += width * min(done / steps, 1.0)
                 width /= steps
-            self._share = min(max(self._share, share), 1.0)
-            if self.stopped_by is None:
-                try:
-                    progress(self._share, name)
-                except BaseException as error:  # noqa: BLE001 - must not pass through TensorRT
-                    self.stopped_by = error
+            told.tell(share, name)
+            return told.stopped_by is None
+
+        def phase_finish(self, name: str) -> None:
+            self._phases.pop(name, None)
 
     return Monitor()
 
