@@ -54,10 +54,10 @@ class ComfyPage:
 
     def open_template(self, name: str) -> None:
         """Choose one of the pack's example workflows, as users do."""
-        self.page.get_by_role("button", name="Templates").click()
+        self.page.locator(".templates-tab-button").click()
         dialog = self.page.get_by_role("dialog")
         dialog.get_by_text("paragon", exact=True).click()
-        dialog.get_by_text(name, exact=True).click()
+        dialog.get_by_test_id(f"template-workflow-{name}").click()
         dialog.wait_for(state="hidden")
         self.page.wait_for_function("name => app.extensionManager.workflow.activeWorkflow.filename === name", arg=name)
 

@@ -57,3 +57,12 @@ def test_help_is_shown_beside_the_node(page: ComfyPage) -> None:
     page.open_template("Upscale to a size")
     shown = page.help("ParagonUpscaleTo")
     assert shown.startswith("Upscale Image To (ParagonSR2)\n")
+
+
+def test_nodes_tooltips_and_help_speak_the_language_of_the_page(comfy: ComfyServer, browser: str) -> None:
+    with opened(comfy, browser=browser, language="fr") as page:
+        page.open_template("Upscale an image")
+        assert page.title("ParagonUpscale") == "Agrandir une image (ParagonSR2)"
+        assert page.tooltip("ParagonUpscale", "tile_size").startswith("Pixels de la source par côté de tuile.")
+        assert page.help("ParagonUpscale").startswith("Agrandir une image (ParagonSR2)\n")
+        assert not page.complaints, "\n".join(page.complaints)

@@ -32,6 +32,7 @@ NODES = (
     "ParagonBuildEngine",
     "ParagonInfo",
 )
+LANGUAGES = sorted(path.name for path in (ROOT / "locales").iterdir())
 
 
 def pixels(path: Path) -> npt.NDArray[np.int16]:
@@ -68,15 +69,16 @@ def test_a_node_is_listed_and_explains_each_input_and_output(comfy: ComfyServer,
     assert not [each for each, (kind, options) in inputs.items() if kind in {"INT", "FLOAT"} and "max" not in options]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", NODES)
-def test_a_node_has_help_in_two_languages_and_is_localised_whole(comfy: ComfyServer, name: str) -> None:
+def test_a_node_has_help_and_is_localised_whole(comfy: ComfyServer, name: str, language: str) -> None:
     info = comfy.get(f"/object_info/{name}")[name]
     inputs = [each for kind in ("required", "optional") for each in info["input_order"].get(kind, ())]
-    german = comfy.get("/i18n")["de"]["nodeDefs"][name]
-    assert list(german["inputs"]) == inputs
-    assert list(german["outputs"]) == [str(index) for index in range(len(info["output"]))]
-    assert all(each["name"] and each["tooltip"] for kind in ("inputs", "outputs") for each in german[kind].values())
-    for file, title in ((f"{name}.md", info["display_name"]), (f"{name}/de.md", german["display_name"])):
+    words = comfy.get("/i18n")[language]["nodeDefs"][name]
+    assert list(words["inputs"]) == inputs
+    assert list(words["outputs"]) == [str(index) for index in range(len(info["output"]))]
+    assert all(each["name"] and each["tooltip"] for kind in ("inputs", "outputs") for each in words[kind].values())
+    for file, title in ((f"{name}.md", info["display_name"]), (f"{name}/{language}.md", words["display_name"])):
         page = comfy.read(f"/extensions/paragon/docs/{file}").decode()
         assert page.startswith(f"# {title}\n")
         assert all(f"**{each}**" in page for each in inputs if each not in {"upscale_model", "image"})
