@@ -13,6 +13,7 @@ import torch
 from comfy_api.input import VideoInput
 
 from paragon_core.media.pyav import pyav
+from paragon_core.media.whole_files import unwritable
 from paragon_nodes.temporary_video import new_path
 from paragon_nodes.upscale_model import check_interrupt
 
@@ -50,13 +51,20 @@ def opened(video: Any) -> Iterator[VideoSource]:  # noqa: ANN401 - ComfyUI's Vid
         return
     path = new_path(".mov")
     try:
+        _write(path, video, only_pictures=only_pictures)
+        yield VideoSource(file=path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _write(path: Path, video: Any, *, only_pictures: bool) -> None:  # noqa: ANN401 - ComfyUI's VideoInput
+    try:
         if only_pictures:
             _write_as_is(path, video.get_components())
         else:
             video.save_to(str(path), crf=0)
-        yield VideoSource(file=path)
-    finally:
-        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _write_as_is(path: Path, components: Any) -> None:  # noqa: ANN401 - ComfyUI's VideoComponents

@@ -97,3 +97,19 @@ with opened(Edited(clip, start_time=2.5 / 29.97)) as source:
     print(json.dumps([source.start, np.array_equal(pictures(source.file, "yuv420p"), pictures(clip, "yuv420p")[3:])]))
 """
     assert answer(tmp_path, code) == [0, True]
+
+
+def test_a_full_disk_is_told_with_a_remedy(tmp_path: Path) -> None:
+    pytest.importorskip("resource", reason="needs a system that can limit the size of files")
+    code = """
+import resource, signal
+from paragon_core.errors import MediaError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
+try:
+    with opened(made):
+        pass
+except MediaError as error:
+    print(json.dumps(error.hint))
+"""
+    assert "no file of that size" in answer(tmp_path, code)
