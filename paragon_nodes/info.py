@@ -62,5 +62,7 @@ def report() -> str:
     cache = EngineCache()
     entries = cache.entries()
     size = sum(entry.size for entry in entries) / 2**20
-    lines.append(f"TensorRT engines: {len(entries)} ({size:.0f} MiB) in {cache.folder}")
+    lines.append(
+        f"TensorRT engines: {len(entries)} ({size:.0f} MiB) in {cache.folder}; PARAGON_CACHE names another folder"
+    )
     return "\n".join(lines)
