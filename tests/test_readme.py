@@ -11,6 +11,7 @@ import pytest
 
 from paragon_core.cli.main import main
 from tests.file_server import serving
+from tests.media import films
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,6 +29,8 @@ COMMANDS = [
 @pytest.mark.parametrize("command", [command for command in COMMANDS if not {"train", "pull"} & set(command.split())])
 def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    if "film.mkv" in command:
+        films.make(tmp_path / "film.mkv", sound=("aac",))
     monkeypatch.chdir(tmp_path)
     arguments = shlex.split(command)[1:]
     quick = ["--rounds", "1", "--no-memory"] if "bench" in arguments else []

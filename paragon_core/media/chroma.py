@@ -75,8 +75,8 @@ def reduce_chroma(band: Plane, siting: Siting) -> Plane:
         band = _reduced(band, down, siting.offsets[_ROWS], _ROWS)
     if across > 1:
         margin = _REACH * across
-        around = mirrored(band, -margin, band.shape[_COLUMNS] + margin, _COLUMNS)
-        band = _reduced(around, across, siting.offsets[_COLUMNS], _COLUMNS)
+        width = -(-band.shape[_COLUMNS] // across) * across
+        band = _reduced(mirrored(band, -margin, width + margin, _COLUMNS), across, siting.offsets[_COLUMNS], _COLUMNS)
     return band
 
 
@@ -119,7 +119,7 @@ def _enlarged(plane: Plane, factor: int, offset: float, axis: int) -> Plane:
 def _reduced(plane: Plane, factor: int, offset: float, axis: int) -> Plane:
     """Reduce a plane along an axis; it has the stretched kernel's reach more on both sides than the result."""
     margin = _REACH * factor
-    length = -(-(plane.shape[axis] - 2 * margin) // factor)
+    length = (plane.shape[axis] - 2 * margin) // factor
     return _filtered(plane, axis, _reducing_taps(factor, offset), margin=margin, step=factor, length=length)
 
 

@@ -20,6 +20,8 @@ from paragon_core.temporal import check_strength
 if TYPE_CHECKING:
     from paragon_core.upscaler import Upscaler
 
+__all__ = ["Progress", "VideoEncoding", "VideoResult", "upscale_video"]
+
 #: Called with the frames that are done, and how many there are in all as far as the container tells.
 Progress = Callable[[int, int | None], None]
 

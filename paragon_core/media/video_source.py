@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from paragon_core.errors import InputError, MediaError
+from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video_whole import missing_bytes
 
@@ -79,6 +79,7 @@ class Film:
             each for each in container.streams if each.type in {"audio", "subtitle"} and each.codec_context is not None
         ]
         self._unfinished = {each.index for each in [stream, *self._beside] if each.type != "subtitle"}
+        self._size: tuple[int, int] | None = None
         self._last: int | None = None
         self._damaged = 0
 
@@ -139,7 +140,8 @@ class Film:
         What cannot be decoded is passed over, as players do, and counted in `notes`.
 
         Raises:
-            MediaError: the file is cut off or cannot be read on.
+            MediaError: the file cannot be read on.
+            UnsupportedSizeError: frames change their size.
 
         """
         if self.excerpt.start:
@@ -181,6 +183,7 @@ class Film:
         """Yield the wanted frames that a packet completes."""
         first, end = self.excerpt.ticks(self.time_base)
         for frame in self._decoded(packet):
+            self._check_size(frame)
             self._last = self._time_of(frame)
             self._damaged += frame.is_corrupt
             if end is not None and self._last >= end:
@@ -200,6 +203,14 @@ class Film:
             msg = f"{self.name} cannot be decoded ({error})"
             raise MediaError(msg, hint="convert it to another format first") from error
         return frames
+
+    def _check_size(self, frame: Any) -> None:  # noqa: ANN401  (as above)
+        size = frame.width, frame.height
+        if self._size is None:
+            self._size = size
+        if size != self._size:
+            msg = f"{self.name} changes its size on the way, from {self._size} to {size} pixels"
+            raise UnsupportedSizeError(msg, hint="cut it into parts of one size first")
 
     def _time_of(self, frame: Any) -> int:  # noqa: ANN401  (as above)
         """Return a frame's time stamp: its own, or one frame after the last where it has none or goes back."""

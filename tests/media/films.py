@@ -41,13 +41,14 @@ class Recipe:
     subtitles: Sequence[str] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     chapters: bool = False
-    frame_changes: Any = None
+    darker_from: int | None = None
 
 
 def make(path: Path, **changes: Any) -> Path:
     """Write a film of smooth moving colours."""
     recipe = Recipe(**changes)
-    with av.open(str(path), "w") as container:
+    options = {"movflags": "use_metadata_tags"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=options) as container:
         container.metadata.update(recipe.metadata)
         pictures: Any = container.add_stream(recipe.codec, rate=recipe.rate, options=recipe.options)
         pictures.width, pictures.height = recipe.size
@@ -79,7 +80,8 @@ def make(path: Path, **changes: Any) -> Path:
             )
         container.start_encoding()
         for text in texts:
-            packet: Any = av.Packet(b"Bonjour")
+            count = b"\0\x07" if "mov_text" in recipe.subtitles else b""
+            packet: Any = av.Packet(count + b"Bonjour")
             packet.stream, packet.time_base = text, Fraction(1, 1000)
             packet.pts = packet.dts = 40
             packet.duration = 150
@@ -90,6 +92,8 @@ def make(path: Path, **changes: Any) -> Path:
                 container.mux(sound.encode(frame))
         for number, time in enumerate(recipe.times):
             frame = picture(number, recipe.size, recipe.pixel_format)
+            if recipe.darker_from is not None and number >= recipe.darker_from:
+                samples_of(frame)[0][...] //= 3
             frame.pts, frame.time_base = time, recipe.time_base
             container.mux(pictures.encode(frame))
         for stream in [pictures, *sounds]:

@@ -1,0 +1,105 @@
+"""Sound, subtitles, chapters and names of films."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from paragon_core.media.video import upscale_video
+from tests.upscalers import shared_upscaler
+
+av = pytest.importorskip("av")
+
+from tests.media import films
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+newer = pytest.mark.skipif(not hasattr(av.container.OutputContainer, "add_mux_stream"), reason="of newer PyAV")
+
+
+def streams_of(path: Path) -> list[tuple[str, str, str]]:
+    with av.open(str(path)) as container:
+        return [
+            (stream.type, stream.codec_context.codec.canonical_name, stream.metadata.get("language", ""))
+            for stream in container.streams
+            if stream.codec_context is not None
+        ]
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_all_sound_is_copied_packet_by_packet(tmp_path: Path, ending: str) -> None:
+    source = films.make(tmp_path / "a.mkv", times=range(24), sound=("aac", "flac"))
+    result = upscale_video(source, tmp_path / f"b{ending}", shared_upscaler(clip=False))
+    assert result.notes == ()
+    assert streams_of(tmp_path / f"b{ending}")[1:] == [("audio", "aac", "eng"), ("audio", "flac", "jpn")]
+    for number in (0, 1):
+        before = films.packets_of(source, "audio", number)
+        after = films.packets_of(tmp_path / f"b{ending}", "audio", number)
+        assert [data for _, data in after] == [data for _, data in before]
+        assert max(abs(one[0] - other[0]) for one, other in zip(after, before, strict=True)) < 0.0011
+
+
+def test_sound_that_mp4_does_not_hold_is_encoded(tmp_path: Path) -> None:
+    source = films.make(tmp_path / "a.mkv", times=range(48), sound=("pcm_s16le",))
+    result = upscale_video(source, tmp_path / "b.mp4", shared_upscaler(clip=False))
+    assert len(result.notes) == 1
+    assert "AAC" in result.notes[0]
+    assert "in eng" in result.notes[0]
+    assert streams_of(tmp_path / "b.mp4")[1:] == [("audio", "aac", "eng")]
+    samples = []
+    for path in (source, tmp_path / "b.mp4"):
+        with av.open(str(path)) as container:
+            samples.append(sum(frame.samples for frame in container.decode(audio=0)))
+    assert abs(samples[0] - samples[1]) <= 2 * 1024
+    upscale_video(source, tmp_path / "c.mkv", shared_upscaler(clip=False))
+    assert streams_of(tmp_path / "c.mkv")[1:] == [("audio", "pcm_s16le", "eng")]
+
+
+@newer
+@pytest.mark.parametrize(
+    ("codec", "before", "after", "kept_as"),
+    [
+        ("subrip", ".mkv", ".mkv", "subrip"),
+        ("subrip", ".mkv", ".mp4", "mov_text"),
+        ("mov_text", ".mp4", ".mp4", "mov_text"),
+        ("mov_text", ".mp4", ".mkv", "subrip"),
+    ],
+)
+def test_subtitles_are_there_at_their_time(tmp_path: Path, codec: str, before: str, after: str, kept_as: str) -> None:
+    source = films.make(tmp_path / f"a{before}", codec="libx264", sound=("aac",), subtitles=(codec,))
+    result = upscale_video(source, tmp_path / f"b{after}", shared_upscaler(clip=False))
+    assert streams_of(tmp_path / f"b{after}")[2:] == [("subtitle", kept_as, "fre")]
+    assert len(result.notes) == (kept_as != codec)
+    texts = [
+        (float(time), data) for time, data in films.packets_of(tmp_path / f"b{after}", "subtitle") if b"Bon" in data
+    ]
+    assert [time for time, _ in texts] == [pytest.approx(0.04)]
+    assert texts[0][1].endswith(b"Bonjour")
+
+
+@newer
+def test_subtitles_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
+    source = films.make(tmp_path / "a.mkv", sound=("aac",), subtitles=("dvd_subtitle",))
+    result = upscale_video(source, tmp_path / "b.mp4", shared_upscaler(clip=False))
+    assert result.frames == 8
+    assert [kind for kind, _, _ in streams_of(tmp_path / "b.mp4")] == ["video", "audio"]
+    assert len(result.notes) == 1
+    assert "in fre" in result.notes[0]
+
+
+@newer
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_chapters_and_names_stay(tmp_path: Path, ending: str) -> None:
+    names = {"title": "A walk", "workflow": '{"nodes": []}'}
+    source = films.make(tmp_path / f"a{ending}", codec="libx264", metadata=names, chapters=True)
+    first = upscale_video(source, tmp_path / f"b{ending}", shared_upscaler(clip=False))
+    again = upscale_video(tmp_path / f"b{ending}", tmp_path / "c.mp4", shared_upscaler(clip=False))
+    assert (first.notes, again.notes) == ((), ())
+    for path in (tmp_path / f"b{ending}", tmp_path / "c.mp4"):
+        with av.open(str(path)) as container:
+            kept = {key.lower(): text for key, text in container.metadata.items()}
+            assert {key: kept.get(key) for key in names} == names
+            assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["Beginning"]
+            assert container.streams.video[0].metadata["language"] == "ger"

@@ -1,0 +1,180 @@
+"""Films that are damaged, cut off or none, and work that is interrupted."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+import pytest
+
+from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
+from paragon_core.media.video import upscale_video
+from tests.fresh_python import run
+from tests.media.samples import filtered_rows, png  # noqa: F401
+from tests.upscalers import shared_upscaler
+
+av = pytest.importorskip("av")
+
+from tests.media import films
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def upscale(source: Path, target: Path, **options: Any) -> Any:
+    return upscale_video(source, target, shared_upscaler(clip=False), **options)
+
+
+def whole(folder: Path, name: str, **changes: Any) -> bytes:
+    """Bytes of a film with its index in front."""
+    films.make(folder / "first.mkv", times=range(40), codec="libx264", sound=("aac",), **changes)
+    upscale(folder / "first.mkv", folder / name)
+    return (folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_film_that_is_cut_off_is_refused(tmp_path: Path, ending: str, share: float) -> None:
+    data = whole(tmp_path, f"whole{ending}")
+    source = tmp_path / f"a{ending}"
+    source.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(MediaError, match=f"a{ending} is .*cut off") as caught:
+        upscale(source, tmp_path / "b.mp4")
+    assert "again" in caught.value.hint
+    assert not (tmp_path / "b.mp4").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no film at all" * 50, bytes(5000)])
+def test_what_is_no_film_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.mp4").write_bytes(content)
+    with pytest.raises(MediaError, match=r"a\.mp4") as caught:
+        upscale(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    assert caught.value.hint
+
+
+def test_missing_files_folders_and_sound_alone_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder.mp4").mkdir()
+    with av.open(str(tmp_path / "sound.mka"), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        stream.codec_context.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+    for name, words in [("none.mp4", "exist"), ("folder.mp4", "folder"), ("sound.mka", "no pictures")]:
+        with pytest.raises(MediaError, match=words) as caught:
+            upscale(tmp_path / name, tmp_path / "b.mp4")
+        assert caught.value.hint
+
+
+def test_damage_in_the_middle_is_passed_over_and_told(tmp_path: Path) -> None:
+    data = bytearray(whole(tmp_path, "whole.mp4"))
+    with av.open(str(tmp_path / "whole.mp4")) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    for place, size in places[20:22]:
+        data[place + 5 : place + size] = np.random.default_rng(0).bytes(size - 5)
+    (tmp_path / "a.mp4").write_bytes(data)
+    result = upscale(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    assert 30 <= result.frames <= 40
+    assert any("damaged" in note for note in result.notes)
+
+
+def test_frames_that_change_their_size_are_refused(tmp_path: Path) -> None:
+    small = films.make(tmp_path / "small.ts", codec="libx264", time_base=1 / films.RATE)
+    large = films.make(tmp_path / "large.ts", codec="libx264", size=(96, 64))
+    (tmp_path / "a.ts").write_bytes(small.read_bytes() + large.read_bytes())
+    with pytest.raises(UnsupportedSizeError) as caught:
+        upscale(tmp_path / "a.ts", tmp_path / "b.mp4")
+    assert caught.value.hint
+    assert not (tmp_path / "b.mp4").exists()
+
+
+def test_interlaced_films_are_told(tmp_path: Path) -> None:
+    source = films.make(tmp_path / "a.mkv", codec="libx264", options={"x264-params": "tff=1"})
+    assert any("interlaced" in note for note in upscale(source, tmp_path / "b.mp4").notes)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, InputError])
+@pytest.mark.parametrize("at", [1, 7])
+def test_whatever_ends_the_work_leaves_the_older_target(tmp_path: Path, error: type[BaseException], at: int) -> None:
+    source = films.make(tmp_path / "a.mkv", sound=("aac",), times=range(20))
+    (tmp_path / "b.mp4").write_bytes(b"older")
+
+    def stop(done: int, _total: int | None) -> None:
+        if done == at:
+            raise error("enough")
+
+    with pytest.raises(error, match="enough"):
+        upscale(source, tmp_path / "b.mp4", progress=stop)
+    assert (tmp_path / "b.mp4").read_bytes() == b"older"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "b.mp4"]
+    assert upscale(source, tmp_path / "b.mp4").frames == 20
+
+
+def test_the_source_is_never_overwritten(tmp_path: Path) -> None:
+    source = films.make(tmp_path / "a.mkv")
+    before = source.read_bytes()
+    with pytest.raises(InputError, match="replace"):
+        upscale(source, source)
+    with source.open("rb") as stream, pytest.raises(InputError, match="replace"):
+        upscale(stream, source)  # type: ignore[arg-type]
+    assert source.read_bytes() == before
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    source = films.make(tmp_path / "a.mkv")
+    with pytest.raises(MediaError, match="cannot write") as caught:
+        upscale(source, tmp_path / "missing" / "b.mp4")
+    assert "folder" in caught.value.hint
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
+    films.make(tmp_path / "a.mkv", size=(160, 120), times=range(30))
+    result = run(f"""
+        import resource, signal
+        from pathlib import Path
+        from paragon_core.errors import ParagonError
+        from paragon_core.media.video import upscale_video
+        from tests.upscalers import shared_upscaler
+        upscaler = shared_upscaler(clip=False)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))
+        folder = Path({str(tmp_path)!r})
+        try:
+            upscale_video(folder / "a.mkv", folder / "b{ending}", upscaler)
+        except ParagonError as error:
+            print(type(error).__name__, error.hint)
+    """)
+    assert result.stdout.startswith("MediaError the disk"), result
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
+
+
+def test_without_pyav_the_pip_line_is_told(tmp_path: Path) -> None:
+    result = run(
+        f"""
+        from pathlib import Path
+        from paragon_core.errors import BackendUnavailableError
+        from paragon_core.media.video import upscale_video
+        try:
+            upscale_video(Path("a.mp4"), Path({str(tmp_path / "b.mp4")!r}), None)
+        except BackendUnavailableError as error:
+            print(error.hint)
+        """,
+        without=["av"],
+    )
+    assert "pip install" in result.stdout
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
+    source = films.make(tmp_path / "a.mkv", codec="libx264", size=(192, 108), times=range(150), sound=("aac",))
+    process, used = psutil.Process(), {}
+
+    def note(done: int, _total: int | None) -> None:
+        used[done] = process.memory_info().rss
+
+    upscale(source, tmp_path / "b.mp4", progress=note)
+    early, late = max(used[done] for done in range(40, 75)), max(used[done] for done in range(115, 151))
+    assert late - early < 15e6  # a frame of the result has 1 MB in floating point
