@@ -14,7 +14,7 @@ from PIL import Image
 
 from paragon_core.upscaler import Upscaler
 from tests.paragon_nodes import example_workflows
-from tests.paragon_nodes.comfy_server import ROOT
+from tests.paragon_nodes.comfy_server import ROOT, Refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,3 +118,8 @@ def test_upscale_a_video(comfy: ComfyServer, tmp_path: Path) -> None:
     (result,) = results(comfy, "Upscale a video", file=film.name).values()
     expected = from_command_line(film, tmp_path / "large.mp4", "--model", "realtime-video-2x")
     assert off_by(frames_of(result).astype(np.float64), frames_of(expected).astype(np.float64)) <= 1
+
+
+def test_a_video_that_nobody_chose_is_asked_for_before_anything_runs(comfy: ComfyServer) -> None:
+    with pytest.raises(Refused, match=r"Invalid video file: your video\.mp4"):
+        results(comfy, "Upscale a video")
