@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.paragon_nodes import example_workflows
 from tests.paragon_nodes.comfy_page import ComfyPage, chromium, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.paragon_nodes.comfy_server import ComfyServer
 
 pytest.importorskip("playwright", reason="needs playwright")
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
+
+#: Red, green and blue of most of ComfyUI's example picture.
+SKY = np.array((94, 148, 255))
 
 
 @pytest.fixture
@@ -44,13 +49,25 @@ def test_a_template_opens_and_posts_what_the_other_tests_post(page: ComfyPage, c
     assert page.posted() == example_workflows.queued(example_workflows.saved(name), comfy.get("/object_info"))
 
 
-def test_a_workflow_runs_at_a_click_and_shows_its_result(page: ComfyPage, tmp_path: Path) -> None:
+def test_a_workflow_runs_at_a_click_and_shows_its_result(page: ComfyPage) -> None:
     page.open_template("Upscale an image")
-    assert page.run().ok
     assert page.shown_size("LoadImage") == (768, 768)
+    before = sky(page.picture())
+    assert page.run().ok
     assert page.shown_size("SaveImage") == (1536, 1536)
+    assert sky(page.picture()) > 2 * before
+
+
+def sky(png: bytes) -> int:
+    """Count the pixels that have it, or nearly."""
+    with Image.open(io.BytesIO(png)) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(np.int16)
+    return int((np.abs(pixels - SKY).max(axis=-1) <= 8).sum())
+
+
+def test_a_tooltip_explains_the_input_below_the_mouse(page: ComfyPage) -> None:
+    page.open_template("Upscale an image")
     assert page.tooltip("ParagonUpscale", "tile_size").startswith("Pixels of the source along each side of a tile")
-    (tmp_path / "page.png").write_bytes(page.picture())
 
 
 def test_help_is_shown_beside_the_node(page: ComfyPage) -> None:
