@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -274,6 +275,22 @@ def test_an_error_from_progress_stops_the_build_and_comes_out(error: type[BaseEx
     before = calls
     assert build(graph_to_build(REALTIME, "fp16"), SMALL, target=ONE_GPU)
     assert calls == before
+
+
+def test_who_stops_a_build_need_not_wait_until_tensorrt_asks() -> None:
+    network = Network(model=random_model(spec("photo", channels=32, groups=2, blocks=4, window_size=16)))
+    told: list[object] = []
+    stopped = []
+
+    def stop(*share_and_step: object) -> None:
+        told.append((threading.current_thread(), *share_and_step))
+        if told[-2:] == [(threading.main_thread(), *share_and_step)] * 2:  # TensorRT was silent in between
+            stopped.append(time.monotonic())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(graph_to_build(network, "fp16"), PICTURES, target=ONE_GPU, progress=stop)
+    assert time.monotonic() - stopped[0] < 0.3
 
 
 def test_nothing_is_written_to_stdout_where_a_video_may_be(

@@ -78,3 +78,16 @@ print(json.dumps([list(large.shape), repr(model), text, asked]))
     assert "torch" in model
     assert "pip install" in text
     assert "pip install" in asked
+
+
+@pytest.mark.parametrize("device", ["mps", "xpu:0", "privateuseone:0"])  # the last is DirectML
+def test_torch_runs_on_comfyui_s_device_and_what_cannot_on_the_processor(tmp_path: Path, device: str) -> None:
+    code = f"""
+from comfy import model_management
+from paragon_nodes import upscale_model
+model_management.get_torch_device = lambda: torch.device({device!r})
+told = [upscale_model._runtime(name) for name in ("torch", "onnxruntime", "openvino")]
+print(json.dumps([[backend if isinstance(backend, str) else backend.probe().accelerator, on] for backend, on in told]))
+"""
+    kind = device.partition(":")[0]
+    assert answer(tmp_path, code) == [[kind, "auto"], ["onnxruntime", "cpu"], ["openvino", "cpu"]]
