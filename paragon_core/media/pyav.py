@@ -27,5 +27,5 @@ def pyav(*encoders: str) -> Any:  # noqa: ANN401  (PyAV is optional, and importe
     for encoder in encoders:
         if encoder not in av.codecs_available:
             msg = f"PyAV {av.__version__} comes without {encoder} here"
-            raise BackendUnavailableError(msg, hint=f"install the wheel from PyPI: {_HINT}")
+            raise BackendUnavailableError(msg, hint="install the newest wheel from PyPI: pip install --upgrade av")
     return av

@@ -70,19 +70,16 @@ class Beside:
                 self._container.mux(each)
 
     def _keep(self, stream: Any) -> None:  # noqa: ANN401  (as above)
-        kind, container = self._container.format.name, self._container
-        codec = _codec(stream)
-        understood = codec in _UNDERSTOOD_IN_MP4 or kind != "mp4"
+        kind, codec = self._container.format.name, _codec(stream)
         conversion: Conversion | None = None
-        if codec and stream.type in {"audio", "subtitle"} and understood and _supports(container, stream):
-            target = container.add_stream_from_template(stream, opaque=True)
+        if target := self._same(stream):
             conversion = _copied(target)
         elif codec and stream.type == "audio":
-            target = container.add_stream("aac", rate=stream.codec_context.sample_rate)
+            target = self._container.add_stream("aac", rate=stream.codec_context.sample_rate)
             conversion = _encoded(stream, target)
             self.notes.append(f"its {_name(stream)} is no sound for {kind}, and was encoded as AAC")
-        elif codec in _TEXT and hasattr(stream.codec_context, "decode2"):  # PyAV writes subtitles from 17 on
-            target = container.add_stream(_TEXT_KIND[kind])
+        elif codec in _TEXT and hasattr(stream.codec_context, "decode2"):  # newer PyAV writes subtitles
+            target = self._container.add_stream(_TEXT_KIND[kind])
             conversion = _as_text(stream, target)
             self.notes.append(f"its {_name(stream)} became {_codec(target)}, which {kind} holds")
         if conversion is not None:
@@ -91,12 +88,27 @@ class Beside:
         elif not _is_chapters(stream):
             self.notes.append(f"its {_name(stream)} does not go into {kind}, and was left out")
 
+    def _same(self, stream: Any) -> Any:  # noqa: ANN401  (as above)
+        """Add a stream for the same packets; return None where the container does not hold them."""
+        codec = _codec(stream)
+        if not codec or stream.type not in {"audio", "subtitle"}:
+            return None
+        if self._container.format.name == "mp4" and codec not in _UNDERSTOOD_IN_MP4:
+            return None
+        if not {codec, stream.codec_context.name} & self._container.supported_codecs:
+            return None
+        try:
+            return self._container.add_stream_from_template(stream)
+        except ValueError:  # older PyAV wants an encoder of that name
+            return None
+
 
 def keep_names(stream: Any, target: Any) -> None:  # noqa: ANN401  (PyAV is optional)
     """Give a new stream the language, the title and the role of another."""
     kept = {key: text for key, text in stream.metadata.items() if not key.lower().startswith(_OF_THE_STREAM)}
     target.metadata.update(kept)
-    target.disposition = stream.disposition
+    if hasattr(stream, "disposition"):  # not before PyAV 14.1
+        target.disposition = stream.disposition
 
 
 def _keep_names(source: Any, target: Any) -> None:  # noqa: ANN401  (as above)
@@ -156,10 +168,6 @@ def _as_text(stream: Any, target: Any) -> Conversion:  # noqa: ANN401  (as above
         yield result
 
     return convert
-
-
-def _supports(container: Any, stream: Any) -> bool:  # noqa: ANN401  (as above)
-    return bool({_codec(stream), stream.codec_context.name} & container.supported_codecs)
 
 
 def _codec(stream: Any) -> str:  # noqa: ANN401  (as above)

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from paragon_core.media.video_encoding import Samples, VideoEncoding
     from paragon_core.media.video_source import Film, Step
 
-#: Identifiers that differ each time are left out.
-_OPTIONS: Final = {"fflags": "+bitexact"}
+#: Identifiers that differ each time are left out. Sound may begin before 0, as encoders make it: some versions of
+#: FFmpeg would rather move everything else.
+_OPTIONS_OF_MATROSKA: Final = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 #: MP4 begins with its index, so that browsers need not read to its end, and takes names of any kind (workflows of
 #: ComfyUI).
-_OPTIONS_OF_MP4: Final = {**_OPTIONS, "movflags": "+faststart+use_metadata_tags"}
+_OPTIONS_OF_MP4: Final = {"fflags": "+bitexact", "movflags": "+faststart+use_metadata_tags"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,7 @@ def writing(target: Path) -> Iterator[Any]:
     with whole_file(target) as file:
         # FFmpeg opens the file once more, by its name, so that it can go back and put the index in front.
         name = container_of_name(target)
-        options = _OPTIONS if name == "matroska" else _OPTIONS_OF_MP4
+        options = _OPTIONS_OF_MATROSKA if name == "matroska" else _OPTIONS_OF_MP4
         container = av.open(file.name, "w", format=name, options=options)
         try:
             yield container

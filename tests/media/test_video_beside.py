@@ -22,7 +22,11 @@ newer = pytest.mark.skipif(not hasattr(av.container.OutputContainer, "add_mux_st
 def streams_of(path: Path) -> list[tuple[str, str, str]]:
     with av.open(str(path)) as container:
         return [
-            (stream.type, stream.codec_context.codec.canonical_name, stream.metadata.get("language", ""))
+            (
+                stream.type,
+                getattr(stream.codec_context.codec, "canonical_name", stream.codec_context.name),
+                stream.metadata.get("language", ""),
+            )
             for stream in container.streams
             if stream.codec_context is not None
         ]

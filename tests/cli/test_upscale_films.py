@@ -1,0 +1,156 @@
+"""Films on the command line."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from paragon_core.cli.main import main
+from tests.fresh_python import run
+
+av = pytest.importorskip("av")
+
+from tests.media import films
+
+ROOT = Path(__file__).parents[2]
+FAST = ["--backend", "onnxruntime", "--precision", "fp32"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    frame = films.frames_of(path)[0]
+    return frame.width, frame.height
+
+
+def test_a_film_beside_a_picture_and_what_is_done_is_skipped(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "in").mkdir()
+    films.make(here / "in" / "a.mkv", sound=("aac",))
+    films.make(here / "in" / "b.avi", codec="mpeg4")
+    Image.new("RGB", (20, 16)).save(here / "in" / "c.png")
+    assert main(["upscale", "in", "-o", "out", *FAST]) == 0
+    assert sorted(path.name for path in (here / "out").iterdir()) == ["a.mkv", "b.mp4", "c.png"]
+    assert size_of(here / "out" / "a.mkv") == size_of(here / "out" / "b.mp4") == (128, 96)
+    assert "3 of 3 files enlarged" in capsys.readouterr().err
+    written = [path.stat().st_mtime_ns for path in sorted((here / "out").iterdir())]
+    assert main(["upscale", "in", "-o", "out", *FAST]) == 0
+    assert "3 were there already" in capsys.readouterr().err
+    assert [path.stat().st_mtime_ns for path in sorted((here / "out").iterdir())] == written
+    (here / "out" / "a.mkv").write_bytes((here / "out" / "a.mkv").read_bytes()[:-100])
+    assert main(["upscale", "in", "-o", "out", *FAST]) == 0
+    assert "1 of 3 files enlarged" in capsys.readouterr().err
+    assert len(films.frames_of(here / "out" / "a.mkv")) == 8
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("a.mkv", "a_2x.mkv"), ("a.mp4", "a_2x.mp4"), ("a.mov", "a_2x.mp4"), ("a.ts", "a_2x.mp4")]
+)
+def test_a_film_gets_its_name_beside_the_source(
+    here: Path, capsys: pytest.CaptureFixture[str], source: str, target: str
+) -> None:
+    films.make(here / source, codec="libx264", rate=Fraction(25), time_base=Fraction(1, 25))
+    assert main(["upscale", source, *FAST]) == 0
+    assert f"{source} -> {target} (128 x 96, " in capsys.readouterr().err
+    assert len(films.frames_of(here / target)) == 8
+
+
+def test_options_reach_the_encoder_and_the_network(here: Path) -> None:
+    films.make(here / "a.mkv", pixel_format="yuv420p10le", times=range(4))
+    assert main(["upscale", "a.mkv", "-o", "b.mkv", "--codec", "ffv1", *FAST]) == 0
+    assert main(["upscale", "a.mkv", "-o", "c.mkv", "--codec", "ffv1", "--temporal", "0.5", *FAST]) == 0
+    options = ["--codec", "hevc", "--crf", "40", "--preset", "fast"]
+    assert main(["upscale", "a.mkv", "-o", "d.mp4", *options, *FAST]) == 0
+    plain, smoothed, compressed = (films.frames_of(here / name) for name in ("b.mkv", "c.mkv", "d.mp4"))
+    assert plain[3].format.name == compressed[3].format.name == "yuv420p10le"
+    pairs = [
+        [(one != other).any() for one, other in zip(films.samples_of(first), films.samples_of(second), strict=True)]
+        for first, second in zip(plain, smoothed, strict=True)
+    ]
+    assert not any(pairs[0])  # the first frame has none before it
+    assert any(pairs[3])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["a.mkv", "-o", "b.png"], "cannot write a film into b.png"),
+        (["a.mkv", "-o", "b.webm"], "cannot write a film into b.webm"),
+        (["a.mkv", "-o", "a.mkv"], "would replace"),
+        (["a.mkv", "--crf", "99"], "crf 99"),
+        (["a.mkv", "--temporal", "2"], "smoothing of 2"),
+        (["a.mkv", "--max-pixels", "1000"], "64 x 48 pixels, more than the limit"),
+        (["broken.mp4"], "broken.mp4"),
+    ],
+)
+def test_what_cannot_be_done_is_told_with_a_remedy(
+    here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    films.make(here / "a.mkv")
+    (here / "broken.mp4").write_bytes(b"broken" * 100)
+    assert main(["upscale", *arguments, *FAST]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert "hint: " in told
+    assert sorted(path.name for path in here.iterdir()) == ["a.mkv", "broken.mp4"]
+
+
+def test_somebody_elses_film_is_not_replaced(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    films.make(here / "a.mkv")
+    films.make(here / "a_2x.mkv", size=(50, 40))
+    before = (here / "a_2x.mkv").read_bytes()
+    assert main(["upscale", "a.mkv", *FAST]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (here / "a_2x.mkv").read_bytes() == before
+    assert main(["upscale", "a.mkv", "--overwrite", "--quiet", *FAST]) == 0
+    assert capsys.readouterr().err == ""
+    assert size_of(here / "a_2x.mkv") == (128, 96)
+
+
+def test_notes_are_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    films.make(here / "a.mkv", sound=("pcm_s16le",))
+    assert main(["upscale", "a.mkv", "-o", "b.mp4", *FAST]) == 0
+    assert "paragon: note: a.mkv: its sound track in eng" in capsys.readouterr().err
+
+
+def test_help_loads_neither_pyav_nor_numpy() -> None:
+    result = run("""
+        import contextlib, io, sys
+        from paragon_core.cli.main import main
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            main(["upscale", "--help"])
+        assert "--temporal" in out.getvalue()
+        print([name for name in ("av", "numpy") if name in sys.modules])
+    """)
+    assert result.stdout == "[]\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that reaches one process only")
+def test_an_interrupt_leaves_nothing_behind(here: Path) -> None:
+    films.make(here / "a.mkv", size=(320, 240), times=range(1500))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "paragon_core.cli.main", "upscale", str(here / "a.mkv")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(600):
+        if any(path.suffix == ".part" for path in here.iterdir()):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert [path.name for path in here.iterdir()] == ["a.mkv"]
