@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from paragon_core.errors import InputError, MediaError
-from paragon_core.media.ordered import ahead, in_order, threads
+from paragon_core.media.ordered import ahead, in_order, threads, waited
 from paragon_core.media.video_encoding import VideoEncoding
 from paragon_core.media.video_formats import container_of_name
 from paragon_core.media.video_network import FrameEnlarger
@@ -92,6 +92,7 @@ def upscale_video(
         before = list(_before_first_frame(steps, film))
         first = before[-1].frame
         traits = Traits.of(first, film, encoding, scale=upscaler.scale)
+        total = film.expected_frames
         at_once = upscaler.pictures_at_once + 1  # one is converted while others are in the network
         with writing(target) as container, threads(at_once) as workers, threads(1) as writer:
             output = Output(container, film, traits, encoding)
@@ -108,9 +109,9 @@ def upscale_video(
             for has_frame in in_order((writer.submit(output.write, step) for step in enlarged), at_once=_WAITING):
                 if has_frame:
                     frames += 1
-                    progress(frames, film.expected_frames)
-            writer.submit(output.finish).result()
-        notes = (*traits.notes, *output.notes, *film.notes)
+                    progress(frames, total)
+            waited(writer.submit(output.finish))
+        notes = (*output.notes, *film.notes)
     return VideoResult(frames=frames, size=traits.size, notes=notes)
 
 

@@ -49,7 +49,7 @@ _ENCODERS: Final[Mapping[Codec, _Encoder]] = {
     "h264": _Encoder(
         name="libx264",
         # With its macroblock tree and B frames x264 (165) makes other bytes each time on a processor with AVX-512.
-        options={"x264-params": "mbtree=0:threads=4"},
+        options={"x264-params": "mbtree=0:threads=8"},
         crf=18,
         presets=_X_PRESETS,
         deepest=8,

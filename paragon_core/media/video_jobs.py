@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from paragon_core.errors import JobError, MediaError, UnsupportedSizeError
+from paragon_core.media.pyav import pyav
 from paragon_core.media.sizes import video_size
 from paragon_core.media.video_formats import container_of_name
 from paragon_core.media.video_whole import missing_bytes
@@ -20,8 +21,10 @@ def film_is_done(source: Path, target: Path, *, scale: int) -> bool:
     Raises:
         JobError: the target is something else: it may be somebody's only copy.
         MediaError: the source cannot be read.
+        BackendUnavailableError: PyAV is missing.
 
     """
+    pyav()
     if not target.exists():
         return False
     try:
@@ -46,8 +49,10 @@ def prepare_film(source: Path, target: Path, *, max_pixels: int) -> None:
         MediaError: one of them cannot.
         UnsupportedFormatError: the target's name is not that of a film.
         UnsupportedSizeError: its frames have more pixels than the limit.
+        BackendUnavailableError: PyAV is missing.
 
     """
+    pyav()
     container_of_name(target)
     width, height = video_size(source)
     if width * height > max_pixels:

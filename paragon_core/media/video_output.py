@@ -30,6 +30,18 @@ _OPTIONS_OF_MATROSKA: Final = {"fflags": "+bitexact", "avoid_negative_ts": "disa
 _OPTIONS_OF_MP4: Final = {"fflags": "+bitexact", "movflags": "+faststart+use_metadata_tags"}
 
 
+#: What may come with frames, by FFmpeg's names, and is not written.
+_SIDE_DATA: Final = {
+    "A53_CC": "the text for the deaf inside its pictures (closed captions)",
+    "DOVI_METADATA": "its Dolby Vision layer",
+    "DYNAMIC_HDR_PLUS": "its HDR10+ description",
+    "MASTERING_DISPLAY_METADATA": "its HDR10 description of the display that it was made on",
+}
+
+#: Codecs that say in their own stream how wide pixels are; PyAV cannot have Matroska say it.
+_TELL_ASPECT: Final = frozenset({"h264", "hevc"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Traits:
     """What the pictures of the new film are like."""
@@ -61,6 +73,8 @@ class Traits:
             notes.append("it is interlaced, and its frames were enlarged as they are: deinterlace it first")
         if any(part.is_alpha for part in first.format.components):
             notes.append("its transparency was left out")
+        found = {data.type.name for data in first.side_data.values()}
+        notes += [f"{words} was left out" for name, words in _SIDE_DATA.items() if name in found]
         aspect = Fraction(film.stream.sample_aspect_ratio or 1)
         width, height = scale * first.width, scale * first.height
         if turning.transposed:
@@ -89,11 +103,14 @@ class Output:
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
         keep_names(film.stream, self._pictures)
         self._beside = Beside(film, container)
+        self._notes = [*traits.notes]
+        if traits.aspect != 1 and container.format.name == "matroska" and encoding.codec not in _TELL_ASPECT:
+            self._notes.append(f"the new file does not say that its pixels are {traits.aspect} times as wide as high")
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was not kept, in words for the user."""
-        return tuple(self._beside.notes)
+        return (*self._notes, *self._beside.notes)
 
     def write(self, step: Step) -> bool:
         """Write what comes next; tell whether there was a frame."""
@@ -135,6 +152,7 @@ def writing(target: Path) -> Iterator[Any]:
             yield container
         except BaseException:
             with suppress(av.error.FFmpegError, OSError):  # the first error is the one to report
+                file.truncate(0)  # closing an MP4 moves everything to make room for its index
                 container.close()
             raise
         try:

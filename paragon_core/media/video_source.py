@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 _MOST_PACKETS: Final = 64
 
 #: Seconds, and share of the whole, by which a film may end before its container says so.
-_LONG_FRAME: Final = 5.0
+_LONG_FRAME: Final = 1.0
 _INEXACT: Final = 0.02
+
+#: What is taken for the frames a second where a container says nothing, or nonsense.
+_USUAL_RATE: Final = Fraction(25)
+_HIGHEST_RATE: Final = 1000
 
 #: Flag of containers whose times start anywhere (AVFMT_TS_DISCONT): recordings of broadcasts.
 _TIMES_START_ANYWHERE: Final = 0x200
@@ -91,7 +95,8 @@ class Film:
     @property
     def rate(self) -> Fraction:
         """Frames a second, on average."""
-        return Fraction(self.stream.average_rate or self.stream.guessed_rate or 25)
+        rate = Fraction(self.stream.average_rate or self.stream.guessed_rate or _USUAL_RATE)
+        return rate if rate <= _HIGHEST_RATE else _USUAL_RATE
 
     @property
     def expected_frames(self) -> int | None:
@@ -122,7 +127,7 @@ class Film:
             first = self.stream.start_time or 0
             lost = seconds - float((self._last - first) * self.time_base)
             if lost > max(_LONG_FRAME, seconds * _INEXACT):
-                notes.append(f"nothing could be read of its last {lost:.0f} seconds")
+                notes.append(f"its pictures end {lost:.1f} seconds before the time that the file states")
         return tuple(notes)
 
     @property
@@ -145,7 +150,8 @@ class Film:
 
         """
         if self.excerpt.start:
-            self.container.seek(self.excerpt.ticks(self.time_base)[0], stream=self.stream)
+            with suppress(pyav().error.FFmpegError):  # where that cannot be, all before it is read
+                self.container.seek(self.excerpt.ticks(self.time_base)[0], stream=self.stream)
         packets: list[Any] = []
         for packet in self._packets([self.stream, *self._beside]):
             if packet.stream is not self.stream:
@@ -196,6 +202,8 @@ class Film:
         av = pyav()
         try:
             frames: Sequence[Any] = packet.decode()
+        except av.error.EOFError:  # it was emptied already
+            return ()
         except av.error.InvalidDataError:
             self._damaged += 1
             return ()

@@ -317,3 +317,10 @@ def test_details_are_smoothed_as_by_the_vapoursynth_filter(tmp_path: Path, upsca
         fill(wanted, out, colour_of(wanted))
         for plane, other in zip(films.samples_of(made), films.samples_of(wanted), strict=True):
             assert np.abs(plane.astype(int) - other).max() <= 1
+
+
+def test_matroska_that_does_not_say_how_wide_pixels_are_is_told(tmp_path: Path, upscaler: Upscaler) -> None:
+    source = films.make(tmp_path / "a.mp4", codec="libx264", aspect=Fraction(4, 3))
+    for name, encoding, told in [("b.mkv", LOSSLESS, True), ("b.mkv", VideoEncoding(), False)]:
+        notes = upscale_video(source, tmp_path / name, upscaler, encoding=encoding).notes
+        assert any("4/3" in note for note in notes) == told

@@ -80,6 +80,17 @@ def test_damage_in_the_middle_is_passed_over_and_told(tmp_path: Path) -> None:
     assert any("damaged" in note for note in result.notes)
 
 
+def test_a_film_that_ends_early_is_told(tmp_path: Path) -> None:
+    """Where the structure of a Matroska file is damaged, the rest of it may be out of reach, for players as well."""
+    data = bytearray(films.make(tmp_path / "a.mkv", codec="libx264", times=range(100)).read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = bytes(byte ^ 0xFF for byte in data[middle : middle + 400])
+    (tmp_path / "a.mkv").write_bytes(data)
+    result = upscale(tmp_path / "a.mkv", tmp_path / "b.mp4")
+    assert 0 < result.frames <= 100
+    assert result.frames > 70 or any("before the time" in note for note in result.notes)
+
+
 def test_frames_that_change_their_size_are_refused(tmp_path: Path) -> None:
     small = films.make(tmp_path / "small.ts", codec="libx264", time_base=1 / films.RATE)
     large = films.make(tmp_path / "large.ts", codec="libx264", size=(96, 64))
