@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from paragon_core.model import Model
 
 #: Frames of a film in the network at once, at most: each of them takes memory.
-_MOST_FRAMES = 8
+_MOST_FRAMES = 4
 
 _EXAMPLES = """\
 examples:

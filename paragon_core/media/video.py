@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from paragon_core.errors import InputError, MediaError
 from paragon_core.media.ordered import ahead, in_order, threads, waited
 from paragon_core.media.video_encoding import VideoEncoding
+from paragon_core.media.video_excerpt import Excerpt
 from paragon_core.media.video_formats import container_of_name
 from paragon_core.media.video_network import FrameEnlarger
 from paragon_core.media.video_output import Output, Traits, writing
-from paragon_core.media.video_source import Excerpt, Film, Step, opened
+from paragon_core.media.video_source import Film, Step, opened
 from paragon_core.temporal import check_strength
 
 if TYPE_CHECKING:

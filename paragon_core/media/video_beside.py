@@ -52,7 +52,7 @@ class Beside:
         self.notes: list[str] = []
         self._container = container
         self._conversions: dict[int, Conversion] = {}
-        _keep_names(film.container, container)
+        _keep_names(film, container)
         for stream in film.container.streams:
             if stream.index != film.stream.index:
                 self._keep(stream)
@@ -111,11 +111,25 @@ def keep_names(stream: Any, target: Any) -> None:  # noqa: ANN401  (PyAV is opti
         target.disposition = stream.disposition
 
 
-def _keep_names(source: Any, target: Any) -> None:  # noqa: ANN401  (as above)
-    kept = {key: text for key, text in source.metadata.items() if key.lower() not in _OF_THE_CONTAINER}
-    target.metadata.update(kept)
-    if hasattr(target, "set_chapters") and source.chapters():  # PyAV knows them from 15 on
-        target.set_chapters(source.chapters())
+def _keep_names(film: Film, target: Any) -> None:  # noqa: ANN401  (as above)
+    names = film.container.metadata
+    target.metadata.update({key: text for key, text in names.items() if key.lower() not in _OF_THE_CONTAINER})
+    if hasattr(target, "set_chapters") and (chapters := _chapters(film)):  # not in older PyAV
+        target.set_chapters(chapters)
+
+
+def _chapters(film: Film) -> list[Any]:
+    """Return the chapters of what is wanted of a film, with times that begin with it."""
+    result = []
+    for chapter in film.container.chapters():
+        unit = Fraction(chapter["time_base"])
+        shift = round(film.origin / unit)
+        start, end = chapter["start"] - shift, chapter["end"] - shift
+        if film.excerpt.duration is not None:
+            end = min(end, int(film.excerpt.duration / unit))
+        if max(start, 0) < end:
+            result.append({**chapter, "start": max(start, 0), "end": end})
+    return result
 
 
 def _copied(target: Any) -> Conversion:  # noqa: ANN401  (as above)

@@ -75,7 +75,7 @@ class Traits:
             notes.append("its transparency was left out")
         found = {data.type.name for data in first.side_data.values()}
         notes += [f"{words} was left out" for name, words in _SIDE_DATA.items() if name in found]
-        aspect = Fraction(film.stream.sample_aspect_ratio or 1)
+        aspect = Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
         width, height = scale * first.width, scale * first.height
         if turning.transposed:
             width, height, aspect = height, width, 1 / aspect
@@ -147,7 +147,7 @@ def writing(target: Path) -> Iterator[Any]:
         # FFmpeg opens the file once more, by its name, so that it can go back and put the index in front.
         name = container_of_name(target)
         options = _OPTIONS_OF_MATROSKA if name == "matroska" else _OPTIONS_OF_MP4
-        container = av.open(file.name, "w", format=name, options=options)
+        container = av.open(f"file:{file.name}", "w", format=name, options=options)
         try:
             yield container
         except BaseException:

@@ -9,8 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
+from paragon_core.errors import MediaError, UnsupportedSizeError
 from paragon_core.media.pyav import pyav
+from paragon_core.media.video_excerpt import Excerpt
 from paragon_core.media.video_whole import missing_bytes
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ _INEXACT: Final = 0.02
 _USUAL_RATE: Final = Fraction(25)
 _HIGHEST_RATE: Final = 1000
 
+#: Role of the picture on the cover of a record (AV_DISPOSITION_ATTACHED_PIC).
+_COVER: Final = 0x400
+
 #: Flag of containers whose times start anywhere (AVFMT_TS_DISCONT): recordings of broadcasts.
 _TIMES_START_ANYWHERE: Final = 0x200
 
@@ -39,27 +43,6 @@ class Step:
     """Packets of other streams that stand before the frame, with times that begin with the film's."""
     frame: Any = None
     """A frame, with a time stamp that begins with the film's; None where more packets come first, and at the end."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Excerpt:
-    """The part of a film that is wanted, in seconds."""
-
-    start: float = 0.0
-    """Frames from this time on."""
-    duration: float | None = None
-    """Frames before the start and so much; None for all."""
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        if not self.start >= 0 or (self.duration is not None and not self.duration > 0):  # NaN compares false
-            msg = f"there are no frames from {self.start} seconds on for {self.duration} seconds"
-            raise InputError(msg, hint="start counts from 0 on, duration is positive")
-
-    def ticks(self, time_base: Fraction) -> tuple[int, int | None]:
-        """Return the first time stamp that is wanted, and the first that is not any more."""
-        end = None if self.duration is None else int((self.start + self.duration) / time_base)
-        return int(self.start / time_base), end
 
 
 class Film:
@@ -217,7 +200,8 @@ class Film:
         if self._size is None:
             self._size = size
         if size != self._size:
-            msg = f"{self.name} changes its size on the way, from {self._size} to {size} pixels"
+            before, now = (f"{width} x {height}" for width, height in (self._size, size))
+            msg = f"{self.name} changes its size on the way, from {before} to {now} pixels"
             raise UnsupportedSizeError(msg, hint="cut it into parts of one size first")
 
     def _time_of(self, frame: Any) -> int:  # noqa: ANN401  (as above)
@@ -260,7 +244,8 @@ def opened(source: Path | BinaryIO, excerpt: Excerpt) -> Iterator[Film]:
         raise MediaError(msg, hint="give the name of a video file")
     try:
         missing = _missing(source)
-        container = av.open(str(source) if isinstance(source, Path) else source)
+        # Without "file:", a name such as "12:30.mp4" would be taken for an address.
+        container = av.open(f"file:{source}" if isinstance(source, Path) else source)
     except (av.error.FFmpegError, OSError) as error:
         raise _unreadable(name, error) from error
     if missing:
@@ -284,9 +269,11 @@ def _missing(source: Path | BinaryIO) -> int:
 
 
 def _stream_of_pictures(container: Any) -> Any:  # noqa: ANN401  (PyAV is optional)
-    """Return the stream to enlarge: what FFmpeg takes for the best, which is no cover; None if there is none."""
+    """Return the stream to enlarge: what FFmpeg takes for the best, unless it is a cover; None if there is none."""
     best = container.streams.best("video")
-    return best if best is not None and best.codec_context is not None else None
+    if best is None or best.codec_context is None or getattr(best, "disposition", 0) & _COVER:
+        return None
+    return best
 
 
 def _unreadable(name: str, error: Exception) -> MediaError:

@@ -88,7 +88,7 @@ def make(path: Path, **changes: Any) -> Path:
             container.mux(packet)
         length = float(recipe.times[-1] * recipe.time_base) + 1 / float(recipe.rate)
         for sound in sounds:
-            for frame in _tone(sound, length):
+            for frame in tone(sound, length):
                 container.mux(sound.encode(frame))
         for number, time in enumerate(recipe.times):
             frame = picture(number, recipe.size, recipe.pixel_format)
@@ -149,7 +149,7 @@ def _add_sound(container: Any, codec: str, number: int) -> Any:
     return sound
 
 
-def _tone(sound: Any, seconds: float) -> list[Any]:
+def tone(sound: Any, seconds: float) -> list[Any]:
     context = sound.codec_context
     wave = np.sin(np.arange(int(seconds * SOUND_RATE)) / 20) * 0.3
     step = context.frame_size or 1024

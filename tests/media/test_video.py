@@ -175,9 +175,9 @@ def test_a_small_film_that_does_not_say_its_matrix_says_it_when_it_is_large(tmp_
 
 
 @pytest.mark.skipif(not hasattr(av.video.stream.VideoStream, "set_display_rotation"), reason="of newer PyAV")
-@pytest.mark.parametrize("rotation", [90, -90, 180])
-def test_films_of_phones_are_turned(tmp_path: Path, boxed: Upscaler, rotation: int) -> None:
-    source = films.make(tmp_path / "a.mp4", codec="libx264", rotation=rotation, aspect=Fraction(4, 3))
+@pytest.mark.parametrize(("rotation", "aspect"), [(90, Fraction(4, 3)), (-90, Fraction(0)), (180, Fraction(4, 3))])
+def test_films_of_phones_are_turned(tmp_path: Path, boxed: Upscaler, rotation: int, aspect: Fraction) -> None:
+    source = films.make(tmp_path / "a.mp4", codec="libx264", rotation=rotation, aspect=aspect)
     result = upscale_video(source, tmp_path / "b.mkv", boxed, encoding=LOSSLESS)
     made = films.frames_of(tmp_path / "b.mkv")[0]
     assert not made.rotation

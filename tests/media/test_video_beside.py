@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 
+from paragon_core.errors import MediaError
 from paragon_core.media.video import upscale_video
 from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
 
 from tests.media import films
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 newer = pytest.mark.skipif(not hasattr(av.container.OutputContainer, "add_mux_stream"), reason="of newer PyAV")
 
@@ -107,3 +106,42 @@ def test_chapters_and_names_stay(tmp_path: Path, ending: str) -> None:
             assert {key: kept.get(key) for key in names} == names
             assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["Beginning"]
             assert container.streams.video[0].metadata["language"] == "ger"
+
+
+@newer
+def test_an_excerpt_has_its_part_of_the_chapters(tmp_path: Path) -> None:
+    source = films.make(tmp_path / "a.mkv", times=range(24), chapters=True)  # one, to 0.2 seconds
+    for start, wanted in [(0.125, [(0, 75)]), (0.5, [])]:
+        upscale_video(source, tmp_path / "b.mkv", shared_upscaler(clip=False), start=start)
+        with av.open(str(tmp_path / "b.mkv")) as container:
+            seconds = [
+                (int(chapter["start"] * chapter["time_base"] * 1000), int(chapter["end"] * chapter["time_base"] * 1000))
+                for chapter in container.chapters()
+            ]
+        assert seconds == wanted
+
+
+def test_a_cover_is_no_film(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        sound = container.add_stream("aac", rate=48000)
+        cover = container.add_stream("mjpeg")
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+        if not hasattr(cover, "disposition"):
+            pytest.skip("of newer PyAV")
+        cover.disposition = av.stream.Disposition.attached_pic
+        for frame in films.tone(sound, 0.5):
+            container.mux(sound.encode(frame))
+        container.mux(cover.encode(films.picture(0, (64, 48), "yuvj420p")))
+        for stream in (sound, cover):
+            container.mux(stream.encode(None))
+    with pytest.raises(MediaError, match="no pictures"):
+        upscale_video(tmp_path / "a.mp4", tmp_path / "b.mp4", shared_upscaler(clip=False))
+
+
+def test_a_name_is_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    films.make(tmp_path / "plain.mkv").rename(Path("http-12%d.mkv"))
+    assert upscale_video(Path("http-12%d.mkv"), Path("b.mp4"), shared_upscaler(clip=False)).frames == 8
+    if sys.platform != "win32":
+        Path("http-12%d.mkv").rename("http:12.mkv")
+        assert upscale_video(Path("http:12.mkv"), Path("b.mp4"), shared_upscaler(clip=False)).frames == 8
