@@ -95,6 +95,12 @@ def colour_of(frame: Any) -> Colour:  # noqa: ANN401  (as above)
     )
 
 
+def side_data(frame: Any) -> dict[str, Any]:  # noqa: ANN401  (as above)
+    """Return what comes with a frame, by FFmpeg's names; PyAV's own mapping differs between 18 and 19."""
+    parts = (frame.side_data[index] for index in range(len(frame.side_data)))
+    return {part.type.name: part for part in parts}
+
+
 def _samples(frame: Any) -> list[Samples]:  # noqa: ANN401  (as above)
     """Return the planes of a frame in a planar format as arrays over its own memory: R, G and B in this order."""
     bits = _bits(frame.format)

@@ -11,7 +11,7 @@ from paragon_core.errors import MediaError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video_beside import Beside, keep_names
 from paragon_core.media.video_formats import container_of_name
-from paragon_core.media.video_frames import colour_of, planar_format
+from paragon_core.media.video_frames import colour_of, planar_format, side_data
 from paragon_core.media.video_turning import Turning, turning_of
 from paragon_core.media.whole_files import whole_file
 
@@ -73,8 +73,7 @@ class Traits:
             notes.append("it is interlaced, and its frames were enlarged as they are: deinterlace it first")
         if any(part.is_alpha for part in first.format.components):
             notes.append("its transparency was left out")
-        found = {data.type.name for data in first.side_data.values()}
-        notes += [f"{words} was left out" for name, words in _SIDE_DATA.items() if name in found]
+        notes += [f"{words} was left out" for name, words in _SIDE_DATA.items() if name in side_data(first)]
         aspect = Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
         width, height = scale * first.width, scale * first.height
         if turning.transposed:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from paragon_core.media.video_frames import side_data
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -49,8 +51,5 @@ def turning_of(frame: Any) -> Turning | None:  # noqa: ANN401  (PyAV is optional
 
 
 def _display_matrix(frame: Any) -> np.ndarray[Any, np.dtype[np.int32]] | None:  # noqa: ANN401  (as above)
-    for index in range(len(frame.side_data)):  # its iteration and values() differ between PyAV 18 and 19
-        data = frame.side_data[index]
-        if data.type.name == "DISPLAYMATRIX":
-            return np.frombuffer(bytes(data), dtype=np.int32).reshape(3, 3)
-    return None
+    data = side_data(frame).get("DISPLAYMATRIX")
+    return None if data is None else np.frombuffer(bytes(data), dtype=np.int32).reshape(3, 3)
