@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="paragon", description="Enlarge pictures with ParagonSR2 networks.", allow_abbrev=False
+        prog="paragon", description="Enlarge pictures and films with ParagonSR2 networks.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"paragon {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

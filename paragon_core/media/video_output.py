@@ -29,7 +29,6 @@ _OPTIONS_OF_MATROSKA: Final = {"fflags": "+bitexact", "avoid_negative_ts": "disa
 #: ComfyUI).
 _OPTIONS_OF_MP4: Final = {"fflags": "+bitexact", "movflags": "+faststart+use_metadata_tags"}
 
-
 #: What may come with frames, by FFmpeg's names, and is not written.
 _SIDE_DATA: Final = {
     "A53_CC": "the text for the deaf inside its pictures (closed captions)",

@@ -1,0 +1,60 @@
+"""Films among the files of a job."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from paragon_core.errors import JobError, MediaError, UnsupportedFormatError
+from paragon_core.media.jobs import is_done, run
+from paragon_core.media.tasks import Task
+
+pytest.importorskip("av")
+
+from tests.media import films
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    return Task(source=films.make(tmp_path / "a.mkv", size=(31, 24)), target=tmp_path / "b.mp4")
+
+
+@pytest.mark.parametrize("size", [(62, 48), (48, 62)])
+def test_a_whole_film_of_the_right_size_is_done(task: Task, size: tuple[int, int]) -> None:
+    assert not is_done(task, scale=2)
+    films.make(task.target, codec="libx264", size=size)
+    assert is_done(task, scale=2)
+    os.utime(task.source, ns=(0, task.target.stat().st_mtime_ns + 1))
+    assert not is_done(task, scale=2)
+
+
+def test_an_odd_size_may_have_become_even(task: Task) -> None:
+    films.make(task.target, codec="libx264", size=(94, 72))  # 93 x 72
+    assert is_done(task, scale=3)
+
+
+def test_a_film_that_broke_off_is_made_anew_and_another_is_not_touched(task: Task) -> None:
+    films.make(task.target, codec="libx264", size=(62, 48))
+    whole = task.target.read_bytes()
+    task.target.write_bytes(whole[:-20])
+    assert not is_done(task, scale=2)
+    task.target.write_bytes(whole)
+    with pytest.raises(JobError) as caught:
+        is_done(task, scale=4)
+    assert "--overwrite" in caught.value.hint
+    task.source.unlink()
+    with pytest.raises(MediaError):
+        is_done(task, scale=2)
+
+
+def test_films_fail_where_only_pictures_are_asked_for(task: Task) -> None:
+    (outcome,) = run([task], lambda array: array, scale=1)
+    assert outcome.state == "failed"
+    assert isinstance(outcome.error, UnsupportedFormatError)
+    assert outcome.error.hint
+    assert not task.target.exists()
