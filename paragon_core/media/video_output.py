@@ -163,4 +163,6 @@ def _not_written(error: Exception) -> Exception:
     """Return the error to raise: that of the disk as it is, which `whole_file` explains, others as ours."""
     if isinstance(error, OSError):
         return error
-    return MediaError(f"the film cannot be written ({error})", hint="try another --codec, or another container")
+    reason = getattr(error, "strerror", None) or str(error)
+    msg = f"the film cannot be encoded or written ({reason})"
+    return MediaError(msg, hint="try another --codec, or .mkv; some encoders take no frames below 16 pixels a side")

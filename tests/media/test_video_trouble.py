@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
-from paragon_core.media.video import upscale_video
+from paragon_core.media.video import VideoEncoding, upscale_video
 from tests.fresh_python import run
 from tests.media.samples import filtered_rows, png  # noqa: F401
 from tests.upscalers import shared_upscaler
@@ -189,3 +189,11 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     upscale(source, tmp_path / "b.mp4", progress=note)
     early, late = max(used[done] for done in range(40, 75)), max(used[done] for done in range(115, 151))
     assert late - early < 15e6  # a frame of the result has 1 MB in floating point
+
+
+def test_a_film_that_the_encoder_refuses_is_told(tmp_path: Path) -> None:
+    source = films.make(tmp_path / "a.mkv", codec="libx264", size=(2, 2))
+    with pytest.raises(MediaError, match="encoded") as caught:
+        upscale(source, tmp_path / "b.mp4", encoding=VideoEncoding(codec="hevc"))
+    assert "16 pixels" in caught.value.hint
+    assert not (tmp_path / "b.mp4").exists()
