@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 import comfy.utils
 from comfy_api.latest import io
 
-from paragon_core.media.video import upscale_video
-from paragon_core.media.video_encoding import VideoEncoding
+from paragon_core.media.video.encoding import VideoEncoding
+from paragon_core.media.video.upscale import upscale_video
 from paragon_core.temporal import STRONGEST
 from paragon_nodes.frames import paragon_model
 from paragon_nodes.messages import explained

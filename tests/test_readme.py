@@ -11,7 +11,7 @@ import pytest
 
 from paragon_core.cli.main import main
 from tests.file_server import serving
-from tests.media import films
+from tests.media.video import films
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from paragon_core.cli.console import Console, Progress
 from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
 from paragon_core.errors import InputError
 from paragon_core.media.formats import FORMATS
-from paragon_core.media.video_formats import CODECS, PRESETS
+from paragon_core.media.video.formats import CODECS, PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from paragon_core.media.jobs import Outcome
-    from paragon_core.media.video import VideoResult
+    from paragon_core.media.video.upscale import VideoResult
     from paragon_core.model import Model
 
 #: Frames of a film in the network at once, at most: each of them takes memory.
@@ -134,8 +134,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
     from paragon_core.cores import usable_cores
     from paragon_core.media import images, jobs
-    from paragon_core.media.video import upscale_video
-    from paragon_core.media.video_encoding import VideoEncoding
+    from paragon_core.media.video.encoding import VideoEncoding
+    from paragon_core.media.video.upscale import upscale_video
     from paragon_core.temporal import check_strength
     from paragon_core.upscaler import Upscaler
 

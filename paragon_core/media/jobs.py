@@ -24,7 +24,7 @@ from paragon_core.media.formats import format_of_name
 from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write_image
 from paragon_core.media.ordered import settled
 from paragon_core.media.tasks import Task, plan
-from paragon_core.media.video_jobs import film_is_done, prepare_film
+from paragon_core.media.video.jobs import film_is_done, prepare_film
 from paragon_core.media.whole_files import prepare_folder
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paragon_core.media.picture import Array, Picture
-    from paragon_core.media.video import VideoResult
+    from paragon_core.media.video.upscale import VideoResult
 
 __all__ = ["PICTURES_AT_ONCE", "Outcome", "State", "Task", "is_done", "plan", "run"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from paragon_core.errors import InputError, MediaError
 from paragon_core.media.formats import EXTENSIONS, FORMATS, FormatName, format_of_name
-from paragon_core.media.video_formats import CONTAINERS, FILM_EXTENSIONS, container_of_name, is_film
+from paragon_core.media.video.formats import CONTAINERS, FILM_EXTENSIONS, container_of_name, is_film
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -17,7 +17,7 @@ from tests.fresh_python import run
 
 av = pytest.importorskip("av")
 
-from tests.media import films
+from tests.media.video import films
 
 ROOT = Path(__file__).parents[2]
 FAST = ["--backend", "onnxruntime", "--precision", "fp32"]

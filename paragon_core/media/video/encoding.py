@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.errors import InputError, UnsupportedFormatError
 from paragon_core.media.pyav import pyav
-from paragon_core.media.video_colour import BT709, LEFT, RGB, Colour
-from paragon_core.media.video_formats import CODECS, PRESETS, Codec, Preset
+from paragon_core.media.video.colour import BT709, LEFT, RGB, Colour
+from paragon_core.media.video.formats import CODECS, PRESETS, Codec, Preset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,14 +10,14 @@ import psutil
 import pytest
 
 from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
-from paragon_core.media.video import VideoEncoding, upscale_video
+from paragon_core.media.video.upscale import VideoEncoding, upscale_video
 from tests.fresh_python import run
 from tests.media.samples import filtered_rows, png  # noqa: F401
 from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
 
-from tests.media import films
+from tests.media.video import films
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
         import resource, signal
         from pathlib import Path
         from paragon_core.errors import ParagonError
-        from paragon_core.media.video import upscale_video
+        from paragon_core.media.video.upscale import upscale_video
         from tests.upscalers import shared_upscaler
         upscaler = shared_upscaler(clip=False)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -168,7 +168,7 @@ def test_without_pyav_the_pip_line_is_told(tmp_path: Path) -> None:
         f"""
         from pathlib import Path
         from paragon_core.errors import BackendUnavailableError
-        from paragon_core.media.video import upscale_video
+        from paragon_core.media.video.upscale import upscale_video
         try:
             upscale_video(Path("a.mp4"), Path({str(tmp_path / "b.mp4")!r}), None)
         except BackendUnavailableError as error:

@@ -13,7 +13,7 @@ from paragon_core.media.pyav import pyav
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from paragon_core.media.video_source import Film
+    from paragon_core.media.video.source import Film
 
     Conversion = Callable[[Any], Iterable[Any]]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from paragon_core.media.video_frames import side_data
+from paragon_core.media.video.frames import side_data
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

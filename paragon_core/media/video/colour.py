@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.media.chroma import Siting, enlarge_chroma, mirrored, reduce_chroma
+from paragon_core.media.video.chroma import Siting, enlarge_chroma, mirrored, reduce_chroma
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paragon_core.media.ordered import settled
-from paragon_core.media.video_frames import colour_of, fill, picture_of
+from paragon_core.media.video.frames import colour_of, fill, picture_of
 from paragon_core.temporal import blend, frames_since_cut, is_scene_cut, mean_luma, smoothing_weights, window_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor, Future
 
-    from paragon_core.media.video_colour import Colour, Plane
-    from paragon_core.media.video_source import Step
-    from paragon_core.media.video_turning import Turning
+    from paragon_core.media.video.colour import Colour, Plane
+    from paragon_core.media.video.source import Step
+    from paragon_core.media.video.turning import Turning
     from paragon_core.upscaler import Upscaler
 
 

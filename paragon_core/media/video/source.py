@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from paragon_core.errors import MediaError, UnsupportedSizeError
 from paragon_core.media.pyav import pyav
-from paragon_core.media.video_excerpt import Excerpt
-from paragon_core.media.video_whole import missing_bytes
+from paragon_core.media.video.excerpt import Excerpt
+from paragon_core.media.video.whole import missing_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from paragon_core.errors import MediaError
-from paragon_core.media.video import upscale_video
+from paragon_core.media.video.upscale import upscale_video
 from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
 
-from tests.media import films
+from tests.media.video import films
 
 newer = pytest.mark.skipif(not hasattr(av.container.OutputContainer, "add_mux_stream"), reason="of newer PyAV")
 

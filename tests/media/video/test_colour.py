@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paragon_core.errors import UnsupportedFormatError
-from paragon_core.media.video_colour import Colour, from_network, guess_matrix, to_network
-from paragon_core.media.video_frames import colour_of, fill, picture_of
+from paragon_core.media.video.colour import Colour, from_network, guess_matrix, to_network
+from paragon_core.media.video.frames import colour_of, fill, picture_of
 from paragon_core.quality import h264
 
 av = pytest.importorskip("av")

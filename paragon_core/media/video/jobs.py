@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from paragon_core.errors import JobError, MediaError, UnsupportedSizeError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.sizes import video_size
-from paragon_core.media.video_formats import container_of_name
-from paragon_core.media.video_whole import missing_bytes
+from paragon_core.media.video.formats import container_of_name
+from paragon_core.media.video.whole import missing_bytes
 from paragon_core.media.whole_files import prepare_folder
 
 if TYPE_CHECKING:

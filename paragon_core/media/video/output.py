@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.errors import MediaError
 from paragon_core.media.pyav import pyav
-from paragon_core.media.video_beside import Beside, keep_names
-from paragon_core.media.video_formats import container_of_name
-from paragon_core.media.video_frames import colour_of, planar_format, side_data
-from paragon_core.media.video_turning import Turning, turning_of
+from paragon_core.media.video.beside import Beside, keep_names
+from paragon_core.media.video.formats import container_of_name
+from paragon_core.media.video.frames import colour_of, planar_format, side_data
+from paragon_core.media.video.turning import Turning, turning_of
 from paragon_core.media.whole_files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from paragon_core.media.video_encoding import Samples, VideoEncoding
-    from paragon_core.media.video_source import Film, Step
+    from paragon_core.media.video.encoding import Samples, VideoEncoding
+    from paragon_core.media.video.source import Film, Step
 
 #: Identifiers that differ each time are left out. Sound may begin before 0, as encoders make it: some versions of
 #: FFmpeg would rather move everything else.

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paragon_core.errors import InputError, UnsupportedFormatError
-from paragon_core.media.video import VideoEncoding, upscale_video
-from paragon_core.media.video_frames import colour_of, fill, picture_of
+from paragon_core.media.video.frames import colour_of, fill, picture_of
+from paragon_core.media.video.upscale import VideoEncoding, upscale_video
 from paragon_core.upscaler import Upscaler
 from tests.random_models import random_model, spec
 from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
 
-from tests.media import films
+from tests.media.video import films
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from paragon_core.media.tasks import Task
 
 pytest.importorskip("av")
 
-from tests.media import films
+from tests.media.video import films
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paragon_core.errors import UnsupportedFormatError
-from paragon_core.media.video_colour import (
+from paragon_core.media.video.colour import (
     FLOAT,
     LEFT,
     MATRICES,

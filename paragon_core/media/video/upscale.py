@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from paragon_core.errors import InputError, MediaError
 from paragon_core.media.ordered import ahead, in_order, threads, waited
-from paragon_core.media.video_encoding import VideoEncoding
-from paragon_core.media.video_excerpt import Excerpt
-from paragon_core.media.video_formats import container_of_name
-from paragon_core.media.video_network import FrameEnlarger
-from paragon_core.media.video_output import Output, Traits, writing
-from paragon_core.media.video_source import Film, Step, opened
+from paragon_core.media.video.encoding import VideoEncoding
+from paragon_core.media.video.excerpt import Excerpt
+from paragon_core.media.video.formats import container_of_name
+from paragon_core.media.video.network import FrameEnlarger
+from paragon_core.media.video.output import Output, Traits, writing
+from paragon_core.media.video.source import Film, Step, opened
 from paragon_core.temporal import check_strength
 
 if TYPE_CHECKING:

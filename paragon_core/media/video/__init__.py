@@ -1,0 +1,1 @@
+"""Films: pictures with times, and what stands beside them."""
