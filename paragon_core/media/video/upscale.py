@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from paragon_core.cores import usable_cores
 from paragon_core.errors import InputError, MediaError
 from paragon_core.media.ordered import ahead, in_order, threads, waited
 from paragon_core.media.video.encoding import VideoEncoding
@@ -25,6 +26,10 @@ __all__ = ["Progress", "VideoEncoding", "VideoResult", "upscale_video"]
 
 #: Called with the frames that are done, and how many there are in all as far as the container tells.
 Progress = Callable[[int, int | None], None]
+
+#: Frames in work at once, where there are cores for them: a graphics card may be done with several before one core has
+#: converted the colours of another. Each takes memory.
+_IN_WORK: Final = 4
 
 #: Frames that wait before and behind the network.
 _WAITING: Final = 2
@@ -94,7 +99,7 @@ def upscale_video(
         first = before[-1].frame
         traits = Traits.of(first, film, encoding, scale=upscaler.scale)
         total = film.expected_frames
-        at_once = upscaler.pictures_at_once + 1  # one is converted while others are in the network
+        at_once = max(upscaler.pictures_at_once + 1, min(usable_cores(), _IN_WORK))  # one more than the network takes
         with writing(target) as container, threads(at_once) as workers, threads(1) as writer:
             output = Output(container, film, traits, encoding)
             enlarger = FrameEnlarger(
