@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from paragon_core.errors import JobError, MediaError, UnsupportedSizeError
-from paragon_core.media.pyav import pyav
-from paragon_core.media.sizes import video_size
+from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import container_of_name
-from paragon_core.media.video.whole import missing_bytes
+from paragon_core.media.video.source import opened
 from paragon_core.media.whole_files import prepare_folder
 
 if TYPE_CHECKING:
@@ -24,17 +23,13 @@ def film_is_done(source: Path, target: Path, *, scale: int) -> bool:
         BackendUnavailableError: PyAV is missing.
 
     """
-    pyav()
     if not target.exists():
         return False
     try:
-        made = video_size(target)
+        made = _size(target)
     except MediaError:
         return False
-    with target.open("rb") as stream:
-        if missing_bytes(stream):
-            return False
-    enlarged = tuple(scale * side for side in video_size(source))
+    enlarged = tuple(scale * side for side in _size(source))
     even = tuple(side + side % 2 for side in enlarged)  # what 4:2:0 needs
     if not {made, made[::-1]} & {enlarged, even}:  # turned where players would have to turn the source
         msg = f"{target} exists and is not {source.name} enlarged {scale} times"
@@ -52,11 +47,20 @@ def prepare_film(source: Path, target: Path, *, max_pixels: int) -> None:
         BackendUnavailableError: PyAV is missing.
 
     """
-    pyav()
     container_of_name(target)
-    width, height = video_size(source)
+    width, height = _size(source)
     if width * height > max_pixels:
         limit = f"the limit of {max_pixels / 1e6:.0f} million"
         msg = f"{source}: its frames have {width} x {height} pixels, more than {limit}"
         raise UnsupportedSizeError(msg, hint="if you trust the file, raise the limit with --max-pixels")
     prepare_folder(target)
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Return width and height of a whole film's frames, as stored."""
+    with opened(path, Excerpt()) as film:
+        width, height = film.stream.codec_context.width, film.stream.codec_context.height
+    if not (width and height):
+        msg = f"{path} does not say how large its pictures are"
+        raise MediaError(msg, hint="see whether a player shows it; if so, convert it to another format first")
+    return width, height
