@@ -109,6 +109,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     target = Target.parse(arguments.target) if arguments.target else Target()
     tensorrt_build.installed_version()  # before anything else takes time
     network = Network(model=options.load_model(arguments.model, arguments))
+    cache = cache_of(arguments)
     results = []
     for profile in _profiles(arguments, console):
         try:
@@ -119,7 +120,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 profile,
                 precision=arguments.precision,
                 io=arguments.io,
-                cache=cache_of(arguments),
+                cache=cache,
                 progress=_Line(console, profile).draw,
             )
         finally:

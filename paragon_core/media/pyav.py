@@ -20,7 +20,7 @@ def pyav(*encoders: str) -> Any:  # noqa: ANN401  (PyAV is optional, and importe
 
     """
     try:
-        import av  # noqa: PLC0415
+        import av  # noqa: PLC0415 - optional
     except ImportError as error:
         msg = "reading and writing video needs PyAV"
         raise BackendUnavailableError(msg, hint=_HINT) from error

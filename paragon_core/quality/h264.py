@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from paragon_core.errors import InputError, UnsupportedSizeError
 from paragon_core.media.pyav import pyav
+from paragon_core.media.video.encoding import X264_REPEATABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +26,6 @@ PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 #: Highest constant rate factor of x264 at 8 bits; 0 would be lossless, in a profile that not every decoder knows.
 HIGHEST_CRF = 51
-
-#: With its macroblock tree and B frames x264 (165) makes other bytes each time on a processor with AVX-512: it differs
-#: with what happened to lie in memory, and no longer with `asm=AVX2`, which other processors do not have.
-_REPEATABLE = "mbtree=0"
 
 #: Code of BT.709 for primaries, transfer and matrix, and of the studio range in FFmpeg (ITU-T H.273, tables 2 to 4).
 _BT709 = 1
@@ -141,7 +138,7 @@ def _encode(clip: Sequence[Pixels], *, crf: float, preset: Preset) -> list[Any]:
     encoder.pix_fmt = "yuv420p"
     encoder.framerate = 24
     encoder.thread_count = 1
-    encoder.options = {"crf": str(crf), "preset": preset, "x264-params": _REPEATABLE}
+    encoder.options = {"crf": str(crf), "preset": preset, "x264-params": X264_REPEATABLE}
     encoder.color_range = _STUDIO_RANGE
     encoder.color_primaries = encoder.color_trc = encoder.colorspace = _BT709
     packets: list[Any] = []

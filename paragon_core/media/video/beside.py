@@ -133,7 +133,7 @@ def _chapters(film: Film) -> list[Any]:
 
 
 def _copied(target: Any) -> Conversion:  # noqa: ANN401  (as above)
-    def convert(packet: Any) -> Iterable[Any]:  # noqa: ANN401
+    def convert(packet: Any) -> Iterable[Any]:  # noqa: ANN401  (as above)
         if packet is None:
             return ()
         packet.stream = target
@@ -147,7 +147,7 @@ def _encoded(stream: Any, target: Any) -> Conversion:  # noqa: ANN401  (as above
     target.codec_context.layout = _LAYOUTS.get(stream.codec_context.layout.nb_channels, "stereo")
     target.codec_context.bit_rate = _BITS_OF_A_CHANNEL * target.codec_context.layout.nb_channels
 
-    def convert(packet: Any) -> Iterable[Any]:  # noqa: ANN401
+    def convert(packet: Any) -> Iterable[Any]:  # noqa: ANN401  (as above)
         if packet is None:
             yield from target.encode(None)
             return
@@ -168,7 +168,7 @@ def _as_text(stream: Any, target: Any) -> Conversion:  # noqa: ANN401  (as above
     target.codec_context.subtitle_header = context.subtitle_header
     target.codec_context.time_base = Fraction(1, 1000)
 
-    def convert(packet: Any) -> Iterable[Any]:  # noqa: ANN401
+    def convert(packet: Any) -> Iterable[Any]:  # noqa: ANN401  (as above)
         try:
             text = None if packet is None else context.decode2(packet)
         except av.error.InvalidDataError:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CODECS", "PRESETS", "Codec", "Preset", "Samples", "VideoEncoding"]
 
+#: With its macroblock tree and B frames x264 (165) makes other bytes each time on a processor with AVX-512: it differs
+#: with what happened to lie in memory, and no longer with `asm=AVX2`, which other processors do not have.
+X264_REPEATABLE: Final = "mbtree=0"
+
 #: FFmpeg's names for where chroma sits.
 LOCATIONS: Final = {1: "left", 2: "center", 3: "topleft", 4: "top", 5: "bottomleft", 6: "bottom"}
 

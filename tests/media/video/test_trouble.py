@@ -12,7 +12,6 @@ import pytest
 from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
 from paragon_core.media.video.upscale import VideoEncoding, upscale_video
 from tests.fresh_python import run
-from tests.media.samples import filtered_rows, png  # noqa: F401
 from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
