@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -82,7 +84,7 @@ class ComfyServer:
                 env=os.environ
                 | {"PARAGON_CACHE": str(folder / "cache"), "PARAGON_MODELS": "", "PYTHONDONTWRITEBYTECODE": "1"},
             )
-        for _ in self._patience(180):
+        for _ in self.patience(180):
             try:
                 self.get("/system_stats")
             except urllib.error.URLError:
@@ -92,6 +94,11 @@ class ComfyServer:
     def close(self) -> None:
         self._process.terminate()
         self._process.wait(30)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes now."""
+        return int(psutil.Process(self._process.pid).memory_info().rss)
 
     def get(self, path: str) -> Any:
         return json.loads(self.read(path))
@@ -119,7 +126,7 @@ class ComfyServer:
 
     def wait(self, number: str, seconds: float = 300) -> Run:
         start = time.monotonic()
-        for _ in self._patience(seconds):
+        for _ in self.patience(seconds):
             entry = self.get(f"/history/{number}").get(number)
             if entry and entry.get("status"):
                 break
@@ -142,7 +149,7 @@ class ComfyServer:
         found = run.outputs[node]["images"]
         return [self.folder / image["type"] / image["subfolder"] / image["filename"] for image in found]
 
-    def _patience(self, seconds: float) -> Iterator[None]:
+    def patience(self, seconds: float) -> Iterator[None]:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             assert self._process.poll() is None, self.log.read_text()[-3000:]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.paragon_nodes.comfy_server import ROOT
+from tests.paragon_nodes.comfy_server import ROOT, ComfyServer, node, upscaling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,3 +121,23 @@ del model
 print(json.dumps([session() is None, len(model_management.loaded_models())]))
 """
     assert answer(tmp_path, "onnxruntime", code) == [True, 0]
+
+
+def test_a_server_is_smaller_again_once_models_are_unloaded(
+    comfy: ComfyServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workflow = upscaling("photo.png", loader={"model_name": "stream-2x", "backend": "onnxruntime"})
+    workflow["large"] = node(
+        "ImageScale", image=["image", 0], upscale_method="bilinear", width=640, height=480, crop="disabled"
+    )
+    workflow["upscale"]["inputs"]["image"] = ["large", 0]
+    sizes = [comfy.memory]
+    comfy.pictures(comfy.run(workflow))
+    sizes.append(comfy.memory)
+    comfy.post("/free", {"unload_models": True, "free_memory": True})
+    for _ in comfy.patience(30):
+        if comfy.memory - sizes[0] < (sizes[1] - sizes[0]) / 2:
+            break
+    sizes.append(comfy.memory)
+    with capsys.disabled():
+        print("before, after and unloaded: {:.0f}, {:.0f}, {:.0f} MB".format(*(size / 1e6 for size in sizes)))  # noqa: T201 - the figures that the docs tell

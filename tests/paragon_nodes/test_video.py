@@ -12,7 +12,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
@@ -260,13 +259,12 @@ def test_a_damaged_video_is_told_with_a_remedy(comfy: ComfyServer, clip: Path, d
 def test_memory_does_not_grow_with_the_length(comfy: ComfyServer, capsys: pytest.CaptureFixture[str]) -> None:
     frames = int(os.environ["PARAGON_LONG_VIDEO"])
     make_clip(comfy.folder / "input" / "long.mp4", frames=frames, size=(1280, 720))
-    (server,) = (each for each in psutil.Process().children() if "start_comfyui.py" in " ".join(each.cmdline()))
-    sizes = [server.memory_info().rss]
+    sizes = [comfy.memory]
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(0.02):
-            sizes.append(server.memory_info().rss)
+            sizes.append(comfy.memory)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
