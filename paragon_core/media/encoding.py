@@ -62,7 +62,7 @@ def fit(picture: Picture, target: ImageFormat, *, scale: int = 1) -> Picture:
     return picture.without_alpha()
 
 
-def encode(picture: Picture, target: ImageFormat) -> tuple[memoryview, tuple[str, ...]]:
+def encode(picture: Picture, target: ImageFormat) -> tuple[bytes, tuple[str, ...]]:
     """Encode a picture.
 
     Returns:
@@ -98,7 +98,8 @@ def encode(picture: Picture, target: ImageFormat) -> tuple[memoryview, tuple[str
     else:
         options = _options(picture, target, icc=icc, exif=exif, xmp=xmp)
         Image.fromarray(array).save(stream, target.name, **options)
-    return stream.getbuffer(), tuple(notes)
+    # Not getbuffer(): a view that outlives its stream, in the traceback of an error, ends the process.
+    return stream.getvalue(), tuple(notes)
 
 
 def _stored_pixels(picture: Picture, target: ImageFormat, notes: list[str]) -> Array:

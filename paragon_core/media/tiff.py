@@ -130,7 +130,7 @@ def write_tiff(
     if sum(lengths) >= _LARGEST_FILE or tags.save(directory) + sum(lengths) > _LARGEST_FILE:
         msg = "a TIFF file cannot be larger than 4 GiB"
         raise OverflowError(msg)
-    stream.write(directory.getbuffer())
+    stream.write(directory.getvalue())
     stream.writelines(strips)
 
 
