@@ -15,8 +15,8 @@ from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandl
 from filelock import FileLock, Timeout
 
 from paragon_core import __version__
+from paragon_core.atomic_files import PART, unwritable
 from paragon_core.errors import DownloadError
-from paragon_core.media.whole_files import UNFINISHED, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +88,7 @@ def download(
             if target.exists():
                 _check_present(target, sha256)
                 return False
-            part = target.with_name(target.name + UNFINISHED)
+            part = target.with_name(target.name + PART)
             older_bytes = True
             while older_bytes:
                 older_bytes = _complete(url, part, size=size, insecure=insecure, patience=patience, report=report)

@@ -11,7 +11,7 @@ from typing import Any, Self
 import folder_paths
 from comfy_api.input_impl import VideoFromFile
 
-from paragon_core.media.whole_files import prepare_folder
+from paragon_core.atomic_files import prepare_folder
 
 
 def new_path(ending: str) -> Path:

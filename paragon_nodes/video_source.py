@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import torch
 from comfy_api.input import VideoInput
 
+from paragon_core.atomic_files import unwritable
 from paragon_core.media.pyav import pyav
-from paragon_core.media.whole_files import unwritable
 from paragon_nodes.temporary_video import new_path
 from paragon_nodes.upscale_model import check_interrupt
 

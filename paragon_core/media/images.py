@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image
 
+from paragon_core.atomic_files import atomic_write
 from paragon_core.errors import MediaError, ParagonError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media.decoding import MAX_PIXELS, decode, open_header, stored_size
 from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS, HEAD_LENGTH, FormatName, foreign_name, format_of_name, sniff
 from paragon_core.media.picture import Picture
-from paragon_core.media.whole_files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ def write_image(path: Path, picture: Picture) -> tuple[str, ...]:
 
     """
     data, notes = encode(picture, format_of_name(path))
-    with whole_file(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(data)
     return notes
 

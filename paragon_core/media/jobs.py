@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from paragon_core.atomic_files import prepare_folder
 from paragon_core.errors import (
     InputError,
     JobError,
@@ -25,7 +26,6 @@ from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write
 from paragon_core.media.ordered import settled
 from paragon_core.media.tasks import Task, plan
 from paragon_core.media.video.jobs import film_is_done, prepare_film
-from paragon_core.media.whole_files import prepare_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

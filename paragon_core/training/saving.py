@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from safetensors.numpy import save
 
+from paragon_core.atomic_files import atomic_write
 from paragon_core.errors import InputError, UnreadableCheckpointError
-from paragon_core.media.whole_files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,13 +50,13 @@ def save_weights(
 def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[np.floating]], metadata: Mapping[str, str]) -> None:
     """Write a checkpoint with any notes."""
     stored = {key: np.array(array, np.float32, order="C") for key, array in arrays.items()}
-    with whole_file(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(save(stored, dict(metadata)))
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write what `read_state` returns: numbers, text, and tensors, in dictionaries and lists."""
-    with whole_file(path) as stream:
+    with atomic_write(path) as stream:
         torch.save(dict(state), stream)
 
 

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from paragon_core.atomic_files import PART, atomic_write
 from paragon_core.errors import InferenceError, InputError, JobError, MediaError, OutOfMemoryError
 from paragon_core.media.images import Picture, read_image, write_image
 from paragon_core.media.jobs import Outcome, Task, is_done, plan, run
-from paragon_core.media.whole_files import UNFINISHED, whole_file
 from tests.media import samples
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def save(path: Path, seed: int = 0, size: tuple[int, int] = (6, 5), channels: in
 
 
 def leftovers(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.name.endswith(UNFINISHED)]
+    return [path for path in folder.rglob("*") if path.name.endswith(PART)]
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 5])
@@ -275,13 +275,13 @@ def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
 def test_the_names_of_whole_files_are_kept_until_the_end(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("old")
-    with contextlib.suppress(RuntimeError), whole_file(path) as stream:
+    with contextlib.suppress(RuntimeError), atomic_write(path) as stream:
         stream.write(b"half")
         assert path.read_text() == "old"
         raise RuntimeError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-    with whole_file(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(b"new")
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]

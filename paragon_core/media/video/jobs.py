@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from paragon_core.atomic_files import prepare_folder
 from paragon_core.errors import JobError, MediaError, UnsupportedSizeError
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.source import opened
-from paragon_core.media.whole_files import prepare_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

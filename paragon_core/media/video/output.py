@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+from paragon_core.atomic_files import atomic_write
 from paragon_core.errors import MediaError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.beside import Beside, keep_names
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.frames import colour_of, planar_format, side_data
 from paragon_core.media.video.turning import Turning, turning_of
-from paragon_core.media.whole_files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,14 +134,14 @@ class Output:
 
 @contextmanager
 def writing(target: Path) -> Iterator[Any]:
-    """Open a container that takes its name only once it is complete (`whole_file`).
+    """Open a container that takes its name only once it is complete (`atomic_write`).
 
     Raises:
         MediaError: it cannot be written.
 
     """
     av = pyav()
-    with whole_file(target) as file:
+    with atomic_write(target) as file:
         # FFmpeg opens the file once more, by its name, so that it can go back and put the index in front.
         name = container_of_name(target)
         options = _OPTIONS_OF_MATROSKA if name == "matroska" else _OPTIONS_OF_MP4
@@ -160,7 +160,7 @@ def writing(target: Path) -> Iterator[Any]:
 
 
 def _not_written(error: Exception) -> Exception:
-    """Return the error to raise: that of the disk as it is, which `whole_file` explains, others as ours."""
+    """Return the error to raise: that of the disk as it is, which `atomic_write` explains, others as ours."""
     if isinstance(error, OSError):
         return error
     reason = getattr(error, "strerror", None) or str(error)
