@@ -103,6 +103,23 @@ def check_ours(path: Path, status: os.stat_result, *, write: bool) -> None:
         raise UntrustedFileError(path, "it has another name as well (a hard link)")
 
 
+def check_way(folder: Path) -> None:
+    """Make sure that no other user leads the way to a folder, which need not exist, elsewhere.
+
+    Raises:
+        UntrustedFileError: it, or one above it, is a link that another user made.
+        OSError: one of them may not be entered.
+
+    """
+    if sys.platform == "win32":
+        return
+    for place in (folder, *folder.parents):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            status = place.lstat()
+            if stat.S_ISLNK(status.st_mode) and status.st_uid not in {os.geteuid(), 0}:
+                raise UntrustedFileError(place, f"{place} is a link that another user made")
+
+
 def remove_impostor(path: Path) -> None:
     """Remove what is in the place of a file and is none: a link (not what it leads to), a FIFO, an empty folder.
 
