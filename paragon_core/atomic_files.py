@@ -148,7 +148,7 @@ def _create(path: Path, stack: ExitStack) -> tuple[Path, BinaryIO]:
     for sealed in (True, False):
         part = _new_part(path, sealed=sealed)
         stack.callback(_discard, part)  # before it exists, lest an interrupt come between
-        stream = part.open("xb")
+        stream = part.open("x+b")
         stack.callback(_close, stream)
         if not sealed or _lock(part, stack):
             break
