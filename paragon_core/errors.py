@@ -15,6 +15,7 @@
     │   │   ├── EngineCacheError
     │   │   └── EngineRefusedError
     │   ├── InferenceError
+    │   │   └── NonFiniteError
     │   └── OutOfMemoryError              (MemoryError)
     ├── InputError                        (ValueError)
     │   ├── UnsupportedFormatError
@@ -96,6 +97,10 @@ class EngineRefusedError(EngineError):
 
 class InferenceError(BackendError):
     """The runtime refused the graph or failed while running it."""
+
+
+class NonFiniteError(InferenceError):
+    """The output has NaN or infinity: values left the range of the precision, or the weights are damaged."""
 
 
 class OutOfMemoryError(BackendError, MemoryError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from paragon_core.backends import Backend, Network, Precision, RunSettings, choose
 from paragon_core.cores import usable_cores
-from paragon_core.self_check import trusted_precision
+from paragon_core.precision import Precisions
 from paragon_core.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ class Running:
     backend: Backend
     """The runtime."""
     settings: RunSettings
-    """How its sessions compute."""
+    """How its sessions compute, but for the precision."""
+    precisions: Precisions
+    """In which precision they compute."""
     sessions: Sessions
     """Those that are open."""
     pool: ThreadPoolExecutor
@@ -60,7 +62,7 @@ class Running:
 
     @classmethod
     def start(cls, wish: Wish, *, without: tuple[str, ...] = ()) -> Self:
-        """Choose a runtime, and the precision, but none of those ``without``.
+        """Choose a runtime, but none of those ``without``.
 
         Raises:
             InputError: there is no backend of that name.
@@ -77,19 +79,17 @@ class Running:
         most = min(wish.pictures_at_once, cores) if whole else cores
         streams = most if wish.streams is None else wish.streams
         settings = RunSettings(
-            precision="fp32" if wish.precision == "auto" else wish.precision,
             streams=streams,
             threads=max(cores // streams, 1) if whole else 1,
             device=wish.device,
             cache=wish.cache,
             building=wish.building,
         )
-        if wish.precision == "auto":
-            settings = trusted_precision(backend, wish.network, settings)
         return cls(
             wish=wish,
             backend=backend,
             settings=settings,
+            precisions=Precisions(wish.precision, backend, wish.network, settings),
             sessions=Sessions(backend, settings),
             pool=ThreadPoolExecutor(streams, thread_name_prefix="paragon"),
         )

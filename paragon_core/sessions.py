@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from paragon_core.errors import BackendUnavailableError
@@ -11,7 +12,7 @@ from paragon_core.errors import BackendUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from paragon_core.backends import Backend, Network, RunSettings, Session
+    from paragon_core.backends import Backend, Network, Precision, RunSettings, Session
 
 #: A session for one size is faster than one for any size, and worth compiling after so many pixels of that size.
 _PIXELS_WORTH_COMPILING: Final = 2**22
@@ -27,18 +28,19 @@ class Sessions:
     def __init__(self, backend: Backend, settings: RunSettings) -> None:
         self._backend = backend
         self._settings = settings
-        self._sessions: dict[Network, Session] = {}
+        self._sessions: dict[tuple[Network, Precision], Session] = {}
         self._pixels_of_size: dict[tuple[int, int], int] = {}
         self._lock = threading.Lock()
         self._closed = False
 
-    def get(self, network: Network) -> Session:
-        """Return the session of a network; raises what `Backend.open` raises."""
+    def get(self, network: Network, precision: Precision) -> Session:
+        """Return the session of a network in a precision; raises what `Backend.open` raises."""
+        key = network, precision
         with self.kept_open():
-            session = self._sessions.pop(network, None)
+            session = self._sessions.pop(key, None)
             if session is None:
-                session = self._backend.open(network, self._settings)
-            self._sessions[network] = session  # the newest last
+                session = self._backend.open(network, replace(self._settings, precision=precision))
+            self._sessions[key] = session  # the newest last
             while len(self._sessions) > _SESSIONS_KEPT:
                 self._sessions.pop(next(iter(self._sessions)))  # whoever still runs it keeps it alive
             return session

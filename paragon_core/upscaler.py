@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 
 import numpy as np
@@ -18,17 +19,20 @@ from paragon_core import memory, tiling
 from paragon_core.backends import Backend, Network, Precision
 from paragon_core.engines import MOST_PIXELS, ignore_progress
 from paragon_core.engines import Progress as BuildProgress
-from paragon_core.errors import EngineError, InputError, OutOfMemoryError
+from paragon_core.errors import EngineError, InputError, NonFiniteError, OutOfMemoryError
 from paragon_core.model import Model, load
 from paragon_core.planes import check_planes, even_places, fill_transparent, split
+from paragon_core.precision import BYTE_BITS, FLOAT_BITS
 from paragon_core.reuse import WindowMemory
 from paragon_core.running import Running, Wish
-from paragon_core.windows import BytePicture, FloatPicture, Picture
+from paragon_core.windows import Attempt, BytePicture, FloatPicture, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
+
+    from paragon_core.precision import Io
 
 Image = npt.NDArray[Any]
 Progress = Callable[[int, int], None]
@@ -82,8 +86,9 @@ class Upscaler:
             model: a loaded model, the name of a boxed one, or the path of a checkpoint.
             backend: a name from `paragon_core.backends`, a backend of your own, or "auto" for the fastest that works
                 here; then the next takes over where TensorRT cannot have its engine, with a warning in the log.
-            precision: "fp32", "fp16" or "bf16"; "auto" is fp32 unless the backend's fast precision reproduces it on a
-                test picture (`self_check`).
+            precision: "fp32", "fp16" or "bf16"; "auto" is fp32 unless a faster precision was measured here to be the
+                same to the image's depth, hard images included (`precision`). Where a reduced precision leaves the
+                range of its numbers, fp32 takes over for that image, with a warning in the log.
             tile: "auto" (windows chosen for speed and memory), "off" (always the whole picture), or the size of a
                 window in low-resolution pixels, halo included: a number or (width, height). For networks with a
                 receptive radius (realtime, stream) the pixels are the same in every case. Photo with attention and pro
@@ -145,17 +150,18 @@ class Upscaler:
         self._lock = threading.Lock()
         self._computed = self._reused = 0
         if precision != "auto":
-            self._running.sessions.get(self._network)  # so that a precision that does not work is refused now
+            self._running.sessions.get(self._network, precision)  # so that one that does not work is refused now
 
     @property
     def backend(self) -> str:
         """Name of the runtime in use."""
         return self._running.backend.name
 
-    @property
-    def precision(self) -> Precision:
-        """Precision in use."""
-        return self._running.settings.precision
+    def precision_of(self, dtype: npt.DTypeLike) -> Precision:
+        """Return the precision that images of a data type are computed in; with "auto" the first call may measure."""
+        if np.dtype(dtype) == np.uint8:
+            return self._running.precisions.of("uint8", BYTE_BITS)[0]
+        return self._running.precisions.of("float32", FLOAT_BITS)[0]
 
     @property
     def scale(self) -> int:
@@ -214,14 +220,20 @@ class Upscaler:
             InputError: the picture is not of such a kind.
             BackendUnavailableError: the upscaler was closed.
             OutOfMemoryError: it does not fit, even in small windows.
-            InferenceError: the runtime failed, or made values that are not numbers.
+            NonFiniteError: the network computed values that are not numbers, also in fp32.
+            InferenceError: the runtime failed.
 
         """
         with _named_memory_errors(image, self.scale):
             return self._upscale(image, progress)
 
     def upscale_planes(
-        self, planes: Sequence[Image], out: Sequence[Image], *, detail: Sequence[Image] | None = None
+        self,
+        planes: Sequence[Image],
+        out: Sequence[Image],
+        *,
+        detail: Sequence[Image] | None = None,
+        bits: int = FLOAT_BITS,
     ) -> None:
         """Enlarge planes straight into others: for frames of a video, which come one like the other.
 
@@ -235,17 +247,20 @@ class Upscaler:
                 fails.
             detail: planes like ``planes`` that the detail path shall see instead of them, while the base path sees
                 ``planes`` (`temporal`).
+            bits: the depth that matters, that of the video for example: "auto" takes a reduced precision only if it is
+                the same as fp32 to so many bits.
 
         Raises:
             InputError: the planes are not of such a kind, or contain values that are not numbers.
             BackendUnavailableError: the upscaler was closed.
             OutOfMemoryError: it does not fit, even in small windows.
-            InferenceError: the runtime failed, or made values that are not numbers.
+            NonFiniteError: the network computed values that are not numbers, also in fp32.
+            InferenceError: the runtime failed.
 
         """
         seen = () if detail is None else tuple(detail)
         check_planes(planes, out, seen, scale=self.scale)
-        picture = FloatPicture(planes=tuple(planes), out=tuple(out), detail=seen, clip=self._clip)
+        picture = FloatPicture(planes=tuple(planes), out=tuple(out), detail=seen, clip=self._clip, bits=bits)
         with _named_memory_errors(planes[0], self.scale):
             self._enlarge(picture, None, often=True)
 
@@ -287,9 +302,10 @@ class Upscaler:
     def _steps(self, image: Image, beyond: int = 0) -> int:
         """Return the number of windows for [h, w, 1 or 3], so many pixels larger."""
         height, width = (side + beyond for side in image.shape[:2])
-        io: Literal["uint8", "float32"] = "uint8" if image.dtype == np.uint8 else "float32"
-        network = replace(self._network, io=io, grey=image.shape[2] == 1)
-        return len(self._plan(width, height, self._window(network, width, height)))
+        io: Io = "uint8" if image.dtype == np.uint8 else "float32"
+        running, network = self._running, replace(self._network, io=io, grey=image.shape[2] == 1)
+        precision = self.precision_of(image.dtype)
+        return len(self._plan(width, height, self._window(running, network, precision, size=(width, height))))
 
     @property
     def _halo(self) -> int:
@@ -308,23 +324,37 @@ class Upscaler:
         return result
 
     def _enlarge(self, picture: Picture, progress: Progress | None, *, often: bool = False) -> None:
-        """Enlarge a picture, in smaller windows as long as memory runs out."""
-        width, height = picture.size
-        network = picture.network(self._network)
-        window = self._window(network, width, height, often=often)
+        """Enlarge a picture, in the next precision if one overflows, in another runtime if this one has no engine."""
+        running = self._running
+        attempts = picture.attempts(running.precisions.of(picture.io, picture.bits))
+        try:
+            for attempt, following in zip_longest(attempts, attempts[1:]):
+                try:
+                    self._attempt(running, attempt, progress, often=often)
+                except NonFiniteError as error:
+                    if following is None:
+                        raise
+                    _LOG.warning("%s in %s: %s takes over for this image", error, attempt, following)
+                else:
+                    return
+        except EngineError as error:
+            self._replace(running, error)
+            self._enlarge(picture, progress, often=often)
+
+    def _attempt(self, running: Running, attempt: Attempt, progress: Progress | None, *, often: bool) -> None:
+        """Enlarge a picture in one precision, in smaller windows as long as memory runs out."""
+        width, height = attempt.picture.size
+        network = attempt.picture.network(self._network)
+        window = self._window(running, network, attempt.precision, size=(width, height), often=often)
         if self._tile == "auto" and self.model.spec.receptive_radius is None and window != (width, height):
             _LOG.warning(
                 "%dx%d pixels need more than max_memory in one go; tiles of %s differ a little from the whole picture",
                 *(width, height, self.model.spec.variant),
             )
         while True:
-            running = self._running
             plan = self._plan(width, height, window)
             try:
-                self._run(running, self._of_size(running, network, plan, often=often), picture, plan, progress)
-            except EngineError as error:
-                self._replace(running, error)
-                window = self._window(network, width, height, often=often)
+                self._run(running, self._of_size(running, network, plan, often=often), attempt, plan, progress)
             except MemoryError:  # the runtime's, or numpy's around it
                 smaller = (max(plan.window[0] // 2, 4 * self._halo), max(plan.window[1] // 2, 4 * self._halo))
                 if self._tile == "off" or smaller == window or len(self._plan(width, height, smaller)) <= len(plan):
@@ -353,14 +383,17 @@ class Upscaler:
             columns=tiling.cover(width, window[0], halo=self._halo, multiple=multiple),
         )
 
-    def _window(self, network: Network, width: int, height: int, *, often: bool = False) -> tuple[int, int]:
-        """Return the size of the windows for a picture of this size."""
+    def _window(
+        self, running: Running, network: Network, precision: Precision, *, size: tuple[int, int], often: bool = False
+    ) -> tuple[int, int]:
+        """Return the size of the windows for a picture of a size."""
+        width, height = size
         if self._tile == "off":
             return width, height
         if isinstance(self._tile, tuple):
             return self._tile
         spec = self.model.spec
-        backend, streams = self._running.backend, self._running.settings.streams
+        backend, streams = running.backend, running.settings.streams
         allowed = memory.pixels_that_fit(
             spec, self._max_memory, streams=streams, stores_attention=backend.stores_attention
         )
@@ -368,7 +401,7 @@ class Upscaler:
             return width, height
         if backend.largest_window and spec.receptive_radius is not None and not (self._limits_memory or self._memory):
             fits = often and width * height <= MOST_PIXELS
-            if fits or self._running.sessions.get(network).has((width, height)):
+            if fits or running.sessions.get(network, precision).has((width, height)):
                 return width, height
             return tiling.fitting_window(
                 (width, height), backend.largest_window, halo=self._halo, multiple=spec.size_multiple
@@ -389,15 +422,16 @@ class Upscaler:
         return math.inf if self._pictures_at_once > 1 else (_LARGE_ENOUGH * self._halo) ** 2
 
     def _run(
-        self, running: Running, network: Network, picture: Picture, plan: tiling.TilePlan, progress: Progress | None
+        self, running: Running, network: Network, attempt: Attempt, plan: tiling.TilePlan, progress: Progress | None
     ) -> None:
         if self._make_room:
             streams, backend = running.settings.streams, running.backend
             pixel = memory.bytes_per_pixel(self.model.spec, stores_attention=backend.stores_attention)
             self._make_room(math.prod(plan.window) * streams * pixel)
-        session = running.sessions.get(network)
+        picture = attempt.picture
+        session = running.sessions.get(network, attempt.precision)
         session.prepare(plan.window)  # here, because whoever waits for a build can be interrupted
-        remembered = self._memory.of(network, plan) if self._memory else None
+        remembered = self._memory.of(network, attempt.precision, plan) if self._memory else None
 
         def enlarge_tile(tile: tiling.Tile) -> None:
             batch = picture.batch(tile)

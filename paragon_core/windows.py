@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.errors import InferenceError
+from paragon_core.errors import NonFiniteError
+from paragon_core.precision import BYTE_BITS, FLOAT_BITS
 
 if TYPE_CHECKING:
-    from paragon_core.backends import Network
+    from collections.abc import Sequence
+
+    from paragon_core.backends import Network, Precision
+    from paragon_core.precision import Io
     from paragon_core.tiling import Span, Tile
 
 Array = npt.NDArray[Any]
@@ -21,6 +25,20 @@ _ROWS: Final = 32
 
 class Picture(Protocol):
     """A picture and the place for its enlargement."""
+
+    @property
+    def io(self) -> Io:
+        """Type in which it goes through the network."""
+        ...
+
+    @property
+    def bits(self) -> int:
+        """Depth to which a reduced precision must be the same as fp32."""
+        ...
+
+    def attempts(self, precisions: Sequence[Precision]) -> list[Attempt]:
+        """Return how to compute it, one after the other as long as values overflow: at least in these precisions."""
+        ...
 
     @property
     def size(self) -> tuple[int, int]:
@@ -43,10 +61,24 @@ class Picture(Protocol):
         """Put a core in its place.
 
         Raises:
-            InferenceError: it contains values that are not numbers.
+            NonFiniteError: it contains values that are not numbers.
 
         """
         ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attempt:
+    """A way to compute a picture."""
+
+    picture: Picture
+    """The picture, in the form in which it goes through the network."""
+    precision: Precision
+    """Of the arithmetic."""
+
+    def __str__(self) -> str:
+        """Return it for people."""
+        return f"{self.precision} ({self.picture.io})"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,13 +86,21 @@ class FloatPicture:
     """A picture that goes through the network as float32, in planes."""
 
     planes: tuple[Array, ...]
-    """1 or 3 planes [h, w] of float16, float32 or uint16, of any strides."""
+    """1 or 3 planes [h, w] of float16, float32, uint16 or uint8, of any strides."""
     out: tuple[Array, ...]
     """As many planes [sh, sw] of the same type."""
     clip: bool
-    """Whether results are clipped to 0..1; uint16 always is."""
+    """Whether results are clipped to 0..1; integers always are."""
     detail: tuple[Array, ...] = ()
     """What the detail path sees instead, where it is not ``planes``."""
+    bits: int = FLOAT_BITS
+    """Depth to which a reduced precision must be the same as fp32."""
+    io: Io = "float32"
+    """Type in which it goes through the network."""
+
+    def attempts(self, precisions: Sequence[Precision]) -> list[Attempt]:
+        """Return one attempt in each precision."""
+        return [Attempt(picture=self, precision=precision) for precision in precisions]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -79,8 +119,8 @@ class FloatPicture:
         batch = np.empty((1, len(sources), *sources[0].shape), dtype=np.float32)
         for channel, source in enumerate(sources):
             batch[0, channel] = source
-        if sources[0].dtype == np.uint16:
-            batch /= np.float32(65535)
+        if sources[0].dtype.kind == "u":
+            batch /= np.float32(np.iinfo(sources[0].dtype).max)
         return batch
 
     def core(self, tile: Tile, output: Array) -> Array:
@@ -99,14 +139,13 @@ class FloatPicture:
 
     def _write(self, values: Array, target: Array) -> None:
         if not np.isfinite(values).all():
-            msg = "the network made values that are not numbers"
-            raise InferenceError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")
-        if target.dtype == np.uint16:
-            target[...] = np.rint(np.clip(values, 0, 1) * 65535)
-        elif self.clip:
-            np.clip(values, 0, 1, out=target, casting="same_kind")
+            msg = "the network computed values that are not numbers"
+            raise NonFiniteError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")
+        if target.dtype.kind == "u":
+            target[...] = np.rint(np.clip(values, 0, 1) * np.iinfo(target.dtype).max)
         else:
-            target[...] = values
+            lowest, highest = (0, 1) if self.clip else (np.finfo(target.dtype).min, np.finfo(target.dtype).max)
+            np.clip(values, lowest, highest, out=target, casting="same_kind")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,6 +156,22 @@ class BytePicture:
     """[h, w, 1 or 3] of uint8."""
     out: Array
     """[sh, sw, 1 or 3] of uint8."""
+    bits: int = BYTE_BITS
+    """Depth to which a reduced precision must be the same as fp32."""
+    io: Io = "uint8"
+    """Type in which it goes through the network."""
+
+    def attempts(self, precisions: Sequence[Precision]) -> list[Attempt]:
+        """Return one attempt in each precision, and a last one in floats.
+
+        Bytes are checked by their sum before rounding, which huge values overflow as well; floats are looked at singly.
+        """
+        planes, out = (tuple(np.moveaxis(array, 2, 0)) for array in (self.image, self.out))
+        floats = FloatPicture(planes=planes, out=out, clip=True, bits=self.bits)
+        return [
+            *(Attempt(picture=self, precision=precision) for precision in precisions),
+            *floats.attempts(precisions[-1:]),
+        ]
 
     @property
     def size(self) -> tuple[int, int]:

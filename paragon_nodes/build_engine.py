@@ -13,7 +13,7 @@ from paragon_core.backends.prebuild import prebuild
 from paragon_core.backends.tensorrt import NAME, TensorRtRuntime, elsewhere
 from paragon_core.engines import PICTURES, EngineCache, Profile, Target
 from paragon_core.engines.profiles import LONGEST_SIDE
-from paragon_core.self_check import trusted_precision
+from paragon_core.precision import FLOAT_BITS, choose_precision
 from paragon_nodes import checkpoints
 from paragon_nodes.messages import explained
 from paragon_nodes.upscale_model import BuildBar
@@ -124,8 +124,9 @@ def _precision(model: Model, wanted: Precision | Literal["auto"], place: str) ->
         return wanted
     if not place:
         return "fp16"
-    settings = trusted_precision(BACKENDS[NAME], Network(model=model), RunSettings(device=place, building=BuildBar()))
-    return "fp16" if settings.precision == "fp16" else "fp32"
+    settings = RunSettings(device=place, building=BuildBar())
+    chosen = choose_precision(BACKENDS[NAME], Network(model=model), settings).precision(FLOAT_BITS)
+    return "fp16" if chosen == "fp16" else "fp32"
 
 
 def _side(name: str, default: int, tooltip: str) -> io.Int.Input:

@@ -113,18 +113,20 @@ class ManagedTorch:
             name=self.name, available=True, reason=str(self._device), version=version, accelerator=accelerator
         )
 
-    def fast_precision(self, device: str) -> Precision | None:
+    def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
         """Return what ComfyUI thinks is faster than fp32 on its device; on a CPU, what torch says."""
         if self._device.type == "cpu":
-            return BACKENDS["torch"].fast_precision(device)
-        if model_management.should_use_fp16(self._device):
-            return "fp16"
-        return "bf16" if model_management.should_use_bf16(self._device) else None
+            return BACKENDS["torch"].reduced_precisions(device)
+        fast: dict[Precision, bool] = {
+            "fp16": model_management.should_use_fp16(self._device),
+            "bf16": model_management.should_use_bf16(self._device),
+        }
+        return tuple(precision for precision, is_fast in fast.items() if is_fast)
 
     def open(self, network: Network, settings: RunSettings) -> ManagedSession:
         """Build a session; see `Backend.open`."""
         precision = settings.precision
-        if self._device.type == "cpu" and precision not in {"fp32", self.fast_precision("cpu")}:
+        if self._device.type == "cpu" and precision not in {"fp32", *self.reduced_precisions("cpu")}:
             raise BackendUnavailableError(f"this processor is slow at {precision}", hint="use precision fp32 or auto")
         return ManagedSession(network, settings, self._device)
 

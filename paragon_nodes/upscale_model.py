@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import comfy.utils
+import numpy as np
 import torch
 from comfy import model_management
 
@@ -40,14 +41,15 @@ class UpscaleModel:
         self._upscaler = self._start(*self._options)
         self._session: ManagedSession | None = None
         if isinstance(self._backend, ManagedTorch):
-            settings = RunSettings(precision=self._upscaler.precision)
+            settings = RunSettings(precision=self._upscaler.precision_of(np.float32))
             self._session = self._backend.open(Network(model=model), settings)
             self.patcher = self._session.patcher
         self.model: torch.nn.Module = self.patcher.model
 
     def __repr__(self) -> str:
         """Tell what runs where."""
-        return f"{self.paragon.name} ({self.scale}x, {self._upscaler.backend} {self._upscaler.precision})"
+        precision = self._upscaler.precision_of(np.float32)
+        return f"{self.paragon.name} ({self.scale}x, {self._upscaler.backend} {precision})"
 
     def upscaler(self, tile: int, *, clip: bool = True) -> Upscaler:
         """Return the upscaler for tiles of a size, halo included; 0 lets it choose. The last one is kept.

@@ -33,6 +33,14 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep engines and what was measured in a folder of the tests."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PARAGON_CACHE", str(tmp_path_factory.mktemp("cache") / "paragon"))
+        yield
+
+
 @pytest.fixture
 def offer() -> Iterator[Callable[..., None]]:
     """Return a function after which these backends are all there are, in this order, until the test ends."""

@@ -198,14 +198,14 @@ def test_a_device_that_is_not_there_is_refused_at_once(backend: str, device: str
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_an_explicit_precision_works_or_is_refused_at_once(precision: Any, runtime: str) -> None:
-    fast = BACKENDS[runtime].fast_precision("cpu")
-    if fast == precision:
+    reduced_ones = BACKENDS[runtime].reduced_precisions("cpu")
+    if precision in reduced_ones:
         with Upscaler(load("realtime-2x"), backend=runtime, precision=precision, device="cpu", streams=1) as upscaler:
-            assert upscaler.precision == precision
+            assert upscaler.precision_of("uint8") == upscaler.precision_of("float32") == precision
             reduced = upscaler(picture(20, 20, 3)).astype(int)
         with Upscaler(load("realtime-2x"), backend=runtime, precision="fp32", device="cpu", streams=1) as upscaler:
             assert 0 < np.abs(reduced - upscaler(picture(20, 20, 3))).max() <= 25
-    elif fast != "fp16":
+    else:
         with pytest.raises(BackendUnavailableError, match=precision) as caught:
             Upscaler(MODEL, backend=runtime, precision=precision, device="cpu")
         assert "fp32" in caught.value.hint
@@ -213,7 +213,7 @@ def test_an_explicit_precision_works_or_is_refused_at_once(precision: Any, runti
 
 def test_what_is_in_use_can_be_asked() -> None:
     with Upscaler("realtime-2x", backend="onnxruntime", precision="fp32", streams=1) as upscaler:
-        assert (upscaler.backend, upscaler.precision, upscaler.scale) == ("onnxruntime", "fp32", 2)
+        assert (upscaler.backend, upscaler.precision_of("uint8"), upscaler.scale) == ("onnxruntime", "fp32", 2)
         assert upscaler.model.name == "realtime-2x"
     with Upscaler(MODEL, device="cpu", streams=1) as upscaler:
         assert upscaler.backend == "openvino"

@@ -12,7 +12,7 @@ from paragon_core.backends.tensorrt import TensorRtRuntime
 from paragon_core.backends.tensorrt_build import TITLES, graph_to_build, installed_version
 from paragon_core.engines import MOST_PIXELS, EngineCache, Profile
 from paragon_core.errors import BackendUnavailableError, EngineCacheError, InputError
-from paragon_core.self_check import trusted_precision
+from paragon_core.precision import choose_precision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,8 @@ def _precision(settings: Settings) -> Literal["fp32", "fp16"]:
     if settings.precision != "auto":
         raise InputError(f"TensorRT runs no {settings.precision}", hint="choose one of auto, fp32, fp16")
     network, wanted = Network(model=settings.model), RunSettings(device=settings.device)
-    return "fp16" if trusted_precision(BACKENDS["tensorrt"], network, wanted).precision == "fp16" else "fp32"
+    chosen = choose_precision(BACKENDS["tensorrt"], network, wanted).precision(settings.bits)
+    return "fp16" if chosen == "fp16" else "fp32"
 
 
 def _text(value: str | bytes) -> str:

@@ -46,6 +46,8 @@ class Settings:
     """Whether windows that did not change are taken from the frame before."""
     device: str
     """The runtime's name of a device, or "auto"."""
+    bits: int
+    """Depth of the clip, to which a reduced precision must be the same as fp32."""
 
     @property
     def frames_at_once(self) -> int:
@@ -95,7 +97,7 @@ def enlarged(clips: Sequence[vs.VideoNode], settings: Settings) -> vs.VideoNode:
     def enlarge(_n: int, inputs: list[vs.VideoFrame]) -> vs.VideoFrame:
         result = vs.core.create_video_frame(video_format, width, height)
         image, *detail = (planes(frame) for frame in inputs)
-        upscale.upscale_planes(image, planes(result), detail=detail[0] if detail else None)
+        upscale.upscale_planes(image, planes(result), detail=detail[0] if detail else None, bits=settings.bits)
         return result
 
     template = source.std.BlankClip(width=width, height=height, keep=True)

@@ -9,6 +9,7 @@ import vapoursynth as vs
 from paragon_core import temporal as smoothing_rules
 from paragon_core.errors import InputError, ParagonError
 from paragon_core.model import load
+from paragon_core.precision import FLOAT_BITS
 from vs_paragon import alpha, colour, frames, native, smoothing
 from vs_paragon.messages import describe
 
@@ -52,7 +53,8 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
             the fastest of the following), "tensorrt", "openvino", "onnxruntime", "torch" (frames pass through Python),
             or the namespace of a vs-mlrt plugin: "ov", "ort", "trt_rtx", "trt". The latter two get engines from
             Paragon's cache, and are used where they have the same TensorRT as Paragon.
-        precision: "fp32", "fp16", "bf16", or "auto" (fp32 unless a faster one was measured to give the same).
+        precision: "fp32", "fp16", "bf16", or "auto" (fp32 unless a faster one was measured to give the same to
+            the depth of the clip).
         tile: size of a window in pixels of the clip, one number or width and height; 0 for the whole frame. Windows
             overlap by as much as the network looks around, so that they give the same pixels.
         num_streams: frames computed at once; by default one for each core.
@@ -98,6 +100,7 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
             streams=num_streams,
             reuse=bool(reuse),
             device=device,
+            bits=clip.format.bits_per_sample if clip.format.sample_type is vs.INTEGER else FLOAT_BITS,
         )
         source = colour.to_network(clip, description)
         clips = [source, smoothing.smoothed(source, temporal)] if temporal else [source]

@@ -103,6 +103,7 @@ class Session(Protocol):
 
         Raises:
             OutOfMemoryError: the batch needs more memory than there is.
+            NonFiniteError: bytes were asked for, and the values before rounding are not all finite.
             InferenceError: anything else that went wrong in the runtime.
 
         """
@@ -154,8 +155,13 @@ class Backend(Protocol):
         """Find out whether the runtime works here; never raises."""
         ...
 
-    def fast_precision(self, device: str) -> Precision | None:
-        """Return the reduced precision that runs faster than fp32 on this device, if there is one."""
+    def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
+        """Return the precisions below fp32 that may be faster on this device; `precision` finds out whether they are.
+
+        Raises:
+            BackendUnavailableError: there is no such device.
+
+        """
         ...
 
     def open(self, network: Network, settings: RunSettings) -> Session:

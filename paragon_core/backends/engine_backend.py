@@ -51,10 +51,10 @@ class EngineBackend:
         """Find out whether the runtime works here; see `Backend.probe`."""
         return self._runtime.probe()
 
-    def fast_precision(self, device: str) -> Precision | None:
-        """Return the reduced precision that runs faster than fp32."""
+    def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
+        """Return the precisions below fp32 that may be faster; see `Backend.reduced_precisions`."""
         self._runtime.device(device)
-        return self._runtime.fast_precision()
+        return self._runtime.reduced_precisions
 
     def open(self, network: Network, settings: RunSettings) -> EngineSession:
         """Prepare a session; engines are got when it is known for which size. See `Backend.open`."""

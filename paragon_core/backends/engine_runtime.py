@@ -66,8 +66,9 @@ class Runtime(Protocol):
         """Find out whether it works here; never raises."""
         ...
 
-    def fast_precision(self) -> Precision | None:
-        """Return the reduced precision that runs faster than fp32, if there is one."""
+    @property
+    def reduced_precisions(self) -> tuple[Precision, ...]:
+        """The precisions below fp32 that may be faster."""
         ...
 
     def device(self, name: str) -> EngineDevice:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from textwrap import shorten
+from typing import TYPE_CHECKING, Any
 
-from paragon_core.errors import BackendError, InferenceError, OutOfMemoryError
+import numpy as np
+
+from paragon_core.errors import BackendError, InferenceError, NonFiniteError, OutOfMemoryError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _MEMORY_MARKS = (
     "alloc_failed",
@@ -31,3 +37,15 @@ def failure(backend: str, error: Exception) -> BackendError:
     other = "openvino" if backend == "onnxruntime" else "onnxruntime"
     hint = f"try another backend, for example --backend {other}; if it works there, please report this"
     return InferenceError(f"{backend} failed: {shorten(said, _LONGEST)}", hint=hint)
+
+
+def refuse_non_finite(backend: str, check: npt.NDArray[Any]) -> None:
+    """Raise an error if the second output of a graph (`onnx_graph.CHECK`) says that the first one holds no image.
+
+    Raises:
+        NonFiniteError: values are NaN or infinite.
+
+    """
+    if not np.isfinite(check).all():
+        msg = f"{backend} computed values that are not numbers"
+        raise NonFiniteError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from paragon_core import onnx_graph
 from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
-from paragon_core.backends.failures import failure
+from paragon_core.backends.failures import failure, refuse_non_finite
 from paragon_core.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ class OnnxRuntimeSession(Session):
             msg = "the session was closed"
             raise BackendUnavailableError(msg, hint="open a new Upscaler")
         try:
-            output = self._session.run(None, {onnx_graph.INPUT: np.ascontiguousarray(batch)})[0]
+            output, *check = self._session.run(None, {onnx_graph.INPUT: np.ascontiguousarray(batch)})
+            if check:
+                refuse_non_finite(NAME, np.asarray(check[0]))
         except Exception as error:  # the runtime has no exception type of its own for this
             raise failure(NAME, error) from error
         return np.asarray(output)
@@ -74,10 +76,10 @@ class OnnxRuntimeBackend:
             accelerator="cuda" if cuda else "",
         )
 
-    def fast_precision(self, device: str) -> Precision | None:
+    def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
         """Return fp16 on CUDA; its CPU kernels are fp32 only."""
         runtime = _import()
-        return "fp16" if _wants_cuda(runtime, device) else None
+        return ("fp16",) if _wants_cuda(runtime, device) else ()
 
     def open(self, network: Network, settings: RunSettings) -> OnnxRuntimeSession:
         """Build a session; see `Backend.open`."""
@@ -95,6 +97,7 @@ class OnnxRuntimeBackend:
             grey=network.grey,
             separate_detail=network.separate_detail,
             merge_base=False,
+            check=network.io == "uint8",
         )
         options = runtime.SessionOptions()
         options.intra_op_num_threads = settings.threads

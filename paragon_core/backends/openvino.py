@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from paragon_core import onnx_graph
 from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
-from paragon_core.backends.failures import failure
+from paragon_core.backends.failures import failure, refuse_non_finite
 from paragon_core.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ _CAPABILITIES: Final[dict[Precision, str]] = {"fp16": "FP16", "bf16": "BF16"}
 class OpenVinoSession(Session):
     """A network in OpenVINO: one infer request a stream, handed out to whoever runs."""
 
-    def __init__(self, compiled: Any, streams: int) -> None:  # noqa: ANN401 - the module is imported late
+    def __init__(self, compiled: Any, streams: int, *, checked: bool) -> None:  # noqa: ANN401 - imported late
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open = True
+        self._checked = checked
         for _ in range(streams):
             self._requests.put(compiled.create_infer_request())
 
@@ -52,6 +53,8 @@ class OpenVinoSession(Session):
                 request.start_async([np.ascontiguousarray(batch)], share_inputs=True)
                 request.wait()
                 output = np.asarray(request.get_output_tensor(0).data)
+                if self._checked:
+                    refuse_non_finite(NAME, np.asarray(request.get_output_tensor(1).data))
             except Exception as error:  # the runtime raises RuntimeError for everything
                 raise failure(NAME, error) from error
             yield output
@@ -88,12 +91,12 @@ class OpenVinoBackend:
             return BackendInfo(name=NAME, available=False, reason=str(error).splitlines()[0], hint=_HINT)
         return BackendInfo(name=NAME, available=True, reason=name, version=version)
 
-    def fast_precision(self, device: str) -> Precision | None:
-        """Return the reduced precision that this processor has instructions for."""
+    def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
+        """Return the reduced precisions that this processor has instructions for."""
         _check_device(device)
         core, _ = _import()
         capabilities = core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
-        return next((precision for precision, mark in _CAPABILITIES.items() if mark in capabilities), None)
+        return tuple(precision for precision, mark in _CAPABILITIES.items() if mark in capabilities)
 
     def open(self, network: Network, settings: RunSettings) -> OpenVinoSession:
         """Build a session; see `Backend.open`.
@@ -113,7 +116,10 @@ class OpenVinoBackend:
             size=network.size,
             grey=network.grey,
             separate_detail=network.separate_detail,
-            merge_base=True,
+            # In bfloat16 a merged result would be rounded to 8 bits; a base path of its own is added in float32, which
+            # takes the error on a photograph from 1.2 levels to 0.8 and from 61 to 70 dB.
+            merge_base=settings.precision != "bf16",
+            check=network.io == "uint8",
         )
         options = {
             "INFERENCE_PRECISION_HINT": _HINTS[settings.precision],
@@ -125,7 +131,7 @@ class OpenVinoBackend:
             compiled = core.compile_model(core.read_model(graph.SerializeToString()), _DEVICE, options)
         except Exception as error:  # as in run
             raise failure(NAME, error) from error
-        return OpenVinoSession(compiled, settings.streams)
+        return OpenVinoSession(compiled, settings.streams, checked=network.io == "uint8")
 
 
 def _import() -> tuple[Any, str]:

@@ -16,7 +16,7 @@ import numpy as np
 from paragon_core import onnx_graph
 from paragon_core.backends.base import BackendInfo, Precision
 from paragon_core.backends.engine_runtime import EngineDevice
-from paragon_core.backends.failures import failure
+from paragon_core.backends.failures import failure, refuse_non_finite
 from paragon_core.engines import BuildOptions, EngineKey, Profile, Progress, Target
 from paragon_core.errors import EngineBuildError, EngineRefusedError, InferenceError
 
@@ -40,6 +40,7 @@ class Reference:
     """Builds engines that hold an ONNX graph, and runs them."""
 
     name = "reference"
+    reduced_precisions: tuple[Precision, ...] = ()
 
     def may_accelerate(self) -> bool:
         """Return False: it runs on the CPU."""
@@ -48,10 +49,6 @@ class Reference:
     def probe(self) -> BackendInfo:
         """Return that it works; see `Backend.probe`."""
         return BackendInfo(name=self.name, available=True, reason="for tests", version=VERSION)
-
-    def fast_precision(self) -> Precision | None:
-        """Return None."""
-        return None
 
     def device(self, name: str) -> EngineDevice:
         """Return a GPU that is not there."""
@@ -133,10 +130,12 @@ class ReferenceExecutor:
             if produced not in lane:
                 lane.clear()
                 lane[produced] = np.empty(produced, self._dtype)
+            check = np.zeros(len(batch) if self._dtype == np.uint8 else 0, np.float32)
             try:
-                self._run(batch, lane[produced])
+                self._run(batch, lane[produced], check)
             except Exception as error:  # as in Reference.build
                 raise failure(Reference.name, error) from error
+            refuse_non_finite(Reference.name, check)
             yield lane[produced]
         finally:
             self._lanes.put(lane)
@@ -158,13 +157,14 @@ class ReferenceExecutor:
         shape[place] = self._channels[1]
         return tuple(shape)
 
-    def _run(self, batch: npt.NDArray[Any], output: npt.NDArray[Any]) -> None:
+    def _run(self, batch: npt.NDArray[Any], output: npt.NDArray[Any], check: npt.NDArray[np.float32]) -> None:
         binding = self._session.io_binding()
-        for bind, name, array in (
-            (binding.bind_input, onnx_graph.INPUT, batch),
-            (binding.bind_output, onnx_graph.OUTPUT, output),
-        ):
-            bind(name, "cpu", 0, self._dtype, array.shape, array.ctypes.data)
+        arrays = {onnx_graph.INPUT: batch, onnx_graph.OUTPUT: output} | (
+            {onnx_graph.CHECK: check} if len(check) else {}
+        )
+        for name, array in arrays.items():
+            bind = binding.bind_input if name == onnx_graph.INPUT else binding.bind_output
+            bind(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         self._session.run_with_iobinding(binding)
 
 

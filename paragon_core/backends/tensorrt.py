@@ -35,6 +35,7 @@ class TensorRtRuntime:
     """
 
     name = NAME
+    reduced_precisions: tuple[Precision, ...] = ("fp16",)
 
     def may_accelerate(self) -> bool:
         """Return whether one of them is installed."""
@@ -59,10 +60,6 @@ class TensorRtRuntime:
             accelerator="cuda",
             streams=2,  # one copies while the other computes
         )
-
-    def fast_precision(self) -> Precision | None:
-        """Return fp16."""
-        return "fp16"
 
     def device(self, name: str) -> EngineDevice:
         """Return a GPU; see `Runtime.device`."""

@@ -58,7 +58,7 @@ class GraphToBuild:
     onnx: bytes
     """The graph, for any size."""
     io: Io
-    """Type and layout of its input and output."""
+    """Type and layout of its input and output; with bytes there is a second output (`onnx_graph.CHECK`)."""
     channels: int
     """Channels of its input."""
 
@@ -96,6 +96,7 @@ def graph_to_build(network: Network, precision: Precision, *, io: Io | None = No
         grey=network.grey,
         separate_detail=network.separate_detail,
         for_tensorrt=True,
+        check=io == "uint8",
     )
     proto.ClearField("producer_version")
     proto.ClearField("metadata_props")

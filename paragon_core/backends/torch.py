@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
-from paragon_core.backends.failures import failure
+from paragon_core.backends.failures import failure, refuse_non_finite
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
 from paragon_core.fuse import for_grey, fuse_arrays
 
@@ -92,6 +92,7 @@ class TorchSession(Session):
         if self._averages_grey:
             output = output.mean(1, keepdim=True)
         if self._as_bytes:
+            refuse_non_finite(NAME, output.mean(dim=(1, 2, 3)).cpu().numpy())
             output = output.mul_(_LEVELS).round_().clamp_(0, _LEVELS).to(torch.uint8).permute(0, 2, 3, 1)
         return output.contiguous().cpu().numpy()
 
@@ -154,12 +155,13 @@ class TorchBackend:
             accelerator="" if device.type == "cpu" else device.type,
         )
 
-    def fast_precision(self, device: str) -> Precision | None:
-        """Return fp16 on graphics cards, and bf16 on processors that have instructions for it."""
+    def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
+        """Return fp16 and bf16 on graphics cards, and on processors what they have instructions for."""
         torch = _import()
+        precisions: tuple[Precision, ...] = ("fp16", "bf16")
         if _device(torch, device).type != "cpu":
-            return "fp16"
-        return "bf16" if _has_instructions(torch, "bf16") else None
+            return precisions
+        return tuple(precision for precision in precisions if _has_instructions(torch, precision))
 
     def open(self, network: Network, settings: RunSettings) -> TorchSession:
         """Build a session and run a tiny picture through it; see `Backend.open`."""

@@ -98,7 +98,7 @@ def _try(info: BackendInfo) -> dict[str, Any]:
         start = time.perf_counter()
         with Upscaler(options.DEFAULT_MODEL, backend=info.name) as upscaler:
             grey = upscaler(np.full((48, 64, 3), 128, np.uint8))
-            found |= {"precision": upscaler.precision, "seconds": round(time.perf_counter() - start, 2)}
+            found |= {"precision": upscaler.precision_of("uint8"), "seconds": round(time.perf_counter() - start, 2)}
     except ParagonError as error:
         return found | {"works": False, "reason": str(error), "hint": error.hint}
     # A flat picture stays flat wherever the network's own border does not reach.

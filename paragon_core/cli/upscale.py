@@ -179,8 +179,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
             )
 
-        upscaler = for_films() if all(task.is_film for task in tasks) else for_pictures()
-        console.say(f"{model.name}, {scale}x, {upscaler.backend} {upscaler.precision}")
+        films_only = all(task.is_film for task in tasks)
+        upscaler = for_films() if films_only else for_pictures()
+        precision = upscaler.precision_of("float32" if films_only else "uint8")
+        console.say(f"{model.name}, {scale}x, {upscaler.backend} {precision}")
         try:
             outcomes = jobs.run(
                 tasks,

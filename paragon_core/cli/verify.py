@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
     from paragon_core.quality.pictures import as_batch, middle, read_rgb
     from paragon_core.quality.verify import verify
-    from paragon_core.self_check import natural_picture
+    from paragon_core.trial_images import natural_picture
 
     model = options.load_model(arguments.model, arguments)
     backends = options.chosen_backends(arguments)
@@ -70,14 +70,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _facts(model: Model, found: Verification, path: Path | None) -> dict[str, Any]:
     """Return everything as JSON knows it, which has neither infinity nor "not a number"."""
-    from paragon_core.self_check import MAX_ERROR, MIN_PSNR
+    from paragon_core.precision import BYTE_BITS, min_psnr
 
     return {
         "paragon": __version__,
         "model": {"name": model.name, "sha256": model.sha256},
         "picture": {"path": str(path) if path else None, "width": found.size[0], "height": found.size[1]},
         "reference": found.reference,
-        "allowed": {"max_error": MAX_ERROR, "psnr": MIN_PSNR},
+        "allowed": {"max_error": 1 / _LEVELS, "psnr": min_psnr(BYTE_BITS)},
         "clock": found.clock,
         "rounds": found.rounds,
         "ok": found.ok,
@@ -104,19 +104,24 @@ def _finite(value: float) -> float | None:
 
 
 def _answer(model: Model, found: Verification, path: Path | None) -> None:
-    from paragon_core.self_check import MAX_ERROR, MIN_PSNR
+    from paragon_core.precision import BYTE_BITS, min_psnr
 
     width, height = found.size
     clock = "CPU time" if found.clock == "cpu" else "time"
     answer(f"{model.name}, {path or 'a made picture'} ({width}x{height}), compared with {found.reference}.")
-    answer(f"Allowed: {_LEVELS * MAX_ERROR:.0f} level of 8 bits at most, and {MIN_PSNR:.0f} dB at least.")
+    answer(f"Allowed: 1 level of 8 bits at most, and {min_psnr(BYTE_BITS):.1f} dB at least.")
     answer(f"Time: median {clock} of {found.rounds} runs on one thread, in turns; speed: as a share of the fastest.\n")
     heading = ("runtime", "precision", "", "largest error", "PSNR", "time", "speed", "auto")
     answer(table([heading, *(_row(finding) for finding in found.findings)]))
-    answer("\nWhat --precision auto takes:")
+    answer("\nWhat --precision auto takes for images of 8 bits (others are computed in fp32):")
     for finding in found.findings:
         if finding.used:
             answer(f"  {finding.backend}: {finding.precision}; {finding.why}")
+    left = [each for each in found.findings if not each.used and each.closeness and each.precision != "fp32"]
+    if left:
+        answer("\nWhat it leaves:")
+    for finding in left:
+        answer(f"  {finding.backend}: {finding.why}")
     absent = [finding for finding in found.findings if finding.status == "not here"]
     if absent or found.missing:
         answer("\nNot here:")

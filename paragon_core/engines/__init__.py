@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from paragon_core.engines.cache import DEFAULT_LIMIT, Engine, EngineCache, Entry
 from paragon_core.engines.folder import VARIABLE, cache_folder
+from paragon_core.engines.folder import prepare as prepare_folder
 from paragon_core.engines.key import BuildOptions, EngineKey, Flavour, Target
 from paragon_core.engines.profiles import MOST_PIXELS, PICTURES, Profile, choose, profiles_for, window
 from paragon_core.engines.waiting import Progress, ignore_progress
@@ -28,6 +29,7 @@ __all__ = [
     "cache_folder",
     "choose",
     "ignore_progress",
+    "prepare_folder",
     "profiles_for",
     "window",
 ]

@@ -21,6 +21,8 @@ Io = Literal["float32", "float16", "uint8"]
 
 INPUT: Final = "input"
 OUTPUT: Final = "output"
+#: The second output of graphs with ``check``.
+CHECK: Final = "mean"
 
 _IO_TYPES: Final = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
 
@@ -37,6 +39,7 @@ def build(
     merge_base: bool = True,
     exact_border: bool = True,
     for_tensorrt: bool = False,
+    check: bool = False,
 ) -> onnx.ModelProto:
     """Return a model as an ONNX graph with one input, "input", and one output, "output".
 
@@ -54,6 +57,9 @@ def build(
             slower in ONNX Runtime.
         exact_border: False leaves the outermost ring of output pixels wrong (fused only; to measure its cost).
         for_tensorrt: keeps to what TensorRT takes (fused only): the same pixels, slower on a CPU.
+        check: a second output, "mean", [batch] of float32: the mean of each image before it is rounded and clipped. It
+            is not finite if one of the values is not, which ``uint8`` cannot show. The sum runs over what is in the
+            cache anyway: its cost is below what can be measured.
 
     Raises:
         InputError: for a combination that does not exist.
@@ -81,10 +87,16 @@ def build(
         )
     else:
         result = plain_form.write(graph, image, detail, model.spec, arrays)
+    if check:
+        _write_check(graph, result)
     _write(graph, result, io, bytes_last=for_tensorrt)
     form = {"form": "fused" if fused else "plain", "precision": precision, "io": io}
     channels = 1 if grey else 3
-    return _finish(model, graph, form, size=size, channels=(channels * (1 + separate_detail), channels))
+    proto = _finish(model, graph, form, size=size, channels=(channels * (1 + separate_detail), channels))
+    if check:
+        batch = "batch" if size is None else 1
+        proto.graph.output.append(helper.make_tensor_value_info(CHECK, TensorProto.FLOAT, [batch]))
+    return proto
 
 
 def _read(graph: Graph, io: Io) -> str:
@@ -92,6 +104,13 @@ def _read(graph: Graph, io: Io) -> str:
     if _IO_TYPES[io] != graph.float_type:
         value = graph.cast(value, graph.float_type)
     return graph.node("Transpose", value, perm=[0, 3, 1, 2]) if io == "uint8" else value
+
+
+def _write_check(graph: Graph, value: str) -> None:
+    if graph.float_type != TensorProto.FLOAT:
+        value = graph.cast(value, TensorProto.FLOAT)  # the sum of an image exceeds float16
+    graph.node("ReduceMean", value, graph.integers(1, 2, 3), keepdims=0)
+    graph.nodes[-1].output[0] = CHECK
 
 
 def _write(graph: Graph, value: str, io: Io, *, bytes_last: bool) -> None:

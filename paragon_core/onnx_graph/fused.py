@@ -51,7 +51,8 @@ def write(
         cells = graph.convolution(both, merge_inputs(weights.tail.detail, weights.tail.base), "tail")
     else:
         detail = graph.convolution(features, weights.tail.detail, "tail.detail")
-        cells = graph.node("Add", detail, graph.convolution(softened, weights.tail.base, "tail.base"))
+        # The base first: OpenVINO adds the second to the first as that is computed, and in bfloat16 rounds the second.
+        cells = graph.node("Add", graph.convolution(softened, weights.tail.base, "tail.base"), detail)
     scale = weights.spec.scale
     enlarged = graph.node("DepthToSpace", cells, blocksize=scale, mode="CRD")
     first, last = graph.integers(scale - 1, scale - 1), graph.integers(-1, -1)

@@ -198,7 +198,7 @@ def _report(options: argparse.Namespace) -> dict[str, Any]:
     model = load(options.model, upsampler_alpha=options.alpha)
     with Upscaler(model, backend=options.backend, precision=options.precision) as upscaler:
         sets = evaluate(options.data, upscaler, model.spec.scale)
-        running_on = {"backend": upscaler.backend, "precision": upscaler.precision}
+        running_on = {"backend": upscaler.backend, "precision": upscaler.precision_of("uint8")}
     return {
         "model": model.name,
         "sha256": model.sha256,

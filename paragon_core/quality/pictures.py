@@ -11,7 +11,7 @@ from paragon_core.errors import InputError
 from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.images import read_image
 from paragon_core.media.picture import with_depth
-from paragon_core.self_check import natural_picture
+from paragon_core.trial_images import natural_picture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def read_folder(folder: Path) -> list[Pixels]:
 
 
 def like_a_photograph(width: int, height: int) -> Pixels:
-    """Return the picture of `self_check`, mirrored over and over to fill a size: [height, width, 3]."""
+    """Return the picture of `trial_images`, mirrored over and over to fill a size: [height, width, 3]."""
     picture = np.rint(natural_picture()[0].transpose(1, 2, 0) * _LEVELS).astype(np.uint8)
     missing = [(0, max(size - side, 0)) for size, side in zip((height, width), picture.shape[:2], strict=True)]
     return np.pad(picture, [*missing, (0, 0)], mode="symmetric")[:height, :width]

@@ -1,7 +1,8 @@
 """Is what runs here right, how fast is it, and what does "auto" make of it?
 
 Every backend in every precision enlarges a picture. The result is compared with that of the network as it was
-published, in fp32, by the limits that `self_check` has for reduced precisions.
+published, in fp32, by the limits that `precision` has for images of 8 bits. What "auto" takes for such images is
+measured again.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from paragon_core.backends import Backend, BackendInfo, Network, Precision, RunS
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.torch import TorchBackend
 from paragon_core.errors import BackendError, BackendUnavailableError
+from paragon_core.precision import BYTE_BITS, Closeness, PrecisionChoice, choose_precision, compare
 from paragon_core.quality.bench import Clock, time_interleaved
-from paragon_core.self_check import Closeness, Trial, compare, try_precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,9 +45,9 @@ class Finding:
     but "auto" does not use it. fails: it does not run, although it should. not here: this machine has no such
     precision."""
     used: bool
-    """Whether "auto" uses this precision of the backend."""
+    """Whether "auto" uses this precision of the backend for images of 8 bits."""
     why: str
-    """The reason for the status, or for its use, for people."""
+    """The reason for the status, or for its use or not, for people."""
     closeness: Closeness | None = None
     """Against the reference; None if there was no result."""
     seconds: float | None = None
@@ -148,15 +149,14 @@ def _examine(
 ) -> tuple[list[Finding], dict[str, Callable[[], Any]]]:
     """Return the findings of a backend and what is to be timed; the sessions stay open until the stack is left."""
     network, settings = Network(model=model), RunSettings()
-    trial = try_precision(backend, network, settings)
+    choice = choose_precision(backend, replace(network, io="uint8"), settings, again=True)
+    taken = choice.precision(BYTE_BITS)
     if backend.compiles_slowly:
         network = replace(network, size=(picture.shape[3], picture.shape[2]))
     findings: list[Finding] = []
     runs: dict[str, Callable[[], Any]] = {}
     for precision in get_args(Precision):
-        finding = Finding(
-            backend=backend.name, precision=precision, status="right", used=trial.precision == precision, why=""
-        )
+        finding = Finding(backend=backend.name, precision=precision, status="right", used=taken == precision, why="")
         try:
             session = backend.open(network, replace(settings, precision=precision))
             stack.callback(session.close)
@@ -165,17 +165,15 @@ def _examine(
             absent = isinstance(error, BackendUnavailableError) and precision != "fp32"
             findings.append(replace(finding, status="not here" if absent else "fails", why=str(error)))
             continue
-        findings.append(_judged(replace(finding, closeness=closeness), closeness, trial))
+        findings.append(_judged(replace(finding, closeness=closeness), closeness, choice))
         runs[_label(backend.name, precision)] = partial(session.run, picture)
     return findings, runs
 
 
-def _judged(finding: Finding, closeness: Closeness, trial: Trial) -> Finding:
+def _judged(finding: Finding, closeness: Closeness, choice: PrecisionChoice) -> Finding:
     """Return the finding with its status, and why "auto" uses the precision or does not."""
-    why = trial.reason
-    if finding.precision not in {"fp32", trial.fast}:
-        why = f'"auto" does not consider it: {trial.fast or "nothing"} is faster than fp32 here'
-    if closeness.accepted:
+    why = choice.reason(finding.precision, BYTE_BITS)
+    if closeness.within(BYTE_BITS):
         return replace(finding, why=why)
     if finding.used or finding.precision == "fp32":
         return replace(finding, status="wrong", why=f"{closeness} from the reference")

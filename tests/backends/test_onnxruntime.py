@@ -39,7 +39,7 @@ def test_a_session_starts_no_threads_of_its_own() -> None:
 @pytest.mark.skipif(HAS_CUDA, reason="needs an ONNX Runtime without CUDA")
 def test_without_cuda_it_says_which_wheel_helps() -> None:
     assert BACKEND.probe().accelerator == ""
-    assert BACKEND.fast_precision("auto") is None
+    assert BACKEND.reduced_precisions("auto") == ()
     assert "onnxruntime-gpu" in BACKEND.probe().hint
     with pytest.raises(BackendUnavailableError, match="without CUDA") as caught:
         BACKEND.open(Network(model=MODEL), RunSettings(device="cuda:1"))

@@ -164,7 +164,7 @@ def test_half_precision_stays_close_or_is_refused(
     if refusal is not None:  # the processor has no such instructions
         assert precision in str(refusal)
         assert "fp32" in refusal.hint
-        assert precision != BACKEND.fast_precision("cpu")
+        assert precision not in BACKEND.reduced_precisions("cpu")
         return
     x = picture(24, 24).numpy()
     out = session.run(x)
@@ -261,11 +261,14 @@ def test_absent_devices_are_refused_with_a_hint(model: Model, device: str) -> No
         BACKEND.open(Network(model=model), RunSettings(device=device))
     assert caught.value.hint
     with pytest.raises(BackendUnavailableError):
-        BACKEND.fast_precision(device)
+        BACKEND.reduced_precisions(device)
 
 
-def test_fast_precision_on_the_cpu_is_bf16_or_none() -> None:
-    assert BACKEND.fast_precision("cpu") in {"bf16", None}
+def test_reduced_precisions_on_the_cpu_are_those_with_instructions() -> None:
+    features = torch.cpu.get_capabilities()
+    for precision in ("fp16", "bf16"):
+        has = any(value for name, value in features.items() if value is True and name.endswith(precision))
+        assert (precision in BACKEND.reduced_precisions("cpu")) == has
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from paragon_core.backends import BACKENDS
 from paragon_core.cli.main import main
-from paragon_core.self_check import MAX_ERROR, MIN_PSNR
+from paragon_core.precision import min_psnr
 from tests.quality.odd_backends import Absent, Odd, not_numbers, off, right
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def test_a_photo(capsys: pytest.CaptureFixture[str]) -> None:
     facts = answered(capsys, ["--backends", "onnxruntime,openvino", "--input", CHELSEA])
     assert facts["ok"]
     assert facts["picture"] == {"path": CHELSEA, "width": 451, "height": 300}
-    assert facts["allowed"] == {"max_error": MAX_ERROR, "psnr": MIN_PSNR}
+    assert facts["allowed"] == {"max_error": 1 / 255, "psnr": min_psnr(8)}
     assert facts["model"]["name"] == "realtime-2x"
     assert [each["backend"] for each in facts["results"]] == ["onnxruntime"] * 3 + ["openvino"] * 3
     for each in facts["results"]:
@@ -71,7 +71,8 @@ def test_a_precision_that_is_not_trusted_is_no_error(
     facts = answered(capsys, ["--backends", "odd"])
     used = {each["precision"]: each["used_by_auto"] for each in facts["results"]}
     assert used == {"fp32": True, "fp16": False, "bf16": False}
-    assert "at most 1 level and at least 60 dB are allowed" in facts["results"][-1]["why"]
+    assert "off by up to 2 levels of 8 bits" in facts["results"][-1]["why"]
+    assert "1 level, 54.2 dB are allowed" in facts["results"][-1]["why"]
 
 
 def test_what_does_not_work_here(offer: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from paragon_core.backends.engine_backend import SMALL_PICTURES
 from paragon_core.engines import PICTURES, EngineCache
 from paragon_core.errors import EngineError
 from paragon_core.model import load
-from paragon_core.self_check import MAX_ERROR, MIN_PSNR, natural_picture
+from paragon_core.trial_images import natural_picture
 from tests.random_models import batch, picture, random_model, spec
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def test_fp16_is_close(model: str, dtype: str, cache: Path) -> None:
     with Upscaler(model, backend="tensorrt", precision="fp16", cache=cache) as upscaler:
         result = upscaler(image)
     expected = reference(image, model)
-    assert psnr(result, expected) >= (MIN_PSNR if dtype == "float32" else 50)
-    assert np.abs(result.astype(np.float64) - expected).max() <= (MAX_ERROR if dtype == "float32" else 1)
+    assert psnr(result, expected) >= (60 if dtype == "float32" else 50)
+    assert np.abs(result.astype(np.float64) - expected).max() <= (1 / 255 if dtype == "float32" else 1)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 700), (63, 64), (64, 64), (720, 1280), (1500, 1000)], ids=str)

@@ -8,7 +8,7 @@ import numpy as np
 
 from paragon_core.backends import BackendInfo, Session
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
-from paragon_core.errors import BackendUnavailableError, InferenceError
+from paragon_core.errors import BackendUnavailableError, InferenceError, NonFiniteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,12 +22,21 @@ if TYPE_CHECKING:
 
 
 class OddSession(Session):
-    def __init__(self, session: Session, fault: Fault) -> None:
+    def __init__(self, session: Session, fault: Fault, *, runs: int) -> None:
         self._session = session
         self._fault = fault
+        self._runs = runs
 
     def run(self, batch: Batch) -> Batch:
-        return self._fault(batch, self._session.run(batch))
+        for _ in range(self._runs):
+            result = self._session.run(batch)
+        if batch.dtype != np.uint8:
+            return self._fault(batch, result)
+        levels = 255 * self._fault(_floats(batch), _floats(result))
+        if not np.isfinite(levels).all():
+            msg = "odd computed values that are not numbers"
+            raise NonFiniteError(msg)
+        return np.clip(np.rint(levels), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
 
     def close(self) -> None:
         self._session.close()
@@ -42,16 +51,17 @@ class Odd(OnnxRuntimeBackend):
         self._fast = fast
         self._faults = faults
 
-    def fast_precision(self, device: str) -> Precision | None:
+    def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
         del device
-        return self._fast
+        return (self._fast,) if self._fast else ()
 
     def open(self, network: Network, settings: RunSettings) -> Any:
         if settings.precision not in self._faults:
             msg = f"no {settings.precision} here"
             raise BackendUnavailableError(msg)
         exact = type(settings)(device="cpu", threads=settings.threads)
-        return OddSession(super().open(network, exact), self._faults[settings.precision])
+        runs = 3 if self._fast and settings.precision == "fp32" else 1  # so that reduced precisions are the faster ones
+        return OddSession(super().open(network, exact), self._faults[settings.precision], runs=runs)
 
 
 class Absent(Odd):
@@ -61,6 +71,11 @@ class Absent(Odd):
 
     def probe(self) -> BackendInfo:
         return BackendInfo(name=self.name, available=False, reason="nobody has it", hint="pip install it")
+
+
+def _floats(batch: Batch) -> Batch:
+    """Return bytes [1, h, w, c] as floats [1, c, h, w] of 0..1."""
+    return batch.transpose(0, 3, 1, 2) / np.float32(255)
 
 
 def right(batch: Batch, result: Batch) -> Batch:
@@ -75,7 +90,7 @@ def off(batch: Batch, result: Batch) -> Batch:
 
 
 def off_elsewhere(batch: Batch, result: Batch) -> Batch:
-    """Right on the test picture of `self_check`, which has 96 pixels a side."""
+    """Right on the trial images, which have 96 pixels a side."""
     return result if batch.shape[2:] == (96, 96) else off(batch, result)
 
 

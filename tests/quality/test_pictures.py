@@ -10,7 +10,7 @@ from PIL import Image
 
 from paragon_core.errors import InputError
 from paragon_core.quality.pictures import as_batch, like_a_photograph, middle, read_folder, read_rgb
-from paragon_core.self_check import natural_picture
+from paragon_core.trial_images import natural_picture
 from tests.random_models import picture
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.self_check import natural_picture
+from paragon_core.trial_images import natural_picture
 from paragon_core.upscaler import Upscaler
 from tests.vs_paragon.vspipe import PROGRAM, settings
 

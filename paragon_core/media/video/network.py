@@ -11,6 +11,7 @@ import numpy as np
 
 from paragon_core.media.ordered import settled
 from paragon_core.media.video.frames import colour_of, fill, picture_of
+from paragon_core.precision import FLOAT_BITS
 from paragon_core.temporal import blend, frames_since_cut, is_scene_cut, mean_luma, smoothing_weights, window_length
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class FrameEnlarger:
     def _result(self, step: Step, planes: Sequence[Plane], detail: Sequence[Plane] | None) -> Step:
         height, width = (side * self._upscaler.scale for side in planes[0].shape)
         out = [np.empty((height, width), dtype=np.float32) for _ in planes]
-        self._upscaler.upscale_planes(planes, out, detail=detail)
+        self._upscaler.upscale_planes(planes, out, detail=detail, bits=min(self._colour.bits, FLOAT_BITS))
         result = self._blank()
         fill(result, out, self._colour)
         result.pts, result.time_base = step.frame.pts, step.frame.time_base
