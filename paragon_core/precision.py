@@ -138,7 +138,14 @@ class Precisions:
     def __init__(
         self, wanted: Precision | Literal["auto"], backend: Backend, network: Network, settings: RunSettings
     ) -> None:
-        """Take what the user wants; ``network`` may be in any form."""
+        """Take what the user wants; ``network`` may be in any form.
+
+        Raises:
+            BackendUnavailableError: there is no such device.
+
+        """
+        if wanted == "auto" and not backend.reduced_precisions(settings.device):
+            wanted = "fp32"
         self._wanted = wanted
         self._backend = backend
         self._network = replace(network, grey=False, separate_detail=False, size=None)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
 from paragon_core.quality.resize import resize, round_to_uint8
 from paragon_core.training.degradations import degraded_forms
+from paragon_core.training.patterns import pattern_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,6 +47,8 @@ class PatchOptions:
     """Whether patches are flipped and turned at random (all eight symmetries of a square)."""
     shares: tuple[float, ...] = ()
     """How often each group of pictures is drawn from, in any unit; empty: every picture equally often."""
+    pattern_share: float = 0.0
+    """Share of the patches that are drawn patterns of single pixels instead (`patterns`)."""
 
     def __post_init__(self) -> None:
         """Refuse sizes without pixels.
@@ -58,6 +61,9 @@ class PatchOptions:
             if getattr(self, name) < 1:
                 msg = f"{name} must be at least 1, not {getattr(self, name)}"
                 raise InputError(msg)
+        if not 0 <= self.pattern_share <= 1:
+            msg = f"pattern_share must lie in 0..1, not {self.pattern_share}"
+            raise InputError(msg)
         if self.shares and not (min(self.shares) >= 0 and 0 < sum(self.shares) < math.inf):
             msg = f"shares must be finite, not negative and not all 0, not {self.shares}"
             raise InputError(msg)
@@ -126,6 +132,9 @@ class PatchSource:
         return Patches(low=np.stack([low for low, _ in cuts]), high=np.stack([high for _, high in cuts]))
 
     def _cut(self, generator: np.random.Generator) -> tuple[Pixels, Pixels]:
+        # Asked for only where there are patterns: without them, runs draw the same patches as ever.
+        if self.options.pattern_share and generator.random() < self.options.pattern_share:
+            return pattern_pair(generator, self.options.low_size, self.scale)
         group = generator.choice(len(self._groups), p=self._shares)
         picture = generator.integers(len(self._groups[group]))
         low, high = self._groups[group][picture]

@@ -41,6 +41,7 @@ def settings(**changes: Any) -> Settings:
         "streams": None,
         "reuse": False,
         "device": "auto",
+        "bits": 8,
     }
     return Settings(**(fields | changes))
 
