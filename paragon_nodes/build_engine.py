@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 from comfy import model_management
 from comfy_api.latest import io
 
-from paragon_core.backends import BACKENDS, Network, RunSettings, choose
+from paragon_core.backends import Network, choose
 from paragon_core.backends.prebuild import prebuild
 from paragon_core.backends.tensorrt import NAME, TensorRtRuntime, elsewhere
 from paragon_core.engines import PICTURES, EngineCache, Profile, Target
 from paragon_core.engines.profiles import LONGEST_SIDE
-from paragon_core.precision import FLOAT_BITS, choose_precision
 from paragon_nodes import checkpoints
 from paragon_nodes.messages import explained
 from paragon_nodes.upscale_model import BuildBar
-
-if TYPE_CHECKING:
-    from paragon_core.model import Model
 
 Sizes = Literal["all pictures", "one size"]
 Gpus = Literal["this one", "RTX 30 and newer"]
@@ -64,8 +60,7 @@ class ParagonBuildEngine(io.ComfyNode):
                     options=["auto", *reversed(get_args(Precision))],
                     default="auto",
                     optional=True,
-                    tooltip="As in the loader. auto finds out on this GPU whether fp16 gives the same on a test "
-                    "picture; for GPUs that are not here it is fp16.",
+                    tooltip="As in the loader, where auto is fp32.",
                 ),
                 io.Combo.Input(
                     "gpus",
@@ -110,23 +105,12 @@ class ParagonBuildEngine(io.ComfyNode):
                 device,
                 Network(model=model),
                 PICTURES if sizes == "all pictures" else Profile.static((width, height)),
-                precision=_precision(model, precision, place if gpus == "this one" else ""),
+                precision="fp32" if precision == "auto" else precision,
                 cache=EngineCache(),
                 progress=BuildBar(),
             )
             _LOG.info("%s", engine.summary)
             return io.NodeOutput(engine.summary, ui={"text": (engine.summary,)})
-
-
-def _precision(model: Model, wanted: Precision | Literal["auto"], place: str) -> Precision:
-    """Return what the loader's node would compute in on a GPU; without one, what is usual there."""
-    if wanted != "auto":
-        return wanted
-    if not place:
-        return "fp16"
-    settings = RunSettings(device=place, building=BuildBar())
-    chosen = choose_precision(BACKENDS[NAME], Network(model=model), settings).precision(FLOAT_BITS)
-    return "fp16" if chosen == "fp16" else "fp32"
 
 
 def _side(name: str, default: int, tooltip: str) -> io.Int.Input:
