@@ -30,6 +30,9 @@ BYTE_BITS: Final = 8
 #: Bits of depth to which floats are taken seriously, unless it is known what they were made from.
 FLOAT_BITS: Final = 16
 
+#: Bits of the significand of reduced precisions: none can be the same as fp32 to a greater depth.
+_SIGNIFICANT_BITS: Final = {"fp16": 11, "bf16": 8}
+
 #: A precision that gains less than this over fp32 is not worth its errors.
 MIN_SPEEDUP: Final = 1.1
 
@@ -155,7 +158,11 @@ class Precisions:
 
     def of(self, io: Io, bits: int) -> tuple[Precision, ...]:
         """Return what to compute images of a type and a depth in; if that overflows, the next, and so on."""
-        first = self._wanted if self._wanted != "auto" else self._chosen(io).precision(bits)
+        first: Precision
+        if self._wanted != "auto":
+            first = self._wanted
+        else:
+            first = "fp32" if bits > max(_SIGNIFICANT_BITS.values()) else self._chosen(io).precision(bits)
         return ("fp32",) if first == "fp32" else (first, "fp32")
 
     def _chosen(self, io: Io) -> PrecisionChoice:

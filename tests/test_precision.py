@@ -18,7 +18,6 @@ from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
 from paragon_core.backends.reference import Reference
 from paragon_core.errors import NonFiniteError
-from paragon_core.model import bundled, load
 from paragon_core.precision import MIN_SPEEDUP, Closeness, PrecisionChoice, choose_precision, compare, measure, min_psnr
 from paragon_core.precision_memory import Trial
 from paragon_core.trial_images import natural_picture, trial_images
@@ -152,20 +151,6 @@ def test_a_precision_that_is_not_faster_is_not_trusted() -> None:
 
 def test_a_runtime_without_reduced_precisions_is_not_even_started() -> None:
     assert choose_precision(OnnxRuntimeBackend(), Network(model=MODEL), CPU) == PrecisionChoice(trials=())
-
-
-@pytest.mark.skipif(not REDUCED, reason="this processor has no instructions for reduced precisions")
-@pytest.mark.parametrize("name", bundled())
-def test_what_openvino_takes_here_is_within_one_level_on_every_image(name: str) -> None:
-    model = load(name)
-    with Upscaler(model, backend="openvino", device="cpu", streams=1) as upscaler:
-        assert upscaler.precision_of("float32") == upscaler.precision_of("uint16") == "fp32"
-        chosen = upscaler.precision_of("uint8")
-        results = [upscaler(image).astype(int) for image in trial_images().values()]
-    assert chosen in {"fp32", *REDUCED}
-    with Upscaler(model, backend="openvino", precision="fp32", device="cpu", streams=1) as upscaler:
-        for result, image in zip(results, trial_images().values(), strict=True):
-            assert np.abs(result - upscaler(image)).max() <= (0 if chosen == "fp32" else 1)
 
 
 @pytest.mark.skipif("bf16" not in REDUCED, reason="needs a processor with bfloat16 instructions")

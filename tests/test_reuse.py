@@ -131,7 +131,7 @@ NETWORK = Network(model=MODEL)
 
 
 def test_every_bit_of_the_input_counts() -> None:
-    windows = RememberedWindows(NETWORK, PLAN, 10**6)
+    windows = RememberedWindows(NETWORK, "fp32", PLAN, 10**6)
     zeros = np.zeros((1, 3, 4, 4), np.float32)
     windows.keep(TILES[0], zeros, np.ones(5))
     assert windows.find(TILES[0], zeros.copy()) is not None
@@ -141,7 +141,7 @@ def test_every_bit_of_the_input_counts() -> None:
 
 
 def test_the_memory_is_bounded_and_later_windows_replace_earlier_ones_of_the_same_place() -> None:
-    windows = RememberedWindows(NETWORK, PLAN, 1000)
+    windows = RememberedWindows(NETWORK, "fp32", PLAN, 1000)
     for value in range(50):
         for tile in TILES:
             windows.keep(tile, np.full(10, value, np.float32), np.full(90, value, np.float32))
@@ -152,7 +152,7 @@ def test_the_memory_is_bounded_and_later_windows_replace_earlier_ones_of_the_sam
 
 
 def test_what_was_remembered_is_a_copy() -> None:
-    windows = RememberedWindows(NETWORK, PLAN, 10**6)
+    windows = RememberedWindows(NETWORK, "fp32", PLAN, 10**6)
     batch, output = np.zeros(4), np.zeros(4)
     windows.keep(TILES[0], batch, output)
     batch[:] = output[:] = 1
@@ -163,23 +163,23 @@ def test_what_was_remembered_is_a_copy() -> None:
 
 def test_nothing_is_known_of_pictures_of_another_size_or_session() -> None:
     memory = WindowMemory(10**6)
-    windows = memory.of(NETWORK, PLAN)
-    assert memory.of(NETWORK, PLAN) is windows
+    windows = memory.of(NETWORK, "fp32", PLAN)
+    assert memory.of(NETWORK, "fp32", PLAN) is windows
     sized = Network(model=MODEL, size=(20, 20))
-    assert memory.of(sized, PLAN) is not windows
-    assert memory.of(NETWORK, PLAN) is not windows
-    windows = memory.of(NETWORK, PLAN)
+    assert memory.of(sized, "fp32", PLAN) is not windows
+    assert memory.of(NETWORK, "fp32", PLAN) is not windows
+    windows = memory.of(NETWORK, "fp32", PLAN)
     other = TilePlan(rows=PLAN.rows, columns=cover(60, 20, halo=6))
-    assert memory.of(NETWORK, other) is not windows
-    last = memory.of(NETWORK, other)
+    assert memory.of(NETWORK, "fp32", other) is not windows
+    last = memory.of(NETWORK, "fp32", other)
     for changes in ({"grey": True}, {"io": "uint8"}):
-        memory.of(Network(model=MODEL, **changes), PLAN)
-    assert memory.of(NETWORK, other) is not last  # the oldest of three kinds
+        memory.of(Network(model=MODEL, **changes), "fp32", PLAN)
+    assert memory.of(NETWORK, "fp32", other) is not last  # the oldest of three kinds
 
 
 def test_threads_do_not_lose_count_of_the_bytes() -> None:
     limit = 4 * 400
-    windows = RememberedWindows(NETWORK, PLAN, limit)
+    windows = RememberedWindows(NETWORK, "fp32", PLAN, limit)
     barrier = threading.Barrier(4)
 
     def work(seed: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.failures import non_finite
 from paragon_core.backends.tensorrt_build import GraphToBuild, graph_to_build
 from paragon_core.engines import PICTURES, EngineCache, EngineKey, Profile, choose
 from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError, OutOfMemoryError
@@ -102,7 +103,12 @@ class EngineSession(Session):
         height, width = rest[:2] if self._graph.io == "uint8" else rest[1:]
         executor = self._for((width, height), count).executor
         with executor.lend(np.ascontiguousarray(batch)) as output:
-            yield output
+            if self._graph.io != "uint8":
+                yield output
+                return
+            if output[:, -1].any():
+                raise non_finite(self._runtime.name)
+            yield output[:, :-1]
 
     def close(self) -> None:
         """Release the engines."""

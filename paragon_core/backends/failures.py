@@ -47,5 +47,10 @@ def refuse_non_finite(backend: str, check: npt.NDArray[Any]) -> None:
 
     """
     if not np.isfinite(check).all():
-        msg = f"{backend} computed values that are not numbers"
-        raise NonFiniteError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")
+        raise non_finite(backend)
+
+
+def non_finite(backend: str) -> NonFiniteError:
+    """Return the error to raise where an output holds NaN or infinity."""
+    msg = f"{backend} computed values that are not numbers"
+    return NonFiniteError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")

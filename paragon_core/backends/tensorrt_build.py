@@ -58,7 +58,7 @@ class GraphToBuild:
     onnx: bytes
     """The graph, for any size."""
     io: Io
-    """Type and layout of its input and output; with bytes there is a second output (`onnx_graph.CHECK`)."""
+    """Type and layout of its input and output; bytes come with one more row (``check`` of `onnx_graph.build`)."""
     channels: int
     """Channels of its input."""
 

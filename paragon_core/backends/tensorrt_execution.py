@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from paragon_core import onnx_graph
 from paragon_core.backends import tensorrt_build
-from paragon_core.backends.failures import failure, refuse_non_finite
+from paragon_core.backends.failures import failure
 from paragon_core.errors import BackendUnavailableError, EngineRefusedError, InferenceError, OutOfMemoryError
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ class TensorRtExecutor:
 
         """
         self._dtype = np.dtype(graph.io)
-        self._checked = graph.io == "uint8"
         self._static = profile.is_static
         self._memory = memory_of(device)
         try:
@@ -81,10 +80,8 @@ class TensorRtExecutor:
             try:
                 self._run(lane, batch)
             except Exception as error:  # cuda.core and torch have exceptions of their own
-                lane.input = lane.output = lane.check = lane.launch = None
+                lane.input = lane.output = lane.launch = None
                 raise failure(_NAME, error) from error
-            if lane.check is not None:
-                refuse_non_finite(_NAME, lane.check.array)
             yield lane.output.array
         finally:
             self._lanes.put(lane)
@@ -106,12 +103,10 @@ class TensorRtExecutor:
             self._launch(lane)
             lane.stream.wait_for(self._compute)
         lane.stream.download(lane.output)
-        if lane.check is not None:
-            lane.stream.download(lane.check)
         lane.stream.wait()
 
     def _make_room(self, lane: _Lane, shape: tuple[int, ...]) -> None:
-        lane.launch = lane.input = lane.output = lane.check = None  # free before more is taken
+        lane.launch = lane.input = lane.output = None  # free before more is taken
         lane.ran = False
         with self._one_at_a_time:
             if not self._context.set_input_shape(onnx_graph.INPUT, shape):
@@ -119,8 +114,6 @@ class TensorRtExecutor:
             produced = tuple(self._context.get_tensor_shape(onnx_graph.OUTPUT))
         lane.input = self._memory.buffer(shape, self._dtype)
         lane.output = self._memory.buffer(produced, self._dtype)
-        if self._checked:
-            lane.check = self._memory.buffer(shape[:1], np.dtype(np.float32))
 
     def _launch(self, lane: _Lane) -> None:
         """Start the computation; where all sizes are the same, from the third time on as a CUDA graph."""
@@ -144,7 +137,6 @@ class TensorRtExecutor:
             context.set_input_shape(onnx_graph.INPUT, lane.input.array.shape)
             and context.set_tensor_address(onnx_graph.INPUT, lane.input.address)
             and context.set_tensor_address(onnx_graph.OUTPUT, lane.output.address)
-            and (lane.check is None or context.set_tensor_address(onnx_graph.CHECK, lane.check.address))
             and context.execute_async_v3(self._compute.handle)
         )
         if not done:
@@ -174,7 +166,6 @@ class _Lane:
     stream: Stream
     input: Any = None
     output: Any = None
-    check: Any = None
     ran: bool = False
     launch: Callable[[], None] | None = None
 

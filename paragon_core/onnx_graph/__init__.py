@@ -57,20 +57,16 @@ def build(
             slower in ONNX Runtime.
         exact_border: False leaves the outermost ring of output pixels wrong (fused only; to measure its cost).
         for_tensorrt: keeps to what TensorRT takes (fused only): the same pixels, slower on a CPU.
-        check: a second output, "mean", [batch] of float32: the mean of each image before it is rounded and clipped. It
-            is not finite if one of the values is not, which ``uint8`` cannot show. The sum runs over what is in the
-            cache anyway: its cost is below what can be measured.
+        check: what ``uint8`` cannot show, that values are not finite, at a cost below what can be measured (a sum over
+            what is in the cache anyway). A second output, "mean", [batch] of float32, is the mean of each image before
+            it is rounded and clipped. With ``for_tensorrt``, the output has one more row instead, of ones if a value
+            is not finite, else of zeros: with two outputs TensorRT-RTX no longer makes the same engine twice.
 
     Raises:
         InputError: for a combination that does not exist.
 
     """
-    if size is not None and min(size) < 1:
-        msg = f"size {size[0]}x{size[1]} is empty"
-        raise InputError(msg, hint="give width and height of the input in pixels")
-    if separate_detail and io == "uint8":
-        msg = "there is no separate input of the detail path in bytes"
-        raise InputError(msg, hint="use float32 or float16")
+    _refuse_impossible(size, io, separate_detail=separate_detail, check=check)
     arrays: Arrays = model.arrays
     if grey:
         arrays = for_grey(arrays)
@@ -87,16 +83,30 @@ def build(
         )
     else:
         result = plain_form.write(graph, image, detail, model.spec, arrays)
-    if check:
-        _write_check(graph, result)
-    _write(graph, result, io, bytes_last=for_tensorrt)
+    mean = _mean(graph, result) if check else ""
+    _write(graph, result, io, bytes_last=for_tensorrt, mean=mean)
     form = {"form": "fused" if fused else "plain", "precision": precision, "io": io}
     channels = 1 if grey else 3
     proto = _finish(model, graph, form, size=size, channels=(channels * (1 + separate_detail), channels))
-    if check:
+    if check and for_tensorrt:
+        if size is not None:
+            proto.graph.output[0].type.tensor_type.shape.dim[1].dim_value += 1
+    elif check:
         batch = "batch" if size is None else 1
         proto.graph.output.append(helper.make_tensor_value_info(CHECK, TensorProto.FLOAT, [batch]))
     return proto
+
+
+def _refuse_impossible(size: tuple[int, int] | None, io: Io, *, separate_detail: bool, check: bool) -> None:
+    if check and io != "uint8":
+        msg = "floats need no check: they show by themselves what is not finite"
+        raise InputError(msg, hint="leave check out")
+    if size is not None and min(size) < 1:
+        msg = f"size {size[0]}x{size[1]} is empty"
+        raise InputError(msg, hint="give width and height of the input in pixels")
+    if separate_detail and io == "uint8":
+        msg = "there is no separate input of the detail path in bytes"
+        raise InputError(msg, hint="use float32 or float16")
 
 
 def _read(graph: Graph, io: Io) -> str:
@@ -106,24 +116,39 @@ def _read(graph: Graph, io: Io) -> str:
     return graph.node("Transpose", value, perm=[0, 3, 1, 2]) if io == "uint8" else value
 
 
-def _write_check(graph: Graph, value: str) -> None:
+def _mean(graph: Graph, value: str) -> str:
+    """Return the mean of each image, [batch]."""
     if graph.float_type != TensorProto.FLOAT:
         value = graph.cast(value, TensorProto.FLOAT)  # the sum of an image exceeds float16
     graph.node("ReduceMean", value, graph.integers(1, 2, 3), keepdims=0)
     graph.nodes[-1].output[0] = CHECK
+    return CHECK
 
 
-def _write(graph: Graph, value: str, io: Io, *, bytes_last: bool) -> None:
+def _write(graph: Graph, value: str, io: Io, *, bytes_last: bool, mean: str) -> None:
     if io == "uint8":
         value = graph.node("Clip", graph.node("Round", value), graph.scalar(0), graph.scalar(255))
         if bytes_last:  # TensorRT has bytes at its door only
-            graph.cast(graph.node("Transpose", value, perm=[0, 2, 3, 1]), TensorProto.UINT8)
+            value = graph.node("Transpose", value, perm=[0, 2, 3, 1])
+            if mean:
+                value = graph.node("Concat", value, _row(graph, value, mean), axis=1)
+            graph.cast(value, TensorProto.UINT8)
         else:  # fewer of them to move about
             graph.node("Transpose", graph.cast(value, TensorProto.UINT8), perm=[0, 2, 3, 1])
     elif _IO_TYPES[io] != graph.float_type:
         value = graph.cast(value, _IO_TYPES[io])
     last = graph.nodes[-1]
     last.output[0] = OUTPUT
+
+
+def _row(graph: Graph, like: str, mean: str) -> str:
+    """Return a row for an NHWC map: ones where the mean of the image is not finite, else zeros."""
+    difference = graph.node("Sub", mean, mean)  # 0, but NaN of infinity, too
+    flag = graph.cast(graph.node("IsNaN", difference), graph.float_type)
+    flag = graph.node("Unsqueeze", flag, graph.integers(1, 2, 3))
+    shape = [graph.dimension(like, axis) for axis in range(4)]
+    shape[1] = graph.integers(1)
+    return graph.node("Expand", flag, graph.node("Concat", *shape, axis=0))
 
 
 def _finish(

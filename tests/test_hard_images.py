@@ -1,0 +1,59 @@
+"""Single-pixel patterns and 1-bit text, in every bundled model, runtime and precision that works here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from paragon_core.backends import BACKENDS
+from paragon_core.model import bundled
+from paragon_core.trial_images import trial_images
+from paragon_core.upscaler import Upscaler
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from paragon_core.backends import Precision
+
+HARD = ("checkers", "one-pixel lines", "1-bit text", "dots", "flat fields")
+
+#: Models that are trained with such patterns. stream-2x is not: it turns them into noise, in fp32, too.
+TAUGHT = tuple(name for name in bundled() if name.startswith("realtime"))
+
+
+def ways() -> list[tuple[str, Precision]]:
+    found: list[tuple[str, Precision]] = []
+    for name in ("openvino", "onnxruntime", "torch"):
+        if BACKENDS[name].probe().available:
+            found += [(name, precision) for precision in ("fp32", *BACKENDS[name].reduced_precisions("cpu"))]
+    return found
+
+
+def lanczos(image: npt.NDArray[np.uint8], scale: int) -> npt.NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    return np.asarray(Image.fromarray(image).resize((width * scale, height * scale), Image.Resampling.LANCZOS))
+
+
+@pytest.mark.parametrize(("backend", "precision"), ways())
+@pytest.mark.parametrize("name", bundled())
+def test_nothing_is_black_and_realtime_keeps_the_mean(name: str, backend: str, precision: Precision) -> None:
+    with Upscaler(name, backend=backend, precision=precision, device="cpu", streams=1) as upscaler:
+        for kind in HARD:
+            image = trial_images()[kind]
+            result = upscaler(image).astype(float)
+            assert result.std() > 0.2 * image.std(), kind
+            if name in TAUGHT:
+                assert abs(result.mean() - lanczos(image, upscaler.scale).mean()) <= 2, kind
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_what_auto_takes_is_within_one_level_of_fp32(name: str) -> None:
+    with (
+        Upscaler(name, device="cpu", streams=1) as chosen,
+        Upscaler(name, device="cpu", streams=1, precision="fp32") as exact,
+    ):
+        for image in trial_images().values():
+            assert np.abs(chosen(image).astype(int) - exact(image)).max() <= 1
