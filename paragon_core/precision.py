@@ -101,7 +101,9 @@ class PrecisionChoice:
             return f"{precision} is not offered here"
         if not self.trials:
             return "nothing is faster than fp32 here"
-        return "; ".join(_reason(trial, bits) for trial in self.trials)
+        if self.precision(bits) != "fp32":
+            return f"{self.precision(bits)} is as good and faster"
+        return "no reduced precision is both accurate and faster"
 
 
 def measure(backend: Backend, network: Network, settings: RunSettings) -> PrecisionChoice:

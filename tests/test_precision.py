@@ -96,6 +96,8 @@ def test_reasons_say_what_was_measured() -> None:
     assert "no kernel" in PrecisionChoice(trials=(Trial(precision="fp16", failure="no kernel"),)).reason("fp16", 8)
     assert "not offered" in PrecisionChoice(trials=()).reason("fp16", 8)
     assert "nothing is faster" in PrecisionChoice(trials=()).reason("fp32", 8)
+    assert choice.reason("fp32", 8) == "no reduced precision is both accurate and faster"
+    assert PrecisionChoice(trials=(accurate("fp16"),)).reason("fp32", 8) == "fp16 is as good and faster"
 
 
 # --- the measurement -------------------------------------------------------------------------------------------------
