@@ -9,6 +9,7 @@ the administrator). On Windows, owners are not compared: the folders of the user
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import stat
 import sys
@@ -29,6 +30,7 @@ _KINDS: Final = (
 
 #: Links are not followed, nobody is waited for, and no line ending is changed, where the system knows such flags.
 _SAFELY: Final = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+_LOG = logging.getLogger(__name__)
 
 
 class UntrustedFileError(PermissionError):
@@ -95,8 +97,7 @@ def check_ours(path: Path, status: os.stat_result, *, write: bool) -> None:
 
     """
     if not stat.S_ISREG(status.st_mode):
-        kind = next((text for is_kind, text in _KINDS if is_kind(status.st_mode)), "a device")
-        raise UntrustedFileError(path, f"it is {kind}, not a file")
+        raise UntrustedFileError(path, f"it is {_kind(status.st_mode)}, not a file")
     if sys.platform != "win32" and status.st_uid not in ({os.geteuid()} if write else {os.geteuid(), 0}):
         raise UntrustedFileError(path, "it belongs to another user")
     if write and status.st_nlink > 1:
@@ -126,8 +127,15 @@ def remove_impostor(path: Path) -> None:
     A regular file stays, whoever it belongs to. What cannot be removed stays, too. Only for folders of the user's own.
     """
     with suppress(OSError):
-        kind = path.lstat().st_mode
-        if stat.S_ISDIR(kind):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode):
+            return
+        if stat.S_ISDIR(mode):
             path.rmdir()
-        elif not stat.S_ISREG(kind):
+        else:
             path.unlink()
+        _LOG.warning("%s was removed: it was %s, not a file", path, _kind(mode))
+
+
+def _kind(mode: int) -> str:
+    return next((text for is_kind, text in _KINDS if is_kind(mode)), "a device")
