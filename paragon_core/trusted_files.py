@@ -51,7 +51,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
     """
     with open_ours(path) as stream:
         size = os.fstat(stream.fileno()).st_size
-        data = stream.read(min(size, limit) + 1)  # no more, because that much memory is taken before it is read
+        data = stream.read(size + 1) if size <= limit else b""  # no more: that much memory is taken before it is read
     if max(size, len(data)) > limit:
         raise UntrustedFileError(path, f"it is too long: {max(size, len(data))} bytes")
     return data

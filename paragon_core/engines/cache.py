@@ -320,7 +320,7 @@ class EngineCache:
             return self._remove(files)
         if os.path.lexists(files.part) and (lock := try_lock(files.lock)) is not None:
             with suppress(OSError):
-                files.part.unlink()
+                files.remove_part()
             lock.release()
         return False
 

@@ -199,6 +199,15 @@ class EngineFiles:
         for path in (self.manifest, self.engine, self.part, self.used):
             _unlink(path)
 
+    def remove_part(self) -> None:
+        """Remove what was being written; only the holder of the lock may.
+
+        Raises:
+            OSError: it cannot be removed.
+
+        """
+        _unlink(self.part)
+
     def size(self) -> int:
         """Return how many bytes the engine takes on the disk."""
         total = 0
