@@ -105,19 +105,25 @@ def check_ours(path: Path, status: os.stat_result, *, write: bool) -> None:
 
 
 def check_way(folder: Path) -> None:
-    """Make sure that no other user leads the way to a folder, which need not exist, elsewhere.
+    """Make sure that no link on the way to a folder, which need not exist, is another user's trap.
+
+    That is one of another user in a folder that all may write to, such as ``/tmp``; many systems, but not all, follow
+    no such links themselves. Links that an owner made in a folder of their own are followed.
 
     Raises:
-        UntrustedFileError: it, or one above it, is a link that another user made.
-        OSError: one of them may not be entered.
+        UntrustedFileError: there is one.
+        OSError: a folder may not be entered.
 
     """
     if sys.platform == "win32":
         return
-    for place in (folder, *folder.parents):
+    way = folder.absolute()
+    for place in (way, *way.parents):
         with suppress(FileNotFoundError, NotADirectoryError):
-            status = place.lstat()
-            if stat.S_ISLNK(status.st_mode) and status.st_uid not in {os.geteuid(), 0}:
+            link = place.lstat()
+            if not stat.S_ISLNK(link.st_mode) or link.st_uid in {os.geteuid(), 0}:
+                continue
+            if place.parent.stat().st_mode & stat.S_IWOTH:
                 raise UntrustedFileError(place, f"{place} is a link that another user made")
 
 
