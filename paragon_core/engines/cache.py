@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from paragon_core import __version__
 from paragon_core.engines.files import ENGINE, MANIFEST, PART, USED, EngineFiles, Manifest, UnusableError
-from paragon_core.engines.folder import cache_folder, own_folders, prepare, without_links
+from paragon_core.engines.folder import cache_folder, own_folders, prepare, resolved, trusted
 from paragon_core.engines.profiles import Profile, Size, choose
 from paragon_core.engines.waiting import Progress, alone, ignore_progress, try_lock
-from paragon_core.errors import EngineRefusedError
+from paragon_core.errors import EngineCacheError, EngineRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -100,17 +100,14 @@ class EngineCache:
             folder: the folder of the cache; None for the one that `cache_folder` tells.
             max_bytes: bytes of all engines together.
 
-        Raises:
-            EngineCacheError: a link that another user made leads there.
-
         """
-        self._base = without_links(cache_folder(folder))
+        self._given = cache_folder(folder)
         self._max_bytes = max_bytes
 
     @property
     def folder(self) -> Path:
         """The folder of the engines; it need not exist."""
-        return self._base / _LAYOUT
+        return resolved(self._given) / _LAYOUT
 
     def get_or_build(
         self,
@@ -171,7 +168,10 @@ class EngineCache:
 
         """
         found: dict[Profile, EngineKey] = {}
-        for entry in self._entries(f"{key.family}-*"):
+        entries: list[Entry] = []
+        with suppress(EngineCacheError):  # who then builds is told
+            entries += self._entries(f"{key.family}-*")
+        for entry in entries:
             if entry.manifest is None:
                 continue
             other = entry.manifest.key
@@ -188,7 +188,12 @@ class EngineCache:
         return None if profile is None else (found[profile], profile)
 
     def entries(self) -> list[Entry]:
-        """Return all engines, the last used first."""
+        """Return all engines, the last used first.
+
+        Raises:
+            EngineCacheError: the folder must not be used.
+
+        """
         return sorted(self._entries(), key=lambda entry: (-entry.last_used, entry.files.engine))
 
     def verify(self, entry: Entry) -> str:
@@ -214,6 +219,9 @@ class EngineCache:
             max_bytes: bytes of all engines together, if not as many as the cache was made with.
             keep: the engine that was just built.
 
+        Raises:
+            EngineCacheError: the folder must not be used.
+
         """
         limit = self._max_bytes if max_bytes is None else max_bytes
         entries = [entry for entry in self.entries() if not self._remove_unfinished(entry)]
@@ -230,9 +238,9 @@ class EngineCache:
     def _prepared(self, key: EngineKey, profile: Profile) -> EngineFiles | None:
         below = _LAYOUT / key.folder
         try:
-            return EngineFiles(folder=prepare(self._base, below), name=profile.name)
+            return EngineFiles(folder=prepare(trusted(self._given), below), name=profile.name)
         except OSError as error:
-            _LOG.warning("engines cannot be kept in %s: %s", self._base, error.strerror or error)
+            _LOG.warning("engines cannot be kept in %s: %s", self._given, error.strerror or error)
             return None
 
     def _load(self, files: EngineFiles, wish: _Wish[T], refused: set[str], *, drop: bool) -> _Loaded[T] | None:
@@ -332,8 +340,12 @@ class EngineCache:
         files.note_use(max(min(time.time_ns(), _LATEST_CLOCK), latest + 1))
 
     def _folders(self, pattern: str) -> Iterator[Path]:
-        """Yield the folders of engines whose outer folders match a pattern."""
-        return own_folders(self._base, _LAYOUT, pattern)
+        """Yield the folders of engines whose outer folders match a pattern; none where they cannot be read."""
+        try:
+            base = trusted(self._given)
+        except OSError:
+            return
+        yield from own_folders(base, _LAYOUT, pattern)
 
     def _entries(self, pattern: str = "*") -> Iterator[Entry]:
         """Yield what is in the cache, also engines and manifests that have lost each other, and unfinished files."""

@@ -44,20 +44,24 @@ def cache_folder(given: Path | None = None) -> Path:
     return platformdirs.user_cache_path("paragon", appauthor=False)
 
 
-def without_links(folder: Path) -> Path:
-    """Return where the way to a folder leads, which need not exist.
+def resolved(folder: Path) -> Path:
+    """Return where the way to a folder leads, which need not exist."""
+    return Path(os.path.realpath(folder))  # unlike Path.resolve, it takes links that lead in circles
+
+
+def trusted(folder: Path) -> Path:
+    """Return where the way to a folder leads, which need not exist, unless another user leads it there.
 
     Raises:
-        EngineCacheError: a link that another user made is on the way.
+        EngineCacheError: another user does.
+        OSError: a folder on the way may not be entered.
 
     """
     try:
         check_way(folder)
     except UntrustedFileError as error:
         raise EngineCacheError(f"the engine cache is not used: {error.strerror}", hint=_HINT) from error
-    except OSError:
-        pass  # whoever uses it will see
-    return Path(os.path.realpath(folder))  # unlike Path.resolve, it takes links that lead in circles
+    return resolved(folder)
 
 
 def own_folders(base: Path, below: PurePosixPath, pattern: str) -> Iterator[Path]:
