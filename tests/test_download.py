@@ -121,6 +121,15 @@ def test_a_download(server: FileServer, target: Path) -> None:
     assert len(server.asked) == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs permissions of POSIX")
+def test_permissions_are_those_of_any_new_file(server: FileServer, target: Path) -> None:
+    assert get(server.url, target)
+    usual = target.with_name("usual")
+    usual.touch()
+    assert target.stat().st_mode == usual.stat().st_mode
+    assert target.with_name(".paragon-download.lock").stat().st_mode & 0o077 == 0
+
+
 @pytest.mark.parametrize("there", [OTHER, b"", None])
 def test_another_file_of_that_name_stays(server: FileServer, target: Path, there: bytes | None) -> None:
     target.parent.mkdir()
