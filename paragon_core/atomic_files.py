@@ -22,6 +22,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from paragon_core.errors import MediaError, ParagonError
+from paragon_core.trusted_files import check_way
 
 if sys.platform != "win32":
     import fcntl
@@ -121,6 +122,7 @@ def prepare_folder(path: Path) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        check_way(path.parent)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             probe.touch(exist_ok=False)

@@ -30,6 +30,7 @@ PATIENCE: Final = 30.0
 SLOWEST: Final = 5_000
 
 _OWNER_ONLY: Final = 0o600
+_AS_USUAL: Final = 0o666
 _BLOCK: Final = 2**20
 _OK: Final = 200
 _PARTIAL_CONTENT: Final = 206
@@ -186,7 +187,7 @@ def _part_of(target: Path) -> BinaryIO | None:
     """Open the file in which a download grows from call to call; None if something else is in its place."""
     path = target.with_name(target.name + PART)
     try:
-        return open_ours(path, create=True)
+        return open_ours(path, create=True, mode=_AS_USUAL)
     except UntrustedFileError as error:
         _LOG.warning("%s is left alone: %s", path, error.strerror)
         return None

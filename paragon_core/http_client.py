@@ -55,8 +55,10 @@ def ask(url: str, *, start: int, insecure: bool, patience: float, deadline: floa
         headers["Range"] = f"bytes={start}-"
     for _ in range(_MOST_REDIRECTS + 1):
         _check_address(url, insecure=insecure)
+        request = Request(url, headers=headers)  # noqa: S310  (checked)
+        to_connect = min(patience, max(deadline - time.monotonic(), _BREATH))
         try:
-            response: HTTPResponse = opener.open(Request(url, headers=headers), timeout=patience)  # noqa: S310  (checked)
+            response: HTTPResponse = opener.open(request, timeout=to_connect)
         except (OSError, HTTPException, ValueError) as error:  # ValueError: no host can have that name
             msg = f"cannot download {url}: {_reason(error)}"
             raise DownloadError(msg, hint=_NETWORK) from error

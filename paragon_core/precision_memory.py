@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, get_args
 import paragon_core
 from paragon_core.atomic_files import atomic_write
 from paragon_core.backends import Precision
-from paragon_core.engines import cache_folder, prepare_folder
+from paragon_core.engines import cache_folder, prepare_folder, trusted_folder
 from paragon_core.errors import EngineCacheError, MediaError
 from paragon_core.trusted_files import read_bounded
 
@@ -122,16 +122,16 @@ def recall(key: TrialKey, cache: Path | None) -> tuple[Trial, ...] | None:
         cache: the cache folder; None for the one that `engines.cache_folder` names.
 
     """
-    path = cache_folder(cache) / _FOLDER / f"{key.id}.json"
     try:
+        path = trusted_folder(cache_folder(cache)) / _FOLDER / f"{key.id}.json"
         value = json.loads(read_bounded(path, _LONGEST_FILE))
         if value["schema"] != _SCHEMA or value["key"] != asdict(key):
             return None
         return tuple(Trial.from_json(trial) for trial in value["trials"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        _LOG.debug("%s is not used: %s", path, error)
+    except (OSError, EngineCacheError, ValueError, TypeError, KeyError, RecursionError) as error:
+        _LOG.debug("what was measured before is not used: %s", error)
         return None
 
 
@@ -139,7 +139,7 @@ def remember(key: TrialKey, trials: tuple[Trial, ...], cache: Path | None) -> No
     """Keep trials for `recall`; where they cannot be kept, only the log says so."""
     value = {"schema": _SCHEMA, "key": asdict(key), "trials": [trial.as_json() for trial in trials]}
     try:
-        path = prepare_folder(cache_folder(cache), _FOLDER) / f"{key.id}.json"
+        path = prepare_folder(trusted_folder(cache_folder(cache)), _FOLDER) / f"{key.id}.json"
         with atomic_write(path) as stream:
             stream.write(json.dumps(value, indent=2).encode("ascii"))
     except (OSError, EngineCacheError, MediaError) as error:

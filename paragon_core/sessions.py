@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +25,11 @@ _SESSIONS_KEPT: Final = 6
 
 
 class Sessions:
-    """Opens sessions when they are first asked for, and keeps the last few; safe to use from several threads."""
+    """Opens sessions when they are first asked for, and keeps the last few; safe to use from several threads.
+
+    In a process forked from the one that made it, it hands out nothing, and the sessions stay as they are: the threads
+    of the runtimes were not forked, and who uses or even frees a session there waits for them for ever.
+    """
 
     def __init__(self, backend: Backend, settings: RunSettings) -> None:
         self._backend = backend
@@ -32,6 +38,18 @@ class Sessions:
         self._pixels_of_size: dict[tuple[int, int], int] = {}
         self._lock = threading.Lock()
         self._closed = False
+        self._process = os.getpid()
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this process was forked from the one that the sessions belong to."""
+        return self._process != os.getpid()
+
+    def __del__(self) -> None:
+        """Have inherited sessions outlive the process."""
+        if self.inherited:
+            for session in self._sessions.values():
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
 
     def get(self, network: Network, precision: Precision) -> Session:
         """Return the session of a network in a precision; raises what `Backend.open` raises."""
@@ -46,7 +64,13 @@ class Sessions:
             return session
 
     def pays_to_compile(self, size: tuple[int, int], windows: int) -> bool:
-        """Count so many windows of a size (width, height); return whether it deserves a session of its own by now."""
+        """Count so many windows of a size (width, height); return whether it deserves a session of its own by now.
+
+        Raises:
+            BackendUnavailableError: the sessions are inherited.
+
+        """
+        self._refuse_inherited()
         with self._lock:
             pixels = self._pixels_of_size.get(size, 0) + windows * size[0] * size[1]
             self._pixels_of_size[size] = pixels
@@ -62,9 +86,10 @@ class Sessions:
         """Hold off `refuse` until the block ends.
 
         Raises:
-            BackendUnavailableError: `refuse` was called before.
+            BackendUnavailableError: `refuse` was called before, or the sessions are inherited.
 
         """
+        self._refuse_inherited()  # first, because a thread of the other process may have had the lock
         with self._lock:
             if self._closed:
                 msg = "this upscaler was closed"
@@ -82,3 +107,10 @@ class Sessions:
             for session in self._sessions.values():
                 session.close()
             self._sessions.clear()
+
+    def _refuse_inherited(self) -> None:
+        if self.inherited:
+            msg = "this upscaler belongs to the process from which this one was forked"
+            raise BackendUnavailableError(
+                msg, hint="open an Upscaler in each process, or start processes by spawn: see multiprocessing"
+            )

@@ -9,6 +9,7 @@ the administrator). On Windows, owners are not compared: the folders of the user
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import stat
 import sys
@@ -29,6 +30,7 @@ _KINDS: Final = (
 
 #: Links are not followed, nobody is waited for, and no line ending is changed, where the system knows such flags.
 _SAFELY: Final = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+_LOG = logging.getLogger(__name__)
 
 
 class UntrustedFileError(PermissionError):
@@ -49,7 +51,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
     """
     with open_ours(path) as stream:
         size = os.fstat(stream.fileno()).st_size
-        data = stream.read(min(size, limit) + 1)  # no more, because that much memory is taken before it is read
+        data = stream.read(size + 1) if size <= limit else b""  # no more: that much memory is taken before it is read
     if max(size, len(data)) > limit:
         raise UntrustedFileError(path, f"it is too long: {max(size, len(data))} bytes")
     return data
@@ -95,8 +97,7 @@ def check_ours(path: Path, status: os.stat_result, *, write: bool) -> None:
 
     """
     if not stat.S_ISREG(status.st_mode):
-        kind = next((text for is_kind, text in _KINDS if is_kind(status.st_mode)), "a device")
-        raise UntrustedFileError(path, f"it is {kind}, not a file")
+        raise UntrustedFileError(path, f"it is {_kind(status.st_mode)}, not a file")
     if sys.platform != "win32" and status.st_uid not in ({os.geteuid()} if write else {os.geteuid(), 0}):
         raise UntrustedFileError(path, "it belongs to another user")
     if write and status.st_nlink > 1:
@@ -104,19 +105,25 @@ def check_ours(path: Path, status: os.stat_result, *, write: bool) -> None:
 
 
 def check_way(folder: Path) -> None:
-    """Make sure that no other user leads the way to a folder, which need not exist, elsewhere.
+    """Make sure that no link on the way to a folder, which need not exist, is another user's trap.
+
+    That is one of another user in a folder that all may write to, such as ``/tmp``; many systems, but not all, follow
+    no such links themselves. Links that an owner made in a folder of their own are followed.
 
     Raises:
-        UntrustedFileError: it, or one above it, is a link that another user made.
-        OSError: one of them may not be entered.
+        UntrustedFileError: there is one.
+        OSError: a folder may not be entered.
 
     """
     if sys.platform == "win32":
         return
-    for place in (folder, *folder.parents):
+    way = folder.absolute()
+    for place in (way, *way.parents):
         with suppress(FileNotFoundError, NotADirectoryError):
-            status = place.lstat()
-            if stat.S_ISLNK(status.st_mode) and status.st_uid not in {os.geteuid(), 0}:
+            link = place.lstat()
+            if not stat.S_ISLNK(link.st_mode) or link.st_uid in {os.geteuid(), 0}:
+                continue
+            if place.parent.stat().st_mode & stat.S_IWOTH:
                 raise UntrustedFileError(place, f"{place} is a link that another user made")
 
 
@@ -126,8 +133,15 @@ def remove_impostor(path: Path) -> None:
     A regular file stays, whoever it belongs to. What cannot be removed stays, too. Only for folders of the user's own.
     """
     with suppress(OSError):
-        kind = path.lstat().st_mode
-        if stat.S_ISDIR(kind):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode):
+            return
+        if stat.S_ISDIR(mode):
             path.rmdir()
-        elif not stat.S_ISREG(kind):
+        else:
             path.unlink()
+        _LOG.warning("%s was removed: it was %s, not a file", path, _kind(mode))
+
+
+def _kind(mode: int) -> str:
+    return next((text for is_kind, text in _KINDS if is_kind(mode)), "a device")

@@ -59,7 +59,8 @@ _LOG = logging.getLogger(__name__)
 class Upscaler:
     """Enlarges pictures with one model in one runtime.
 
-    Use it as a context manager, or call `close`. Calls may come from several threads.
+    Use it as a context manager, or call `close`. Calls may come from several threads, but not from forked processes:
+    open another in each of these, or start them by spawn.
     """
 
     def __init__(
@@ -194,7 +195,12 @@ class Upscaler:
         self.close()
 
     def close(self) -> None:
-        """Release threads and the runtime's memory once the calls under way have ended; safe to call twice."""
+        """Release threads and the runtime's memory once the calls under way have ended; safe to call twice.
+
+        In a process that was forked from the one that made it, nothing happens.
+        """
+        if self._running.sessions.inherited:
+            return
         with self._lock:
             running = self._running
         running.close()
@@ -203,7 +209,8 @@ class Upscaler:
 
     def release(self) -> None:
         """Give the runtime's memory back as soon as the calls under way have ended; the next call takes it anew."""
-        self._forget(self._running)
+        if not self._running.sessions.inherited:
+            self._forget(self._running)
 
     def __call__(self, image: Image, *, progress: Progress | None = None) -> Image:
         """Return a picture enlarged, with the data type and the channels of the input.
@@ -218,7 +225,7 @@ class Upscaler:
 
         Raises:
             InputError: the picture is not of such a kind.
-            BackendUnavailableError: the upscaler was closed.
+            BackendUnavailableError: the upscaler was closed, or belongs to the process from which this one was forked.
             OutOfMemoryError: it does not fit, even in small windows.
             NonFiniteError: the network computed values that are not numbers, also in fp32.
             InferenceError: the runtime failed.
@@ -252,7 +259,7 @@ class Upscaler:
 
         Raises:
             InputError: the planes are not of such a kind, or contain values that are not numbers.
-            BackendUnavailableError: the upscaler was closed.
+            BackendUnavailableError: the upscaler was closed, or belongs to the process from which this one was forked.
             OutOfMemoryError: it does not fit, even in small windows.
             NonFiniteError: the network computed values that are not numbers, also in fp32.
             InferenceError: the runtime failed.

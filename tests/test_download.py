@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import signal
+import socket
 import ssl
+import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +39,9 @@ from tests.file_server import (
     status,
     whole,
 )
+from tests.fresh_python import ROOT
 from tests.fresh_python import run as run_python
+from tests.impostors import IMPOSTORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,10 +100,10 @@ def visible(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def refused(url: str, target: Path, match: str) -> DownloadError:
+def refused(url: str, target: Path, match: str, **options: Any) -> DownloadError:
     """Try a download that must fail and leave no file of that name."""
     with pytest.raises(DownloadError, match=match) as caught:
-        get(url, target)
+        get(url, target, **options)
     assert caught.value.hint
     assert not target.exists()
     return caught.value
@@ -110,6 +119,15 @@ def test_a_download(server: FileServer, target: Path) -> None:
     assert server.asked == [("/models", None)]
     assert not get(server.url, target)
     assert len(server.asked) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs permissions of POSIX")
+def test_permissions_are_those_of_any_new_file(server: FileServer, target: Path) -> None:
+    assert get(server.url, target)
+    usual = target.with_name("usual")
+    usual.touch()
+    assert target.stat().st_mode == usual.stat().st_mode
+    assert target.with_name(".paragon-download.lock").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("there", [OTHER, b"", None])
@@ -454,3 +472,165 @@ def test_a_full_disk(server: FileServer, target: Path) -> None:
     assert result.stdout == "True\n"
     assert not target.exists()
     assert get(server.url, target)
+
+
+# --- time ------------------------------------------------------------------------------------------------------------
+
+
+def dripping(start: bytes, drop: bytes) -> Callable[[Request], None]:
+    """Send a beginning, and then a little again and again, always soon enough not to be silent."""
+
+    def answer(request: Request) -> None:
+        request.wfile.write(start)
+        while True:
+            request.wfile.write(drop)
+            time.sleep(0.02)
+
+    return answer
+
+
+BODY = f"HTTP/1.0 200 OK\r\nContent-Length: {len(CONTENT)}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("start", "drop"),
+    [
+        (BODY, b"x"),
+        (b"HTTP/1.0 200 OK\r\nX: ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.0 200 ", b"x"),
+    ],
+    ids=["body", "header", "continue", "status"],
+)
+@pytest.mark.parametrize("kind", ["server", "secure"])
+def test_a_server_that_drips_is_given_up(
+    request: pytest.FixtureRequest, target: Path, start: bytes, drop: bytes, kind: str
+) -> None:
+    chosen: FileServer = request.getfixturevalue(kind)
+    chosen.answer = dripping(start, drop)
+    with pytest.raises(DownloadError, match="too slow"):
+        get(chosen.url, target, limit=0.5)
+    assert not target.exists()
+    assert part_of(target).exists() == (start is BODY)
+
+
+def test_the_limit_is_tied_to_the_size(server: FileServer, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paragon_core.download.PATIENCE", 0.2)
+    monkeypatch.setattr("paragon_core.download.SLOWEST", len(CONTENT) * 5)
+    server.answer = dripping(BODY, b"x")
+    with pytest.raises(DownloadError, match="too slow"):
+        get(server.url, target)
+
+
+def test_a_connection_that_nobody_accepts(target: Path) -> None:
+    """The system accepts it, but no program ever answers."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        for scheme in ("http", "https"):
+            url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/net"
+            refused(url, target, "timed out", patience=0.2)
+            refused(url, target, "timed out", limit=0.2)
+
+
+def test_a_download_that_does_not_end_is_not_waited_for_without_end(server: FileServer, target: Path) -> None:
+    target.parent.mkdir()
+    with FileLock(target.parent / ".paragon-download.lock"):
+        told: list[bool] = []
+
+        def other() -> None:
+            refused(server.url, target, "does not end", limit=0.2, waiting=lambda: told.append(True))
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(other).result()
+    assert told == [True]
+    assert get(server.url, target)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signal to a single process")
+def test_an_interrupt_ends_the_wait_for_a_server(target: Path, server: FileServer) -> None:
+    over, asked = threading.Event(), threading.Event()
+
+    def answer(request: Request) -> None:
+        asked.set()
+        stall_after(1000, over)(request)
+
+    server.answer = answer
+    code = f"""
+        import signal
+        from pathlib import Path
+        from paragon_core.download import download
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            download({server.url!r}, Path({str(target)!r}), size={len(CONTENT)}, sha256="", patience=600)
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert asked.wait(60)
+    child.send_signal(signal.SIGINT)
+    out, _ = child.communicate(timeout=60)
+    over.set()
+    assert out == "interrupted\n"
+
+
+# --- folders that are shared -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("put", IMPOSTORS.values(), ids=IMPOSTORS)
+@pytest.mark.parametrize("name", ["net.safetensors.part", ".paragon-download.lock"])
+def test_impostors_cost_the_continuation_not_the_download(
+    server: FileServer, target: Path, put: Callable[[Path], object], name: str
+) -> None:
+    target.parent.mkdir()
+    elsewhere = target.with_name("elsewhere")
+    elsewhere.write_bytes(b"precious")
+    put(target.with_name(name))
+    kind = target.with_name(name).lstat().st_mode
+    server.answer = cut_after(1000)
+    refused(server.url, target, "are missing")
+    server.answer = in_ranges
+    assert get(server.url, target)
+    assert target.read_bytes() == CONTENT
+    assert elsewhere.read_bytes() == b"precious"
+    assert target.with_name(name).lstat().st_mode == kind
+    assert {path.name for path in target.parent.iterdir()} <= {
+        *(target.name, "elsewhere", name, ".paragon-download.lock"),
+    }
+
+
+@pytest.mark.parametrize("put", IMPOSTORS.values(), ids=IMPOSTORS)
+def test_impostors_of_the_file_itself(server: FileServer, target: Path, put: Callable[[Path], object]) -> None:
+    target.parent.mkdir()
+    elsewhere = target.with_name("elsewhere")
+    elsewhere.write_bytes(b"precious")
+    put(target)
+    if target.exists():
+        with pytest.raises(DownloadError, match="something else"):
+            get(server.url, target)
+        assert server.asked == []
+    else:  # a link that leads nowhere
+        assert get(server.url, target)
+        assert target.read_bytes() == CONTENT
+        assert not target.is_symlink()
+    assert elsewhere.read_bytes() == b"precious"
+    assert not target.with_name("nothing").exists()
+
+
+def test_a_part_file_with_another_name_is_left_alone(server: FileServer, target: Path) -> None:
+    target.parent.mkdir()
+    other = target.with_name("elsewhere")
+    other.write_bytes(b"precious")
+    os.link(other, part_of(target))
+    assert get(server.url, target)
+    assert other.read_bytes() == part_of(target).read_bytes() == b"precious"
+
+
+def test_a_disk_without_locks(server: FileServer, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("paragon_core.download.FileLock.acquire", none)
+    assert get(server.url, target)
+    assert target.read_bytes() == CONTENT
+    assert visible(target.parent) == [target.name]

@@ -7,13 +7,13 @@ import socket
 import stat
 import sys
 import tempfile
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from paragon_core.trusted_files import UntrustedFileError, open_ours, read_bounded, remove_impostor
+from paragon_core.trusted_files import UntrustedFileError, check_way, open_ours, read_bounded, remove_impostor
 from tests.impostors import IMPOSTORS, NOBODY, as_nobody, is_root
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_a_file_is_read_up_to_its_limit(path: Path) -> None:
 
 def test_a_long_file_takes_no_memory(path: Path) -> None:
     with path.open("wb") as stream:
-        stream.truncate(2**33)
+        stream.truncate(2**28)
     with pytest.raises(UntrustedFileError, match="too long"):
         read_bounded(path, 10)
 
@@ -123,3 +123,21 @@ def test_sockets_are_named(path: Path) -> None:
         server.bind(str(path))
         with pytest.raises(UntrustedFileError, match="a socket"):
             open_ours(path)
+
+
+@posix
+@pytest.mark.skipif(not is_root(), reason="needs a second user")
+@pytest.mark.parametrize(("mode", "safe"), [(0o1777, False), (0o777, False), (0o755, True), (0o775, True)])
+def test_links_of_others_are_no_way_where_all_may_make_them(tmp_path: Path, mode: int, safe: bool) -> None:
+    assert sys.platform != "win32"  # for the type checker
+    place = tmp_path / "place"
+    place.mkdir()
+    for name in ("mine", "theirs"):
+        (place / name).symlink_to(tmp_path)
+    os.chown(place / "theirs", NOBODY, -1, follow_symlinks=False)
+    place.chmod(mode)
+    check_way(place / "missing" / "folder")
+    check_way(place / "mine" / "folder")
+    for path in (place / "theirs", place / "theirs" / "new" / "folder"):
+        with nullcontext() if safe else pytest.raises(UntrustedFileError, match="theirs is a link"):
+            check_way(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -269,19 +270,32 @@ class Fastest(EngineBackend):
         return replace(super().probe(), accelerator="cuda", streams=2)
 
 
-@pytest.mark.parametrize("failing", ["build", "load"])
+def all_may_write(folder: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("Windows has other permissions")
+    folder.mkdir()
+    folder.chmod(0o777)
+
+
+FAILURES: dict[str, Callable[[Counting, Path], object]] = {
+    "build": lambda runtime, _: setattr(runtime, "build_error", EngineBuildError("no kernel")),
+    "load": lambda runtime, _: setattr(runtime, "refusals", 1000),
+    "cache": lambda _, folder: all_may_write(folder),
+}
+
+
+@pytest.mark.parametrize("fail", FAILURES.values(), ids=FAILURES)
 def test_the_next_backend_takes_over_with_one_line(
+    *,
     opened: Callable[..., Upscaler],
     runtime: Counting,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    failing: str,
+    fail: Callable[[Counting, Path], object],
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setitem(BACKENDS, "reference", Fastest(runtime))
-    if failing == "build":
-        runtime.build_error = EngineBuildError("no kernel")
-    else:
-        runtime.refusals = 1000
+    fail(runtime, tmp_path / "cache")
     upscaler = opened(backend="auto", precision="fp32")
     assert upscaler.backend == "reference"
     image = picture(70, 90, 4)
@@ -292,7 +306,7 @@ def test_the_next_backend_takes_over_with_one_line(
         assert all(np.array_equal(result, expected(image)) for result in results)
     lines = [record.message for record in caplog.records if "takes over" in record.message]
     assert len(lines) == 1
-    assert lines[0].startswith("openvino takes over, because reference has no engine: no")
+    assert lines[0].startswith("openvino takes over, because reference has no engine: ")
 
 
 def test_a_full_device_gets_engines_of_one_size_then_smaller_ones(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from paragon_core.engines.cache import DEFAULT_LIMIT, Engine, EngineCache, Entry
 from paragon_core.engines.folder import VARIABLE, cache_folder
 from paragon_core.engines.folder import prepare as prepare_folder
+from paragon_core.engines.folder import trusted as trusted_folder
 from paragon_core.engines.key import BuildOptions, EngineKey, Flavour, Target
 from paragon_core.engines.profiles import MOST_PIXELS, PICTURES, Profile, choose, profiles_for, window
 from paragon_core.engines.waiting import Progress, ignore_progress
@@ -31,5 +32,6 @@ __all__ = [
     "ignore_progress",
     "prepare_folder",
     "profiles_for",
+    "trusted_folder",
     "window",
 ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import platform
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -13,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from paragon_core import __version__
 from paragon_core.engines.files import ENGINE, MANIFEST, PART, USED, EngineFiles, Manifest, UnusableError
-from paragon_core.engines.folder import cache_folder, prepare
+from paragon_core.engines.folder import cache_folder, own_folders, prepare, resolved, trusted
 from paragon_core.engines.profiles import Profile, Size, choose
 from paragon_core.engines.waiting import Progress, alone, ignore_progress, try_lock
-from paragon_core.errors import EngineRefusedError
+from paragon_core.errors import EngineCacheError, EngineRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -99,13 +101,13 @@ class EngineCache:
             max_bytes: bytes of all engines together.
 
         """
-        self._base = cache_folder(folder).resolve()
+        self._given = cache_folder(folder)
         self._max_bytes = max_bytes
 
     @property
     def folder(self) -> Path:
         """The folder of the engines; it need not exist."""
-        return self._base / _LAYOUT
+        return resolved(self._given) / _LAYOUT
 
     def get_or_build(
         self,
@@ -166,7 +168,10 @@ class EngineCache:
 
         """
         found: dict[Profile, EngineKey] = {}
-        for entry in self._entries(f"{key.family}-*/*/*"):
+        entries: list[Entry] = []
+        with suppress(EngineCacheError):  # who then builds is told
+            entries += self._entries(f"{key.family}-*")
+        for entry in entries:
             if entry.manifest is None:
                 continue
             other = entry.manifest.key
@@ -183,7 +188,12 @@ class EngineCache:
         return None if profile is None else (found[profile], profile)
 
     def entries(self) -> list[Entry]:
-        """Return all engines, the last used first."""
+        """Return all engines, the last used first.
+
+        Raises:
+            EngineCacheError: the folder must not be used.
+
+        """
         return sorted(self._entries(), key=lambda entry: (-entry.last_used, entry.files.engine))
 
     def verify(self, entry: Entry) -> str:
@@ -203,13 +213,18 @@ class EngineCache:
     def prune(self, *, max_bytes: int | None = None, keep: EngineFiles | None = None) -> list[Entry]:
         """Remove the least recently used engines until the others fit; return those that were removed.
 
+        What killed processes have left unfinished is removed in any case, and not returned.
+
         Args:
             max_bytes: bytes of all engines together, if not as many as the cache was made with.
             keep: the engine that was just built.
 
+        Raises:
+            EngineCacheError: the folder must not be used.
+
         """
         limit = self._max_bytes if max_bytes is None else max_bytes
-        entries = self.entries()
+        entries = [entry for entry in self.entries() if not self._remove_unfinished(entry)]
         total = sum(entry.size for entry in entries)
         removed = []
         for entry in reversed(entries):
@@ -223,9 +238,9 @@ class EngineCache:
     def _prepared(self, key: EngineKey, profile: Profile) -> EngineFiles | None:
         below = _LAYOUT / key.folder
         try:
-            return EngineFiles(folder=prepare(self._base, below), name=profile.name)
+            return EngineFiles(folder=prepare(trusted(self._given), below), name=profile.name)
         except OSError as error:
-            _LOG.warning("engines cannot be kept in %s: %s", self._base, error.strerror or error)
+            _LOG.warning("engines cannot be kept in %s: %s", self._given, error.strerror or error)
             return None
 
     def _load(self, files: EngineFiles, wish: _Wish[T], refused: set[str], *, drop: bool) -> _Loaded[T] | None:
@@ -251,7 +266,7 @@ class EngineCache:
                         raise
                     refused.add(manifest.sha256)
             fault = fault or "the runtime refuses it"
-        if drop and (files.manifest.exists() or files.engine.exists()):
+        if drop and (os.path.lexists(files.manifest) or os.path.lexists(files.engine)):
             _LOG.warning("engine %s is built anew: %s", files.engine, fault)
             self._drop(files)
         return None
@@ -306,16 +321,37 @@ class EngineCache:
             lock.release()
         return True
 
+    def _remove_unfinished(self, entry: Entry) -> bool:
+        """Remove what a process that died left of a build, and return whether nothing else was there."""
+        files = entry.files
+        if not os.path.lexists(files.manifest):
+            return self._remove(files)
+        if os.path.lexists(files.part) and (lock := try_lock(files.lock)) is not None:
+            with suppress(OSError):
+                files.remove_part()
+            lock.release()
+        return False
+
     def _note_use(self, files: EngineFiles) -> None:
         """Note that this engine was used last, even if the clock was set back."""
-        others = (EngineFiles(folder=path.parent, name=path.stem) for path in self.folder.glob(f"*/*/*{USED}"))
+        used = (path for folder in self._folders("*") for path in folder.glob(f"*{USED}"))
+        others = (EngineFiles(folder=path.parent, name=path.stem) for path in used)
         latest = max((other.last_used() for other in others), default=0)
         files.note_use(max(min(time.time_ns(), _LATEST_CLOCK), latest + 1))
 
-    def _entries(self, pattern: str = "*/*/*") -> Iterator[Entry]:
+    def _folders(self, pattern: str) -> Iterator[Path]:
+        """Yield the folders of engines whose outer folders match a pattern; none where they cannot be read."""
+        try:
+            base = trusted(self._given)
+        except OSError:
+            return
+        yield from own_folders(base, _LAYOUT, pattern)
+
+    def _entries(self, pattern: str = "*") -> Iterator[Entry]:
         """Yield what is in the cache, also engines and manifests that have lost each other, and unfinished files."""
-        paths = (path for path in self.folder.glob(pattern) if path.suffix in {ENGINE, MANIFEST, PART})
-        for folder, name in sorted({(path.parent, path.stem) for path in paths}):
+        paths = (path for folder in self._folders(pattern) for path in folder.glob("*"))
+        names = {(path.parent, path.stem) for path in paths if path.suffix in {ENGINE, MANIFEST, PART}}
+        for folder, name in sorted(names):
             files = EngineFiles(folder=folder, name=name)
             try:
                 manifest = files.read_manifest()

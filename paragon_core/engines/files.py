@@ -15,15 +15,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from types import NoneType
+from typing import TYPE_CHECKING, Final, NoReturn, Self
 
-from paragon_core.engines.key import SCHEMA, EngineKey
+from paragon_core.atomic_files import sync
+from paragon_core.engines.key import SCHEMA, EngineKey, typed
 from paragon_core.engines.profiles import Profile
 from paragon_core.engines.waiting import try_lock
+from paragon_core.trusted_files import UntrustedFileError, open_ours, read_bounded, remove_impostor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +38,7 @@ USED: Final = ".used"
 PART: Final = ".part"
 
 _LARGEST_MANIFEST: Final = 2**16
+_LARGEST_ENGINE: Final = 2**31
 _LEASES: Final = 10
 _STAMP_DIGITS: Final = 20
 _LATEST_STAMP: Final = 2**63
@@ -57,7 +60,7 @@ class Manifest:
     """Bytes of the engine."""
     sha256: str
     """Hex digest of the engine."""
-    made: dict[str, Any] = field(default_factory=dict)
+    made: dict[str, str | float | None] = field(default_factory=dict)
     """How, when and where it was made: for people."""
 
     def as_bytes(self) -> bytes:
@@ -82,13 +85,15 @@ class Manifest:
 
         """
         try:
-            value = json.loads(data)
+            value = json.loads(data, parse_constant=_no_number)
             if value["schema"] != SCHEMA:
                 msg = "its manifest is of another version of Paragon"
                 raise UnusableError(msg)
+            json.dumps(value, ensure_ascii=False).encode()  # half a character could not be printed
             key, profile = EngineKey.from_json(value["key"]), Profile.from_json(value["profile"])
-            size, sha256, made = int(value["size"]), str(value["sha256"]), dict(value["made"])
-            whole = value["id"] == key.id
+            size, sha256 = typed(value["size"], int), typed(value["sha256"], str)
+            made = {name: typed(fact, str, int, float, bool, NoneType) for name, fact in value["made"].items()}
+            whole = value["id"] == key.id and size >= 0
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             msg = "its manifest is damaged"
             raise UnusableError(msg) from error
@@ -149,7 +154,7 @@ class EngineFiles:
 
         """
         manifest = self.read_manifest()
-        data = _read(self.engine, largest=manifest.size)
+        data = _read(self.engine, largest=min(manifest.size, _LARGEST_ENGINE))
         if len(data) != manifest.size:
             msg = f"it is cut off: {len(data)} bytes instead of {manifest.size}"
             raise UnusableError(msg)
@@ -166,7 +171,7 @@ class EngineFiles:
 
         """
         try:
-            self.manifest.unlink(missing_ok=True)
+            _unlink(self.manifest)
             self._write(self.engine, data)
             self._write(self.manifest, manifest.as_bytes())
             _sync_folder(self.folder)
@@ -176,12 +181,12 @@ class EngineFiles:
             raise
 
     def _write(self, path: Path, data: bytes) -> None:
-        self.part.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(self.part, flags, 0o600), "wb") as stream:
+        _unlink(self.part)
+        with open_ours(self.part, create=True) as stream:
             stream.write(data)
             stream.flush()
-            os.fsync(stream.fileno())
+            sync(stream.fileno())
+        remove_impostor(path)
         self.part.replace(path)
 
     def remove(self) -> None:
@@ -192,29 +197,39 @@ class EngineFiles:
 
         """
         for path in (self.manifest, self.engine, self.part, self.used):
-            path.unlink(missing_ok=True)
+            _unlink(path)
+
+    def remove_part(self) -> None:
+        """Remove what was being written; only the holder of the lock may.
+
+        Raises:
+            OSError: it cannot be removed.
+
+        """
+        _unlink(self.part)
 
     def size(self) -> int:
         """Return how many bytes the engine takes on the disk."""
         total = 0
         for path in (self.engine, self.part):
             with suppress(OSError):
-                total += path.stat().st_size
+                total += path.lstat().st_size
         return total
 
     def last_used(self) -> int:
         """Return the number of its last use, 0 if unknown."""
         try:
-            stamp = int(self.used.read_bytes()[: _STAMP_DIGITS + 1])
+            stamp = int(read_bounded(self.used, _STAMP_DIGITS + 1))
         except (OSError, ValueError):
             return 0
         return stamp if 0 <= stamp < _LATEST_STAMP else 0
 
     def note_use(self, stamp: int) -> None:
         """Note the number of its last use, where that can be written; always as many bytes, so never half of them."""
-        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        with suppress(OSError), os.fdopen(os.open(self.used, flags, 0o600), "wb") as stream:
+        remove_impostor(self.used)
+        with suppress(OSError), open_ours(self.used, create=True) as stream:
             stream.write(f"{stamp:0{_STAMP_DIGITS}}\n".encode("ascii"))
+            stream.truncate()
 
     def lease(self) -> FileLock | None:
         """Return a lock that tells others that the engine is in use, if one can be had."""
@@ -238,25 +253,27 @@ class EngineFiles:
 def _read(path: Path, *, largest: int) -> bytes:
     """Read a file of ours that has at most so many bytes."""
     try:
-        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        with os.fdopen(os.open(path, flags), "rb") as stream:
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                msg = f"{path.name} is not a file"
-                raise UnusableError(msg)
-            if sys.platform != "win32" and status.st_uid not in {os.geteuid(), 0}:
-                msg = f"{path.name} belongs to another user"
-                raise UnusableError(msg)
-            if status.st_size > largest:
-                msg = f"{path.name} is too long: {status.st_size} bytes"
-                raise UnusableError(msg)
-            return stream.read()
+        return read_bounded(path, largest)
     except FileNotFoundError as error:
         msg = f"{path.name} is missing"
+        raise UnusableError(msg) from error
+    except UntrustedFileError as error:
+        msg = f"{path.name} must not be read: {error.strerror}"
         raise UnusableError(msg) from error
     except OSError as error:
         msg = f"{path.name} cannot be read: {error.strerror or error}"
         raise UnusableError(msg) from error
+
+
+def _no_number(name: str) -> NoReturn:
+    """Refuse what Python's JSON has beyond the standard: NaN and infinities."""
+    raise ValueError(name)
+
+
+def _unlink(path: Path) -> None:
+    """Remove a file, or what is in its place; a folder with something in it is an OSError."""
+    remove_impostor(path)
+    path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -264,6 +281,6 @@ def _sync_folder(folder: Path) -> None:
     if sys.platform != "win32":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
+            sync(descriptor)
         finally:
             os.close(descriptor)

@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from paragon_core.errors import EngineCacheError
+from paragon_core.trusted_files import UntrustedFileError, check_way
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import PurePosixPath
 
 #: Environment variable with the folder of the cache.
 VARIABLE: Final = "PARAGON_CACHE"
 
 _OWNER_ONLY: Final = 0o700
+_OTHERS: Final = stat.S_IWOTH | stat.S_IWGRP
 _HINT: Final = f"choose a folder of your own: set {VARIABLE}, or unset it for the platform's folder"
 
 
@@ -39,6 +42,58 @@ def cache_folder(given: Path | None = None) -> Path:
     if named := os.environ.get(VARIABLE, "").strip():
         return Path(os.path.expanduser(named)).absolute()  # noqa: PTH111 - leaves alone what it cannot expand
     return platformdirs.user_cache_path("paragon", appauthor=False)
+
+
+def resolved(folder: Path) -> Path:
+    """Return where the way to a folder leads, which need not exist."""
+    return Path(os.path.realpath(folder))  # unlike Path.resolve, it takes links that lead in circles
+
+
+def trusted(folder: Path) -> Path:
+    """Return where the way to a folder leads, which need not exist, unless another user leads it there.
+
+    Raises:
+        EngineCacheError: another user does.
+        OSError: a folder on the way may not be entered.
+
+    """
+    try:
+        check_way(folder)
+    except UntrustedFileError as error:
+        raise EngineCacheError(f"the engine cache is not used: {error.strerror}", hint=_HINT) from error
+    return resolved(folder)
+
+
+def own_folders(base: Path, below: PurePosixPath, pattern: str) -> Iterator[Path]:
+    """Yield the folders of the cache that match a pattern, without those that are links or not the user's own.
+
+    Args:
+        base: the folder of the cache, not by way of links.
+        below: a folder of it, seen from there.
+        pattern: a pattern for names of folders in there, whose own folders are meant.
+
+    Raises:
+        EngineCacheError: ``base`` or ``below`` are not the user's own.
+
+    """
+    try:
+        check(base, others_may_not=stat.S_IWOTH)
+        for part in below.parts:
+            base /= part
+            check(base, others_may_not=_OTHERS)
+    except OSError:
+        return
+    for outer in base.glob(pattern):
+        if _is_own(outer):
+            yield from filter(_is_own, outer.glob("*"))
+
+
+def _is_own(folder: Path) -> bool:
+    try:
+        check(folder, others_may_not=_OTHERS)
+    except (EngineCacheError, OSError):
+        return False
+    return True
 
 
 def prepare(base: Path, below: PurePosixPath) -> Path:
@@ -60,7 +115,7 @@ def prepare(base: Path, below: PurePosixPath) -> Path:
     for part in below.parts:
         base /= part
         base.mkdir(mode=_OWNER_ONLY, exist_ok=True)
-        check(base, others_may_not=stat.S_IWOTH | stat.S_IWGRP)
+        check(base, others_may_not=_OTHERS)
     return base
 
 
@@ -73,7 +128,10 @@ def check(folder: Path, *, others_may_not: int) -> None:
 
     """
     status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode):
+    is_folder = stat.S_ISDIR(status.st_mode)
+    if sys.platform == "win32":  # which has a kind of link that looks like a folder
+        is_folder = is_folder and status.st_reparse_tag != stat.IO_REPARSE_TAG_MOUNT_POINT
+    if not is_folder:
         msg = f"{folder} is in the place of a folder of the engine cache"
         raise EngineCacheError(msg, hint=f"remove it, or {_HINT}")
     if sys.platform == "win32":

@@ -8,6 +8,7 @@ import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
+from types import NoneType
 from typing import Any, Final, Literal, Self, get_args
 
 from paragon_core.errors import InputError
@@ -164,10 +165,32 @@ class EngineKey:
 
         """
         fields = dict(value)
-        target = fields.pop("target")
-        fields["target"] = Target(capabilities=tuple(target["capabilities"]), device=str(target["device"]))
-        fields["options"] = BuildOptions(**fields["options"])
-        return cls(**fields)
+        target, options = fields.pop("target"), fields.pop("options")
+        for name, field in fields.items():
+            typed(field, int if name == "cuda_major" else str)
+        for name, option in options.items():
+            typed(option, *((bool,) if name == "tf32" else (int, NoneType)))
+        return cls(
+            **fields,
+            target=Target(
+                capabilities=tuple(typed(name, str) for name in typed(target["capabilities"], list)),
+                device=typed(target["device"], str),
+            ),
+            options=BuildOptions(**options),
+        )
+
+
+def typed(value: Any, *kinds: type) -> Any:  # noqa: ANN401 - from JSON, where anything can be
+    """Return a value from JSON that has exactly one of these types; a bool is no int.
+
+    Raises:
+        TypeError: it has another.
+
+    """
+    if type(value) not in kinds:
+        msg = f"{type(value).__name__} instead of {kinds[0].__name__}"
+        raise TypeError(msg)
+    return value
 
 
 def safe_name(text: str, longest: int) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from paragon_core.engines.key import typed
 from paragon_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,12 +89,12 @@ class Profile:
             KeyError, TypeError, ValueError: it is something else.
 
         """
-        sizes = [tuple(int(side) for side in value[name]) for name in ("minimum", "optimum", "maximum")]
+        sizes = [tuple(typed(side, int) for side in value[name]) for name in ("minimum", "optimum", "maximum")]
         if any(len(size) != 2 for size in sizes):  # noqa: PLR2004 - width and height
             msg = "a size has two sides"
             raise ValueError(msg)
         minimum, optimum, maximum = ((size[0], size[1]) for size in sizes)
-        return cls(minimum=minimum, optimum=optimum, maximum=maximum, batch=int(value["batch"]))
+        return cls(minimum=minimum, optimum=optimum, maximum=maximum, batch=typed(value["batch"], int))
 
 
 #: The sizes for pictures of all kinds: width and height are independent, so that portraits fit as well.

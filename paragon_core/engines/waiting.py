@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock, Timeout
 
+from paragon_core.trusted_files import remove_impostor
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -32,6 +34,7 @@ def alone(lock_file: Path, progress: Progress) -> Iterator[None]:
 
     Where no lock can be made (a read-only folder), the work is done twice rather than not at all.
     """
+    remove_impostor(lock_file)
     lock = FileLock(lock_file, mode=_OWNER_ONLY)
     held = False
     while not held:
@@ -51,6 +54,7 @@ def alone(lock_file: Path, progress: Progress) -> Iterator[None]:
 
 def try_lock(lock_file: Path) -> FileLock | None:
     """Return a lock that was free, to be released from any thread or by forgetting it; None if somebody has it."""
+    remove_impostor(lock_file)
     lock = FileLock(lock_file, mode=_OWNER_ONLY, thread_local=False)
     with suppress(OSError):  # Timeout is one
         lock.acquire(blocking=False)

@@ -67,6 +67,9 @@ def read_state(path: Path) -> dict[str, Any]:
         UnreadableCheckpointError: if the file is damaged, or holds anything but numbers, text and tensors.
 
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        msg = f"{path} cannot be read: it is not a file"
+        raise UnreadableCheckpointError(msg, hint="remove it to start again, or train in another folder")
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises whatever the damage leads to

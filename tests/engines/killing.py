@@ -75,6 +75,7 @@ def main(folder: Path, rounds: int, seed: int, engine: bytes) -> dict[str, int]:
     for profile in PROFILES:
         data = cache.get_or_build(KEY, profile, lambda _, profile=profile: contents[profile], loading)  # type: ignore[misc]
         found["wrong"] += data != contents[profile]
+    found["stray"] = sum(1 for _ in folder.rglob("*.part"))
     cache.prune(max_bytes=0)
     found["left"] = len(cache.entries())
     return found

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paragon_core.engines import EngineCache, Profile
+from paragon_core.engines import EngineCache, Profile, ignore_progress
+from paragon_core.engines.waiting import alone
 from tests.engines.engine_files import FULL_HD, HD, KEY, Builder, files_of, get, names
 from tests.fresh_python import run
 
@@ -100,13 +101,19 @@ def test_a_damaged_note_of_use_is_the_oldest(tmp_path: Path, stamp: bytes) -> No
     assert names(cache) == [SIZES[2].name, SIZES[0].name]
 
 
-def test_leftovers_of_a_killed_build_count_and_go(tmp_path: Path) -> None:
-    cache = EngineCache(tmp_path, max_bytes=250_000)
+def test_leftovers_of_killed_builds_go_with_the_next_build(cache: EngineCache) -> None:
     get(cache)
+    files_of(cache).part.write_bytes(bytes(200_000))
     left = files_of(cache, profile=HD)
     left.part.write_bytes(bytes(200_000))
     left.engine.write_bytes(bytes(50_000))
-    get(cache, profile=SIZES[0])
-    assert not left.part.exists()
-    assert not left.engine.exists()
-    assert set(names(cache)) == {FULL_HD.name, SIZES[0].name}
+    building = files_of(cache, profile=SIZES[1])
+    building.part.write_bytes(b"x")
+    with alone(building.lock, ignore_progress):
+        get(cache, profile=SIZES[0])
+        assert sorted(path.name for path in left.folder.glob("*.part")) == [building.part.name]
+        assert not left.engine.exists()
+        assert set(names(cache)) == {FULL_HD.name, SIZES[0].name, building.name}
+    get(cache, profile=SIZES[2])
+    assert not list(left.folder.glob("*.part"))
+    assert get(cache) == 0

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
 from paragon_core.training.loop import train
 from paragon_core.training.validation import Progress, validate
+from tests.impostors import IMPOSTORS
 from tests.training.short_runs import REALTIME, SHORT, ignore, trainer_on
 
 if TYPE_CHECKING:
@@ -80,6 +81,13 @@ def test_another_run_in_the_folder_is_refused(pictures: Pictures, tmp_path: Path
 def test_a_damaged_state_is_refused(pictures: Pictures, tmp_path: Path) -> None:
     (tmp_path / "state.pt").write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(UnreadableCheckpointError, match=r"state\.pt"):
+        train(trainer_on(pictures, SHORT), tmp_path, sets={}, report=ignore)
+
+
+@pytest.mark.parametrize("kind", sorted({"folder", "FIFO"} & set(IMPOSTORS)))
+def test_a_state_that_is_no_file_is_refused(pictures: Pictures, tmp_path: Path, kind: str) -> None:
+    IMPOSTORS[kind](tmp_path / "state.pt")
+    with pytest.raises(UnreadableCheckpointError, match="not a file"):
         train(trainer_on(pictures, SHORT), tmp_path, sets={}, report=ignore)
 
 
