@@ -99,7 +99,7 @@ class InferenceError(BackendError):
 
 
 class OutOfMemoryError(BackendError, MemoryError):
-    """The image needs more memory than there is, even in the smallest tiles."""
+    """An image, even in the smallest tiles, or a file needs more memory than there is."""
 
 
 class InputError(ParagonError, ValueError):

@@ -196,7 +196,7 @@ def test_huge_files_are_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "state.pth"
     with path.open("wb") as file:
         file.truncate(MAX_BYTES + 1)  # takes no room on the disk
-    refused(path, "state.pth is 512 MiB")
+    refused(path, "state.pth is 128 MiB")
 
 
 @on_posix
