@@ -20,6 +20,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -41,10 +42,13 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
-#: Limits of each file: of the processor's time, of the process's memory, and after which it counts as stopped.
+#: Limits of each file: of the processor's time, and of the process's memory.
 MOST_SECONDS: Final = 2.0
 MOST_BYTES: Final = 300 * 2**20
-_STOPPED_SECONDS: Final = 60
+
+#: A file without a result after this much of the processor's time, or of any time, has stopped the process.
+_MOST_WORK: Final = 30.0
+_MOST_WAITING: Final = 600.0
 
 _LONGEST_MESSAGE: Final = 1500
 
@@ -89,18 +93,36 @@ def _one_worker(findings: Findings, indices: range, *, seed: int, deadline: floa
         threading.Thread(target=_pass_on, args=(worker, lines), daemon=True).start()
         try:
             while first < end and time.monotonic() < deadline:
-                line = lines.get(timeout=_STOPPED_SECONDS)
+                line = _next_line(lines, worker.pid)
+                if line is None:
+                    findings.defects.append(f"{seed}/{first}: stopped the process")
+                    return first + 1
                 if not line:
                     findings.defects.append(f"{seed}/{first}: ended the process with {worker.wait()}")
                     return first + 1
                 _take(findings, json.loads(line), f"{seed}/{first}")
                 first += 1
-        except queue.Empty:
-            findings.defects.append(f"{seed}/{first}: no result after {_STOPPED_SECONDS} s")
-            first += 1
         finally:
             worker.kill()
     return first
+
+
+def _next_line(lines: queue.Queue[str], worker: int) -> str | None:
+    """Return the worker's next line, an empty one at its end, or None if it has stopped; a busy machine is no stop."""
+    started, worked = time.monotonic(), _work(worker)
+    while time.monotonic() - started < _MOST_WAITING and _work(worker) - worked < _MOST_WORK:
+        with suppress(queue.Empty):
+            return lines.get(timeout=1)
+    return None
+
+
+def _work(worker: int) -> float:
+    """Return the seconds of processor time that a process has used; none if it has ended."""
+    try:
+        times = psutil.Process(worker).cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def _pass_on(worker: subprocess.Popen[str], lines: queue.Queue[str]) -> None:

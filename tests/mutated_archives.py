@@ -66,6 +66,7 @@ _TYPES: Final = {
     "ByteStorage": 1,
     "BoolStorage": 1,
 }
+_WHOLE: Final = ("LongStorage", "IntStorage", "ShortStorage")
 
 
 def odd_number(chance: random.Random) -> int:
@@ -76,8 +77,10 @@ def odd_number(chance: random.Random) -> int:
 
 def _array_of_one(chance: random.Random) -> bytes:
     """Push a tensor without dimensions: to NumPy, a number of fixed width."""
-    kind = chance.choice(list(_TYPES))
-    return tensor(storage(chance.choice(("0", "1", "n")), 1, kind), 0, (), ())
+    if chance.random() < 0.3:
+        return tensor(storage(chance.choice("01"), 1, chance.choice(list(_TYPES))), 0, (), ())
+    kind = chance.choice(_WHOLE)
+    return tensor(storage(f"{kind}{chance.randrange(4)}", 1, kind), 0, (), ())
 
 
 def _odd_value(chance: random.Random, honest: int) -> bytes:
@@ -121,6 +124,11 @@ def _any_tensor(chance: random.Random, key: str, shape: tuple[int, ...], count: 
     pid = several(text("storage"), name("torch", kind), named, text("cpu"), promised)
     offset = _odd_value(chance, 0) if chance.random() < share else number(0)
     step = 1
+    if chance.random() < share:  # all of arrays, as the sums and products of which wrap around
+        count = chance.choice((1, 1, 2, 3, 4))
+        offset = chance.choice((offset, _array_of_one(chance)))
+        size, stride = (several(*(_array_of_one(chance) for _ in range(count))) for _ in range(2))
+        return call(name("torch._utils", "_rebuild_tensor_v2"), pid + b"Q", offset, size, stride, b"\x89", b"}")
     strides: list[int] = []
     for side in reversed(shape):
         strides.insert(0, step)
@@ -163,42 +171,53 @@ def _instructions(chance: random.Random, pickled: bytes) -> bytes:
     return b"".join(parts)
 
 
+def _storages_of_one(chance: random.Random) -> dict[str, bytes]:
+    """Return what `_array_of_one` reads: mostly powers of two, the products of which wrap around."""
+    storages = {}
+    for kind in _WHOLE:
+        for index in range(4):
+            bits = 8 * _TYPES[kind]
+            value = 2 ** chance.randrange(bits) + chance.choice((-1, 0, 0, 1))
+            value = value if chance.random() < 0.8 else odd_number(chance)
+            storages[f"{kind}{index}"] = (value % 2**bits).to_bytes(bits // 8, "little")
+    return storages
+
+
 def _pickled(chance: random.Random) -> tuple[bytes, dict[str, bytes]]:
     """Return a pickle and the storages that go with it."""
-    arrays = chance.choice(NETWORKS)
     share = chance.choice((0.0, 0.005, 0.01, 0.02, 0.2))
-    items, storages = [], {"n": chance.randbytes(8)}
-    for index, (key, value) in enumerate(arrays.items()):
+    items, storages = [], _storages_of_one(chance)
+    for index, (key, value) in enumerate(chance.choice(NETWORKS).items()):
         raw = value.tobytes()
         if chance.random() < share / 4:
             raw = chance.choice((raw[:-1], raw[:-4], raw + raw, b""))
         if chance.random() > share / 8:
             storages[str(index)] = raw
-        odd_key = chance.random() < share / 4
-        key_made = (
-            chance.choice((_odd_value(chance, index), text("conv_in.weight"), text("\x1b[31m" + key)))
-            if odd_key
-            else text(key)
-        )
-        items.append(key_made + _any_tensor(chance, str(index), value.shape, value.size, share))
+        named = text(key)
+        if chance.random() < share / 4:
+            named = chance.choice((_odd_value(chance, index), text("conv_in.weight"), text("\x1b[31m" + key)))
+        items.append(named + _any_tensor(chance, str(index), value.shape, value.size, share))
         if chance.random() < share / 8:
             items.append(items[-1])
-    body = b"}(" + b"".join(items) + b"u"
+    body = _wrapped(chance, b"}(" + b"".join(items) + b"u")
+    return program(body, chance.choice((2, 2, 3, 4, 5))), storages
+
+
+def _wrapped(chance: random.Random, body: bytes) -> bytes:
+    """Return a dictionary as trainers wrap it, or in odd company, or another in its place."""
     kind = chance.randrange(30)
     if kind < 3:
-        body = mapping(
-            {chance.choice(("params", "params_ema", "state_dict", "x")): body, "iter": _odd_value(chance, 5)}
-        )
-    elif kind == 3:
-        body = b"}q\x00" + text("params") + b"h\x00s" + text("state_dict") + body + b"s"
-    elif kind == 4:
-        body = (
-            body + chance.choice((b"\x85", b"\x94", b"](", b"}", b"q\x01")) * chance.choice((1, 1000, 100_000)) + b"0"
-        )
-    elif kind == 5:
+        wrapper = chance.choice(("params", "params_ema", "state_dict", "x"))
+        return mapping({wrapper: body, "iter": _odd_value(chance, 5)})
+    if kind == 3:
+        return b"}q\x00" + text("params") + b"h\x00s" + text("state_dict") + body + b"s"
+    if kind == 4:
+        repeated = chance.choice((b"\x85", b"\x94", b"](", b"}", b"q\x01"))
+        return body + repeated * chance.choice((1, 1000, 100_000)) + b"0"
+    if kind == 5:
         keys = (number(index * (2**61 - 1)) + b"N" for index in range(chance.choice((2, 2000, 20_000))))
-        body = b"}(" + b"".join(keys) + b"u"
-    return program(body, chance.choice((2, 2, 3, 4, 5))), storages
+        return b"}(" + b"".join(keys) + b"u"
+    return body
 
 
 def _zip_fields(chance: random.Random, whole: bytearray) -> None:
