@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import warnings
-import zipfile
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
+from zipfile import ZIP_STORED, BadZipFile
 
 from paragon_core.errors import AssumptionWarning, ParagonError
 from paragon_core.folders import checkpoint_files, find, model_folders
 from paragon_core.model import Model, bundled, load
+from paragon_core.printable import printable
 from paragon_core.releases import release_of
+from paragon_core.torch_archive import open_archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +26,15 @@ _MARK: Final = re.compile(rb"(?<![\w.])(?:(?:module|_orig_mod)\.)*conv_in\.weigh
 
 #: The table of tensors of the largest ParagonSR2 network takes 0.1 MB.
 _LONGEST_TABLE: Final = 4 * 2**20
+_PART: Final = 2**16
+
+#: A file may note scores on many test sets; these are as many as a line of a list can show.
+_MOST_SCORES: Final = 10
+_LONGEST_SET_NAME: Final = 40
+
+_HIGHEST_PSNR: Final = 1000
+
+_LONGEST_REASON: Final = 1000
 
 #: What is neither of the two formats and still small is looked at, to say what it is instead.
 _SMALL: Final = 2**20
@@ -90,7 +101,7 @@ def catalogue(further_folders: Iterable[str | Path] = ()) -> Catalogue:
                     warnings.simplefilter("ignore", AssumptionWarning)  # it is said when the model is used
                     model = load(path)
             except ParagonError as error:
-                unusable.append(Unusable(path=path, reason=" ".join(str(error).split())))
+                unusable.append(Unusable(path=path, reason=printable(" ".join(str(error).split()), _LONGEST_REASON)))
             else:
                 found.append(Entry(use=_name_or_path(path), path=path, model=model))
     return Catalogue(
@@ -102,15 +113,25 @@ def catalogue(further_folders: Iterable[str | Path] = ()) -> Catalogue:
 
 
 def scores(model: Model) -> dict[str, float]:
-    """Return PSNR of luma in dB by test set: of official releases from their table, else what the file itself says."""
+    """Return PSNR of luma in dB by test set: of official releases from their table, else what the file itself says.
+
+    Anybody may write anything into a file: what is no list of scores in decibels counts as none.
+    """
     if release := release_of(model.sha256):
         return {"Set5": release.set5, "Set14": release.set14}
     try:
         noted = json.loads(model.metadata.get("scores", "{}"))
-        found = {str(name): float(noted[name]["psnr_y"]) for name in sorted(noted, key=lambda name: (len(name), name))}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # anybody may write anything there
+    except (ValueError, RecursionError):
         return {}
-    return {name: psnr_y for name, psnr_y in found.items() if math.isfinite(psnr_y)}
+    if not isinstance(noted, dict) or len(noted) > _MOST_SCORES:
+        return {}
+    found = {}
+    for name in sorted(noted, key=lambda name: (len(name), name)):
+        psnr_y = noted[name].get("psnr_y") if isinstance(noted[name], dict) else None
+        if not isinstance(psnr_y, int | float) or isinstance(psnr_y, bool) or not 0 <= psnr_y <= _HIGHEST_PSNR:
+            return {}  # NaN, too
+        found[printable(name, _LONGEST_SET_NAME)] = float(psnr_y)
+    return found
 
 
 def _name_or_path(path: Path) -> str:
@@ -123,16 +144,26 @@ def foreign(path: Path) -> str:
         with path.open("rb") as stream:
             beginning = stream.read(9)
             if beginning.startswith(b"PK\x03\x04"):
-                with zipfile.ZipFile(stream) as archive:
-                    pickles = [info for info in archive.infolist() if info.filename.endswith("/data.pkl")]
-                    with archive.open(pickles[0]) as pickled:
-                        table = pickled.read(_LONGEST_TABLE)
+                table = _pickle_of(stream)
             elif beginning[8:] == b"{":
                 table = stream.read(min(int.from_bytes(beginning[:8], "little"), _LONGEST_TABLE))
             else:
                 return "not a checkpoint" if path.stat().st_size > _SMALL else ""
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
+    except MemoryError:
+        return "cannot be read: there is not enough memory"
     except Exception:  # noqa: BLE001 - zipfile raises many kinds of errors for damaged archives
         return "not a checkpoint, or damaged: not an archive that torch wrote"
     return "" if _MARK.search(table) else "another network than ParagonSR2"
+
+
+def _pickle_of(stream: BinaryIO) -> bytes:
+    """Return the beginning of the pickle in a torch archive."""
+    with open_archive(stream) as archive:
+        pickles = [info for info in archive.infolist() if info.filename.endswith("/data.pkl")]
+        if pickles[0].compress_type != ZIP_STORED:  # torch never compresses, and some methods take much memory
+            raise BadZipFile(pickles[0].filename)
+        with archive.open(pickles[0]) as pickled:
+            parts = iter(lambda: pickled.read(_PART), b"")
+            return b"".join(islice(parts, _LONGEST_TABLE // _PART))

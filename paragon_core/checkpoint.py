@@ -14,16 +14,30 @@ import numpy as np
 import numpy.typing as npt
 import safetensors
 
-from paragon_core.errors import UnreadableCheckpointError
+from paragon_core.errors import OutOfMemoryError, UnreadableCheckpointError, UnsupportedArchitectureError
+from paragon_core.printable import printable
 from paragon_core.torch_archive import read_torch_archive, widen_bfloat16
+from paragon_core.torch_pickle import StoredTensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-#: The largest ParagonSR2 network is below 20 MB; a file beyond this is something else.
-MAX_BYTES: Final = 512 * 2**20
+#: The largest ParagonSR2 network takes 17 MB, with its average and its optimizer 68 MB; a file beyond this is something
+#: else.
+MAX_BYTES: Final = 128 * 2**20
+
+#: Of that, this much may be the tensors of the network, as stored and as float32.
+_MOST_TENSOR_BYTES: Final = 64 * 2**20
+
+#: The largest network has 1,131.
+_MOST_TENSORS: Final = 10_000
+
+#: The table of tensors of the largest network takes 0.1 MB.
+_LONGEST_HEADER: Final = 2 * 2**20
+
+_LONGEST_PATH: Final = 1000
 
 _WRAPPERS: Final = ("params_ema", "params", "state_dict")
 _MOST_WRAPPERS: Final = 4  # a dictionary in a pickle can contain itself
@@ -41,6 +55,11 @@ _DTYPES: Final = {
     "U8": "u1",
     "BOOL": "?",
 }
+
+#: How many times larger floats of fewer bits become as float32, by either format's name of their type.
+_WIDENED: Final = {"F16": 2, "BF16": 2, "<f2": 2, "bfloat16": 2}
+
+_OWN_NETWORKS: Final = "choose the weights of a ParagonSR2 network"
 
 #: How other files begin, in lower case and without leading blanks.
 _LOOKALIKES: Final = (
@@ -73,19 +92,28 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         UnreadableCheckpointError: missing, truncated, too large or not a weights file.
         UnsafeCheckpointError: a pickle that asks for more than tensors.
+        UnsupportedArchitectureError: more tensors, or larger ones, than any ParagonSR2 network has.
+        OutOfMemoryError: there is less memory than reading takes.
 
     """
     path = Path(path)
-    data = _read_bytes(path)
+    try:
+        return _checkpoint(path, _read_bytes(path))
+    except MemoryError as error:
+        msg = f"there is not enough memory to read {printable(path.name)}"
+        raise OutOfMemoryError(msg, hint="close other programs and try again") from error
+
+
+def _checkpoint(path: Path, data: bytes) -> Checkpoint:
     metadata: dict[str, str] = {}
     if data.startswith(b"PK\x03\x04"):
-        arrays = _unwrap(read_torch_archive(data))
+        arrays = read_torch_archive(data, _unwrap)
     elif data[8:9] == b"{":
         arrays, metadata = _read_safetensors(data)
     else:
         raise _not_a_checkpoint(path, data)
     if not arrays:
-        msg = f"{path.name} holds no tensors"
+        msg = f"{printable(path.name)} holds no tensors"
         raise UnreadableCheckpointError(msg, hint="choose a file with network weights")
     return Checkpoint(
         arrays={key: _widen(value) for key, value in _named_plainly(arrays).items() if key not in _NOT_WEIGHTS},
@@ -97,58 +125,96 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 def _read_bytes(path: Path) -> bytes:
     choose = "choose a .safetensors or .pth file that you may read"
+    shown = printable(str(path), _LONGEST_PATH)
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES:
-            return path.read_bytes()
+            with path.open("rb") as stream:
+                data = stream.read(MAX_BYTES + 1)  # it may have grown since
+            if len(data) <= MAX_BYTES:
+                return data
     except FileNotFoundError:
-        msg = f"there is no file {path}"
+        msg = f"there is no file {shown}"
         raise UnreadableCheckpointError(msg, hint="check the spelling and the folder") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte in it
-        msg = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        msg = f"{shown} cannot be read: {getattr(error, 'strerror', None) or error}"
         raise UnreadableCheckpointError(msg, hint=choose) from None
     if stat.S_ISREG(status.st_mode):
-        msg = f"{path.name} is {status.st_size / 2**20:.0f} MiB; no ParagonSR2 checkpoint is that large"
+        size = max(status.st_size, MAX_BYTES) / 2**20
+        msg = f"{printable(path.name)} is {size:.0f} MiB; no ParagonSR2 checkpoint is that large"
         raise UnreadableCheckpointError(msg, hint="choose the network weights, not a training state or an archive")
     what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a file"  # reading a pipe or a device might never end
-    msg = f"{path} cannot be read: it is {what}"
+    msg = f"{shown} cannot be read: it is {what}"
     raise UnreadableCheckpointError(msg, hint=choose)
 
 
 def _read_safetensors(data: bytes) -> tuple[Arrays, dict[str, str]]:
+    length = int.from_bytes(data[:8], "little")
+    if _LONGEST_HEADER < length <= len(data):
+        msg = f"the table of tensors takes {length / 2**20:.0f} MiB; no ParagonSR2 network has so many"
+        raise UnsupportedArchitectureError(msg, hint=_OWN_NETWORKS)
+    if len(data) - 8 - length > _MOST_TENSOR_BYTES:
+        raise _too_large(len(data) - 8 - length)
     try:
         tensors = dict(safetensors.deserialize(data))  # type: ignore[no-untyped-call]  # the library has no annotation there
-    except safetensors.SafetensorError as error:
-        msg = f"the .safetensors file is damaged or truncated ({error})"
+        header = json.loads(data[8 : 8 + length].decode(), object_pairs_hook=_without_repeats)
+    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
+        msg = f"the .safetensors file is damaged or truncated ({printable(str(error))})"
         raise UnreadableCheckpointError(msg, hint="download it again") from None
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     metadata = dict(header.pop("__metadata__", None) or {})
+    _refuse_giants({key: len(tensor["data"]) * _WIDENED.get(tensor["dtype"], 1) for key, tensor in tensors.items()})
     return {key: _decode(key, tensors[key]) for key in header}, metadata  # the library's order differs from run to run
 
 
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a dictionary of the pairs; of two with one name the library and `json` might take different ones."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        msg = "a name occurs twice in its header"
+        raise ValueError(msg)
+    return found
+
+
+def _refuse_giants(sizes: Mapping[str, int]) -> None:
+    """Refuse what no ParagonSR2 network is before the memory is taken; ``sizes`` are bytes by tensor."""
+    if len(sizes) > _MOST_TENSORS:
+        msg = f"the file holds {len(sizes):,} tensors; no ParagonSR2 network has so many"
+        raise UnsupportedArchitectureError(msg, hint=_OWN_NETWORKS)
+    if sum(sizes.values()) > _MOST_TENSOR_BYTES:
+        raise _too_large(sum(sizes.values()))
+
+
+def _too_large(size: int) -> UnsupportedArchitectureError:
+    msg = f"the tensors take {size / 2**20:.0f} MiB; no ParagonSR2 network is that large"
+    return UnsupportedArchitectureError(msg, hint=_OWN_NETWORKS)
+
+
 def _decode(key: str, tensor: Mapping[str, Any]) -> npt.NDArray[Any]:
-    raw, shape, dtype = bytes(tensor["data"]), tensor["shape"], tensor["dtype"]
+    raw, shape, dtype = tensor["data"], tensor["shape"], tensor["dtype"]
     if dtype != "BF16" and dtype not in _DTYPES:
-        msg = f"tensor {key} is stored as {dtype}"
+        msg = f"tensor {printable(key)} is stored as {dtype}"
         raise UnreadableCheckpointError(
             msg, hint="quantised weights are not supported: use float32, float16 or bfloat16"
         )
-    values = widen_bfloat16(raw) if dtype == "BF16" else np.frombuffer(raw, dtype=_DTYPES[dtype])
+    values = np.frombuffer(raw, dtype="<u2" if dtype == "BF16" else _DTYPES[dtype])
     try:
-        return values.reshape(shape)
+        values = values.reshape(shape)
     except (ValueError, OverflowError) as error:  # empty, but with other sides beyond all bounds; or with 65 sides
-        msg = f"tensor {key} has an impossible shape ({error})"
+        msg = f"tensor {printable(key)} has an impossible shape ({printable(str(error))})"
         raise UnreadableCheckpointError(msg, hint="download the file again") from None
+    return widen_bfloat16(values) if dtype == "BF16" else values.copy()
 
 
-def _unwrap(content: object) -> Arrays:
+def _unwrap(content: object) -> dict[str, StoredTensor]:
     """Find the state dict inside what a trainer saved: EMA weights first, as upstream does."""
     for _ in range(_MOST_WRAPPERS):
         if not isinstance(content, dict):
             break
         wrapper = next((key for key in _WRAPPERS if isinstance(content.get(key), dict)), None)
         if wrapper is None:
-            return {str(key): value for key, value in content.items() if isinstance(value, np.ndarray)}
+            found = {str(key): value for key, value in content.items() if isinstance(value, StoredTensor)}
+            _refuse_giants({key: tensor.bytes * _WIDENED.get(tensor.storage.dtype, 1) for key, tensor in found.items()})
+            return found
         content = content[wrapper]
     msg = "the .pth file holds no dictionary of tensors"
     raise UnreadableCheckpointError(msg, hint="save the network's state_dict()")
@@ -160,7 +226,7 @@ def _named_plainly(arrays: Arrays) -> Arrays:
     for key, value in arrays.items():
         plain = key[prefix.end() :] if (prefix := _PREFIXES.match(key)) else key
         if plain in named:
-            msg = f"the file holds {plain} twice, with and without a prefix"
+            msg = f"the file holds {printable(plain)} twice, with and without a prefix"
             raise UnreadableCheckpointError(msg, hint="save one network's state_dict() only")
         named[plain] = value
     return named
@@ -170,7 +236,7 @@ def _widen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if array.dtype.kind != "f":
         return array
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit becomes infinite, and `detect` refuses it
-        return array.astype(np.float32)
+        return array.astype(np.float32, copy=False)
 
 
 def _not_a_checkpoint(path: Path, data: bytes) -> UnreadableCheckpointError:
@@ -179,4 +245,4 @@ def _not_a_checkpoint(path: Path, data: bytes) -> UnreadableCheckpointError:
     for start, description, remedy in _LOOKALIKES:
         if beginning.startswith(start):
             what, hint = description, remedy
-    return UnreadableCheckpointError(f"{path.name} is not a checkpoint: {what}", hint=hint)
+    return UnreadableCheckpointError(f"{printable(path.name)} is not a checkpoint: {what}", hint=hint)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from paragon_core.errors import InputError, UnsupportedArchitectureError, WeightError
 from paragon_core.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
+from paragon_core.printable import printable
 from paragon_core.spec import FACTORY_ALPHA, SCALES, TOKEN_DIM, TOKENS, ModelSpec, Revision, Variant
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ Shapes = dict[str, tuple[int, ...]]
 Arrays = dict[str, npt.NDArray[np.float32]]
 
 _RGB: Final = 3
+
+_LONGEST_KEY: Final = 80
+_LONGEST_SHAPES: Final = 150
 
 _V6_KEYS: Final = (
     (r"base_upsampler\.sharpen\.conv_([hv])\.weight", r"base.sharp.\1.weight"),
@@ -135,7 +139,8 @@ def _refuse_strangers(arrays: Mapping[str, npt.NDArray[Any]]) -> None:
 def _infer(arrays: Mapping[str, npt.NDArray[Any]], *, is_v6: bool) -> ModelSpec:
     conv_in, up = arrays["conv_in.weight"].shape, arrays["up.0.weight"].shape
     if len(conv_in) != 4 or len(up) != 4 or conv_in[0] == 0:  # noqa: PLR2004 - the rank of a convolution
-        msg = f"conv_in.weight and up.0.weight have shapes {conv_in} and {up}; convolutions have four dimensions"
+        shapes = printable(f"{conv_in} and {up}", _LONGEST_SHAPES)
+        msg = f"conv_in.weight and up.0.weight have shapes {shapes}; convolutions have four dimensions"
         raise WeightError(msg, hint="the file is damaged: download it again")
     if conv_in[1] != _RGB:
         msg = f"the network takes {conv_in[1]} channels; only RGB networks (3 channels) are supported"
@@ -183,7 +188,7 @@ def _variant_of_block(names: set[str]) -> Variant:
         return "photo"
     if "conv1.weight" in names:
         return "realtime"
-    msg = f"the body's blocks are of an unknown kind (they hold {', '.join(sorted(names)) or 'nothing'})"
+    msg = f"the body's blocks are of an unknown kind (they hold {_shortened(tuple(sorted(names))) or 'nothing'})"
     raise UnsupportedArchitectureError(msg, hint=_OFFICIAL_HINT)
 
 
@@ -199,7 +204,8 @@ def _compare(spec: ModelSpec, arrays: Mapping[str, npt.NDArray[Any]], *, optiona
         raise UnsupportedArchitectureError(msg, hint=_OFFICIAL_HINT, missing=missing, unexpected=unexpected)
     wrong = [key for key in arrays if arrays[key].shape != expected[key]]
     if wrong:
-        parts = [f"{key} is {arrays[key].shape}, should be {expected[key]}" for key in wrong[:3]]
+        shapes = {key: printable(str(arrays[key].shape), _LONGEST_KEY) for key in wrong[:3]}
+        parts = [f"{key} is {shape}, should be {expected[key]}" for key, shape in shapes.items()]
         msg = f"{len(wrong)} tensors have the wrong shape: {'; '.join(parts)}"
         raise WeightError(msg, hint="the file is damaged or was edited: download it again")
     numbers = [key for key, value in arrays.items() if value.dtype.kind != "f"]
@@ -218,7 +224,9 @@ def _check_fixed_kernels(arrays: Mapping[str, npt.NDArray[np.float32]]) -> None:
 
 
 def _shortened(keys: tuple[str, ...], most: int = 5) -> str:
-    return ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if len(keys) > most else "")
+    return ", ".join(printable(key, _LONGEST_KEY) for key in keys[:most]) + (
+        f" and {len(keys) - most} more" if len(keys) > most else ""
+    )
 
 
 def _conv(name: str, out: int, inner: int, side: int) -> Shapes:

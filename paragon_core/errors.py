@@ -104,7 +104,7 @@ class NonFiniteError(InferenceError):
 
 
 class OutOfMemoryError(BackendError, MemoryError):
-    """The image needs more memory than there is, even in the smallest tiles."""
+    """An image, even in the smallest tiles, or a file needs more memory than there is."""
 
 
 class InputError(ParagonError, ValueError):

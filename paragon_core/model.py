@@ -14,6 +14,7 @@ from paragon_core.checkpoint import Checkpoint, read_checkpoint
 from paragon_core.detect import detect
 from paragon_core.errors import AssumptionWarning, InputError, UnsupportedArchitectureError
 from paragon_core.folders import find
+from paragon_core.printable import printable
 from paragon_core.releases import OFFICIAL_RELEASES, release_of
 from paragon_core.spec import FACTORY_ALPHA, FACTORY_WINDOW, ModelSpec
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 WEIGHTS: Final = resources.files("paragon_core") / "weights"
+
+#: A longer text in the metadata is no setting, and might take long to convert.
+_LONGEST_SETTING: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,6 +46,18 @@ class Model:
     """Notes found in the file."""
     settings_from: str
     """Where upsampler_alpha (and window_size) came from: for reports."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickle and `copy.deepcopy` take: read-only views of dictionaries are nothing that they can."""
+        return vars(self) | {"arrays": dict(self.arrays), "metadata": dict(self.metadata)}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Take it back; neither keeps arrays read-only."""
+        arrays = dict(state["arrays"])
+        for array in arrays.values():
+            array.flags.writeable = False
+        metadata = MappingProxyType(dict(state["metadata"]))
+        vars(self).update(state, arrays=MappingProxyType(arrays), metadata=metadata)
 
     def without_attention(self) -> Model:
         """Return the same network with its window-attention branches removed (upstream's ``export_safe=True``)."""
@@ -154,20 +170,21 @@ def _noted(checkpoint: Checkpoint, spec: ModelSpec, key: str) -> float | None:
     text = checkpoint.metadata.get(key)
     if text is None:
         return None
+    short = text if len(text) <= _LONGEST_SETTING else ""  # which is no number
     try:
-        setting: dict[str, Any] = {key: int(text) if key == "window_size" else float(text)}
+        setting: dict[str, Any] = {key: int(short) if key == "window_size" else float(short)}
         replace(spec, **setting)  # knows what is out of range
     except ValueError as error:
         reason = str(error) if isinstance(error, InputError) else f"not a {'whole ' * (key == 'window_size')}number"
-        msg = f"the file's metadata has {key}={text[:40]!r}: {reason}"
+        msg = f"the file's metadata has {key}={text[:_LONGEST_SETTING]!r}: {reason}"
         raise UnsupportedArchitectureError(msg, hint=f"give {key} explicitly") from None
     return setting[key]  # type: ignore[no-any-return]
 
 
 def _warn(checkpoint: Checkpoint, setting: str, value: float, spec: ModelSpec, consequence: str) -> None:
     text = (
-        f"{checkpoint.name}: {setting} is not in the file; assumed {value:g}, the factory default of {spec.variant} "
-        f"({consequence}). Give {setting} to be sure."
+        f"{printable(checkpoint.name)}: {setting} is not in the file; assumed {value:g}, the factory default of "
+        f"{spec.variant} ({consequence}). Give {setting} to be sure."
     )
     warnings.warn(text, AssumptionWarning, stacklevel=5)
 

@@ -27,6 +27,10 @@ FACTORY_ALPHA: dict[Variant, float] = {"realtime": 0.3, "stream": 0.0, "photo": 
 #: ``window_size`` that upstream's factory functions use when nobody says otherwise.
 FACTORY_WINDOW = 16
 
+#: Upstream uses 8 and 16. Weights of attention grow with the fourth power of this: at 64, those of one window and block
+#: take 268 MB, at 1000 they would take 16 TB.
+LARGEST_WINDOW = 64
+
 #: Attention heads are hard-wired upstream.
 HEADS = 4
 
@@ -58,7 +62,7 @@ class ModelSpec:
     attention: bool = False
     """Whether the window-attention branch is present (photo and pro only)."""
     window_size: int = FACTORY_WINDOW
-    """Side of an attention window in low-resolution pixels; without attention it has no effect."""
+    """Side of an attention window in low-resolution pixels, up to 64; without attention it has no effect."""
     upsampler_alpha: float = 0.0
     """Share of the softened input in the base path, 0 = none. Not clamped, as upstream; negative acts like 0."""
 
@@ -82,6 +86,9 @@ class ModelSpec:
             if getattr(self, name) < 1:
                 msg = f"{name} must be at least 1, not {getattr(self, name)}"
                 raise InputError(msg)
+        if self.window_size > LARGEST_WINDOW:
+            msg = f"window_size must be at most {LARGEST_WINDOW}, not {self.window_size}"
+            raise InputError(msg, hint="upstream's networks have windows of 8 or 16 pixels")
         if self.attention and self.variant not in {"photo", "pro"}:
             msg = f"{self.variant} networks have no attention"
             raise InputError(msg)

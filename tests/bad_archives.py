@@ -96,7 +96,7 @@ def _encrypted() -> bytes:
 
 
 def _shared_often() -> bytes:
-    items = {f"k{index}": tensor(storage("0", 2**16), 0, (2**16,), (1,)) for index in range(1000)}
+    items = {f"k{index}": tensor(storage("0", 2**16), 0, (2**16,), (1,)) for index in range(100)}
     return archive(program(mapping(items)), {"0": bytes(2**18)})
 
 
@@ -111,36 +111,46 @@ TORCH_ARCHIVES = kinds(
             _torch(tensor(_STORED, 0, (4,), (1,)), {"0": bytes(2**22)}, compression=8),
             "compr",
         ),
-        ("pth without a storage", _in_small(lambda s: {k: v for k, v in s.items() if k != "3"}), "KeyError.*data/3"),
-        ("pth without any storage", _in_small(lambda _: {}), "KeyError"),
+        (
+            "pth without a storage",
+            _in_small(lambda s: {k: v for k, v in s.items() if k != "3"}),
+            "storage 3 is not in the archive",
+        ),
+        ("pth without any storage", _in_small(lambda _: {}), "storage 0 is not in"),
         ("pth big-endian", _in_small(lambda s: s | {"net/byteorder": b"big"}), "big-endian"),
         ("pth with a short storage", _in_small(lambda s: s | {"0": s["0"][:-4]}), "were promised"),
-        ("pth with a torn storage", _in_small(lambda s: s | {"0": s["0"][:-1]}), "cannot be read"),
+        ("pth with a torn storage", _in_small(lambda s: s | {"0": s["0"][:-1]}), "ends inside a value"),
         ("pth with an empty storage", _in_small(lambda s: s | {"0": b""}), "0 values"),
-        ("pth with a wrong checksum", _wrong_sum, "BadZipFile|CRC"),
+        ("pth with a wrong checksum", _wrong_sum, "checksum is wrong"),
         ("pth encrypted", _encrypted, "encrypted"),
         ("pth with overlapping members", _overlapping, "overlap|Overlap"),
-        ("pth with a thousand copies", _shared_often, "far more values"),
+        ("pth with a hundred copies", _shared_often, "far more values"),
         (
             "pth that names a file outside",
             _torch(tensor(storage("../../../../etc/passwd", 4), 0, (4,), (1,))),
-            "KeyError",
+            "is not in the archive",
         ),
-        ("pth that names an absolute file", _torch(tensor(storage("/etc/passwd", 4), 0, (4,), (1,))), "KeyError"),
-        ("pth that names its own pickle", _torch(tensor(storage("../data.pkl", 4), 0, (4,), (1,))), "KeyError"),
+        ("pth that names an absolute file", _torch(tensor(storage("/etc/passwd", 4), 0, (4,), (1,))), "is not in"),
+        ("pth that names its own pickle", _torch(tensor(storage("../data.pkl", 4), 0, (4,), (1,))), "is not in"),
         ("pth offset beyond", _cut(offset=1), "outside its storage"),
-        ("pth offset negative", _cut(offset=-1), "outside its storage"),
-        ("pth offset endless", _cut(offset=2**200, size=(0,)), "outside its storage"),
+        ("pth offset negative", _cut(offset=-1), "not whole numbers within bounds"),
+        ("pth offset endless", _cut(offset=2**200, size=(0,)), "not whole numbers within bounds"),
         ("pth size beyond", _cut(size=(5,)), "outside its storage"),
-        ("pth size negative", _cut(size=(-4,)), "outside its storage"),
-        ("pth size endless", _cut(size=(2**62, 2**62), stride=(0, 0)), "more values than are stored"),
-        ("pth size endless but empty", _cut(size=(0, 2**62, 2**62), stride=(1, 1, 1)), "cannot be read"),
+        ("pth size negative", _cut(size=(-4,)), "not whole numbers within bounds"),
+        ("pth size endless", _cut(size=(2**62, 2**62), stride=(0, 0)), "not whole numbers within bounds"),
+        ("pth size beyond all products", _cut(size=(2**40,) * 64, stride=(0,) * 64), "more values than are stored"),
+        (
+            "pth size endless but empty",
+            _cut(size=(0, 2**62, 2**62), stride=(1, 1, 1)),
+            "not whole numbers within bounds",
+        ),
+        ("pth size large but empty", _cut(size=(0, 2**40, 2**40), stride=(1, 1, 1)), "impossible shape"),
         ("pth size repeated by stride zero", _cut(size=(1000,), stride=(0,)), "more values than are stored"),
         ("pth stride beyond", _cut(size=(2, 2), stride=(3, 1)), "outside its storage"),
-        ("pth stride negative", _cut(offset=3, stride=(-1,)), "outside its storage"),
-        ("pth stride endless", _cut(size=(0,), stride=(2**70,)), "cannot be read"),
-        ("pth fewer strides than sizes", _cut(size=(2, 2), stride=(1,)), "outside its storage"),
-        ("pth seventy sides", _cut(size=(1,) * 70, stride=(1,) * 70), "cannot be read"),
+        ("pth stride negative", _cut(offset=3, stride=(-1,)), "not whole numbers within bounds"),
+        ("pth stride endless", _cut(size=(0,), stride=(2**70,)), "not whole numbers within bounds"),
+        ("pth fewer strides than sizes", _cut(size=(2, 2), stride=(1,)), "not alike"),
+        ("pth sixty-five sides", _cut(size=(1,) * 65, stride=(1,) * 65), "too many dimensions"),
         (
             "pth size in words",
             _torch(
@@ -155,7 +165,7 @@ TORCH_ARCHIVES = kinds(
                 ),
                 _FOUR,
             ),
-            "cannot be read",
+            "not whole numbers within bounds",
         ),
         (
             "pth size is no tuple",
@@ -165,7 +175,7 @@ TORCH_ARCHIVES = kinds(
                 ),
                 _FOUR,
             ),
-            "cannot be read",
+            "not alike",
         ),
         (
             "pth tensor of a tensor",
@@ -175,7 +185,9 @@ TORCH_ARCHIVES = kinds(
         ("pth tensor of text", _torch(tensor(text("0"), 0, (1,), (1,))), "not a storage"),
         ("pth tensor without arguments", _torch(call(name("torch._utils", "_rebuild_tensor_v2"))), "cannot be read"),
         ("pth parameter without arguments", _torch(call(name("torch._utils", "_rebuild_parameter"))), "cannot be read"),
-        ("pth storage of negative size", _torch(tensor(storage("0", 2**70), 0, (4,), (1,)), _FOUR), "were promised"),
+        ("pth storage of negative size", _torch(tensor(storage("0", -1), 0, (4,), (1,)), _FOUR), "was promised"),
+        ("pth storage of endless size", _torch(tensor(storage("0", 2**70), 0, (4,), (1,)), _FOUR), "was promised"),
+        ("pth storage of more values", _torch(tensor(storage("0", 5), 0, (4,), (1,)), _FOUR), "5 were promised"),
         (
             "pth storage without a name",
             _torch(

@@ -6,7 +6,6 @@ import json
 import os
 import struct
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +15,9 @@ from hypothesis import strategies as st
 from paragon_core import load
 from paragon_core.catalogue import catalogue, scores
 from paragon_core.checkpoint import Checkpoint
+from paragon_core.folders import SUFFIXES
 from paragon_core.model import bundled, from_checkpoint
+from tests.all_bad_checkpoints import BAD_CHECKPOINTS
 from tests.checkpoint_files import (
     SMALL,
     archive,
@@ -30,6 +31,8 @@ from tests.checkpoint_files import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from paragon_core.spec import ModelSpec
 
 
@@ -127,9 +130,22 @@ def test_of_large_foreign_files_only_the_table_is_read(folder: Path, monkeypatch
     def read_whole(path: Path) -> bytes:
         raise AssertionError(path)
 
-    monkeypatch.setattr(Path, "read_bytes", read_whole)
+    monkeypatch.setattr("paragon_core.catalogue.load", read_whole)
     monkeypatch.setattr("paragon_core.catalogue.bundled", tuple)
     assert [other.path.name for other in catalogue().unusable] == ["a.safetensors", "b.pth", "c.pth"]
+
+
+def test_good_files_among_all_kinds_of_bad_ones_are_found(folder: Path) -> None:
+    for index, bad in enumerate(BAD_CHECKPOINTS):
+        (folder / f"{index:03}-{bad.name}{SUFFIXES[index % 2]}".replace("/", "-")).write_bytes(bad.bytes())
+    notes = {"upsampler_alpha": "0", "scores": '{"Set5": {"psnr_y": 1' + "0" * 400 + "}}"}
+    (folder / "good.safetensors").write_bytes(safetensors_file(as_stored(SMALL), notes))
+    (folder / "zgood.pth").write_bytes(torch_file(as_stored(SMALL)))
+    seen = catalogue()
+    assert [entry.use for entry in seen.found] == ["good", "zgood"]
+    assert len(seen.unusable) == len(BAD_CHECKPOINTS)
+    assert all(other.reason.isprintable() and len(other.reason) < 600 for other in seen.unusable)
+    assert [scores(entry.model) for entry in seen.found] == [{}, {}]
 
 
 def test_folders_that_cannot_be_read_are_told(folder: Path, tmp_path: Path) -> None:
@@ -160,6 +176,14 @@ def test_files_that_cannot_be_read_are_told(folder: Path) -> None:
         ("null", {}),
         ("{", {}),
         ("[" * 100_000, {}),
+        ('{"Set5": {"psnr_y": 1' + "0" * 400 + "}}", {}),
+        ('{"Set5": {"psnr_y": 1e999}}', {}),
+        ('{"Set5": {"psnr_y": -1}}', {}),
+        ('{"Set5": {"psnr_y": true}}', {}),
+        ('{"Set5": {"psnr_y": "37"}}', {}),
+        ('{"Set5": null}', {}),
+        (json.dumps({f"Set{index}": {"psnr_y": 30} for index in range(1000)}), {}),
+        ('{"\\u001b]0;owned\\u0007": {"psnr_y": 30}}', {"\ufffd]0;owned\ufffd": 30.0}),
     ],
 )
 def test_scores_are_what_the_file_notes(noted: str, expected: dict[str, float]) -> None:

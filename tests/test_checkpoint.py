@@ -31,6 +31,7 @@ from tests.checkpoint_files import (
     torch_file,
     torch_program,
 )
+from tests.fresh_python import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,7 +197,29 @@ def test_huge_files_are_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "state.pth"
     with path.open("wb") as file:
         file.truncate(MAX_BYTES + 1)  # takes no room on the disk
-    refused(path, "state.pth is 512 MiB")
+    refused(path, "state.pth is 128 MiB")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit of memory that the system keeps to")
+def test_too_little_memory_is_called_that(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    with path.open("wb") as file:
+        file.write(b"PK\x03\x04")
+        file.truncate(MAX_BYTES)
+    code = f"""
+    import resource
+    from pathlib import Path
+    from paragon_core.checkpoint import read_checkpoint
+    from paragon_core.errors import OutOfMemoryError
+
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))
+    try:
+        read_checkpoint({str(path)!r})
+    except OutOfMemoryError as error:
+        print(error, error.hint)
+    """
+    assert run(code).stdout.startswith("there is not enough memory to read net.pth")
 
 
 @on_posix

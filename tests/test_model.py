@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import multiprocessing
+import pickle
 import warnings
 from dataclasses import FrozenInstanceError, replace
 from typing import TYPE_CHECKING, Any
@@ -15,12 +18,14 @@ import paragon_core
 from paragon_core.checkpoint import Checkpoint
 from paragon_core.detect import expected_shapes
 from paragon_core.errors import AssumptionWarning, InputError, UnsupportedArchitectureError
-from paragon_core.model import WEIGHTS, bundled, from_checkpoint, load
+from paragon_core.model import WEIGHTS, Model, bundled, from_checkpoint, load
 from paragon_core.releases import OFFICIAL_RELEASES
 from paragon_core.spec import FACTORY_ALPHA, ModelSpec, Variant
+from tests import spawned
 from tests.checkpoint_files import SMALL, SMALL_PHOTO, as_stored, random_arrays, safetensors_file, specs, torch_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SMALL_OF: dict[Variant, ModelSpec] = {
@@ -142,6 +147,58 @@ def test_models_are_their_specs(spec: ModelSpec) -> None:
     model = from_checkpoint(checkpoint(spec), upsampler_alpha=spec.upsampler_alpha, window_size=spec.window_size)
     assert model.spec == spec
     assert {key: value.shape for key, value in model.arrays.items()} == expected_shapes(spec)
+
+
+def same(copied: Model, model: Model) -> None:
+    """Compare all that a model holds, bit for bit."""
+    assert {**vars(copied), "arrays": 0} == {**vars(model), "arrays": 0}
+    assert list(copied.arrays) == list(model.arrays)
+    for key, value in copied.arrays.items():
+        assert value.tobytes() == model.arrays[key].tobytes()
+        assert value.dtype == np.float32
+        assert value.shape == model.arrays[key].shape
+        with pytest.raises(ValueError, match="read-only"):
+            value[...] = 0
+    for mapping in (copied.arrays, copied.metadata):
+        with pytest.raises(TypeError):
+            mapping["new"] = 0  # type: ignore[index]
+
+
+COPIES: dict[str, Callable[[Model], Model]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    **{
+        f"pickle {protocol}": lambda model, protocol=protocol: pickle.loads(pickle.dumps(model, protocol))  # type: ignore[misc]  # noqa: S301
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+    },
+}
+
+
+@pytest.mark.parametrize("way", COPIES)
+@pytest.mark.parametrize("variant", SMALL_OF)
+def test_copies_are_the_same_model(variant: Variant, way: str) -> None:
+    model = from_checkpoint(checkpoint(SMALL_OF[variant], upsampler_alpha="0.25", window_size="8", note="a"))
+    copied = COPIES[way](model)
+    same(copied, model)
+    assert copied != model  # as before, a model is equal to itself only
+    assert hash(copied.spec) == hash(model.spec)
+    same(copied.without_attention(), model.without_attention())
+
+
+def test_a_model_in_two_places_stays_one() -> None:
+    model = from_checkpoint(checkpoint(SMALL, upsampler_alpha="0"))
+    first, second = copy.deepcopy([model, model])
+    assert first is second
+    assert first is not model
+
+
+def test_spawned_processes_take_models_and_make_the_same_pixels() -> None:
+    models = [load("realtime-2x"), from_checkpoint(checkpoint(SMALL_PHOTO, upsampler_alpha="0", window_size="8"))]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        for model, (returned, made, changeable) in zip(models, pool.map(spawned.answer, models), strict=True):
+            same(returned, model)
+            assert made == spawned.pixels(model)
+            assert not changeable
 
 
 @given(spec=specs())

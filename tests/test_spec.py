@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from dataclasses import FrozenInstanceError, asdict, replace
 from typing import Any
@@ -79,7 +80,8 @@ def test_specs_are_values(spec: ModelSpec) -> None:
     again = ModelSpec(**asdict(spec))
     assert again == spec
     assert hash(again) == hash(spec)
-    assert pickle.loads(pickle.dumps(spec)) == spec  # noqa: S301
+    assert pickle.loads(pickle.dumps(spec)) == copy.deepcopy(spec) == copy.copy(spec) == spec  # noqa: S301
+    assert hash(copy.deepcopy(spec)) == hash(spec)
     assert replace(spec, scale=2 if spec.scale != 2 else 3) != spec
     with pytest.raises(FrozenInstanceError):
         spec.scale = 4  # type: ignore[misc]
@@ -104,6 +106,7 @@ def test_alpha_softens_only_above_zero(alpha: float, *, softens: bool) -> None:
         ({"groups": 0}, "groups must be"),
         ({"blocks": -1}, "blocks must be"),
         ({"window_size": 0}, "window_size must be"),
+        ({"window_size": 65}, "window_size must be at most 64, not 65"),
         ({"attention": True}, "realtime networks have no attention"),
         ({"upsampler_alpha": float("nan")}, "upsampler_alpha must be a finite number"),
         ({"upsampler_alpha": float("inf")}, "upsampler_alpha must be"),

@@ -6,11 +6,7 @@ them.
 
 from __future__ import annotations
 
-import copyreg
-import pickle
-import struct
 import time
-import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,15 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paragon_core.errors import UnsafeCheckpointError
 from paragon_core.torch_archive import read_torch_archive, widen_bfloat16
+from paragon_core.torch_pickle import StoredTensor
 from tests.checkpoint_files import (
     SMALL,
     archive,
     call,
     mapping,
     name,
-    numbers,
     program,
     random_arrays,
     storage,
@@ -37,23 +32,24 @@ from tests.checkpoint_files import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
 
 FOUR = {"0": np.arange(4, dtype="<f4").tobytes()}
 
 
-def read_dictionary(content: bytes) -> dict[Any, Any]:
-    result = read_torch_archive(content)
-    assert isinstance(result, dict)
-    return result
+def everything(content: object) -> dict[str, StoredTensor]:
+    """Choose all tensors of a dictionary of tensors."""
+    assert type(content) is dict
+    assert all(isinstance(value, StoredTensor) for value in content.values())
+    return content
+
+
+def read_dictionary(content: bytes) -> dict[str, npt.NDArray[Any]]:
+    return read_torch_archive(content, everything)
 
 
 def read_tensor(instructions: bytes, storages: dict[str, bytes]) -> npt.NDArray[Any]:
-    array = read_dictionary(archive(program(mapping({"w": instructions})), storages))["w"]
-    assert isinstance(array, np.ndarray)
-    return array
+    return read_dictionary(archive(program(mapping({"w": instructions})), storages))["w"]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +78,7 @@ def test_bfloat16_is_read() -> None:
     array = read_tensor(tensor(storage("0", 4, "BFloat16Storage"), 0, (4,), (1,)), {"0": raw})
     assert array.dtype == np.float32
     assert array.tolist() == [1.0, -2.0, np.inf, 0.0]
-    assert widen_bfloat16(b"").shape == (0,)
+    assert widen_bfloat16(np.empty(0, "<u2")).shape == (0,)
 
 
 @given(data=st.data())
@@ -133,37 +129,11 @@ def test_archives_may_have_any_root(root: str) -> None:
     assert read_dictionary(content)["w"].tolist() == [0, 1, 2, 3]
 
 
-def test_what_follows_the_end_is_not_run() -> None:
-    tail = call(name("os", "system"), text("echo")) + b"."
-    assert read_torch_archive(archive(program(mapping({"a": b"N"})) + tail)) == {"a": None}
-
-
-plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**2000), 2**2000) | st.floats(allow_nan=False) | st.text(max_size=300),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.lists(inner, max_size=5).map(tuple)
-        | st.dictionaries(
-            st.text(max_size=5) | st.integers() | st.floats(allow_nan=False) | st.none(), inner, max_size=4
-        )
-    ),
-    max_leaves=20,
-)
-
-
-@given(value=plain, protocol=st.integers(2, pickle.HIGHEST_PROTOCOL))
-@settings(deadline=None)
-def test_plain_values_are_read_as_python_reads_them(value: object, protocol: int) -> None:
-    repeated = {"once": value, "again": [value, value], "key": "key"}
-    assert read_torch_archive(archive(pickle.dumps(repeated, protocol))) == repeated
-
-
 def test_attributes_are_dropped() -> None:
     """torch gives a state dict its ``_metadata``; Python's unpickler would let a file replace ``get`` and ``items``."""
     body, storages = torch_program(random_arrays(SMALL))
     attributes = mapping({"_metadata": b"}", "get": name("collections", "OrderedDict"), "__class__": b"N"})
     arrays = read_dictionary(archive(program(body + attributes + b"b"), storages))
-    assert type(arrays) is dict
     assert arrays.keys() == random_arrays(SMALL).keys()
 
 
@@ -174,37 +144,8 @@ def test_attributes_of_names_are_dropped() -> None:
     assert read_tensor(tensor(pid, 0, (4,), (1,)), FOUR).tolist() == [0, 1, 2, 3]
 
 
-def test_memory_stays_in_proportion_to_the_file() -> None:
-    """Python's unpickler makes room for every number below the largest that a value is kept under."""
-    kept = b"".join(b"r" + struct.pack("<I", 2**32 - 1 - index) for index in range(100))
-    tracemalloc.start()
-    try:
-        assert read_torch_archive(archive(program(b"}" + kept))) == {}
-        assert tracemalloc.get_traced_memory()[1] < 2**20
-    finally:
-        tracemalloc.stop()
-
-
-def test_registered_extensions_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python's unpickler takes an extension that was used before out of a cache, without asking for the name."""
-    monkeypatch.chdir(tmp_path)
-    copyreg.add_extension("pathlib", "Path", 0xF1)
-    try:
-        pickle.loads(b"\x80\x02\x82\xf1.")  # noqa: S301  (fills the cache)
-        with pytest.raises(UnsafeCheckpointError, match="EXT1"):
-            read_torch_archive(archive(program(b"\x82\xf1(" + text("trace") + b"tR")))
-    finally:
-        copyreg.remove_extension("pathlib", "Path", 0xF1)
-
-
 def test_reading_is_quick() -> None:
     content = torch_file({f"body.0.blocks.{index}.weight": np.zeros((4, 4), np.float32) for index in range(1200)})
     start = time.perf_counter()
     assert len(read_dictionary(content)) == 1200
     assert time.perf_counter() - start < 3  # 0.2 s; far more would mean that something grows with the square
-
-
-def test_numbers_beyond_memory_are_only_numbers() -> None:
-    assert read_torch_archive(archive(program(mapping({"n": numbers(2**1000, -(2**63))})))) == {
-        "n": (2**1000, -(2**63)),
-    }

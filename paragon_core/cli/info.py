@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 from paragon_core.cli import arguments as options
 from paragon_core.cli.console import Console, answer, answer_json, table
 from paragon_core.cli.exit_codes import OK
+from paragon_core.printable import printable
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator, Mapping
 
     from paragon_core.model import Model
+
+#: A file may hold notes on anything; `--json` prints them all.
+_MOST_NOTES = 50
+_LONGEST_NOTE_NAME = 40
+_LONGEST_NOTE = 300
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,10 +50,16 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         "attention": f"windows of {model.spec.window_size} pixels" if model.spec.attention else "no",
     }
     del told["window_size"]
-    rows = [(name.replace("_", " "), str(value)) for name, value in told.items()]
-    rows += [(f"note: {name}", " ".join(value.split())) for name, value in model.metadata.items()]
-    answer(table(rows))
+    rows = [(name.replace("_", " "), printable(str(value))) for name, value in told.items()]
+    answer(table([*rows, *_notes(model.metadata)]))
     return OK
+
+
+def _notes(metadata: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name, value in list(metadata.items())[:_MOST_NOTES]:
+        yield f"note: {printable(name, _LONGEST_NOTE_NAME)}", printable(" ".join(value.split()), _LONGEST_NOTE)
+    if len(metadata) > _MOST_NOTES:
+        yield "more notes", f"{len(metadata) - _MOST_NOTES} (--json prints them all)"
 
 
 def describe(model: Model) -> dict[str, Any]:

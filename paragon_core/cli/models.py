@@ -9,11 +9,14 @@ from paragon_core.cli import pull
 from paragon_core.cli.console import Console, answer, answer_json, table
 from paragon_core.cli.exit_codes import OK
 from paragon_core.cli.info import describe
+from paragon_core.printable import printable
 
 if TYPE_CHECKING:
     import argparse
 
     from paragon_core.catalogue import Catalogue, Entry
+
+_LONGEST = 1000
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -83,11 +86,11 @@ def _answer(facts: dict[str, Any]) -> None:
     answer(table([_row(model) for model in facts["boxed"]]))
     answer("\nIn your folders, for --model NAME or FILE:")
     for folder in facts["folders"]:
-        answer(f"  ({_printable(folder['path'])}{'' if folder['exists'] else ', which is missing'})")
+        answer(f"  ({printable(folder['path'], _LONGEST)}{'' if folder['exists'] else ', which is missing'})")
     if facts["found"]:
         answer(table([_row(model) for model in facts["found"]]))
     for other in facts["unusable"]:
-        answer(f"  {_printable(other['path'])}: not usable: {_printable(other['reason'])}")
+        answer(f"  {printable(other['path'], _LONGEST)}: not usable: {printable(other['reason'], _LONGEST)}")
     answer("\nPublished by the network's author; to get one: paragon models pull NAME")
     rows = [
         (
@@ -106,7 +109,7 @@ def _answer(facts: dict[str, Any]) -> None:
 
 def _row(facts: dict[str, Any]) -> tuple[str, ...]:
     return (
-        f"  {_printable(facts['use'])}",
+        f"  {printable(facts['use'], _LONGEST)}",
         f"{facts['scale']}x",
         f"{facts['variant']} {facts['revision']}",
         f"{facts['parameters']:,} parameters",
@@ -117,9 +120,4 @@ def _row(facts: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _scores(scores: dict[str, float]) -> str:
-    return ", ".join(f"{_printable(name)} {psnr_y:.2f}" for name, psnr_y in scores.items())
-
-
-def _printable(text: str) -> str:
-    """Return a text that may come from a file or its name without what would confuse a terminal."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return ", ".join(f"{printable(name)} {psnr_y:.2f}" for name, psnr_y in scores.items())

@@ -49,7 +49,7 @@ def test_files_in_the_folders(folder: Path, tmp_path: Path, capsys: pytest.Captu
     facts = listed(capsys, "--folder", str(further))
     assert [model["use"] for model in facts["found"]] == ["mine", str(further / "other.safetensors")]
     assert [model["upsampler_alpha"] for model in facts["found"]] == [0.3, 0.25]
-    assert [other["reason"] for other in facts["unusable"]] == ["a\x1b[31m.pth is not a checkpoint: it is a web page"]
+    assert [other["reason"] for other in facts["unusable"]] == ["a\ufffd[31m.pth is not a checkpoint: it is a web page"]
     assert [entry["exists"] for entry in facts["folders"]] == [True, False, True]
     assert main(["models"]) == 0
     output = capsys.readouterr()

@@ -1,0 +1,22 @@
+"""What a process that was started with the method "spawn" does with a model that it was sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from paragon_core import Upscaler
+from tests.random_models import picture
+
+if TYPE_CHECKING:
+    from paragon_core.model import Model
+
+
+def pixels(model: Model) -> bytes:
+    """Return a picture that the model made."""
+    with Upscaler(model, backend="onnxruntime", precision="fp32") as upscaler:
+        return upscaler(picture(20, 30, 3)).tobytes()
+
+
+def answer(model: Model) -> tuple[Model, bytes, bool]:
+    """Return the model itself, a picture that it made, and whether one of its arrays could be changed."""
+    return model, pixels(model), any(array.flags.writeable for array in model.arrays.values())
