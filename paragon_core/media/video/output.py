@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from paragon_core.atomic_files import atomic_write
+from paragon_core.atomic_files import atomic_write, remove_leftovers
 from paragon_core.errors import MediaError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.beside import Beside, keep_names
@@ -141,6 +141,7 @@ def writing(target: Path) -> Iterator[Any]:
 
     """
     av = pyav()
+    remove_leftovers(target.parent)
     with atomic_write(target) as file:
         # FFmpeg opens the file once more, by its name, so that it can go back and put the index in front.
         name = container_of_name(target)
