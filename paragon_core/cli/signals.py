@@ -128,7 +128,7 @@ class Signals:
 def _deliver(number: int, thread: int) -> None:
     time.sleep(_LATER)
     if sys.platform == "win32":
-        _thread.interrupt_main(number)
+        _thread.interrupt_main(signal.Signals(number))
     else:
         signal.pthread_kill(thread, number)  # also ends waiting for a lock
 

@@ -101,6 +101,7 @@ class Output:
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
         keep_names(film.stream, self._pictures)
         self._beside = Beside(film, container)
+        self._failed = False
         self._notes = [*traits.notes]
         if traits.aspect != 1 and container.format.name == "matroska" and encoding.codec not in _TELL_ASPECT:
             self._notes.append(f"the new file does not say that its pixels are {traits.aspect} times as wide as high")
@@ -112,24 +113,31 @@ class Output:
 
     def write(self, step: Step) -> bool:
         """Write what comes next; tell whether there was a frame."""
-        av = pyav()
-        try:
+        with self._ends_at_errors():
             for packet in step.packets:
                 self._beside.write(packet)
             if step.frame is not None:
                 self._container.mux(self._pictures.encode(step.frame))
-        except av.error.FFmpegError as error:
-            raise _not_written(error) from error
         return step.frame is not None
 
     def finish(self) -> None:
         """Write what the encoder holds back."""
-        av = pyav()
-        try:
+        with self._ends_at_errors():
             self._container.mux(self._pictures.encode(None))
             self._beside.finish()
+
+    @contextmanager
+    def _ends_at_errors(self) -> Iterator[None]:
+        """Raise errors as ours, and refuse to go on after one: FFmpeg crashes where its first write has failed."""
+        av = pyav()
+        if self._failed:
+            raise MediaError("the film was given up after an error", hint="see the error before this one")
+        self._failed = True
+        try:
+            yield
         except av.error.FFmpegError as error:
             raise _not_written(error) from error
+        self._failed = False
 
 
 @contextmanager
