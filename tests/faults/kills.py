@@ -34,7 +34,7 @@ from paragon_core.cli.program import program
 program()
 """
 _PATIENCE: Final = 600
-_KILLS_UNTIL_RERUN: Final = 3
+_KILLS_UNTIL_RERUN: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
