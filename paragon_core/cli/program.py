@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 
 from paragon_core.cli.signals import Signals
@@ -16,6 +17,7 @@ def program() -> NoReturn:
     signals = Signals()
     try:
         signals.install()
+        atexit.register(signals.ignore)  # the first one to be registered is called last
         from paragon_core.cli.main import command
 
         code = signals.finish(command(None, signals))

@@ -87,11 +87,13 @@ class Signals:
 
     def finish(self, code: int) -> int:
         """Note that all work is done; from now on a signal ends the process without further ado. Return the code."""
-        import atexit
-
         self._finished = True
-        atexit.register(self._ignore)
         return code
+
+    def ignore(self) -> None:
+        """Ignore the signals: the interpreter is about to hand them back to the system, and to end."""
+        for number in self._handlers:
+            signal.signal(number, signal.SIG_IGN)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received and not self._owed:
@@ -118,11 +120,6 @@ class Signals:
         self._owed = True
         # Not threading.Thread: the main thread may have been interrupted while it held one of its locks.
         _thread.start_new_thread(_deliver, (self.received, self._thread))
-
-    def _ignore(self) -> None:
-        """Ignore signals: the interpreter is about to hand them back to the system, and end."""
-        for number in self._handlers:
-            signal.signal(number, signal.SIG_IGN)
 
 
 def _deliver(number: int, thread: int) -> None:
