@@ -117,8 +117,12 @@ def _explain(console: Console, error: Exception, *, debug: bool) -> int:
 
 @contextmanager
 def _talking(console: Console, *, debug: bool) -> Iterator[None]:
-    """Turn warnings and log records into single lines; those of other packages are for ``--debug`` only."""
+    """Turn warnings and log records into single lines; those of other packages are for ``--debug`` only.
+
+    So are errors that end threads of other packages: who waits for their work reports them.
+    """
     import logging
+    import threading
 
     def show(  # noqa: PLR0917 - the arguments of warnings.showwarning
         message: Warning | str,
@@ -144,12 +148,16 @@ def _talking(console: Console, *, debug: bool) -> Iterator[None]:
     log.propagate = False
     if debug:
         log.setLevel(logging.DEBUG)
+    in_threads = threading.excepthook
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = show
+        if not debug:
+            threading.excepthook = lambda _: None
         try:
             yield
         finally:
+            threading.excepthook = in_threads
             log.removeHandler(lines)
             log.setLevel(level)
             log.propagate = propagate
