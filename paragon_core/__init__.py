@@ -6,9 +6,11 @@ Importing this package loads no runtime; each name below is fetched when it is f
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
 
+TYPE_CHECKING = False  # without typing, so that the program can handle signals a moment after it was started
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from paragon_core.backends import BackendInfo, backends
     from paragon_core.errors import AssumptionWarning, ParagonError
     from paragon_core.export import export_onnx

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paragon_core.atomic_files import atomic_write
+from paragon_core.atomic_files import atomic_write, remove_leftovers
 from paragon_core.errors import InputError
 from paragon_core.onnx_graph import build
 
@@ -44,6 +44,7 @@ def export_onnx(
         msg = f"{path} is a folder"
         raise InputError(msg, hint="give the name of the .onnx file")
     content = onnx_bytes(model, fused=fused, precision=precision, size=size, io=io)
+    remove_leftovers(path.parent)
     with atomic_write(path) as stream:
         stream.write(content)
     return path

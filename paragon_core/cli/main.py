@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # python -m paragon_core.cli.main; the imports below take time, in which Ctrl-C may come
+    from paragon_core.cli.program import program
+
+    program()
+
 import argparse
 import os
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 from paragon_core import __version__
 from paragon_core.cli import bench, doctor, engine, export, info, models, train, upscale, verify
 from paragon_core.cli.console import Console
 from paragon_core.cli.exit_codes import BAD_INPUT, INTERRUPTED, OK, OUR_BUG, exit_code
+from paragon_core.cli.signals import Signals
 from paragon_core.errors import AssumptionWarning, ParagonError
 
 if TYPE_CHECKING:
@@ -24,14 +30,30 @@ _COMMANDS = (upscale, info, export, models, engine, train, doctor, verify, bench
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
+    While it runs, signals that end a process end the command (`Signals`).
+
     Args:
         argv: arguments after the program's name; None takes those of the process.
 
     Returns:
-        0, 1 when a check found something wrong, 2 for bad input, 3 when no backend can do it, 130 when interrupted,
-        70 for a bug of ours.
+        0, 1 when a check found something wrong, 2 for bad input, 3 when no backend can do it, 70 for a bug of ours;
+        128 plus the signal's number when interrupted: 130 by Ctrl-C (SIGINT), 143 by SIGTERM, 129 by SIGHUP.
 
     """
+    with Signals() as signals:
+        return command(argv, signals)
+
+
+def command(argv: Sequence[str] | None, signals: Signals) -> int:
+    """Run one command, as `main` describes; the caller handles the signals."""
+    try:
+        code = _run(argv, signals)
+    except KeyboardInterrupt:  # while the arguments were read, or while something was told
+        code = signals.exit_code
+    return signals.exit_code if signals.received else code
+
+
+def _run(argv: Sequence[str] | None, signals: Signals) -> int:
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as end:  # argparse has spoken: --help, --version, or a mistake
@@ -46,11 +68,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             _let_go_of_stdout()
             code = OK
         except KeyboardInterrupt:
-            console.insist("paragon: interrupted; the files that were written are whole")
-            code = INTERRUPTED
+            code = _interrupted(console, signals)
         except Exception as error:  # noqa: BLE001 - the last line of defence, and it says that it is one
-            code = _explain(console, error, debug=arguments.debug)
+            if signals.received:  # whatever the interrupt became on its way
+                code = _interrupted(console, signals)
+            else:
+                code = _explain(console, error, debug=arguments.debug)
     return code
+
+
+def _interrupted(console: Console, signals: Signals) -> int:
+    """Tell that the command was interrupted, if anybody can still read it, and return its exit code."""
+    with suppress(OSError):  # the terminal may be gone
+        by = "" if signals.exit_code == INTERRUPTED else f" by {signals.name}"
+        console.insist(f"paragon: interrupted{by}; the files that were written are complete")
+    return signals.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,8 +117,12 @@ def _explain(console: Console, error: Exception, *, debug: bool) -> int:
 
 @contextmanager
 def _talking(console: Console, *, debug: bool) -> Iterator[None]:
-    """Turn warnings and log records into single lines; those of other packages are for ``--debug`` only."""
+    """Turn warnings and log records into single lines; those of other packages are for ``--debug`` only.
+
+    So are errors that end threads of other packages: who waits for their work reports them.
+    """
     import logging
+    import threading
 
     def show(  # noqa: PLR0917 - the arguments of warnings.showwarning
         message: Warning | str,
@@ -112,12 +148,16 @@ def _talking(console: Console, *, debug: bool) -> Iterator[None]:
     log.propagate = False
     if debug:
         log.setLevel(logging.DEBUG)
+    in_threads = threading.excepthook
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = show
+        if not debug:
+            threading.excepthook = lambda _: None
         try:
             yield
         finally:
+            threading.excepthook = in_threads
             log.removeHandler(lines)
             log.setLevel(level)
             log.propagate = propagate
@@ -129,7 +169,3 @@ def _let_go_of_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):  # no real file behind it
         sys.stdout = None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from paragon_core.atomic_files import prepare_folder
+from paragon_core.atomic_files import prepare_folder, remove_leftovers
 from paragon_core.errors import (
     InputError,
     JobError,
@@ -23,7 +23,7 @@ from paragon_core.errors import (
 from paragon_core.media.encoding import fit
 from paragon_core.media.formats import format_of_name
 from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write_image
-from paragon_core.media.ordered import settled
+from paragon_core.media.ordered import settled, waited
 from paragon_core.media.tasks import Task, plan
 from paragon_core.media.video.jobs import film_is_done, prepare_film
 
@@ -82,7 +82,8 @@ def run(
 ) -> tuple[Outcome, ...]:
     """Enlarge pictures and films one after another; while one is in the network, pictures are read and written.
 
-    A file that fails does not stop the others. Every target appears whole or not at all; when the caller is
+    A file that fails does not stop the others. What killed runs left in the folders of the targets is removed
+    (`remove_leftovers`). Every target appears whole or not at all; when the caller is
     interrupted (Ctrl-C, or an exception from ``upscale`` or ``report`` that is no `ParagonError`), pictures that are
     being written are finished and the exception goes on.
 
@@ -107,6 +108,8 @@ def run(
     if at_once < 1:
         msg = f"at least one picture has to be in memory at once, not {at_once}"
         raise InputError(msg, hint="--jobs takes a number from 1 on")
+    for folder in {task.target.parent for task in tasks}:
+        remove_leftovers(folder)
     outcomes: list[Outcome] = []
     waiting = deque(tasks)
     reading: deque[tuple[Task, Future[Any]]] = deque()
@@ -124,7 +127,7 @@ def run(
                 writing.append(_enlarge_film(task, read, film) if task.is_film else _enlarge(task, read, upscale, pool))
             # With nothing left to enlarge, or no room to read, wait for the oldest; else only look.
             while writing and (not reading or writing[0].done()):
-                outcomes.append(writing.popleft().result())
+                outcomes.append(waited(writing.popleft()))
                 report(outcomes[-1])
                 if waiting:
                     break
@@ -187,7 +190,7 @@ def _look_at_film(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -
 
 def _enlarge_film(task: Task, look: Future[bool], film: Callable[[Path, Path], VideoResult]) -> Future[Outcome]:
     try:
-        if not look.result():
+        if not waited(look):
             return settled(Outcome(task=task, state="skipped"))
         start = time.perf_counter()
         result = film(task.source, task.target)
@@ -211,7 +214,7 @@ def _enlarge(
 ) -> Future[Outcome]:
     """Run the network over a picture that has been read, and have the result written."""
     try:
-        picture = read.result()
+        picture = waited(read)
         if picture is None:
             return settled(Outcome(task=task, state="skipped"))
         start = time.perf_counter()

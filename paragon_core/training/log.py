@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from paragon_core.errors import BackendUnavailableError
+from paragon_core.atomic_files import unwritable
+from paragon_core.errors import BackendUnavailableError, MediaError
 from paragon_core.training.options import learning_rate
 from paragon_core.training.validation import enlarger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -51,6 +53,7 @@ class TensorBoardLog:
 
         Raises:
             BackendUnavailableError: if tensorboard is not installed.
+            MediaError: if the folder cannot be written to, here and from the other methods.
 
         """
         try:
@@ -58,7 +61,9 @@ class TensorBoardLog:
         except ImportError as error:
             msg = f"the log needs tensorboard ({error})"
             raise BackendUnavailableError(msg, hint="pip install tensorboard") from error
-        self._writer = SummaryWriter(str(folder), purge_step=step + 1)
+        self._folder = folder
+        with self._writing():
+            self._writer = SummaryWriter(str(folder), purge_step=step + 1)
         self._options = options
         self._losses: list[float] = []
 
@@ -66,9 +71,14 @@ class TensorBoardLog:
         """Return the log."""
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Write what is still in memory and close the file."""
-        self._writer.close()
+        try:
+            with self._writing():
+                self._writer.close()
+        except MediaError:
+            if kind is None:  # else the first error is the one to report
+                raise
 
     def advanced(self, step: int, loss: float, figures: Mapping[str, float]) -> None:
         """Take note of step ``step`` (1 is the first)."""
@@ -98,11 +108,22 @@ class TensorBoardLog:
             for pair in pairs[:_SHOWN]:
                 low, high = _middle(pair)
                 both = np.concatenate([enlarge(low), high], axis=1)
-                self._writer.add_image(f"{name}/{pair.name}", both, progress.step, dataformats="HWC")
-        self._writer.flush()
+                with self._writing():
+                    self._writer.add_image(f"{name}/{pair.name}", both, progress.step, dataformats="HWC")
+        with self._writing():
+            self._writer.flush()
 
     def _point(self, name: str, value: float, step: int) -> None:
-        self._writer.add_scalar(name, value, step)
+        with self._writing():
+            self._writer.add_scalar(name, value, step)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Raise errors of the disk as ours; tensorboard's thread meets them, and reports them at any later call."""
+        try:
+            yield
+        except OSError as error:
+            raise unwritable(self._folder, error) from error
 
 
 def _middle(pair: Pair) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from paragon_core.atomic_files import prepare_folder, remove_leftovers
 from paragon_core.training.interrupts import postponed_interrupt
 from paragon_core.training.log import TensorBoardLog
 from paragon_core.training.saving import Arrays, read_state, save_arrays, save_state, save_weights
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from paragon_core.quality.evaluate import Pair
     from paragon_core.spec import ModelSpec
     from paragon_core.training.options import Schedule
+
+STATE: Final = "state.pt"
 
 
 class Learner(Protocol):
@@ -89,10 +92,11 @@ def train(
         KeyboardInterrupt: after Ctrl-C, when everything is saved.
 
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare_folder(folder / STATE)
+    remove_leftovers(folder)
     best = -math.inf
-    if (folder / "state.pt").exists():
-        saved = read_state(folder / "state.pt")
+    if (folder / STATE).exists():
+        saved = read_state(folder / STATE)
         best = saved.pop("best")
         learner.restore(saved)
     with ExitStack() as stack:
@@ -125,7 +129,7 @@ def train(
             if sets and total > best:
                 best = total
                 save_weights(folder / "best.safetensors", arrays, learner.spec, progress, notes)
-            save_state(folder / "state.pt", {**learner.state(), "best": best})
+            save_state(folder / STATE, {**learner.state(), "best": best})
             if interrupted():
                 raise KeyboardInterrupt
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import MISSING, asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -56,8 +57,10 @@ def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[np.floating]], meta
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write what `read_state` returns: numbers, text, and tensors, in dictionaries and lists."""
+    content = io.BytesIO()  # torch would make an error of its own out of one of the disk
+    torch.save(dict(state), content)
     with atomic_write(path) as stream:
-        torch.save(dict(state), stream)
+        stream.write(content.getvalue())
 
 
 def read_state(path: Path) -> dict[str, Any]:

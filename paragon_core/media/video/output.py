@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from paragon_core.atomic_files import atomic_write
+from paragon_core.atomic_files import atomic_write, remove_leftovers
 from paragon_core.errors import MediaError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.beside import Beside, keep_names
@@ -101,6 +101,7 @@ class Output:
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
         keep_names(film.stream, self._pictures)
         self._beside = Beside(film, container)
+        self._failed = False
         self._notes = [*traits.notes]
         if traits.aspect != 1 and container.format.name == "matroska" and encoding.codec not in _TELL_ASPECT:
             self._notes.append(f"the new file does not say that its pixels are {traits.aspect} times as wide as high")
@@ -112,24 +113,31 @@ class Output:
 
     def write(self, step: Step) -> bool:
         """Write what comes next; tell whether there was a frame."""
-        av = pyav()
-        try:
+        with self._ends_at_errors():
             for packet in step.packets:
                 self._beside.write(packet)
             if step.frame is not None:
                 self._container.mux(self._pictures.encode(step.frame))
-        except av.error.FFmpegError as error:
-            raise _not_written(error) from error
         return step.frame is not None
 
     def finish(self) -> None:
         """Write what the encoder holds back."""
-        av = pyav()
-        try:
+        with self._ends_at_errors():
             self._container.mux(self._pictures.encode(None))
             self._beside.finish()
+
+    @contextmanager
+    def _ends_at_errors(self) -> Iterator[None]:
+        """Raise errors as ours, and refuse to go on after one: FFmpeg crashes where its first write has failed."""
+        av = pyav()
+        if self._failed:
+            raise MediaError("the film was given up after an error", hint="see the error before this one")
+        self._failed = True
+        try:
+            yield
         except av.error.FFmpegError as error:
             raise _not_written(error) from error
+        self._failed = False
 
 
 @contextmanager
@@ -141,6 +149,7 @@ def writing(target: Path) -> Iterator[Any]:
 
     """
     av = pyav()
+    remove_leftovers(target.parent)
     with atomic_write(target) as file:
         # FFmpeg opens the file once more, by its name, so that it can go back and put the index in front.
         name = container_of_name(target)

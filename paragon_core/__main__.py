@@ -1,0 +1,5 @@
+"""``python -m paragon_core`` is ``paragon``."""
+
+from paragon_core.cli.program import program
+
+program()
