@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 from paragon_core import __version__
-from paragon_core.cli import bench, doctor, engine, export, info, models, train, upscale, verify
+from paragon_core.cli import bench, doctor, engine, export, info, models, streams, train, upscale, verify
 from paragon_core.cli.console import Console
 from paragon_core.cli.exit_codes import BAD_INPUT, INTERRUPTED, OK, OUR_BUG, exit_code
 from paragon_core.errors import AssumptionWarning, ParagonError
+from paragon_core.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+#: Most characters of argparse's words about a mistake, which quote what was typed.
+_LONGEST_MISTAKE: Final = 2000
 
 _COMMANDS = (upscale, info, export, models, engine, train, doctor, verify, bench)
 
@@ -32,19 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         70 for a bug of ours.
 
     """
+    streams.occupy()
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as end:  # argparse has spoken: --help, --version, or a mistake
-        return end.code if isinstance(end.code, int) else OK
+        return _flushed(end.code if isinstance(end.code, int) else OK)
     console = Console(quiet=getattr(arguments, "quiet", False))
     with _talking(console, debug=arguments.debug):
         try:
             code: int = arguments.run(arguments, console)
-            if sys.stdout is not None:
-                sys.stdout.flush()
-        except BrokenPipeError:  # whoever read the answer has read enough
-            _let_go_of_stdout()
-            code = OK
         except KeyboardInterrupt:
             console.insist("paragon: interrupted; the files that were written are whole")
             code = INTERRUPTED
@@ -53,8 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages are printable whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell a mistake and end."""
+        super().error(printable(message, limit=_LONGEST_MISTAKE))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="paragon", description="Enlarge pictures and films with ParagonSR2 networks.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"paragon {__version__}")
@@ -69,7 +76,8 @@ def _explain(console: Console, error: Exception, *, debug: bool) -> int:
     if debug:
         import traceback
 
-        console.insist("".join(traceback.format_exception(error)).rstrip())
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            console.insist(line)
     if isinstance(error, ParagonError):
         console.error(error)
         return exit_code(error)
@@ -123,12 +131,15 @@ def _talking(console: Console, *, debug: bool) -> Iterator[None]:
             log.propagate = propagate
 
 
-def _let_go_of_stdout() -> None:
-    """Point stdout somewhere harmless, or Python complains once more when it flushes at the end."""
+def _flushed(code: int) -> int:
+    """Write what argparse has left in the buffers of the streams; return the exit code that remains."""
+    streams.flush_errors()
     try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # no real file behind it
-        sys.stdout = None
+        streams.answer("")
+    except ParagonError as error:
+        Console().error(error)
+        return exit_code(error)
+    return code
 
 
 if __name__ == "__main__":

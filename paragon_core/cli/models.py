@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from paragon_core.cli import arguments as options
 from paragon_core.cli import pull
-from paragon_core.cli.console import Console, answer, answer_json, table
+from paragon_core.cli.console import Console, answer, answer_json, one_line, table
 from paragon_core.cli.exit_codes import OK
 from paragon_core.cli.info import describe
 
@@ -83,11 +83,11 @@ def _answer(facts: dict[str, Any]) -> None:
     answer(table([_row(model) for model in facts["boxed"]]))
     answer("\nIn your folders, for --model NAME or FILE:")
     for folder in facts["folders"]:
-        answer(f"  ({_printable(folder['path'])}{'' if folder['exists'] else ', which is missing'})")
+        answer(f"  ({one_line(folder['path'])}{'' if folder['exists'] else ', which is missing'})")
     if facts["found"]:
         answer(table([_row(model) for model in facts["found"]]))
     for other in facts["unusable"]:
-        answer(f"  {_printable(other['path'])}: not usable: {_printable(other['reason'])}")
+        answer(f"  {one_line(other['path'])}: not usable: {one_line(other['reason'])}")
     answer("\nPublished by the network's author; to get one: paragon models pull NAME")
     rows = [
         (
@@ -106,7 +106,7 @@ def _answer(facts: dict[str, Any]) -> None:
 
 def _row(facts: dict[str, Any]) -> tuple[str, ...]:
     return (
-        f"  {_printable(facts['use'])}",
+        f"  {facts['use']}",
         f"{facts['scale']}x",
         f"{facts['variant']} {facts['revision']}",
         f"{facts['parameters']:,} parameters",
@@ -117,9 +117,4 @@ def _row(facts: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _scores(scores: dict[str, float]) -> str:
-    return ", ".join(f"{_printable(name)} {psnr_y:.2f}" for name, psnr_y in scores.items())
-
-
-def _printable(text: str) -> str:
-    """Return a text that may come from a file or its name without what would confuse a terminal."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return ", ".join(f"{name} {psnr_y:.2f}" for name, psnr_y in scores.items())
