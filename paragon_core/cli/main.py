@@ -114,8 +114,10 @@ def _talking(console: Console, *, debug: bool) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             console.insist(f"paragon: {record.levelname.lower()}: {record.getMessage()}")
 
+    root, silence = logging.getLogger(), logging.NullHandler()  # without a handler, Python would show errors of others
     log, lines = logging.getLogger("paragon_core"), Lines(logging.DEBUG if debug else logging.WARNING)
     level, propagate = log.level, log.propagate
+    root.addHandler(silence)
     log.addHandler(lines)
     log.propagate = False
     if debug:
@@ -126,6 +128,7 @@ def _talking(console: Console, *, debug: bool) -> Iterator[None]:
         try:
             yield
         finally:
+            root.removeHandler(silence)
             log.removeHandler(lines)
             log.setLevel(level)
             log.propagate = propagate

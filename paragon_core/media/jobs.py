@@ -25,7 +25,7 @@ from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write
 from paragon_core.media.ordered import settled
 from paragon_core.media.tasks import Task, plan
 from paragon_core.media.video.jobs import film_is_done, prepare_film
-from paragon_core.media.whole_files import prepare_folder
+from paragon_core.media.whole_files import prepare_folder, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -145,8 +145,11 @@ def is_done(task: Task, *, scale: int) -> bool:
     """
     if task.is_film:
         return film_is_done(task.source, task.target, scale=scale)
-    if not task.target.exists():
-        return False
+    try:
+        if not task.target.exists():
+            return False
+    except OSError as error:
+        raise unwritable(task.target, error) from error
     try:
         made = read_header(task.target)
     except MediaError:
@@ -191,7 +194,7 @@ def _enlarge_film(task: Task, look: Future[bool], film: Callable[[Path, Path], V
             return settled(Outcome(task=task, state="skipped"))
         start = time.perf_counter()
         result = film(task.source, task.target)
-    except (ParagonError, MemoryError) as error:
+    except (ParagonError, MemoryError, OSError) as error:
         return settled(_failure(task, error))
     seconds = time.perf_counter() - start
     return settled(
@@ -212,8 +215,11 @@ def _enlarge(
     """Run the network over a picture that has been read, and have the result written."""
     try:
         picture = read.result()
-        if picture is None:
-            return settled(Outcome(task=task, state="skipped"))
+    except (ParagonError, MemoryError, OSError) as error:
+        return settled(_failure(task, error))
+    if picture is None:
+        return settled(Outcome(task=task, state="skipped"))
+    try:
         start = time.perf_counter()
         enlarged = picture.with_array(upscale(picture.array))
         seconds = time.perf_counter() - start
@@ -225,7 +231,7 @@ def _enlarge(
 def _write(task: Task, picture: Picture, seconds: float) -> Outcome:
     try:
         notes = write_image(task.target, picture)
-    except (ParagonError, MemoryError) as error:
+    except (ParagonError, MemoryError, OSError) as error:
         return _failure(task, error)
     return Outcome(
         task=task,
@@ -236,8 +242,11 @@ def _write(task: Task, picture: Picture, seconds: float) -> Outcome:
     )
 
 
-def _failure(task: Task, error: ParagonError | MemoryError) -> Outcome:
-    if not isinstance(error, ParagonError):
+def _failure(task: Task, error: ParagonError | MemoryError | OSError) -> Outcome:
+    if isinstance(error, MemoryError) and not isinstance(error, ParagonError):
         msg = f"{task.source} needs more memory than there is"
         error = OutOfMemoryError(msg, hint="try --jobs 1, or a smaller --tile")
+    elif isinstance(error, OSError) and not isinstance(error, ParagonError):  # files and folders that went away
+        msg = f"{task.source} cannot be turned into {task.target}: {error.strerror or error}"
+        error = MediaError(msg, hint="check both names, their folders and the disk")
     return Outcome(task=task, state="failed", error=error)
