@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from textwrap import shorten
 
-from paragon_core.errors import BackendError, InferenceError, OutOfMemoryError
+from paragon_core.errors import BackendError, BackendUnavailableError, InferenceError, OutOfMemoryError
+from paragon_core.low_memory import HINT, is_low_memory
 
-_MEMORY_MARKS = (
-    "alloc_failed",
-    "bad allocation",
-    "bad_alloc",
-    "can't alloc",
-    "failed to allocate",
-    "not enough memory",
-    "out of memory",
-    "out_of_memory",
-)
 _LONGEST = 300
 
 
@@ -24,10 +15,18 @@ def failure(backend: str, error: Exception) -> BackendError:
     if isinstance(error, BackendError):
         return error
     text = str(error).strip() or type(error).__name__
-    if isinstance(error, MemoryError) or any(mark in text.lower() for mark in _MEMORY_MARKS):
+    if is_low_memory(error):
         return OutOfMemoryError(f"{backend} ran out of memory", hint="use smaller tiles, or a smaller max_memory")
     lines = [line.strip() for line in text.splitlines()]
     said = " ".join(line for line in lines if line and not line.startswith("Exception from")) or text  # OpenVINO's C++
     other = "openvino" if backend == "onnxruntime" else "onnxruntime"
     hint = f"try another backend, for example --backend {other}; if it works there, please report this"
     return InferenceError(f"{backend} failed: {shorten(said, _LONGEST)}", hint=hint)
+
+
+def unavailable(title: str, error: Exception, *, hint: str) -> BackendUnavailableError:
+    """Return our error for a runtime that cannot be imported: it is missing or broken, or memory is too low for it."""
+    reason = " ".join(str(error).split())
+    if is_low_memory(error):
+        return BackendUnavailableError(f"there is not enough memory to load {title} ({reason})", hint=HINT)
+    return BackendUnavailableError(f"{title} is not installed or does not load ({reason})", hint=hint)

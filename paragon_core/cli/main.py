@@ -81,9 +81,11 @@ def _explain(console: Console, error: Exception, *, debug: bool) -> int:
     if isinstance(error, ParagonError):
         console.error(error)
         return exit_code(error)
-    if isinstance(error, MemoryError):
+    from paragon_core.low_memory import HINT, is_low_memory
+
+    if is_low_memory(error):
         console.insist("paragon: error: there is not enough memory")
-        console.insist("  hint: close other programs, or give --jobs 1 and a smaller --max-memory")
+        console.insist(f"  hint: {HINT}")
         return BAD_INPUT
     console.insist(f"paragon: internal error: {type(error).__name__}: {' '.join(str(error).split())}")
     console.insist("  This is a bug in Paragon. Please report it with what you did, with what the same command prints")

@@ -19,6 +19,7 @@ from paragon_core.errors import (
     ParagonError,
     UnsupportedFormatError,
 )
+from paragon_core.low_memory import is_low_memory
 from paragon_core.media.encoding import fit
 from paragon_core.media.formats import format_of_name
 from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write_image
@@ -196,6 +197,10 @@ def _enlarge_film(task: Task, look: Future[bool], film: Callable[[Path, Path], V
         result = film(task.source, task.target)
     except (ParagonError, MemoryError, OSError) as error:
         return settled(_failure(task, error))
+    except RuntimeError as error:  # a thread that cannot be started
+        if not is_low_memory(error):
+            raise
+        return settled(_failure(task, MemoryError()))
     seconds = time.perf_counter() - start
     return settled(
         Outcome(

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from paragon_core.errors import MediaError, ParagonError, UnsupportedSizeError
+from paragon_core.low_memory import is_low_memory, lacks
 from paragon_core.media.pyav import pyav
-from paragon_core.media.sources import check_regular, unreadable
+from paragon_core.media.sources import check_regular, out_of_memory, unreadable
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.whole import missing_bytes
 
@@ -35,6 +36,9 @@ _COVER: Final = 0x400
 #: Flag of containers whose times start anywhere (AVFMT_TS_DISCONT): recordings of broadcasts.
 _TIMES_START_ANYWHERE: Final = 0x200
 
+
+#: Bytes for each pixel that a decoder and its reference frames may take at once.
+_BYTES_TO_DECODE: Final = 64
 
 #: Errors that say nothing of the video itself.
 _OF_THE_DISK: Final = {
@@ -194,13 +198,21 @@ class Film:
             frames: Sequence[Any] = packet.decode()
         except av.error.EOFError:  # it was emptied already
             return ()
-        except av.error.InvalidDataError:
+        except av.error.InvalidDataError as error:
+            self._check_memory(error)
             self._damaged += 1
             return ()
         except av.error.FFmpegError as error:
+            self._check_memory(error)
             msg = f"{self.name} cannot be decoded ({error})"
             raise MediaError(msg, hint="convert it to another format first") from error
         return frames
+
+    def _check_memory(self, error: Exception) -> None:
+        """Raise an error if frames may have been lost for lack of memory, which decoders call damage."""
+        context = self.stream.codec_context
+        if is_low_memory(error) or lacks(context.width * context.height * _BYTES_TO_DECODE):
+            raise out_of_memory(Path(self.name)) from error
 
     def _check_size(self, frame: Any) -> None:  # noqa: ANN401  (as above)
         size = frame.width, frame.height
