@@ -105,7 +105,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--max-pixels",
         type=options.count,
         metavar="N",
-        help="refuse pictures and frames with more pixels, against malicious files [2^28]",
+        help="refuse images and frames with more pixels, against small files that claim to be huge; raise it for files "
+        "that you trust [178956970, as Pillow]. What does not fit in memory is refused in any case",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="tell nothing but errors and warnings")
     options.add_debug(parser)

@@ -22,7 +22,7 @@ from paragon_core.media.formats import FORMATS, FormatName
 from paragon_core.media.metadata import as_stored, fitting_icc, plain_exif
 from paragon_core.media.picture import Array, Picture, full_scale
 from paragon_core.media.png import colour_chunks
-from paragon_core.media.tiff import exif_of_tiff
+from paragon_core.media.tiff import MOST_PAGES, count_pages, exif_of_tiff
 from paragon_core.media.webp import riff_chunks, webp_size
 
 if TYPE_CHECKING:
@@ -106,8 +106,9 @@ def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
     image = open_header(stream, name)
     _check_size(stored_size(image), max_pixels)
     notes = []
-    if (frames := getattr(image, "n_frames", 1)) > 1:
-        notes.append(f"only the first of its {frames} {'pages' if name == 'tiff' else 'frames'} is used")
+    if (frames := count_pages(stream) if name == "tiff" else getattr(image, "n_frames", 1)) > 1:
+        number = f"{frames} or more" if name == "tiff" and frames == MOST_PAGES else str(frames)
+        notes.append(f"only the first of its {number} {'pages' if name == 'tiff' else 'frames'} is used")
     exif = exif_of_tiff(image) if name == "tiff" else None
     turned = _turned_by_pillow(image)
     try:

@@ -27,6 +27,7 @@ from paragon_core.media.ordered import settled
 from paragon_core.media.tasks import Task, plan
 from paragon_core.media.video.jobs import film_is_done, prepare_film
 from paragon_core.media.whole_files import prepare_folder, unwritable
+from paragon_core.memory import lacks_for_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -172,6 +173,7 @@ def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Pictur
     if not overwrite and is_done(task, scale=scale):
         return None
     target_format = format_of_name(task.target)
+    _check_memory(task, scale=scale, max_pixels=max_pixels)
     picture = read_image(task.source, max_pixels=max_pixels)
     try:
         picture = fit(picture, target_format, scale=scale)
@@ -179,6 +181,15 @@ def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Pictur
         raise type(error)(f"{task.source}: {error}", hint=error.hint) from error
     prepare_folder(task.target)
     return picture
+
+
+def _check_memory(task: Task, *, scale: int, max_pixels: int) -> None:
+    """Refuse an image whose result cannot fit in memory, before the machine comes to a halt over it."""
+    width, height = read_header(task.source).size
+    if width * height <= max_pixels and (lack := lacks_for_image(width * height, scale=scale)):
+        needed, free = (f"{size / 2**30:.1f} GiB" for size in lack)
+        msg = f"{task.source}: {width} x {height} pixels and {scale} times as many a side take {needed}, and {free} are free"
+        raise OutOfMemoryError(msg, hint="close other programs, or split it into smaller parts")
 
 
 def _look_at_film(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> bool:
