@@ -188,7 +188,7 @@ def _check_memory(task: Task, *, scale: int, max_pixels: int) -> None:
     width, height = read_header(task.source).size
     if width * height <= max_pixels and (lack := lacks_for_image(width * height, scale=scale)):
         needed, free = (f"{size / 2**30:.1f} GiB" for size in lack)
-        msg = f"{task.source}: {width} x {height} pixels and {scale} times as many a side take {needed}, and {free} are free"
+        msg = f"{task.source}: {width} x {height} pixels, upscaled {scale} times, take {needed}, and {free} are free"
         raise OutOfMemoryError(msg, hint="close other programs, or split it into smaller parts")
 
 

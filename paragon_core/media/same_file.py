@@ -17,7 +17,7 @@ _MOST_NAMES: Final = 1000
 
 
 def resolved(path: Path) -> str:
-    """Return a path without links; as it is where that cannot be had, because the current folder is gone for example."""
+    """Return a path without links; as it is where there is none, because the current folder is gone for example."""
     try:
         return os.path.realpath(path)
     except OSError:
@@ -36,7 +36,7 @@ def are_one(first: Path, second: Path) -> bool:
     if resolved(first) == resolved(second):
         return True
     try:
-        return os.path.samefile(first, second)
+        return first.samefile(second)
     except OSError:  # one of them does not exist
         return folds_names(first.parent)
 
@@ -69,7 +69,7 @@ def _evidence(folder: Path) -> bool | None:
         other = name.swapcase()
         if other != name and other not in names:
             try:
-                return os.path.samefile(folder / name, folder / other)
+                return (folder / name).samefile(folder / other)
             except OSError:
                 if os.path.lexists(folder / name):  # it has not just been removed: the other name leads nowhere
                     return False

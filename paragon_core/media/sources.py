@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from paragon_core.errors import MediaError, OutOfMemoryError, ParagonError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_MISSING: Final = "{} does not exist", "check the name; names with spaces need quotes"
+_FORBIDDEN: Final = "you may not read {}", "change its permissions, or copy it elsewhere"
+_WORDS: Final = {
+    errno.ENOENT: _MISSING,
+    errno.ENOTDIR: _MISSING,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.ELOOP: ("{} is a link that leads back to itself", "name the file that is meant"),
+    errno.ENAMETOOLONG: ("{} has too long a name", "check the name, or shorten it"),
+}
 
 
 def check_regular(path: Path, *, kind: str) -> None:
@@ -38,16 +49,11 @@ def unreadable(path: Path, error: OSError) -> ParagonError:
     """Return the error to raise when a file or folder cannot be read."""
     if isinstance(error, ParagonError):
         return error
-    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
-        return MediaError(f"{path} does not exist", hint="check the name; names with spaces need quotes")
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return MediaError(f"you may not read {path}", hint="change its permissions, or copy it elsewhere")
-    if error.errno == errno.ELOOP:
-        return MediaError(f"{path} is a link that leads back to itself", hint="name the file that is meant")
-    if error.errno == errno.ENAMETOOLONG:
-        return MediaError(f"{path} has too long a name", hint="check the name, or shorten it")
     if error.errno == errno.ENOMEM:
         return out_of_memory(path)
+    if error.errno in _WORDS:
+        words, hint = _WORDS[error.errno]
+        return MediaError(words.format(path), hint=hint)
     return MediaError(f"cannot read {path}: {error.strerror or error}", hint="check the name and the disk")
 
 

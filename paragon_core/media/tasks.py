@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paragon_core.errors import InputError, ParagonError
-from paragon_core.media.formats import EXTENSIONS, FORMATS, FOREIGN_EXTENSIONS, FormatName, format_of_name
+from paragon_core.media.formats import EXTENSIONS, FOREIGN_EXTENSIONS, FORMATS, FormatName, format_of_name
 from paragon_core.media.same_file import are_one, folded
 from paragon_core.media.sources import unreadable
 from paragon_core.media.video.formats import CONTAINERS, FILM_EXTENSIONS, container_of_name, is_film
@@ -302,7 +302,9 @@ def _without_results(tasks: list[Task]) -> list[Task]:
     """Leave out tasks whose sources are the targets of others."""
     results = _by_name(task.target for task in tasks)
     return [
-        task for task in tasks if not any(are_one(task.source, target) for target in results.get(folded(task.source), ()))
+        task
+        for task in tasks
+        if not any(are_one(task.source, target) for target in results.get(folded(task.source), ()))
     ]
 
 

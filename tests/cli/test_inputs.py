@@ -20,7 +20,8 @@ QUICK = ("--backend", "onnxruntime", "--precision", "fp32")
 RUN = "import sys; from paragon_core.cli.main import main; sys.exit(main(sys.argv[1:]))"
 #: Other users, such as this one, may not enter folders of mode 0; everything that is needed is loaded before.
 RUN_AS_NOBODY = (
-    "import encodings.idna, onnxruntime, PIL.PngImagePlugin, sys, os; import paragon_core.media.jobs, paragon_core.upscaler; "
+    "import encodings.idna, onnxruntime, PIL.PngImagePlugin, sys, os; "
+    "import paragon_core.media.jobs, paragon_core.upscaler; "
     "from paragon_core.cli.main import main; main(['upscale', '/nowhere/x.png']); os.umask(0); "
     "os.geteuid() or os.seteuid(65534); sys.exit(main(sys.argv[1:]))"
 )
@@ -142,7 +143,7 @@ def test_a_current_folder_that_was_deleted(tmp_path: Path) -> None:
     done = run(source, "-o", f"{tmp_path / 'out'}/")
     assert done.returncode == 0, done.stderr
     assert_made(tmp_path / "out" / "a.png")
-    for arguments in (("a.png",), (".",), ("*.png",), (source, "-o", "x.png"), (source, "a.png", "-o", "x")):
+    for arguments in ((source, "-o", "x.png"), (source, "a.png", ".", "*.png", "-o", "x")):
         done = run(*arguments)
         assert done.returncode == 2, done.stderr
         assert "paragon: error: " in done.stderr

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 from paragon_core.media.images import read_image
 
@@ -156,15 +157,13 @@ def test_hostile_arguments_are_printable(arguments: Sequence[str]) -> None:
 
 
 def test_hostile_notes_in_a_checkpoint_are_printable(tmp_path: Path) -> None:
-    from safetensors.numpy import load_file, save_file
-
     path = next((ROOT / "paragon_core").rglob("*.safetensors"))
     save_file(load_file(path), tmp_path / "a.safetensors", {"note": HOSTILE, HOSTILE: "x" * 100_000})
-    done = subprocess.run([*PROGRAM, "info", str(tmp_path / "a.safetensors")], cwd=ROOT, capture_output=True, check=True)
+    command = [*PROGRAM, "info", str(tmp_path / "a.safetensors")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     lines = lines_are_printable(done.stdout)
     assert max(map(len, lines)) < 30_000
     assert not any(line.startswith("paragon: all is well") for line in lines)
-    command = [*PROGRAM, "info", str(tmp_path / "a.safetensors"), "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    done = subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, check=True)
     lines_are_printable(done.stdout)
     assert json.loads(done.stdout)["metadata"]["note"] == HOSTILE

@@ -1,4 +1,4 @@
-"""Damage to files of images and videos: bytes anywhere, and the structure that readers trust (chunks, boxes, entries)."""
+"""Damage to images and videos: bytes anywhere, and the structure that readers trust (chunks, boxes, entries)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def mutated(data: bytes, other: bytes, random: Random) -> bytes:
     """Return a damaged copy of a file, now and then with parts of another one."""
     for _ in range(random.choice((1, 1, 1, 2, 3, 5))):
         structured = _structured(data)
-        if structured is not None and random.random() < 0.6:  # noqa: PLR2004 - more often than not
+        if structured is not None and random.random() < 0.6:
             data = structured(data, random)
         else:
             data = random.choice(_ANYWHERE)(data, other, random)
@@ -35,7 +35,7 @@ def mutated(data: bytes, other: bytes, random: Random) -> bytes:
 
 
 def _place(data: bytes, random: Random) -> int:
-    return random.randrange(max(min(len(data), _HEAD) if random.random() < 0.7 else len(data), 1))  # noqa: PLR2004
+    return random.randrange(max(min(len(data), _HEAD) if random.random() < 0.7 else len(data), 1))
 
 
 def _flip(data: bytes, _other: bytes, random: Random) -> bytes:
@@ -111,12 +111,12 @@ def _png(data: bytes, random: Random) -> bytes:
         found[index] = kind, random.choice(_ANYWHERE)(content, content, random)
     elif which == 1:
         del found[index]
-    elif which == 2:  # noqa: PLR2004 - the third of the six
+    elif which == 2:
         found.insert(random.randrange(len(found)), (kind, content))
-    elif which == 3 and len(content) >= 4:  # noqa: PLR2004 - the fourth
+    elif which == 3 and len(content) >= 4:
         at = random.randrange(0, len(content) - 3, random.choice((1, 4)))
         found[index] = kind, _replaced(content, at, struct.pack(">I", random.choice(_EDGES)))
-    elif which == 4:  # noqa: PLR2004 - the fifth
+    elif which == 4:
         found.insert(random.randrange(1, len(found) + 1), random.choice(_EXTRA_CHUNKS))
     else:
         found[index] = random.choice((b"tRNS", b"PLTE", b"eXIf", b"acTL", b"fcTL", b"fdAT", b"gAMA", b"cICP")), content
@@ -141,7 +141,7 @@ _EXTRA_CHUNKS = (
 def _tiff(data: bytes, random: Random) -> bytes:
     """Change tag, type, count or value of an entry in the first directory."""
     order = "<" if data[:2] == b"II" else ">"
-    (directory,) = struct.unpack_from(order + "I", data, 4) if len(data) >= 8 else (0,)  # noqa: PLR2004 - header
+    (directory,) = struct.unpack_from(order + "I", data, 4) if len(data) >= 8 else (0,)
     if not 0 < directory <= len(data) - 14:
         return data
     (count,) = struct.unpack_from(order + "H", data, directory)
@@ -158,7 +158,7 @@ def _boxes_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield where boxes begin and how long they are, with those inside."""
     while start + 8 <= end:
         size = int.from_bytes(data[start : start + 4], "big")
-        if not 8 <= size <= end - start:  # noqa: PLR2004 - a box's own header
+        if not 8 <= size <= end - start:
             return
         yield start, size
         if (inner := _PARENTS.get(data[start + 4 : start + 8])) is not None:
@@ -176,9 +176,9 @@ def _boxes(data: bytes, random: Random) -> bytes:
         return _replaced(data, at, struct.pack(">I", random.choice((*_EDGES, size + 1, size - 1, 2 * size))))
     if which == 1:
         return _replaced(data, at + 4, random.choice((b"free", b"xxxx", data[at + 4 : at + 7] + b"\xa9", bytes(4))))
-    if which == 2:  # noqa: PLR2004 - the third of the five
+    if which == 2:
         return data[:at] + data[at + size :]
-    if which == 3:  # noqa: PLR2004 - the fourth
+    if which == 3:
         return data[: at + size] + data[at : at + size] + data[at + size :]
     inside = at + 8 + random.randrange(max(min(size, _HEAD) - 8, 1))
     return _replaced(data, inside, struct.pack(">I", random.choice(_EDGES)))
@@ -191,16 +191,18 @@ def _riff(data: bytes, random: Random) -> bytes:
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         at += 12 if data[at : at + 4] == b"LIST" else 8 + length + length % 2
     place = random.choice(found)
-    if random.random() < 0.3 and place > 4:  # noqa: PLR2004 - now and then, but not of the file itself
-        return _replaced(data, place - 4, random.choice((b"VP8L", b"VP8X", b"ANMF", b"EXIF", b"XMP ", b"idx1", b"strf")))
-    if random.random() < 0.5:  # noqa: PLR2004 - half of them
+    if random.random() < 0.3 and place > 4:
+        return _replaced(
+            data, place - 4, random.choice((b"VP8L", b"VP8X", b"ANMF", b"EXIF", b"XMP ", b"idx1", b"strf"))
+        )
+    if random.random() < 0.5:
         return _replaced(data, place + 4 + random.randrange(40), struct.pack("<I", random.choice(_EDGES)))
     return _replaced(data, place, struct.pack("<I", random.choice((*_EDGES, random.randrange(1000)))))
 
 
 def _jpeg(data: bytes, random: Random) -> bytes:
     found, at = [], 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xD9:  # noqa: PLR2004 - a marker, not the end
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xD9:
         found.append(at)
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     if not found:
@@ -211,9 +213,11 @@ def _jpeg(data: bytes, random: Random) -> bytes:
     if which == 0:
         return _replaced(data, at + 2, struct.pack(">H", random.choice(_EDGES) & 0xFFFF))
     if which == 1:
-        return _replaced(data, at + 1, bytes([random.choice((0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC9, 0xDA, 0xDB, 0xE1, 0xE2))]))
-    if which == 2:  # noqa: PLR2004 - the third of the five
+        return _replaced(
+            data, at + 1, bytes([random.choice((0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC9, 0xDA, 0xDB, 0xE1, 0xE2))])
+        )
+    if which == 2:
         return data[:at] + data[at + length :]
-    if which == 3:  # noqa: PLR2004 - the fourth
+    if which == 3:
         return data[: at + length] + data[at : at + length] + data[at + length :]
     return _replaced(data, at + 4 + random.randrange(max(length - 4, 1)), bytes([random.choice(_EDGES) & 0xFF]))

@@ -111,9 +111,8 @@ def _images(folder: Path) -> Iterator[Path]:
             image = Image.fromarray(pixels[..., 0].astype(np.float32) / 255)
         elif mode != "RGB":
             image = image.convert(mode)
-        if number % 2 and not name.endswith(".bmp"):
-            options = options | {"exif": exif}
-        image.save(folder / name, **options)
+        described = {"exif": exif} if number % 2 and not name.endswith(".bmp") else {}
+        image.save(folder / name, **options, **described)
         yield folder / name
 
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import struct
 import time
 import zlib
-from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from PIL import Image
 
-from paragon_core.errors import OutOfMemoryError, ParagonError, UnsupportedSizeError
+from paragon_core.errors import OutOfMemoryError, UnsupportedSizeError
 from paragon_core.media.images import MAX_PIXELS, read_image
 from paragon_core.media.jobs import plan, run
 from paragon_core.media.tiff import MOST_PAGES, count_pages
 from tests.fresh_python import run as run_python
 from tests.media import samples
 from tests.media.test_jobs import twice
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROWS = b"\0\0\0\0" * 4
 
@@ -94,9 +97,7 @@ def many_entries(order: str = "<") -> bytes:
         pytest.param(inflated(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0"), id="iTXt"),
         pytest.param(samples.png(ROWS, (1, 4), 8, 2, (b"eXIf", many_entries())), id="EXIF"),
         pytest.param(samples.png(ROWS, (2**31 - 1, 2**31 - 1), 8, 2), id="dimensions"),
-        pytest.param(
-            samples.tiff(samples.pixels(0, 4, 4), tags={257: (4, (2**32 - 1,)), 278: (4, (1,))}), id="strips"
-        ),
+        pytest.param(samples.tiff(samples.pixels(0, 4, 4), tags={257: (4, (2**32 - 1,)), 278: (4, (1,))}), id="strips"),
         pytest.param(
             samples.tiff(samples.pixels(0, 4, 4), tags={273: (4, (2**31,)), 279: (4, (2**32 - 1,))}), id="length"
         ),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sys
 import unicodedata
 from pathlib import Path
@@ -27,20 +26,22 @@ def really_folds(folder: Path) -> bool:
     return found
 
 
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
 @pytest.fixture
 def folding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this disk take names for one that differ in case or in how accents are composed, as far as questions go."""
-    real = os.path.samefile
+    real = Path.samefile
 
-    def here(path: Any) -> Path:
-        parent = Path(path).parent
-        alike = (name for name in os.listdir(parent) if folded(parent / name) == folded(Path(path)))
-        return parent / next(alike, Path(path).name)
+    def there(path: Path) -> Path:
+        return next((other for other in path.parent.iterdir() if folded(other) == folded(path)), path)
 
-    monkeypatch.setattr(os.path, "samefile", lambda first, second: real(here(first), here(second)))
+    monkeypatch.setattr(Path, "samefile", lambda first, second: real(there(first), there(second)))
 
 
-@given(st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1, max_size=20))
+@given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_all_spellings_of_a_name_are_folded_into_one(name: str) -> None:
     folder = Path("folder")
     expected = folded(folder / name)
@@ -89,12 +90,14 @@ def targets_of(folder: Path, **options: Any) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="the names are those of one file there")
-@pytest.mark.parametrize(("first", "second"), [("A.png", "a.png"), (COMPOSED, DECOMPOSED), ("STRASSE.png", "straße.png")])
+@pytest.mark.parametrize(
+    ("first", "second"), [("A.png", "a.png"), (COMPOSED, DECOMPOSED), ("STRASSE.png", "straße.png")]
+)
 def test_both_are_made_where_they_are_two(tmp_path: Path, first: str, second: str) -> None:
     for name in (first, second, "other.png"):
         (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "in" / name).touch()
-    if {first, second} <= set(os.listdir(tmp_path / "in")) and not really_folds(tmp_path):
+    if {first, second} <= names_in(tmp_path / "in") and not really_folds(tmp_path):
         assert targets_of(tmp_path / "in") == (sorted([first, second, "other.png"]), [])
 
 
@@ -107,7 +110,7 @@ def test_neither_is_made_where_they_would_be_one(
     (tmp_path / "in").mkdir()
     for name in (first, second, "other.png"):
         (tmp_path / "in" / name).touch()
-    if len(os.listdir(tmp_path / "in")) < 3:
+    if len(names_in(tmp_path / "in")) < 3:
         pytest.skip("this disk folds names")
     monkeypatch.setattr(same_file, "folds_names", lambda folder: folder.name == "out")
     made, refused = targets_of(tmp_path / "in", target_format="png")
@@ -118,5 +121,5 @@ def test_neither_is_made_where_they_would_be_one(
 def test_lists_that_name_a_file_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "A.png").touch()
     monkeypatch.chdir(tmp_path)
-    spellings = ["A.png", "./A.png", tmp_path / "A.png"] + ["a.PNG"] * really_folds(tmp_path)
+    spellings: list[str | Path] = ["A.png", "./A.png", tmp_path / "A.png"] + ["a.PNG"] * really_folds(tmp_path)
     assert len(plan(spellings, "out", suffix="")) == 1

@@ -66,14 +66,13 @@ _ENCODERS: Final[Mapping[Codec, _Encoder]] = {
         options={"x265-params": "frame-threads=2:log-level=none"},
         crf=20,
         presets=_X_PRESETS,
-        # x265 (4.1) writes beyond its memory with frames of 34 x 18, 40 x 200 or 48 x 64 pixels; 64 is its largest block.
-        smallest=64,
+        smallest=64,  # x265 writes beyond its memory with frames of 34 x 18, 40 x 200 or 48 x 64 pixels.
     ),
     "av1": _Encoder(
         name="libsvtav1",
         options={},
         crf=26,
-        smallest=16,  # SVT-AV1 (4.1) crashes with frames of 4 x 4 and 8 x 8 pixels.
+        smallest=16,  # SVT-AV1 crashes with frames of 4 x 4 and 8 x 8 pixels.
         highest_crf=63,
         presets={"fast": "10", "medium": "8", "slow": "5"},
         locations=frozenset({1, 3}),
@@ -177,7 +176,7 @@ class VideoEncoding:
         """
         encoder = _ENCODERS[self.codec]
         if min(size) < encoder.smallest:
-            msg = f"{self.codec} is not made of frames of {size[0]} x {size[1]} pixels, only of {encoder.smallest} a side on"
+            msg = f"{self.codec} needs frames of at least {encoder.smallest} pixels a side, not {size[0]} x {size[1]}"
             raise UnsupportedSizeError(msg, hint="choose h264 (--codec h264)")
         pyav(encoder.name)
         os.environ.setdefault("SVT_LOG", "1")  # errors only: it prints what it does to stderr

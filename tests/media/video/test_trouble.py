@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
-from paragon_core.media.video.formats import Codec
 from paragon_core.media.video.upscale import VideoEncoding, upscale_video
 from tests.fresh_python import run
 from tests.upscalers import shared_upscaler
@@ -21,6 +20,8 @@ from tests.media.video import films
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from paragon_core.media.video.formats import Codec
 
 
 def upscale(source: Path, target: Path, **options: Any) -> Any:
@@ -147,6 +148,8 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
     result = run(f"""
         import resource, signal
         from pathlib import Path
+
+    from paragon_core.media.video.formats import Codec
         from paragon_core.errors import ParagonError
         from paragon_core.media.video.upscale import upscale_video
         from tests.upscalers import shared_upscaler
@@ -167,6 +170,8 @@ def test_without_pyav_the_pip_line_is_told(tmp_path: Path) -> None:
     result = run(
         f"""
         from pathlib import Path
+
+    from paragon_core.media.video.formats import Codec
         from paragon_core.errors import BackendUnavailableError
         from paragon_core.media.video.upscale import upscale_video
         try:
