@@ -13,6 +13,9 @@ DEFAULT_LIMIT: Final = 2 * 2**30
 
 _FLOAT_BYTES: Final = 4
 
+#: Bytes of a pixel with three channels of 8 bits, the least that images are held in.
+_IMAGE_BYTES: Final = 3
+
 
 def default_limit(spec: ModelSpec) -> int:
     """Return the default memory limit in bytes: half of what is free.
@@ -21,6 +24,19 @@ def default_limit(spec: ModelSpec) -> int:
     """
     half = psutil.virtual_memory().available // 2
     return int(half if spec.receptive_radius is None else min(DEFAULT_LIMIT, half))
+
+
+def lacks_for_image(pixels: int, *, scale: int) -> tuple[int, int] | None:
+    """Return what an image and its result take at least, and what is free, in bytes, if that cannot suffice; else None.
+
+    Args:
+        pixels: number of pixels of the image.
+        scale: enlargement.
+
+    """
+    needed = pixels * _IMAGE_BYTES * (1 + scale**2)
+    free = psutil.virtual_memory().available + psutil.swap_memory().free
+    return (needed, free) if needed > free else None
 
 
 def pixels_that_fit(spec: ModelSpec, limit: int, *, streams: int, stores_attention: bool) -> int:

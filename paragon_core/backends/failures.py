@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paragon_core.errors import BackendError, InferenceError, NonFiniteError, OutOfMemoryError
+from paragon_core.errors import (
+    BackendError,
+    BackendUnavailableError,
+    InferenceError,
+    NonFiniteError,
+    OutOfMemoryError,
+)
+from paragon_core.low_memory import HINT, is_low_memory
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_MEMORY_MARKS = (
-    "alloc_failed",
-    "bad allocation",
-    "bad_alloc",
-    "can't alloc",
-    "failed to allocate",
-    "not enough memory",
-    "out of memory",
-    "out_of_memory",
-)
 _LONGEST = 300
 
 
@@ -30,7 +27,7 @@ def failure(backend: str, error: Exception) -> BackendError:
     if isinstance(error, BackendError):
         return error
     text = str(error).strip() or type(error).__name__
-    if isinstance(error, MemoryError) or any(mark in text.lower() for mark in _MEMORY_MARKS):
+    if is_low_memory(error):
         return OutOfMemoryError(f"{backend} ran out of memory", hint="use smaller tiles, or a smaller max_memory")
     lines = [line.strip() for line in text.splitlines()]
     said = " ".join(line for line in lines if line and not line.startswith("Exception from")) or text  # OpenVINO's C++
@@ -54,3 +51,11 @@ def non_finite(backend: str) -> NonFiniteError:
     """Return the error to raise where an output holds NaN or infinity."""
     msg = f"{backend} computed values that are not numbers"
     return NonFiniteError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")
+
+
+def unavailable(title: str, error: Exception, *, hint: str) -> BackendUnavailableError:
+    """Return our error for a runtime that cannot be imported: it is missing or broken, or memory is too low for it."""
+    reason = " ".join(str(error).split())
+    if is_low_memory(error):
+        return BackendUnavailableError(f"there is not enough memory to load {title} ({reason})", hint=HINT)
+    return BackendUnavailableError(f"{title} is not installed or does not load ({reason})", hint=hint)

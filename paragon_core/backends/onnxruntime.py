@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from paragon_core import onnx_graph
 from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
-from paragon_core.backends.failures import failure, refuse_non_finite
+from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ def _import() -> Any:  # noqa: ANN401 - the module is imported late, so its type
     try:
         import onnxruntime  # noqa: PLC0415 - optional, and slow to import
     except Exception as error:  # noqa: BLE001 - not only ImportError: broken installations raise whatever they run into
-        msg = f"ONNX Runtime is not installed or does not load ({error})"
-        raise BackendUnavailableError(msg, hint=_HINT) from None
+        raise unavailable("ONNX Runtime", error, hint=_HINT) from None
     if not hasattr(onnxruntime, "InferenceSession"):  # what is left behind when two of its wheels were mixed
         found = [name for name in ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml") if _installed(name)]
         msg = f"the ONNX Runtime installation is broken (wheels: {', '.join(found) or 'none'})"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from paragon_core import onnx_graph
 from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
-from paragon_core.backends.failures import failure, refuse_non_finite
+from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
@@ -143,8 +143,7 @@ def _import() -> tuple[Any, str]:
         openvino.Type.f32.to_dtype()
         return openvino.Core(), str(openvino.__version__).split("-")[0]
     except Exception as error:  # noqa: BLE001 - not only ImportError: broken installations raise whatever they run into
-        msg = f"OpenVINO is not installed or does not load ({' '.join(str(error).split())})"
-        raise BackendUnavailableError(msg, hint=_HINT) from None
+        raise unavailable("OpenVINO", error, hint=_HINT) from None
 
 
 def _check_device(device: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
-from paragon_core.backends.failures import failure, refuse_non_finite
+from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
 from paragon_core.fuse import for_grey, fuse_arrays
 
@@ -207,8 +207,7 @@ def _import() -> Any:  # noqa: ANN401 - the module is imported late, so its type
     try:
         import torch  # noqa: PLC0415 - optional, and slow to import
     except (ImportError, OSError) as error:  # OSError: one of its libraries does not load
-        msg = f"torch is not installed or does not load ({error})"
-        raise BackendUnavailableError(msg, hint=_HINT) from None
+        raise unavailable("torch", error, hint=_HINT) from None
     return torch
 
 

@@ -7,7 +7,10 @@ import shutil
 import sys
 import time
 import unicodedata
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final
+
+from paragon_core.cli import streams
+from paragon_core.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,28 +20,49 @@ _BAR_COLUMNS = 20
 _SECONDS_BEFORE_AN_ESTIMATE = 1.0
 
 
+#: Most characters of a line: two paths of the greatest length, and words around them.
+_LONGEST_LINE: Final = 10_000
+
+_DELETE: Final = "\x7f"
+
+
+def one_line(text: str) -> str:
+    """Return a text that may come from a file or its name as one printable line."""
+    return printable(text, limit=_LONGEST_LINE)
+
+
 def answer(text: str) -> None:
-    """Write what the command was asked for to stdout."""
-    _write(sys.stdout, text + "\n")
+    """Write what the command was asked for to stdout, printable whatever it holds.
+
+    Lines stay lines: what comes from files goes through `one_line` or `table` first.
+
+    Raises:
+        JobError: it cannot be written, because of a full disk for example.
+
+    """
+    streams.answer("\n".join(map(one_line, text.split("\n"))) + "\n")
 
 
 def answer_json(value: object) -> None:
-    """Write an answer for programs: JSON in ASCII, indented for the people who look at it as well."""
-    answer(json.dumps(value, indent=2))
+    """Write an answer for programs: JSON in ASCII, indented for the people who look at it as well.
 
+    Raises:
+        JobError: as `answer`.
 
-def _write(stream: TextIO | None, text: str) -> None:
-    """Write text to a stream that may be absent (pythonw) or know few characters (a Windows console in cp1252)."""
-    if stream is not None:
-        encoding = stream.encoding or "utf-8"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    """
+    # The one character of ASCII that is not printable and that JSON leaves as it is.
+    streams.answer(json.dumps(value, indent=2).replace(_DELETE, "\\u007f") + "\n")
 
 
 class Console:
-    """Messages on stderr, above a progress line that is drawn there if it is a terminal."""
+    """Messages on stderr, above a progress line that is drawn there if it is a terminal.
+
+    Lines are printable whatever file names and files put into them. Where stderr cannot be written (its reader has
+    gone, the disk behind it is full), nothing more is told, and the work goes on.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._stream = sys.stderr
+        self._stream = None if sys.stderr is None or sys.stderr.closed else sys.stderr
         self._quiet = quiet
         self._shows_progress = not quiet and self._stream is not None and self._stream.isatty()
         self._drawn = ""
@@ -54,10 +78,10 @@ class Console:
             self.insist(text)
 
     def insist(self, text: str) -> None:
-        """Tell what has to be told even to those who want it quiet: errors and warnings."""
+        """Tell in one line what has to be told even to those who want it quiet: errors and warnings."""
         drawn = self._drawn
         self.erase()
-        _write(self._stream, text + "\n")
+        self._write(one_line(text) + "\n")
         if drawn:
             self.draw(drawn)
 
@@ -72,16 +96,22 @@ class Console:
         """Draw or redraw the progress line."""
         if self._shows_progress:
             columns = shutil.get_terminal_size().columns - 1
-            text = _shortened(text, columns)
-            _write(self._stream, "\r" + text + " " * max(_columns(self._drawn) - _columns(text), 0))
-            self._stream.flush()
+            text = _shortened(one_line(text), columns)
+            self._write("\r" + text + " " * max(_columns(self._drawn) - _columns(text), 0))
             self._drawn = text
 
     def erase(self) -> None:
         """Remove the progress line."""
         if self._drawn:
-            _write(self._stream, "\r" + " " * _columns(self._drawn) + "\r")
+            self._write("\r" + " " * _columns(self._drawn) + "\r")
             self._drawn = ""
+
+    def _write(self, text: str) -> None:
+        if self._stream is not None:
+            try:
+                streams.write(self._stream, text)
+            except OSError:
+                self._stream, self._shows_progress = None, False
 
 
 class Progress:
@@ -156,7 +186,8 @@ def _shortened(text: str, columns: int) -> str:
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Return rows as aligned columns; the last one is not padded."""
+    """Return rows as aligned columns, a line each whatever they hold; the last column is not padded."""
+    rows = [tuple(one_line(cell) for cell in row) for row in rows]
     widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from paragon_core import __version__
 from paragon_core.cli import arguments as options
-from paragon_core.cli.console import Console, answer, answer_json, table
+from paragon_core.cli.console import Console, answer, answer_json, one_line, table
 from paragon_core.cli.exit_codes import NO_BACKEND, OK
 from paragon_core.errors import ParagonError
 
@@ -126,13 +126,13 @@ def _answer(findings: dict[str, Any]) -> None:
         if backend["works"]:
             answer(f"  {backend['name']} {backend['version']}: works ({backend['precision']}{device})")
         else:
-            answer(f"  {backend['name']}: does not work: {backend['reason']}")
+            answer(f"  {backend['name']}: does not work: {one_line(backend['reason'])}")
             if backend["hint"]:
-                answer(f"    hint: {backend['hint']}")
+                answer(f"    hint: {one_line(backend['hint'])}")
     missing = [name for name, there in findings["formats"].items() if not there]
     answer(f"\nimage formats: {', '.join(name for name, there in findings['formats'].items() if there)}")
     if missing:
         answer(f"  missing in this Pillow: {', '.join(missing)} (hint: pip install --upgrade pillow)")
-    answer(f"boxed models: {', '.join(findings['models'])}")
+    answer(f"boxed models: {', '.join(map(one_line, findings['models']))}")
     folders = [f"{folder['path']}{'' if folder['exists'] else ' (missing)'}" for folder in findings["folders"]]
-    answer(f"folders for more models: {', '.join(folders)}")
+    answer(f"folders for more models: {one_line(', '.join(folders))}")

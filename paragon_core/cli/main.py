@@ -8,21 +8,23 @@ if __name__ == "__main__":  # python -m paragon_core.cli.main; the imports below
     program()
 
 import argparse
-import os
-import sys
 import warnings
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 from paragon_core import __version__
-from paragon_core.cli import bench, doctor, engine, export, info, models, train, upscale, verify
+from paragon_core.cli import bench, doctor, engine, export, info, models, streams, train, upscale, verify
 from paragon_core.cli.console import Console
 from paragon_core.cli.exit_codes import BAD_INPUT, INTERRUPTED, OK, OUR_BUG, exit_code
 from paragon_core.cli.signals import Signals
 from paragon_core.errors import AssumptionWarning, ParagonError
+from paragon_core.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+#: Most characters of argparse's words about a mistake, which quote what was typed.
+_LONGEST_MISTAKE: Final = 2000
 
 _COMMANDS = (upscale, info, export, models, engine, train, doctor, verify, bench)
 
@@ -54,19 +56,15 @@ def command(argv: Sequence[str] | None, signals: Signals) -> int:
 
 
 def _run(argv: Sequence[str] | None, signals: Signals) -> int:
+    streams.occupy()
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as end:  # argparse has spoken: --help, --version, or a mistake
-        return end.code if isinstance(end.code, int) else OK
+        return _flushed(end.code if isinstance(end.code, int) else OK)
     console = Console(quiet=getattr(arguments, "quiet", False))
     with _talking(console, debug=arguments.debug):
         try:
             code: int = arguments.run(arguments, console)
-            if sys.stdout is not None:
-                sys.stdout.flush()
-        except BrokenPipeError:  # whoever read the answer has read enough
-            _let_go_of_stdout()
-            code = OK
         except KeyboardInterrupt:
             code = _interrupted(console, signals)
         except Exception as error:  # noqa: BLE001 - the last line of defence, and it says that it is one
@@ -85,8 +83,16 @@ def _interrupted(console: Console, signals: Signals) -> int:
     return signals.exit_code
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages are printable whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell a mistake and end."""
+        super().error(printable(message, limit=_LONGEST_MISTAKE))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="paragon", description="Enlarge pictures and films with ParagonSR2 networks.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"paragon {__version__}")
@@ -101,13 +107,16 @@ def _explain(console: Console, error: Exception, *, debug: bool) -> int:
     if debug:
         import traceback
 
-        console.insist("".join(traceback.format_exception(error)).rstrip())
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            console.insist(line)
     if isinstance(error, ParagonError):
         console.error(error)
         return exit_code(error)
-    if isinstance(error, MemoryError):
+    from paragon_core.low_memory import HINT, is_low_memory
+
+    if is_low_memory(error):
         console.insist("paragon: error: there is not enough memory")
-        console.insist("  hint: close other programs, or give --jobs 1 and a smaller --max-memory")
+        console.insist(f"  hint: {HINT}")
         return BAD_INPUT
     console.insist(f"paragon: internal error: {type(error).__name__}: {' '.join(str(error).split())}")
     console.insist("  This is a bug in Paragon. Please report it with what you did, with what the same command prints")
@@ -142,8 +151,10 @@ def _talking(console: Console, *, debug: bool) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             console.insist(f"paragon: {record.levelname.lower()}: {record.getMessage()}")
 
+    root, silence = logging.getLogger(), logging.NullHandler()  # without a handler, Python would show errors of others
     log, lines = logging.getLogger("paragon_core"), Lines(logging.DEBUG if debug else logging.WARNING)
     level, propagate = log.level, log.propagate
+    root.addHandler(silence)
     log.addHandler(lines)
     log.propagate = False
     if debug:
@@ -157,15 +168,19 @@ def _talking(console: Console, *, debug: bool) -> Iterator[None]:
         try:
             yield
         finally:
+            root.removeHandler(silence)
             threading.excepthook = in_threads
             log.removeHandler(lines)
             log.setLevel(level)
             log.propagate = propagate
 
 
-def _let_go_of_stdout() -> None:
-    """Point stdout somewhere harmless, or Python complains once more when it flushes at the end."""
+def _flushed(code: int) -> int:
+    """Write what argparse has left in the buffers of the streams; return the exit code that remains."""
+    streams.flush_errors()
     try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # no real file behind it
-        sys.stdout = None
+        streams.answer("")
+    except ParagonError as error:
+        Console().error(error)
+        return exit_code(error)
+    return code

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from paragon_core.cli import arguments as options
 from paragon_core.cli import pull
-from paragon_core.cli.console import Console, answer, answer_json, table
+from paragon_core.cli.console import Console, answer, answer_json, one_line, table
 from paragon_core.cli.exit_codes import OK
 from paragon_core.cli.info import describe
-from paragon_core.printable import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -86,11 +85,11 @@ def _answer(facts: dict[str, Any]) -> None:
     answer(table([_row(model) for model in facts["boxed"]]))
     answer("\nIn your folders, for --model NAME or FILE:")
     for folder in facts["folders"]:
-        answer(f"  ({printable(folder['path'], _LONGEST)}{'' if folder['exists'] else ', which is missing'})")
+        answer(f"  ({one_line(folder['path'])}{'' if folder['exists'] else ', which is missing'})")
     if facts["found"]:
         answer(table([_row(model) for model in facts["found"]]))
     for other in facts["unusable"]:
-        answer(f"  {printable(other['path'], _LONGEST)}: not usable: {printable(other['reason'], _LONGEST)}")
+        answer(f"  {one_line(other['path'])}: not usable: {one_line(other['reason'])}")
     answer("\nPublished by the network's author; to get one: paragon models pull NAME")
     rows = [
         (
@@ -109,7 +108,7 @@ def _answer(facts: dict[str, Any]) -> None:
 
 def _row(facts: dict[str, Any]) -> tuple[str, ...]:
     return (
-        f"  {printable(facts['use'], _LONGEST)}",
+        f"  {facts['use']}",
         f"{facts['scale']}x",
         f"{facts['variant']} {facts['revision']}",
         f"{facts['parameters']:,} parameters",
@@ -120,4 +119,4 @@ def _row(facts: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _scores(scores: dict[str, float]) -> str:
-    return ", ".join(f"{printable(name)} {psnr_y:.2f}" for name, psnr_y in scores.items())
+    return ", ".join(f"{name} {psnr_y:.2f}" for name, psnr_y in scores.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections import Counter
 from contextlib import ExitStack, suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from paragon_core.errors import ParagonError
     from paragon_core.media.jobs import Outcome
     from paragon_core.media.video.upscale import VideoResult
     from paragon_core.model import Model
+
+    #: What cannot be upscaled, known before the work begins, and why.
+    Refused = tuple[Path, ParagonError]
 
 #: Frames of a film in the network at once, at most: each of them takes memory.
 _MOST_FRAMES = 4
@@ -100,7 +105,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--max-pixels",
         type=options.count,
         metavar="N",
-        help="refuse pictures and frames with more pixels, against malicious files [2^28]",
+        help="refuse images and frames with more pixels, against small files that claim to be huge; raise it for files "
+        "that you trust [178956970, as Pillow]. What does not fit in memory is refused in any case",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="tell nothing but errors and warnings")
     options.add_debug(parser)
@@ -143,13 +149,27 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     encoding = VideoEncoding(codec=arguments.codec, crf=arguments.crf, preset=arguments.preset)
     model = _model(arguments)
     scale = model.spec.scale
-    tasks = jobs.plan(arguments.inputs, arguments.output, suffix=f"_{scale}x", target_format=arguments.format)
+    refused: list[Refused] = []
+    passed_over: list[Path] = []
+    tasks = jobs.plan(
+        arguments.inputs,
+        arguments.output,
+        suffix=f"_{scale}x",
+        target_format=arguments.format,
+        unusable=lambda *reason: refused.append(reason),
+        passed_over=passed_over.append,
+    )
+    for path, error in refused:
+        console.error(error, about=str(path))
+    if not tasks:
+        _sum_up((), refused, passed_over, console)
+        return _exit_code((), refused)
     progress = Progress(console, len(tasks))
 
     def report(outcome: Outcome) -> None:
         width, height = outcome.size or (0, 0)
         progress.finish(pixels=width * height * outcome.frames)
-        _tell(outcome, console, single=len(tasks) == 1)
+        _tell(outcome, console, single=len(tasks) + len(refused) == 1)
 
     make_upscaler = partial(
         Upscaler,
@@ -196,8 +216,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             )
         finally:
             console.erase()
-    _sum_up(outcomes, console)
-    return _exit_code(outcomes)
+    _sum_up(outcomes, refused, passed_over, console)
+    return _exit_code(outcomes, refused)
 
 
 def _model(arguments: argparse.Namespace) -> Model:
@@ -234,16 +254,22 @@ def _tell(outcome: Outcome, console: Console, *, single: bool) -> None:
         console.say(f"{task.target} is there already (--overwrite makes it anew)")
 
 
-def _sum_up(outcomes: Sequence[Outcome], console: Console) -> None:
-    if len(outcomes) <= 1:
+def _sum_up(
+    outcomes: Sequence[Outcome], refused: Sequence[Refused], passed_over: Sequence[Path], console: Console
+) -> None:
+    """Tell what became of all files together, and which were left alone."""
+    if passed_over:
+        counts = Counter(path.suffix.lower() for path in passed_over).most_common()
+        kinds = ", ".join(f"{count} {extension}" for extension, count in counts)
+        files = "1 file was" if len(passed_over) == 1 else f"{len(passed_over)} files were"
+        console.say(f"{files} not read: {kinds}")
+    total = len(outcomes) + len(refused)
+    if total <= 1:
         return
-    states = [outcome.state for outcome in outcomes]
-    parts = [f"{states.count('written')} of {len(outcomes)} files enlarged"]
-    with suppress(ValueError):  # on Windows they may lie on several drives
-        parts[0] += f", in {os.path.commonpath([outcome.task.target.parent.absolute() for outcome in outcomes])}"
-    if skipped := states.count("skipped"):
+    parts = [_made(outcomes, total)]
+    if skipped := [outcome.state for outcome in outcomes].count("skipped"):
         parts.append(f"{skipped} were there already (--overwrite makes them anew)")
-    failed = [outcome.task.source for outcome in outcomes if outcome.state == "failed"]
+    failed = [path for path, _ in refused] + [outcome.task.source for outcome in outcomes if outcome.state == "failed"]
     if not failed:
         console.say(", ".join(parts))
         return
@@ -252,6 +278,14 @@ def _sum_up(outcomes: Sequence[Outcome], console: Console) -> None:
         console.insist(f"  {source}")
 
 
-def _exit_code(outcomes: Sequence[Outcome]) -> int:
+def _made(outcomes: Sequence[Outcome], total: int) -> str:
+    text = f"{[outcome.state for outcome in outcomes].count('written')} of {total} files enlarged"
+    with suppress(ValueError, OSError):  # there are none; or several drives, on Windows; or no current folder any more
+        text += f", in {os.path.commonpath([outcome.task.target.parent.absolute() for outcome in outcomes])}"
+    return text
+
+
+def _exit_code(outcomes: Sequence[Outcome], refused: Sequence[Refused]) -> int:
     codes = {exit_code(outcome.error) for outcome in outcomes if outcome.error is not None}
+    codes |= {exit_code(error) for _, error in refused}
     return OK if not codes else NO_BACKEND if codes == {NO_BACKEND} else BAD_INPUT

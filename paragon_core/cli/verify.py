@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from paragon_core import __version__
 from paragon_core.cli import arguments as options
-from paragon_core.cli.console import Console, answer, answer_json, table
+from paragon_core.cli.console import Console, answer, answer_json, one_line, table
 from paragon_core.cli.exit_codes import CHECK_FAILED, OK
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def _answer(model: Model, found: Verification, path: Path | None) -> None:
 
     width, height = found.size
     clock = "CPU time" if found.clock == "cpu" else "time"
-    answer(f"{model.name}, {path or 'a made picture'} ({width}x{height}), compared with {found.reference}.")
+    picture = one_line(f"{model.name}, {path or 'a made picture'}")
+    answer(f"{picture} ({width}x{height}), compared with {found.reference}.")
     answer(f"Allowed: 1 level of 8 bits at most, and {min_psnr(BYTE_BITS):.1f} dB at least.")
     answer(f"Time: median {clock} of {found.rounds} runs on one thread, in turns; speed: as a share of the fastest.\n")
     heading = ("runtime", "precision", "", "largest error", "PSNR", "time", "speed", "auto")

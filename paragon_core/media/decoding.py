@@ -15,19 +15,25 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
+from paragon_core.errors import ParagonError, UnsupportedFormatError, UnsupportedSizeError
+from paragon_core.low_memory import lacks
 from paragon_core.media.deep import deep_colour, deep_grey_alpha
 from paragon_core.media.formats import FORMATS, FormatName
 from paragon_core.media.metadata import as_stored, fitting_icc, plain_exif
 from paragon_core.media.picture import Array, Picture, full_scale
 from paragon_core.media.png import colour_chunks
-from paragon_core.media.tiff import exif_of_tiff
+from paragon_core.media.tiff import MOST_PAGES, count_pages, exif_of_tiff
+from paragon_core.media.webp import riff_chunks, webp_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-#: Pictures with more pixels are refused unless the caller says otherwise: a small file can claim any size.
-MAX_PIXELS = 2**28
+#: Pictures with more pixels are refused unless the caller says otherwise: a small file can claim any size. It is the
+#: number from which on Pillow refuses them by default, about 179 million.
+MAX_PIXELS = 2 * 89_478_485
+
+#: Bytes for each pixel that decoders may take at once, Pillow's image and a copy of it included.
+_BYTES_TO_DECODE = 16
 
 _OPENERS: dict[FormatName, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     "png": PngImageFile,
@@ -66,6 +72,10 @@ def open_header(stream: BinaryIO, name: FormatName) -> ImageFile.ImageFile:
     stream.seek(0)
     try:
         return _OPENERS[name](stream)
+    except OSError as error:
+        if name == "webp":  # its canvas is allocated at once
+            _check_memory(webp_size(stream), error)
+        raise
     except SyntaxError as error:
         if name != "tiff" or not str(error).startswith("unknown"):
             raise
@@ -96,11 +106,18 @@ def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
     image = open_header(stream, name)
     _check_size(stored_size(image), max_pixels)
     notes = []
-    if (frames := getattr(image, "n_frames", 1)) > 1:
-        notes.append(f"only the first of its {frames} {'pages' if name == 'tiff' else 'frames'} is used")
+    if (frames := count_pages(stream) if name == "tiff" else getattr(image, "n_frames", 1)) > 1:
+        number = f"{frames} or more" if name == "tiff" and frames == MOST_PAGES else str(frames)
+        notes.append(f"only the first of its {number} {'pages' if name == 'tiff' else 'frames'} is used")
     exif = exif_of_tiff(image) if name == "tiff" else None
     turned = _turned_by_pillow(image)
-    array, converted_to = _pixels(image, stream, name)
+    try:
+        array, converted_to = _pixels(image, stream, name)
+    except ParagonError:
+        raise
+    except Exception as error:
+        _check_memory(stored_size(image), error)
+        raise
     array = as_stored(array, turned)
     if converted_to:
         notes.append("its CMYK colours were converted to sRGB")
@@ -120,6 +137,17 @@ def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
         png_colour=colour_chunks(stream) if name == "png" else (),
         notes=tuple(notes),
     )
+
+
+def _check_memory(size: tuple[int, int], error: Exception) -> None:
+    """Find out whether a decoder may have failed for lack of memory, which several call damage.
+
+    Raises:
+        MemoryError: what it may need at once cannot be had.
+
+    """
+    if lacks(size[0] * size[1] * _BYTES_TO_DECODE):
+        raise MemoryError from error
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
@@ -264,16 +292,7 @@ def _dpi(value: Any) -> tuple[float, float] | None:  # noqa: ANN401 - whatever s
 
 def _is_lossless(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName) -> bool:
     if name == "webp":
-        return any(kind == b"VP8L" for kind in _riff_chunks(stream))
+        return any(kind == b"VP8L" for kind in riff_chunks(stream))
     if name == "tiff":
         return image.info.get("compression") not in _LOSSY_TIFF
     return name in {"png", "bmp"}
-
-
-def _riff_chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the types of the top-level chunks of a WebP file."""
-    stream.seek(12)
-    while len(head := stream.read(8)) == 8:  # noqa: PLR2004 - type and length, four bytes each
-        yield head[:4]
-        length = int.from_bytes(head[4:], "little")
-        stream.seek(length + length % 2, 1)

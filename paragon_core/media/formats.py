@@ -52,6 +52,22 @@ EXTENSIONS: dict[str, FormatName] = {
     extension: image_format.name for image_format in FORMATS.values() for extension in image_format.extensions
 }
 
+#: Extensions of images and videos that are not read, so that jobs over folders can tell what they passed over.
+FOREIGN_EXTENSIONS: frozenset[str] = frozenset(
+    (
+        *(".gif", ".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".jxr", ".wdp", ".psd", ".psb"),
+        *(".xcf", ".kra", ".ora", ".clip", ".exr", ".hdr", ".svg", ".svgz", ".eps", ".ai", ".emf", ".wmf", ".ico"),
+        *(".icns", ".cur", ".tga", ".pcx", ".pbm", ".pgm", ".pnm", ".ppm", ".pam", ".pfm", ".qoi", ".dds", ".sgi"),
+        *(".rgb", ".xbm", ".xpm", ".fits", ".mng", ".flif", ".bpg", ".cin", ".dpx", ".djvu", ".mpo", ".jps", ".pns"),
+        # Raw files of cameras.
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".kdc", ".mrw", ".nef", ".nrw", ".orf"),
+        *(".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+        # Videos that no folder is searched for.
+        *(".3g2", ".asf", ".divx", ".dv", ".f4v", ".h264", ".h265", ".hevc", ".m2v", ".mxf", ".nut", ".ogm", ".rm"),
+        *(".rmvb", ".y4m"),
+    )
+)
+
 _SIGNATURES: tuple[tuple[bytes, FormatName], ...] = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpeg"),

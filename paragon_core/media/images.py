@@ -5,7 +5,6 @@ PNG, JPEG, WebP, TIFF, BMP, and AVIF where Pillow has it. See `decoding` and `en
 
 from __future__ import annotations
 
-import errno
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -18,6 +17,7 @@ from paragon_core.media.decoding import MAX_PIXELS, decode, open_header, stored_
 from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS, HEAD_LENGTH, FormatName, foreign_name, format_of_name, sniff
 from paragon_core.media.picture import Picture
+from paragon_core.media.sources import check_regular, out_of_memory, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,7 @@ def write_image(path: Path, picture: Picture) -> tuple[str, ...]:
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, FormatName]]:
     """Open an image file, tell its format, and turn what goes wrong in the body into errors that name the file."""
     try:
-        _check_regular(path)
+        check_regular(path, kind="an image file")
         with path.open("rb") as stream:
             yield stream, _format(stream, path)
     except (UnsupportedFormatError, UnsupportedSizeError) as error:
@@ -105,18 +105,11 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, FormatName]]:
         msg = f"{path} claims more pixels than Pillow accepts in this format"
         raise UnsupportedSizeError(msg, hint="if you trust the file, convert it to PNG first") from error
     except MemoryError as error:
-        msg = f"{path} needs more memory than there is"
-        raise MediaError(msg, hint="close other programs, or split the picture") from error
+        raise out_of_memory(path) from error
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise (_damaged(path, error) if error.errno is None else unreadable(path, error)) from error
     except Exception as error:  # Pillow raises nearly every type there is on damaged files
         raise _damaged(path, error) from error
-
-
-def _check_regular(path: Path) -> None:
-    if path.exists() and not path.is_file():  # opening a pipe or a device could wait for ever
-        msg = f"{path} is {'a folder' if path.is_dir() else 'not a regular file'}"
-        raise MediaError(msg, hint="give the name of an image file")
 
 
 def _format(stream: BinaryIO, path: Path) -> FormatName:
@@ -130,16 +123,6 @@ def _format(stream: BinaryIO, path: Path) -> FormatName:
         titles = ", ".join(image_format.title for image_format in FORMATS.values())
         raise UnsupportedFormatError(msg, hint=f"Paragon reads {titles}: convert it to one of these")
     return name
-
-
-def _unreadable(path: Path, error: OSError) -> MediaError:
-    if error.errno == errno.ENOENT:
-        return MediaError(f"{path} does not exist", hint="check the name; names with spaces need quotes")
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return MediaError(f"you may not read {path}", hint="change its permissions, or copy it elsewhere")
-    if error.errno is not None:
-        return MediaError(f"cannot read {path}: {error.strerror or error}", hint="check the name and the disk")
-    return _damaged(path, error)
 
 
 def _damaged(path: Path, error: Exception) -> MediaError:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from paragon_core.atomic_files import prepare_folder, remove_leftovers
+from paragon_core.atomic_files import prepare_folder, remove_leftovers, unwritable
 from paragon_core.errors import (
     InputError,
     JobError,
@@ -20,12 +20,14 @@ from paragon_core.errors import (
     ParagonError,
     UnsupportedFormatError,
 )
+from paragon_core.low_memory import is_low_memory
 from paragon_core.media.encoding import fit
 from paragon_core.media.formats import format_of_name
 from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write_image
 from paragon_core.media.ordered import settled, waited
 from paragon_core.media.tasks import Task, plan
 from paragon_core.media.video.jobs import film_is_done, prepare_film
+from paragon_core.memory import lacks_for_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -148,8 +150,11 @@ def is_done(task: Task, *, scale: int) -> bool:
     """
     if task.is_film:
         return film_is_done(task.source, task.target, scale=scale)
-    if not task.target.exists():
-        return False
+    try:
+        if not task.target.exists():
+            return False
+    except OSError as error:
+        raise unwritable(task.target, error) from error
     try:
         made = read_header(task.target)
     except MediaError:
@@ -171,6 +176,7 @@ def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Pictur
     if not overwrite and is_done(task, scale=scale):
         return None
     target_format = format_of_name(task.target)
+    _check_memory(task, scale=scale, max_pixels=max_pixels)
     picture = read_image(task.source, max_pixels=max_pixels)
     try:
         picture = fit(picture, target_format, scale=scale)
@@ -178,6 +184,15 @@ def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Pictur
         raise type(error)(f"{task.source}: {error}", hint=error.hint) from error
     prepare_folder(task.target)
     return picture
+
+
+def _check_memory(task: Task, *, scale: int, max_pixels: int) -> None:
+    """Refuse an image whose result cannot fit in memory, before the machine comes to a halt over it."""
+    width, height = read_header(task.source).size
+    if width * height <= max_pixels and (lack := lacks_for_image(width * height, scale=scale)):
+        needed, free = (f"{size / 2**30:.1f} GiB" for size in lack)
+        msg = f"{task.source}: {width} x {height} pixels, upscaled {scale} times, take {needed}, and {free} are free"
+        raise OutOfMemoryError(msg, hint="close other programs, or split it into smaller parts")
 
 
 def _look_at_film(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> bool:
@@ -194,8 +209,12 @@ def _enlarge_film(task: Task, look: Future[bool], film: Callable[[Path, Path], V
             return settled(Outcome(task=task, state="skipped"))
         start = time.perf_counter()
         result = film(task.source, task.target)
-    except (ParagonError, MemoryError) as error:
+    except (ParagonError, MemoryError, OSError) as error:
         return settled(_failure(task, error))
+    except RuntimeError as error:  # a thread that cannot be started
+        if not is_low_memory(error):
+            raise
+        return settled(_failure(task, MemoryError()))
     seconds = time.perf_counter() - start
     return settled(
         Outcome(
@@ -215,8 +234,11 @@ def _enlarge(
     """Run the network over a picture that has been read, and have the result written."""
     try:
         picture = waited(read)
-        if picture is None:
-            return settled(Outcome(task=task, state="skipped"))
+    except (ParagonError, MemoryError, OSError) as error:
+        return settled(_failure(task, error))
+    if picture is None:
+        return settled(Outcome(task=task, state="skipped"))
+    try:
         start = time.perf_counter()
         enlarged = picture.with_array(upscale(picture.array))
         seconds = time.perf_counter() - start
@@ -228,7 +250,7 @@ def _enlarge(
 def _write(task: Task, picture: Picture, seconds: float) -> Outcome:
     try:
         notes = write_image(task.target, picture)
-    except (ParagonError, MemoryError) as error:
+    except (ParagonError, MemoryError, OSError) as error:
         return _failure(task, error)
     return Outcome(
         task=task,
@@ -239,8 +261,11 @@ def _write(task: Task, picture: Picture, seconds: float) -> Outcome:
     )
 
 
-def _failure(task: Task, error: ParagonError | MemoryError) -> Outcome:
-    if not isinstance(error, ParagonError):
+def _failure(task: Task, error: ParagonError | MemoryError | OSError) -> Outcome:
+    if isinstance(error, MemoryError) and not isinstance(error, ParagonError):
         msg = f"{task.source} needs more memory than there is"
         error = OutOfMemoryError(msg, hint="try --jobs 1, or a smaller --tile")
+    elif isinstance(error, OSError) and not isinstance(error, ParagonError):  # files and folders that went away
+        msg = f"{task.source} cannot be turned into {task.target}: {error.strerror or error}"
+        error = MediaError(msg, hint="check both names, their folders and the disk")
     return Outcome(task=task, state="failed", error=error)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from paragon_core.errors import BackendUnavailableError
+from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
+from paragon_core.low_memory import HINT, is_low_memory
 
 _HINT = 'pip install "paragon-sr[video]", or pip install av'
 
@@ -16,14 +17,21 @@ def pyav(*encoders: str) -> Any:  # noqa: ANN401  (PyAV is optional, and importe
         encoders: names of what it shall be able to encode with, as FFmpeg has them.
 
     Raises:
-        BackendUnavailableError: it is not installed, or comes without one of the encoders.
+        BackendUnavailableError: it is not installed, does not load, or comes without one of the encoders.
+        OutOfMemoryError: there is not enough memory to load it.
 
     """
     try:
         import av  # noqa: PLC0415 - optional
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         msg = "reading and writing video needs PyAV"
         raise BackendUnavailableError(msg, hint=_HINT) from error
+    except ImportError as error:  # it is there
+        if is_low_memory(error):
+            msg = "there is not enough memory to load PyAV"
+            raise OutOfMemoryError(msg, hint=HINT) from error
+        msg = f"PyAV does not load ({' '.join(str(error).split())})"
+        raise BackendUnavailableError(msg, hint="install it again: pip install --force-reinstall av") from error
     for encoder in encoders:
         if encoder not in av.codecs_available:
             msg = f"PyAV {av.__version__} comes without {encoder} here"

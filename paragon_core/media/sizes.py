@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from paragon_core.errors import BackendUnavailableError, InputError, MediaError, ParagonError
 from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.images import read_header
+from paragon_core.media.sources import unreadable
 from paragon_core.media.tasks import plan
 
 if TYPE_CHECKING:
@@ -30,15 +31,25 @@ def sizes_of(path: Path, *, unusable: Callable[[Path, ParagonError], None]) -> l
         BackendUnavailableError: it is a video, and PyAV is not installed.
 
     """
-    if path.is_dir():
-        sizes = []
-        for task in plan([path], suffix="_"):
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if is_folder:
+        sizes: list[Size] = []
+        refused: list[tuple[Path, ParagonError]] = []
+        tasks = plan([path], suffix="_", unusable=lambda *reason: refused.append(reason))
+        if not tasks and refused:
+            raise refused[0][1]
+        for reason in refused:
+            unusable(*reason)
+        for task in tasks:
             try:
                 sizes.append(_size(task.source))
             except ParagonError as error:
                 unusable(task.source, error)
         return sizes
-    if not path.exists():
+    if not exists:
         msg = f"{path} does not exist"
         raise InputError(msg, hint="check the name; names with spaces need quotes")
     return [_size(path)]

@@ -5,23 +5,27 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paragon_core.errors import InputError, MediaError
-from paragon_core.media.formats import EXTENSIONS, FORMATS, FormatName, format_of_name
+from paragon_core.errors import InputError, ParagonError
+from paragon_core.media.formats import EXTENSIONS, FOREIGN_EXTENSIONS, FORMATS, FormatName, format_of_name
+from paragon_core.media.same_file import are_one, folded
+from paragon_core.media.sources import unreadable
 from paragon_core.media.video.formats import CONTAINERS, FILM_EXTENSIONS, container_of_name, is_film
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    Unusable = Callable[[Path, ParagonError], None]
+    PassedOver = Callable[[Path], None]
 
 _WILDCARDS = frozenset("*?[")
 _ANY_DEPTH = "**"
 _ENDINGS = (*EXTENSIONS, *FILM_EXTENSIONS)
-#: Names that differ in case only are one file there.
-_CASELESS = sys.platform in {"win32", "darwin"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +54,22 @@ class _Found:
     """The folder that the user named, if it was one."""
 
 
+def _refuse(_path: Path, error: ParagonError) -> None:
+    raise error
+
+
+def _ignore(_path: Path) -> None:
+    """Leave it at that."""
+
+
 def plan(
     inputs: Sequence[str | Path],
     output: str | Path | None = None,
     *,
     suffix: str,
     target_format: FormatName | None = None,
+    unusable: Unusable = _refuse,
+    passed_over: PassedOver = _ignore,
 ) -> tuple[Task, ...]:
     """Find the sources and give each its target; no file is read, nothing is written.
 
@@ -80,39 +94,61 @@ def plan(
         output: file or folder; a separator at its end says that it is a folder.
         suffix: what follows names in the last column, such as ``_2x``.
         target_format: format of all pictures. None keeps each source's, and takes PNG where its ending tells none.
+        unusable: called with each file, folder and pattern that cannot be used, and why: it does not exist or holds no
+            images or videos, it cannot be searched, its target would replace a source, or another source has the same
+            target (`same_file.are_one`; then both are unusable). The others are planned. Without it, the first such
+            error is raised.
+        passed_over: called with each image and video in folders whose format is not read, told by its extension.
 
     Raises:
-        InputError: when an input does not exist or holds none of them, when two sources have the same target, when a
-            target would replace a source, or when one output file is given for several sources.
+        InputError: when one output file is given for several sources, or the output cannot be one; and what `unusable`
+            would be called with, without it.
         UnsupportedFormatError: when the output's ending is not that of a format, or films are to become pictures.
-        MediaError: when a folder cannot be searched.
+        MediaError: as for `unusable`.
 
     """
     if not inputs:
         msg = "no input was given"
         raise InputError(msg, hint="name pictures, films, folders, or patterns such as photos/*.jpg")
     out = None if output is None else Path(output)
-    found = _once_each(item for given in inputs for item in _find(given, out))
-    if out is not None and _is_file_name(out, str(output), found):
-        return _checked([Task(source=found[0].source, target=_agreeing(out, found[0].source, target_format))])
-    tasks = [Task(source=item.source, target=_target(item, out, suffix, target_format)) for item in found]
-    if out is None:
-        results = {_key(task.target) for task in tasks}
-        tasks = [task for task in tasks if _key(task.source) not in results]
-    return _checked(tasks)
+    refused: list[Path] = []
+
+    def refuse(path: Path, error: ParagonError) -> None:
+        refused.append(path)
+        unusable(path, error)
+
+    found = _once_each(item for given in inputs for item in _find(given, out, refuse, passed_over))
+    if found and out is not None and _is_file_name(out, str(output), found, sources=len(found) + len(refused)):
+        tasks = [Task(source=found[0].source, target=_agreeing(out, found[0].source, target_format))]
+    else:
+        tasks = [task for item in found for task in _task(item, out, suffix, target_format, unusable)]
+        if out is None:
+            tasks = _without_results(tasks)
+    return _apart(tasks, unusable)
 
 
-def _find(given: str | Path, out: Path | None) -> Iterator[_Found]:
+def _find(given: str | Path, out: Path | None, unusable: Unusable, passed_over: PassedOver) -> Iterator[_Found]:
     path = Path(given)
-    if path.is_dir():
-        return _search(path, (_ANY_DEPTH, "*"), str(given), out, folder=path)
-    if os.path.lexists(path):
-        return iter([_Found(source=path, relative=Path(path.name))])
-    if _WILDCARDS & set(str(given)):
-        root = _fixed_part(path)
-        return _search(root, path.parts[len(root.parts) :], str(given), out)
-    msg = f"{given} does not exist"
-    raise InputError(msg, hint="check the name; names with spaces need quotes")
+    try:
+        if path.is_dir():
+            yield from _search(path, (_ANY_DEPTH, "*"), out, unusable, passed_over, folder=path)
+        elif os.path.lexists(path):
+            yield _Found(source=path, relative=Path(path.name))
+        elif _WILDCARDS & set(str(given)):
+            root = _fixed_part(path)
+            yield from _search(root, path.parts[len(root.parts) :], out, unusable, passed_over)
+        else:
+            path.lstat()  # it tells why
+    except (ParagonError, OSError, ValueError) as error:  # the latter: a null byte
+        unusable(path, _in_words(path, error))
+
+
+def _in_words(path: Path, error: ParagonError | OSError | ValueError) -> ParagonError:
+    if isinstance(error, ParagonError):
+        return error
+    if isinstance(error, OSError):
+        return unreadable(path, error)
+    return InputError(f"{path} does not exist", hint="check the name; names with spaces need quotes")
 
 
 def _fixed_part(pattern: Path) -> Path:
@@ -126,13 +162,25 @@ def _fixed_part(pattern: Path) -> Path:
 
 
 def _search(
-    root: Path, pattern: tuple[str, ...], given: str, out: Path | None, *, folder: Path | None = None
+    root: Path,
+    pattern: tuple[str, ...],
+    out: Path | None,
+    unusable: Unusable,
+    passed_over: PassedOver,
+    *,
+    folder: Path | None = None,
 ) -> Iterator[_Found]:
     """Yield the pictures and films below a folder whose relative path matches a pattern, in sorted order."""
-    skipped = None if out is None or _key(out) == _key(root) else _key(out)
+    skipped = None if out is None or are_one(out, root) else out
     recursive = _ANY_DEPTH in pattern
-    empty = True
-    for parent, folders, names in os.walk(root, onerror=_unsearchable):
+    empty, foreign = True, 0
+
+    def cannot_be_searched(error: OSError) -> None:
+        nonlocal empty
+        empty = False
+        unusable(Path(error.filename), unreadable(Path(error.filename), error))
+
+    for parent, folders, names in os.walk(root, onerror=cannot_be_searched):
         here = Path(parent)
         depth = len(here.relative_to(root).parts)
         folders[:] = sorted(
@@ -140,30 +188,33 @@ def _search(
             for name in folders
             if (recursive or depth + 1 < len(pattern))
             and not _is_hidden(here / name)
-            and (skipped is None or _key(here / name) != skipped)
+            and (skipped is None or not are_one(here / name, skipped))
         )
         for name in sorted(names):
             source = here / name
             relative = source.relative_to(root)
-            if source.suffix.lower() not in _ENDINGS or _is_hidden(source) or not _matches(relative.parts, pattern):
+            if _is_hidden(source) or not _matches(relative.parts, pattern):
                 continue
-            empty = False
-            yield _Found(source=source, relative=relative, folder=folder)
+            if source.suffix.lower() in _ENDINGS:
+                empty = False
+                yield _Found(source=source, relative=relative, folder=folder)
+            elif source.suffix.lower() in FOREIGN_EXTENSIONS:
+                foreign += 1
+                passed_over(source)
     if empty:
-        msg = f"there is no image or film in {given}" if folder else f"no image or film matches {given}"
+        given = root if folder is not None else root.joinpath(*pattern)
+        msg = f"there is no image or film in {given}" if folder is not None else f"no image or film matches {given}"
+        if foreign:
+            msg += f" that can be read ({foreign} in other formats)"
         raise InputError(msg, hint=f"looked for files that end in {', '.join(_ENDINGS)}")
-
-
-def _unsearchable(error: OSError) -> None:
-    msg = f"cannot search {error.filename}: {error.strerror}"
-    raise MediaError(msg, hint="change the folder's permissions, or leave it out") from error
 
 
 def _is_hidden(path: Path) -> bool:
     if path.name.startswith("."):
         return True
     if sys.platform == "win32":
-        return bool(path.lstat().st_file_attributes & stat.FILE_ATTRIBUTE_HIDDEN)
+        with suppress(OSError):  # it has just been removed: whoever reads it is told
+            return bool(path.lstat().st_file_attributes & stat.FILE_ATTRIBUTE_HIDDEN)
     return False
 
 
@@ -176,22 +227,31 @@ def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
 
 
 def _once_each(found: Iterable[_Found]) -> list[_Found]:
-    unique: dict[str, _Found] = {}
+    unique: list[_Found] = []
+    alike: dict[str, list[Path]] = {}
     for item in found:
-        unique.setdefault(_key(item.source), item)
-    return list(unique.values())
+        others = alike.setdefault(folded(item.source), [])
+        if not any(are_one(item.source, other) for other in others):
+            others.append(item.source)
+            unique.append(item)
+    return unique
 
 
-def _is_file_name(out: Path, given: str, found: list[_Found]) -> bool:
+def _is_file_name(out: Path, given: str, found: list[_Found], *, sources: int) -> bool:
     """Tell whether the output means a file."""
-    if out.is_dir() or given.endswith(("/", os.sep)):
+    try:
+        is_folder, exists = out.is_dir(), out.exists()
+    except (OSError, ValueError) as error:
+        msg = f"{out} cannot be an output: {getattr(error, 'strerror', None) or error}"
+        raise InputError(msg, hint="choose another output") from error
+    if is_folder or given.endswith(("/", os.sep)):
         return False
     if out.suffix.lower() in _ENDINGS:
-        if len(found) > 1:
-            msg = f"{out} is the name of one file, but there are {len(found)} sources"
+        if sources > 1:
+            msg = f"{out} is the name of one file, but there are {sources} sources"
             raise InputError(msg, hint="give a folder with -o")
         return True
-    if out.exists():
+    if exists:
         msg = f"{out} exists and is neither a folder nor an image or film"
         raise InputError(msg, hint="choose another output")
     # A single picture and something.ext: more likely a format that cannot be written than a folder.
@@ -209,6 +269,15 @@ def _agreeing(out: Path, source: Path, target_format: FormatName | None) -> Path
     return out
 
 
+def _task(
+    item: _Found, out: Path | None, suffix: str, target_format: FormatName | None, unusable: Unusable
+) -> Iterator[Task]:
+    try:
+        yield Task(source=item.source, target=_target(item, out, suffix, target_format))
+    except (ParagonError, OSError, ValueError) as error:
+        unusable(item.source, _in_words(item.source, error))
+
+
 def _target(item: _Found, out: Path | None, suffix: str, target_format: FormatName | None) -> Path:
     ending = item.source.suffix
     if is_film(item.source):
@@ -222,30 +291,51 @@ def _target(item: _Found, out: Path | None, suffix: str, target_format: FormatNa
         return out / item.relative.with_suffix(ending)
     if item.folder is None:
         return item.source.with_name(f"{item.source.stem}{suffix}{ending}")
-    folder = item.folder if item.folder.name not in {"", ".."} else item.folder.resolve()
+    folder = item.folder if item.folder.name not in {"", ".."} else Path(os.path.realpath(item.folder))
     if not folder.name:
         msg = f"{item.folder} has no folder beside it"
         raise InputError(msg, hint="name an output folder with -o")
     return folder.with_name(folder.name + suffix) / item.relative.with_suffix(ending)
 
 
-def _checked(tasks: list[Task]) -> tuple[Task, ...]:
-    """Refuse lists of tasks in which one file would be written twice or a source be lost."""
-    sources = {_key(task.source): task.source for task in tasks}
-    targets: dict[str, Path] = {}
+def _without_results(tasks: list[Task]) -> list[Task]:
+    """Leave out tasks whose sources are the targets of others."""
+    results = _by_name(task.target for task in tasks)
+    return [
+        task
+        for task in tasks
+        if not any(are_one(task.source, target) for target in results.get(folded(task.source), ()))
+    ]
+
+
+def _apart(tasks: list[Task], unusable: Unusable) -> tuple[Task, ...]:
+    """Leave out tasks that would replace a source, or whose target is another's as well."""
+    sources = _by_name(task.source for task in tasks)
+    rivals: dict[str, list[Task]] = {}
     for task in tasks:
-        key = _key(task.target)
-        if key in sources:
-            msg = f"{task.target} would replace {sources[key]}"
-            raise InputError(msg, hint="choose another output; sources are never overwritten")
-        if key in targets:
-            msg = f"{targets[key]} and {task.source} would both become {task.target}"
-            raise InputError(msg, hint="enlarge them in two runs with different outputs")
-        targets[key] = task.source
-    return tuple(tasks)
+        rivals.setdefault(folded(task.target), []).append(task)
+    kept = []
+    for task in tasks:
+        name = folded(task.target)
+        lost = next((source for source in sources.get(name, ()) if are_one(source, task.target)), None)
+        rival = next(
+            (other for other in rivals[name] if other is not task and are_one(other.target, task.target)), None
+        )
+        if lost is not None:
+            msg = f"{task.target} would replace {lost}"
+            unusable(task.source, InputError(msg, hint="choose another output; sources are never overwritten"))
+        elif rival is not None:
+            msg = f"{task.source} and {rival.source} would both become {task.target}"
+            if rival.target.name != task.target.name:
+                msg += f", which is the same file as {rival.target.name} there"
+            unusable(task.source, InputError(msg, hint="upscale them in two runs with different outputs"))
+        else:
+            kept.append(task)
+    return tuple(kept)
 
 
-def _key(path: Path) -> str:
-    """Return a text that is equal for two paths to the same file, through links and, where it applies, case."""
-    real = os.path.realpath(path)
-    return real.casefold() if _CASELESS else real
+def _by_name(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    alike: dict[str, list[Path]] = {}
+    for path in paths:
+        alike.setdefault(folded(path), []).append(path)
+    return alike

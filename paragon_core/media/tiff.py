@@ -7,6 +7,7 @@ Pillow writes neither 16-bit colour nor horizontal differencing; the tags themse
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -34,6 +35,8 @@ _SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _COMPRESSION_LEVEL = 4
 _STRIP_BYTES = 1 << 20
 _LARGEST_FILE = 2**32 - 1
+#: Beyond the end of any file, and far enough from what `seek` cannot express.
+_LARGEST_OFFSET = 2**60
 
 _ADOBE_DEFLATE = 8
 _BLACK_IS_ZERO, _RGB = 1, 2
@@ -42,6 +45,39 @@ _UNASSOCIATED_ALPHA = 2
 _SAMPLE_FORMATS = {"u": 1, "f": 3}
 _INCH = 2
 _LONG, _BYTE, _UNDEFINED = 4, 1, 7
+
+
+#: Pages that are counted at most, so that a small file cannot keep a computer busy.
+MOST_PAGES = 1000
+
+
+def count_pages(stream: BinaryIO) -> int:
+    """Return the number of pages of a TIFF, at most `MOST_PAGES`; Pillow's takes time as their square.
+
+    Args:
+        stream: the file, seekable.
+
+    """
+    stream.seek(0)
+    head = stream.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    big = head[2:4] in {b"+\0", b"\0+"}
+    number, offset, entry = ("Q", "Q", 20) if big else ("H", "I", 12)  # BigTIFF, and section 2
+    count_length, offset_length = struct.calcsize(number), struct.calcsize(offset)
+    (place,) = struct.unpack_from(order + offset, head.ljust(16, b"\0"), 8 if big else 4)
+    seen: set[int] = set()
+    while place and place not in seen and len(seen) < MOST_PAGES:
+        seen.add(place)
+        stream.seek(min(place, _LARGEST_OFFSET))
+        count = stream.read(count_length)
+        if len(count) < count_length:
+            break
+        stream.seek(min(entry * struct.unpack(order + number, count)[0], _LARGEST_OFFSET), 1)
+        following = stream.read(offset_length)
+        if len(following) < offset_length:
+            break
+        (place,) = struct.unpack(order + offset, following)
+    return len(seen)
 
 
 def exif_of_tiff(image: Image.Image) -> bytes | None:

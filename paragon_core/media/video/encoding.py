@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from paragon_core.errors import InputError, UnsupportedFormatError
+from paragon_core.errors import InputError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.colour import BT709, LEFT, RGB, Colour
 from paragon_core.media.video.formats import CODECS, PRESETS, Codec, Preset
@@ -41,6 +41,8 @@ class _Encoder:
     """The worst quality that can be had."""
     presets: Mapping[Preset, str] = field(default_factory=dict)
     """Its own names for how hard it tries."""
+    smallest: int = 1
+    """Least width and height in pixels that it takes without harm."""
     deepest: int = 10
     """Bits that are decoded wherever the codec is."""
     locations: frozenset[int] = frozenset(LOCATIONS)
@@ -60,12 +62,17 @@ _ENCODERS: Final[Mapping[Codec, _Encoder]] = {
         deepest=8,
     ),
     "hevc": _Encoder(
-        name="libx265", options={"x265-params": "frame-threads=2:log-level=none"}, crf=20, presets=_X_PRESETS
+        name="libx265",
+        options={"x265-params": "frame-threads=2:log-level=none"},
+        crf=20,
+        presets=_X_PRESETS,
+        smallest=64,  # x265 writes beyond its memory with frames of 34 x 18, 40 x 200 or 48 x 64 pixels.
     ),
     "av1": _Encoder(
         name="libsvtav1",
         options={},
         crf=26,
+        smallest=16,  # SVT-AV1 crashes with frames of 4 x 4 and 8 x 8 pixels.
         highest_crf=63,
         presets={"fast": "10", "medium": "8", "slow": "5"},
         locations=frozenset({1, 3}),
@@ -163,10 +170,14 @@ class VideoEncoding:
 
         Raises:
             BackendUnavailableError: the encoder is missing here.
+            UnsupportedSizeError: it takes no frames of that size.
             UnsupportedFormatError: the container does not hold what it makes.
 
         """
         encoder = _ENCODERS[self.codec]
+        if min(size) < encoder.smallest:
+            msg = f"{self.codec} needs frames of at least {encoder.smallest} pixels a side, not {size[0]} x {size[1]}"
+            raise UnsupportedSizeError(msg, hint="choose h264 (--codec h264)")
         pyav(encoder.name)
         os.environ.setdefault("SVT_LOG", "1")  # errors only: it prints what it does to stderr
         options = {"chroma_sample_location": LOCATIONS[samples.colour.chroma_location], **encoder.options}

@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.atomic_files import atomic_write, remove_leftovers
-from paragon_core.errors import MediaError
+from paragon_core.errors import MediaError, OutOfMemoryError
+from paragon_core.low_memory import HINT, is_low_memory, lacks
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.beside import Beside, keep_names
 from paragon_core.media.video.formats import container_of_name
@@ -36,6 +37,9 @@ _SIDE_DATA: Final = {
     "DYNAMIC_HDR_PLUS": "its HDR10+ description",
     "MASTERING_DISPLAY_METADATA": "its HDR10 description of the display that it was made on",
 }
+
+#: Bytes that encoders may take at once; some do not say that it was memory that they lacked.
+_BYTES_TO_ENCODE: Final = 1 << 28
 
 #: Codecs that say in their own stream how wide pixels are; PyAV cannot have Matroska say it.
 _TELL_ASPECT: Final = frozenset({"h264", "hevc"})
@@ -170,6 +174,8 @@ def writing(target: Path) -> Iterator[Any]:
 
 def _not_written(error: Exception) -> Exception:
     """Return the error to raise: that of the disk as it is, which `atomic_write` explains, others as ours."""
+    if is_low_memory(error) or lacks(_BYTES_TO_ENCODE):
+        return OutOfMemoryError("there is not enough memory to encode the film", hint=HINT)
     if isinstance(error, OSError):
         return error
     reason = getattr(error, "strerror", None) or str(error)

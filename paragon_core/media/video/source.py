@@ -9,8 +9,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from paragon_core.errors import MediaError, UnsupportedSizeError
+from paragon_core.errors import MediaError, ParagonError, UnsupportedSizeError
+from paragon_core.low_memory import is_low_memory, lacks
 from paragon_core.media.pyav import pyav
+from paragon_core.media.sources import check_regular, out_of_memory, unreadable
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.whole import missing_bytes
 
@@ -33,6 +35,15 @@ _COVER: Final = 0x400
 
 #: Flag of containers whose times start anywhere (AVFMT_TS_DISCONT): recordings of broadcasts.
 _TIMES_START_ANYWHERE: Final = 0x200
+
+
+#: Bytes for each pixel that a decoder and its reference frames may take at once.
+_BYTES_TO_DECODE: Final = 64
+
+#: Errors that say nothing of the video itself.
+_OF_THE_DISK: Final = {
+    *(errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOMEM, errno.EIO),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,13 +198,21 @@ class Film:
             frames: Sequence[Any] = packet.decode()
         except av.error.EOFError:  # it was emptied already
             return ()
-        except av.error.InvalidDataError:
+        except av.error.InvalidDataError as error:
+            self._check_memory(error)
             self._damaged += 1
             return ()
         except av.error.FFmpegError as error:
+            self._check_memory(error)
             msg = f"{self.name} cannot be decoded ({error})"
             raise MediaError(msg, hint="convert it to another format first") from error
         return frames
+
+    def _check_memory(self, error: Exception) -> None:
+        """Raise an error if frames may have been lost for lack of memory, which decoders call damage."""
+        context = self.stream.codec_context
+        if is_low_memory(error) or lacks(context.width * context.height * _BYTES_TO_DECODE):
+            raise out_of_memory(Path(self.name)) from error
 
     def _check_size(self, frame: Any) -> None:  # noqa: ANN401  (as above)
         size = frame.width, frame.height
@@ -239,9 +258,8 @@ def opened(source: Path | BinaryIO, excerpt: Excerpt) -> Iterator[Film]:
     """
     av = pyav()
     name = str(source) if isinstance(source, Path) else getattr(source, "name", None) or "the film"
-    if isinstance(source, Path) and source.exists() and not source.is_file():
-        msg = f"{name} is {'a folder' if source.is_dir() else 'not a regular file'}"
-        raise MediaError(msg, hint="give the name of a video file")
+    if isinstance(source, Path):
+        check_regular(source, kind="a video file")
     try:
         missing = _missing(source)
         # Without "file:", a name such as "12:30.mp4" would be taken for an address.
@@ -276,12 +294,9 @@ def _stream_of_pictures(container: Any) -> Any:  # noqa: ANN401  (PyAV is option
     return best
 
 
-def _unreadable(name: str, error: Exception) -> MediaError:
-    number = getattr(error, "errno", None)
-    if number == errno.ENOENT:
-        return MediaError(f"{name} does not exist", hint="check the name; names with spaces need quotes")
-    if number in {errno.EACCES, errno.EPERM}:
-        return MediaError(f"you may not read {name}", hint="change its permissions, or copy it elsewhere")
+def _unreadable(name: str, error: Exception) -> ParagonError:
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        return unreadable(Path(name), error)
     reason = getattr(error, "strerror", None) or str(error)
     return MediaError(
         f"{name} is no film, or is damaged or cut off ({reason})", hint="copy, download or export it again"

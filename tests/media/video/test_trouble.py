@@ -21,6 +21,8 @@ from tests.media.video import films
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from paragon_core.media.video.formats import Codec
+
 
 def upscale(source: Path, target: Path, **options: Any) -> Any:
     return upscale_video(source, target, shared_upscaler(clip=False), **options)
@@ -146,6 +148,8 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
     result = run(f"""
         import resource, signal
         from pathlib import Path
+
+    from paragon_core.media.video.formats import Codec
         from paragon_core.errors import ParagonError
         from paragon_core.media.video.upscale import upscale_video
         from tests.upscalers import shared_upscaler
@@ -166,6 +170,8 @@ def test_without_pyav_the_pip_line_is_told(tmp_path: Path) -> None:
     result = run(
         f"""
         from pathlib import Path
+
+    from paragon_core.media.video.formats import Codec
         from paragon_core.errors import BackendUnavailableError
         from paragon_core.media.video.upscale import upscale_video
         try:
@@ -191,8 +197,19 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
 
 
 def test_a_film_that_the_encoder_refuses_is_told(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mkv", codec="libx264", size=(2, 2))
+    source = films.make(tmp_path / "a.mkv", codec="rawvideo", pixel_format="gray", size=(1, 1))
     with pytest.raises(MediaError, match="encoded") as caught:
-        upscale(source, tmp_path / "b.mp4", encoding=VideoEncoding(codec="hevc"))
+        upscale(source, tmp_path / "b.mkv", encoding=VideoEncoding(codec="ffv1"))
     assert "16 pixels" in caught.value.hint
-    assert not (tmp_path / "b.mp4").exists()
+    assert not (tmp_path / "b.mkv").exists()
+
+
+@pytest.mark.parametrize(
+    ("codec", "size"), [("hevc", (24, 24)), ("hevc", (20, 100)), ("hevc", (40, 16)), ("av1", (2, 2)), ("av1", (40, 4))]
+)
+def test_frames_that_would_crash_an_encoder_are_refused(tmp_path: Path, codec: Codec, size: tuple[int, int]) -> None:
+    source = films.make(tmp_path / "a.mkv", codec="libx264", size=size)
+    with pytest.raises(UnsupportedSizeError, match=codec) as caught:
+        upscale(source, tmp_path / "b.mp4", encoding=VideoEncoding(codec=codec))
+    assert "h264" in caught.value.hint
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv"]

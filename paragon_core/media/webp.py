@@ -1,0 +1,36 @@
+"""The parts of WebP that Pillow does not tell. Source: RFC 9649."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SIDE_BITS = 14
+
+
+def riff_chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the types of the top-level chunks of a WebP file; where each is yielded, the stream is at its content."""
+    place = 12
+    stream.seek(place)
+    while len(head := stream.read(8)) == 8:  # noqa: PLR2004 - type and length, four bytes each
+        yield head[:4]
+        length = int.from_bytes(head[4:], "little")
+        place += 8 + length + length % 2
+        stream.seek(place)
+
+
+def webp_size(stream: BinaryIO) -> tuple[int, int]:
+    """Return the width and height that a WebP file states first; 0 and 0 where it states none."""
+    for kind in riff_chunks(stream):
+        head = stream.read(10)
+        if kind == b"VP8X":  # section 2.7.1: flags, then both sides less one in 24 bits each
+            return int.from_bytes(head[4:7], "little") + 1, int.from_bytes(head[7:10], "little") + 1
+        if kind == b"VP8L":  # section 3.4: a signature, then both sides less one in 14 bits each
+            bits, most = int.from_bytes(head[1:5], "little"), (1 << _SIDE_BITS) - 1
+            return (bits & most) + 1, (bits >> _SIDE_BITS & most) + 1
+        if kind == b"VP8 ":  # RFC 6386, 9.1: a frame tag and a start code, then both sides in 14 of 16 bits
+            most = (1 << _SIDE_BITS) - 1
+            return int.from_bytes(head[6:8], "little") & most, int.from_bytes(head[8:10], "little") & most
+    return 0, 0

@@ -1,0 +1,127 @@
+"""Small files that claim much: refused or read within bounds, by pixels and by memory."""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from PIL import Image
+
+from paragon_core.errors import OutOfMemoryError, UnsupportedSizeError
+from paragon_core.media.images import MAX_PIXELS, read_image
+from paragon_core.media.jobs import plan, run
+from paragon_core.media.tiff import MOST_PAGES, count_pages
+from tests.fresh_python import run as run_python
+from tests.media import samples
+from tests.media.test_jobs import twice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = b"\0\0\0\0" * 4
+
+
+def test_the_limit_is_pillows() -> None:
+    assert Image.MAX_IMAGE_PIXELS is not None
+    assert MAX_PIXELS == 2 * Image.MAX_IMAGE_PIXELS
+
+
+def test_the_limit_can_be_raised_and_memory_still_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(samples.png(ROWS, (20_000, 10_000), 8, 2))
+    tasks = plan([tmp_path / "a.png"], tmp_path / "out", suffix="")
+    (outcome,) = run(tasks, twice, scale=2)
+    assert isinstance(outcome.error, UnsupportedSizeError)
+    assert "--max-pixels" in outcome.error.hint
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**30))
+    monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(free=2**30))
+    (outcome,) = run(tasks, twice, scale=2, max_pixels=10**9)
+    assert isinstance(outcome.error, OutOfMemoryError)  # 3 GB are needed
+    assert "2.8 GiB" in str(outcome.error)
+    assert "2.0 GiB" in str(outcome.error)
+
+
+def pages(count: int, *, last: int = 0) -> bytes:
+    """A TIFF with a chain of directories; the last leads to another place."""
+    first = samples.tiff(samples.pixels(0, 4, 4, 3))
+    end = 8 + 2 + 12 * struct.unpack_from("<H", first, 8)[0]
+    directory, length = first[8:end], end - 8 + 4
+    chain = b"".join(
+        directory + struct.pack("<I", len(first) + length * (number + 1) if number < count - 2 else last)
+        for number in range(count - 1)
+    )
+    return first[:end] + struct.pack("<I", len(first) if count > 1 else last) + first[end + 4 :] + chain
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (pages(1), 1),
+        (pages(3), 3),
+        (pages(3, last=8), 3),
+        (pages(2, last=2**32 - 1), 3),
+        (b"II*\0", 0),
+        (pages(20_000), MOST_PAGES),
+    ],
+)
+def test_pages_are_counted_in_bounded_time(tmp_path: Path, data: bytes, expected: int) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(data)
+    with path.open("rb") as stream:
+        assert count_pages(stream) == expected
+    if expected == MOST_PAGES:
+        start = time.process_time()
+        assert any("1000 or more pages" in note for note in read_image(path).notes)
+        assert time.process_time() - start < 5  # Pillow needs half a minute
+
+
+def inflated(kind: bytes, head: bytes) -> bytes:
+    return samples.png(ROWS, (1, 4), 8, 2, *[(kind, head + zlib.compress(bytes(100_000_000)))] * 3)
+
+
+def many_entries(order: str = "<") -> bytes:
+    """A directory whose entries all have the same long value."""
+    entries = b"".join(struct.pack(order + "HHII", 1000 + tag, 7, 100_000, 0) for tag in range(5000))
+    return b"II*\0\x08\0\0\0" + struct.pack(order + "H", 5000) + entries + bytes(200_000)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(inflated(b"zTXt", b"Comment\0\0"), id="zTXt"),
+        pytest.param(inflated(b"iCCP", b"profile\0\0"), id="iCCP"),
+        pytest.param(inflated(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0"), id="iTXt"),
+        pytest.param(samples.png(ROWS, (1, 4), 8, 2, (b"eXIf", many_entries())), id="EXIF"),
+        pytest.param(samples.png(ROWS, (2**31 - 1, 2**31 - 1), 8, 2), id="dimensions"),
+        pytest.param(samples.tiff(samples.pixels(0, 4, 4), tags={257: (4, (2**32 - 1,)), 278: (4, (1,))}), id="strips"),
+        pytest.param(
+            samples.tiff(samples.pixels(0, 4, 4), tags={273: (4, (2**31,)), 279: (4, (2**32 - 1,))}), id="length"
+        ),
+    ],
+)
+def test_bombs_take_little_memory(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    result = run_python(f"""
+        import warnings
+        from pathlib import Path
+        import psutil
+        from paragon_core.errors import ParagonError
+        from paragon_core.media.images import read_image
+        warnings.simplefilter("ignore")
+        before = psutil.Process().memory_info().rss
+        try:
+            read_image(Path({str(path)!r}))
+        except ParagonError as error:
+            assert error.hint
+        most = getattr(psutil.Process().memory_info(), "peak_wset", None)
+        if most is None:
+            import resource, sys
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        print(int(most - before))
+    """)
+    assert int(result.stdout) < 250e6
