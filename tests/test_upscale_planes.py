@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from paragon_core.errors import BackendUnavailableError, InferenceError, InputError, OutOfMemoryError
 from paragon_core.upscaler import Upscaler
+from tests.patience import PATIENCE
 from tests.random_models import MODEL, picture
 from tests.upscalers import RUNTIMES, shared_upscaler
 from tests.watched_backend import Watched
@@ -166,7 +167,7 @@ def test_threads_do_not_change_the_pixels(runtime: str) -> None:
         barrier = threading.Barrier(4)
 
         def work(part: int) -> list[list[Plane]]:
-            barrier.wait(timeout=60)
+            barrier.wait(timeout=PATIENCE)
             return [enlarge(upscaler, each) for each in frames[part::4]]
 
         with ThreadPoolExecutor(4) as pool:

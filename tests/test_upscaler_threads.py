@@ -13,6 +13,7 @@ import pytest
 
 from paragon_core.errors import BackendUnavailableError
 from paragon_core.upscaler import Upscaler
+from tests.patience import PATIENCE
 from tests.random_models import MODEL, picture
 from tests.upscalers import CHANNELS, RUNTIMES, shared_upscaler
 
@@ -35,7 +36,7 @@ def test_many_threads_may_call_one_upscaler(runtime: str) -> None:
     barrier = threading.Barrier(5)
 
     def work(part: int) -> list[Pixels]:
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=PATIENCE)
         return [upscaler(image) for image in images[part::5]]
 
     with (
@@ -106,7 +107,7 @@ def test_closing_lets_the_calls_under_way_end(where: str, watch: Callable[..., t
             while not backend.areas:
                 time.sleep(0.001)
             upscaler.close()
-            result = future.result(timeout=60)
+            result = future.result(timeout=PATIENCE)
     assert np.array_equal(result, shared_upscaler()(image))
     with pytest.raises(BackendUnavailableError, match="closed"):
         upscaler(image)

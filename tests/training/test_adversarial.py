@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +23,9 @@ from paragon_core.training.perceptual import PerceptualLoss
 from tests.training.short_runs import ignore, trainer_on
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from paragon_core.training.validation import Progress
     from tests.training.short_runs import Pictures
 
 SHORT = TrainingOptions(steps=6, validate_every=3, learning_rate=1e-4)
@@ -88,15 +86,14 @@ def test_the_network_learns_to_be_believed(pictures: Pictures) -> None:
 
 
 @pytest.mark.parametrize("with_vgg", [False, True], ids=["alone", "with VGG19"])
-def test_an_interrupted_run_ends_with_the_same_bits(pictures: Pictures, tmp_path: Path, *, with_vgg: bool) -> None:
+def test_an_interrupted_run_ends_with_the_same_bits(
+    pictures: Pictures, tmp_path: Path, press_ctrl_c: Callable[..., None], *, with_vgg: bool
+) -> None:
     def trainer() -> AdversarialTrainer:
         return adversary(pictures, SHORT, WITH_VGG if with_vgg else NO_VGG, perceptual=vgg() if with_vgg else None)
 
     straight = trainer()
     train(straight, tmp_path / "straight", sets={}, report=ignore)
-
-    def press_ctrl_c(_: Progress) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         train(trainer(), tmp_path / "broken", sets={}, report=press_ctrl_c)

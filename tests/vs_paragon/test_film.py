@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from paragon_core.self_check import natural_picture
 from paragon_core.upscaler import Upscaler
+from tests.patience import PATIENCE
 from tests.vs_paragon.vspipe import PROGRAM, settings
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "upscale.vpy"
@@ -104,7 +105,7 @@ def test_the_example_script_enlarges_a_film(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
         env=settings(tmp_path),
-        timeout=120,
+        timeout=PATIENCE,
     )
     before, times, (rate, *_) = decode(film)
     after, later_times, (later_rate, width, height) = decode(result)

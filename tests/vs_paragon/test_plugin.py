@@ -15,6 +15,7 @@ import vapoursynth as vs
 import vs_paragon
 from paragon_core.errors import InputError
 from tests.fresh_python import run
+from tests.patience import PATIENCE
 from tests.vs_paragon.clips import digest, natural_yuv
 from tests.vs_paragon.vspipe import PROGRAM, settings, vspipe
 from vs_paragon import _dispatch
@@ -193,7 +194,7 @@ def test_calls_may_nest_and_come_from_many_threads(monkeypatch: pytest.MonkeyPat
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=PATIENCE)
     assert not wrong
     assert not any(thread.is_alive() for thread in threads)
 
