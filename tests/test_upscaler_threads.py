@@ -15,7 +15,7 @@ from paragon_core.errors import BackendUnavailableError
 from paragon_core.upscaler import Upscaler
 from tests.patience import PATIENCE
 from tests.random_models import MODEL, picture
-from tests.upscalers import CHANNELS, RUNTIMES, shared_upscaler
+from tests.upscalers import CHANNELS, RUNTIMES, same, shared_upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def test_an_exception_in_the_callback_ends_the_work_and_leaves_the_upscaler_usab
     time.sleep(0.1)
     assert len(backend.areas) == after  # nothing goes on behind the caller's back
     backend.delay = 0
-    assert np.array_equal(upscaler(image), shared_upscaler()(image))
+    assert same(upscaler(image), shared_upscaler()(image))
 
 
 def test_a_closed_upscaler_says_so() -> None:
@@ -108,6 +108,6 @@ def test_closing_lets_the_calls_under_way_end(where: str, watch: Callable[..., t
                 time.sleep(0.001)
             upscaler.close()
             result = future.result(timeout=PATIENCE)
-    assert np.array_equal(result, shared_upscaler()(image))
+    assert same(result, shared_upscaler()(image))
     with pytest.raises(BackendUnavailableError, match="closed"):
         upscaler(image)

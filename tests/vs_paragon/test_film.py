@@ -113,8 +113,9 @@ def test_the_example_script_enlarges_a_film(tmp_path: Path) -> None:
     assert len(after) == len(before) == FRAMES
     assert later_rate == rate == RATE
     assert [time - times[0] for time in times] == later_times
-    with Upscaler("realtime-2x", clip=False) as upscale:
+    with Upscaler("realtime-2x", precision="fp32", clip=False) as upscale:
         for small, large in zip(before, after, strict=True):
             wanted = to_yuv(upscale(to_rgb(small)))
             for got, expected in zip(large, wanted, strict=True):
-                assert np.abs(got - expected).max() <= 1.5
+                # 1.5 from rounding; the script computes in what "auto" takes, which is off by a level at most.
+                assert np.abs(got - expected).max() <= 2.5

@@ -33,7 +33,9 @@ def test_pipe(line: str, tmp_path: Path) -> None:
     encoder = shutil.which(encode[0])
     if encoder is None:
         pytest.skip(f"the frames are right, but there is no {encode[0]} to encode them")
-    subprocess.run([encoder, *encode[1:]], cwd=tmp_path, input=frames, check=True, capture_output=True, timeout=PATIENCE)
+    subprocess.run(
+        [encoder, *encode[1:]], cwd=tmp_path, input=frames, check=True, capture_output=True, timeout=PATIENCE
+    )
     assert (tmp_path / next(word for word in encode if word.startswith("film."))).stat().st_size > 500
 
 
