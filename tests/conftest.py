@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,18 @@ ROOT = Path(__file__).parents[1]
 # A busy machine is no failure: what is slow is told by pytest's --durations, not by a deadline for each example.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs OpenVINO where there is none: what is marked so, and tests that have its name as an argument."""
+    if find_spec("openvino"):
+        return
+    for item in items:
+        arguments = (
+            item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+        )
+        if item.get_closest_marker("openvino") or "openvino" in map(str, arguments):
+            item.add_marker(pytest.mark.skip(reason="needs OpenVINO"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,7 +17,7 @@ from paragon_core.tiling import TilePlan, cover
 from paragon_core.upscaler import Upscaler
 from tests.patience import PATIENCE
 from tests.random_models import MODEL, RADIUS, picture
-from tests.upscalers import RUNTIMES
+from tests.upscalers import PRESENT_RUNTIMES, RUNTIMES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TILE = 2 * RADIUS + 8
 UPSCALERS = {
     (runtime, reuse): Upscaler(MODEL, backend=runtime, precision="fp32", tile=TILE, streams=2, reuse=reuse)
-    for runtime in RUNTIMES
+    for runtime in PRESENT_RUNTIMES
     for reuse in (False, True)
 }
 

@@ -259,6 +259,7 @@ class Fastest(EngineBackend):
         return replace(super().probe(), accelerator="cuda", streams=2)
 
 
+@pytest.mark.openvino
 @pytest.mark.parametrize("failing", ["build", "load"])
 def test_the_next_backend_takes_over_with_one_line(
     opened: Callable[..., Upscaler],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[Any]
 
 RUNTIMES = ("openvino", "onnxruntime")
+PRESENT_RUNTIMES = tuple(filter(find_spec, RUNTIMES))
 #: How far results in fp32, of 0..1, may lie apart when sums are taken in another order: by another runtime, for another
 #: size of tiles, on another processor. The bundled networks were seen to differ by 3e-6; a level of 16 bits is 1.5e-5.
 ROUNDING: Final = 1e-5

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 import numpy as np
-import openvino
 import pytest
 
 from paragon_core.backends import Network, RunSettings
@@ -17,6 +16,9 @@ from tests.random_models import batch, random_model, spec
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+openvino = pytest.importorskip("openvino", reason="needs OpenVINO")
+pytestmark = pytest.mark.processor
 
 BACKEND = OpenVinoBackend()
 MODEL = random_model(spec("stream"))

@@ -113,6 +113,7 @@ def test_floats_are_the_reference_networks(
     assert np.abs(out - expected).max() <= 1e-5 * max(1, np.abs(expected).max())
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize(("variant", "revision"), KINDS)
 def test_every_kind_of_network_runs(variant: Variant, revision: Any, *, fused: bool) -> None:
@@ -151,8 +152,10 @@ def test_onnx_runtime_makes_the_same_picture(variant: Variant, io: Any) -> None:
     assert (ours != theirs).mean() <= (0.001 if io == "uint8" else 1)
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize(("precision", "decibels"), [("fp16", 70), ("bf16", 50)])
+# 83 and 65 dB are usual. Libraries for arm64 may take sums in fp16, too, which costs up to three bits, or 18 dB.
+@pytest.mark.parametrize(("precision", "decibels"), [("fp16", 60), ("bf16", 50)])
 def test_half_precision_stays_close_or_is_refused(
     model: Model, precision: Precision, decibels: float, *, fused: bool
 ) -> None:

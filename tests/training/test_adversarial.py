@@ -56,8 +56,10 @@ def vgg() -> PerceptualLoss:
     return PerceptualLoss(WITH_VGG.layer_weights)
 
 
+@pytest.mark.processor
 def test_both_networks_learn(pictures: Pictures) -> None:
-    options = TrainingOptions(steps=100, learning_rate=1e-3, warmup_share=0)
+    # In float32, since how far bfloat16 gets in so few steps depends on the processor: 0.75 to 0.85 instead of 0.92.
+    options = TrainingOptions(steps=100, learning_rate=1e-3, warmup_share=0, bfloat16=False)
     against = replace(NO_VGG, discriminator_warmup=60, adversarial_weight=0.1, discriminator_learning_rate=1e-3)
     trainer = adversary(pictures, options, against, low_size=20, batch_size=4)
     told_apart = []
@@ -73,9 +75,10 @@ def test_both_networks_learn(pictures: Pictures) -> None:
     assert not np.array_equal(trainer.arrays()["conv_in.weight"], before["conv_in.weight"])
 
 
+@pytest.mark.processor
 def test_the_network_learns_to_be_believed(pictures: Pictures) -> None:
     """Against a discriminator that stands still, the made pixels come to look more real to it."""
-    options = TrainingOptions(steps=60, learning_rate=1e-3, warmup_share=0, rim_weight=0)
+    options = TrainingOptions(steps=60, learning_rate=1e-3, warmup_share=0, rim_weight=0, bfloat16=False)
     against = replace(NO_VGG, adversarial_weight=1.0, discriminator_learning_rate=0, discriminator_warmup=0)
     trainer = adversary(pictures, options, against, low_size=16)
     losses = []

@@ -75,6 +75,7 @@ def test_same_format_comes_back_larger(format_id: int) -> None:
         assert dict(result.get_frame(1).props) == dict(clip.get_frame(1).props)
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("format_id", FORMATS, ids=named)
 def test_content_is_the_networks(format_id: int) -> None:
     clip = in_format(format_id)
@@ -109,6 +110,7 @@ def test_windows_change_nothing(backend: str, tile: int | list[int]) -> None:
     assert largest_difference(windows, upscale(clip, backend=backend)) < 0.01
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("backend", ["openvino", "ov"])
 def test_the_precision_that_auto_takes_is_close_to_fp32(backend: str) -> None:
     clip = natural_yuv()
