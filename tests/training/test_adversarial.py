@@ -56,11 +56,10 @@ def vgg() -> PerceptualLoss:
     return PerceptualLoss(WITH_VGG.layer_weights)
 
 
-@pytest.mark.processor
 def test_both_networks_learn(pictures: Pictures) -> None:
-    # In float32, since how far bfloat16 gets in so few steps depends on the processor: 0.75 to 0.85 instead of 0.92.
     options = TrainingOptions(steps=100, learning_rate=1e-3, warmup_share=0, bfloat16=False)
-    against = replace(NO_VGG, discriminator_warmup=60, adversarial_weight=0.1, discriminator_learning_rate=1e-3)
+    # A faster discriminator swings from step to step, and then it is the last bit that decides where it stands.
+    against = replace(NO_VGG, discriminator_warmup=60, adversarial_weight=0.1, discriminator_learning_rate=3e-4)
     trainer = adversary(pictures, options, against, low_size=20, batch_size=4)
     told_apart = []
     before = trainer.arrays()
@@ -71,11 +70,10 @@ def test_both_networks_learn(pictures: Pictures) -> None:
         if step == 59:  # the end of the warm-up: until then the network rested
             assert all(np.array_equal(array, before[key]) for key, array in trainer.arrays().items())
     assert np.mean(told_apart[:5]) < 0.65
-    assert np.mean(told_apart[50:60]) > 0.8
+    assert np.mean(told_apart[40:60]) > 0.75  # 0.87 to 0.91 with other seeds and on other processors
     assert not np.array_equal(trainer.arrays()["conv_in.weight"], before["conv_in.weight"])
 
 
-@pytest.mark.processor
 def test_the_network_learns_to_be_believed(pictures: Pictures) -> None:
     """Against a discriminator that stands still, the made pixels come to look more real to it."""
     options = TrainingOptions(steps=60, learning_rate=1e-3, warmup_share=0, rim_weight=0, bfloat16=False)
