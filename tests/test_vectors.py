@@ -36,6 +36,7 @@ def check(folder: Path, name: str, runtime: str, *, fused: bool) -> None:
         assert np.abs(output - expected).max() <= TOLERANCE[model.spec.variant], case["output"]
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("name", HERE)

@@ -12,6 +12,7 @@ import pytest
 from paragon_core.backends import BACKENDS, Network, RunSettings
 from paragon_core.errors import BackendUnavailableError, InferenceError
 from tests.fresh_python import run
+from tests.patience import PATIENCE
 from tests.random_models import batch, picture, random_model, spec
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def test_as_many_threads_as_streams_may_run_at_once(runtime: str) -> None:
     barrier = threading.Barrier(4)
 
     def work(part: int) -> list[npt.NDArray[Any]]:
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=PATIENCE)
         return [opened.run(each) for each in pictures[part::4]]
 
     with ThreadPoolExecutor(4) as pool:

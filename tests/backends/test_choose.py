@@ -38,6 +38,7 @@ def test_there_is_an_order_of_speed() -> None:
     assert [backend.name for backend in BACKENDS.values()] == list(BACKENDS)
 
 
+@pytest.mark.openvino
 def test_the_fastest_that_works_is_chosen() -> None:
     assert choose("auto", "cpu").name == "openvino"
     assert choose("onnxruntime").name == "onnxruntime"
@@ -50,6 +51,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
         assert name in caught.value.hint
 
 
+@pytest.mark.openvino
 def test_an_accelerator_comes_first_unless_the_cpu_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     info = BackendInfo(name="pretender", available=True, accelerator="npu")
     monkeypatch.setitem(BACKENDS, "pretender", Pretender(info))
@@ -58,6 +60,7 @@ def test_an_accelerator_comes_first_unless_the_cpu_is_asked_for(monkeypatch: pyt
     assert choose("auto", "cpu").name == "openvino"
 
 
+@pytest.mark.openvino
 def test_what_cannot_run_on_the_cpu_is_not_chosen_for_it(offer: Callable[..., None]) -> None:
     card = Pretender(BackendInfo(name="pretender", available=True, accelerator="cuda"))
     card.runs_on_cpu = False
@@ -66,6 +69,7 @@ def test_what_cannot_run_on_the_cpu_is_not_chosen_for_it(offer: Callable[..., No
     assert choose("auto").name == "pretender"
 
 
+@pytest.mark.openvino
 def test_what_does_not_work_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     info = BackendInfo(name="pretender", available=False, reason="no driver", hint="install it")
     monkeypatch.setitem(BACKENDS, "pretender", Pretender(info))

@@ -62,6 +62,7 @@ def test_cuda_computes_the_same() -> None:
     assert np.abs(cpu - half).max() <= 0.05
 
 
+@pytest.mark.openvino
 @pytest.mark.parametrize(
     ("source", "said"),
     [

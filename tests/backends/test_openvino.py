@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 import numpy as np
-import openvino
 import pytest
 
 from paragon_core.backends import Network, RunSettings
@@ -18,6 +17,8 @@ from tests.random_models import batch, random_model, spec
 if TYPE_CHECKING:
     from pathlib import Path
 
+openvino = pytest.importorskip("openvino", reason="needs OpenVINO")
+
 BACKEND = OpenVinoBackend()
 MODEL = random_model(spec("stream"))
 
@@ -26,6 +27,7 @@ def has_bf16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+@pytest.mark.processor
 def test_single_precision_is_never_left_to_openvino() -> None:
     """Where the processor can, it would compute in bfloat16, with errors of a hundredth."""
     value = batch(1, 20, 20)
@@ -34,6 +36,7 @@ def test_single_precision_is_never_left_to_openvino() -> None:
     assert np.abs(output - expected).max() <= 1e-5
 
 
+@pytest.mark.processor
 @pytest.mark.skipif(not has_bf16(), reason="needs a processor with bfloat16 instructions")
 def test_bfloat16_is_rounded_and_close() -> None:
     value = batch(1, 20, 20)

@@ -27,6 +27,7 @@ from paragon_core.engines import PICTURES, BuildOptions, EngineCache, Profile, T
 from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError
 from paragon_core.model import load
 from tests.fresh_python import run
+from tests.patience import PATIENCE
 from tests.random_models import random_model, spec
 
 pytest.importorskip("tensorrt_rtx", reason="pip install 'paragon-sr[tensorrt-rtx]'")
@@ -277,20 +278,26 @@ def test_an_error_from_progress_stops_the_build_and_comes_out(error: type[BaseEx
     assert calls == before
 
 
-def test_who_stops_a_build_need_not_wait_until_tensorrt_asks() -> None:
-    network = Network(model=random_model(spec("photo", channels=32, groups=2, blocks=4, window_size=16)))
-    told: list[object] = []
-    stopped = []
+def test_who_stops_a_build_need_not_wait_until_tensorrt_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its longest step stands still here for as long as it takes."""
+    really_build, go_on = tensorrt_build._build, threading.Event()  # noqa: SLF001  (TensorRT has no step that waits)
 
-    def stop(*share_and_step: object) -> None:
-        told.append((threading.current_thread(), *share_and_step))
-        if told[-2:] == [(threading.main_thread(), *share_and_step)] * 2:  # TensorRT was silent in between
-            stopped.append(time.monotonic())
-            raise KeyboardInterrupt
+    def slowly_build(*arguments: Any) -> bytes:
+        assert go_on.wait(PATIENCE)
+        return really_build(*arguments)
 
-    with pytest.raises(KeyboardInterrupt):
-        build(graph_to_build(network, "fp16"), PICTURES, target=ONE_GPU, progress=stop)
-    assert time.monotonic() - stopped[0] < 0.3
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tensorrt_build, "_build", slowly_build)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            build(graph_to_build(REALTIME, "fp16"), SMALL, target=ONE_GPU, progress=stop)
+        (builder,) = (each for each in threading.enumerate() if each.name.startswith("paragon-build"))
+    finally:
+        go_on.set()
+    builder.join(PATIENCE)
+    assert not builder.is_alive()
 
 
 def test_nothing_is_written_to_stdout_where_a_video_may_be(
@@ -336,7 +343,7 @@ def test_of_eight_processes_one_builds(tmp_path: Path) -> None:
     (tmp_path / "asked").write_bytes(pickle.dumps((graph, key, PICTURES)))
     command = [sys.executable, "-c", WORKER, str(tmp_path / "cache"), str(tmp_path / "asked"), str(time.time() + 5)]
     processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(8)]
-    results = [process.communicate(timeout=200)[0].split() for process in processes]
+    results = [process.communicate(timeout=PATIENCE)[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0] * 8
     assert sum(int(builds) for builds, *_ in results) == 1
     assert len({digest for *_, digest in results}) == 1
@@ -352,6 +359,6 @@ def test_killed_with_a_real_engine(tmp_path: Path) -> None:
     (tmp_path / "engine").write_bytes(engine)
     arguments = [str(tmp_path / "cache"), "40", "1", str(tmp_path / "engine")]
     command = [sys.executable, "-m", "tests.engines.killing", *arguments]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["wrong"] == 0

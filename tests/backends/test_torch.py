@@ -25,6 +25,7 @@ from paragon_core.model import Model
 from paragon_core.network import ParagonSR2
 from paragon_core.spec import REVISIONS, ModelSpec, Variant, preset
 from tests.random_networks import attentive, picture, randomised, specs
+from tests.upscalers import ROUNDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,6 +113,7 @@ def test_floats_are_the_reference_networks(
     assert np.abs(out - expected).max() <= 1e-5 * max(1, np.abs(expected).max())
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize(("variant", "revision"), KINDS)
 def test_every_kind_of_network_runs(variant: Variant, revision: Any, *, fused: bool) -> None:
@@ -150,8 +152,10 @@ def test_onnx_runtime_makes_the_same_picture(variant: Variant, io: Any) -> None:
     assert (ours != theirs).mean() <= (0.001 if io == "uint8" else 1)
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize(("precision", "decibels"), [("fp16", 70), ("bf16", 50)])
+# 83 and 65 dB are usual. Libraries for arm64 may take sums in fp16, too, which costs up to three bits, or 18 dB.
+@pytest.mark.parametrize(("precision", "decibels"), [("fp16", 60), ("bf16", 50)])
 def test_half_precision_stays_close_or_is_refused(
     model: Model, precision: Precision, decibels: float, *, fused: bool
 ) -> None:
@@ -229,10 +233,11 @@ def test_the_base_path_sees_the_first_half_and_the_detail_path_the_second(
     def both(base: npt.NDArray[Any], detail: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return separate.run(np.concatenate([base, detail], axis=1))
 
-    assert np.abs(both(a, a) - plain.run(a)).max() <= 1e-6
-    assert np.abs(both(a, b) + both(b, a) - plain.run(a) - plain.run(b)).max() <= 1e-5
+    assert np.abs(both(a, a) - plain.run(a)).max() <= ROUNDING
+    assert np.abs(both(a, b) + both(b, a) - plain.run(a) - plain.run(b)).max() <= 2 * ROUNDING
     nothing = both(np.zeros_like(a), b)
-    assert np.abs((both(2 * a, b) - nothing) - 2 * (both(a, b) - nothing)).max() <= 1e-5  # the base path is linear
+    # The base path is linear.
+    assert np.abs((both(2 * a, b) - nothing) - 2 * (both(a, b) - nothing)).max() <= 2 * ROUNDING
     assert np.abs(both(a, b) - both(b, a)).max() > 0.01
 
 

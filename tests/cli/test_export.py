@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import openvino
+import onnxruntime
 import pytest
 
 from paragon_core.cli.main import main
@@ -38,7 +38,8 @@ def test_graphs(
     if shape:
         assert [dimension.dim_value for dimension in tensor.shape.dim] == shape
     small = np.zeros(shape or (1, 3, 16, 24), np.uint8 if element == onnx.TensorProto.UINT8 else np.float32)
-    large = openvino.Core().compile_model(path, "CPU")(small)[0]
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (large,) = session.run(None, {graph.graph.input[0].name: small})
     assert sorted(large.shape) == [1, 3, 32, 48]
 
 

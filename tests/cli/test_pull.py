@@ -17,6 +17,7 @@ from paragon_core.cli.main import main
 from paragon_core.releases import OFFICIAL_RELEASES, OfficialRelease
 from tests.checkpoint_files import SMALL, as_stored, safetensors_file
 from tests.file_server import FileServer, serving, stall_after, status
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,11 +132,11 @@ def test_a_real_interrupt_keeps_what_has_arrived(folder: Path) -> None:
         server.answer = stall_after(count, over)
         command = [sys.executable, "-m", "paragon_core.cli.main", "models", "pull", release.name, "--from", server.url]
         process = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, text = process.communicate(timeout=60)
+        _, text = process.communicate(timeout=PATIENCE)
         over.set()
     assert process.returncode == 130, text
     assert "goes on from there" in text

@@ -16,6 +16,7 @@ import paragon_core as paragon
 from paragon_core.cli.main import main
 from paragon_core.media.images import Picture, read_image, write_image
 from tests.media import samples
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -208,7 +209,7 @@ def test_an_interrupt_leaves_whole_files_only(here: Path) -> None:
     for _ in range(6):  # the model's line and five pictures
         process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
     assert output == ""
     assert "Traceback" not in errors

@@ -18,6 +18,7 @@ from tests.fresh_python import run
 av = pytest.importorskip("av")
 
 from tests.media.video import films
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 FAST = ["--backend", "onnxruntime", "--precision", "fp32"]
@@ -150,7 +151,7 @@ def test_an_interrupt_leaves_nothing_behind(here: Path) -> None:
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert [path.name for path in here.iterdir()] == ["a.mkv"]

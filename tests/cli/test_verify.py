@@ -23,6 +23,7 @@ def answered(capsys: pytest.CaptureFixture[str], arguments: Sequence[str], code:
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.openvino
 def test_a_photo(capsys: pytest.CaptureFixture[str]) -> None:
     facts = answered(capsys, ["--backends", "onnxruntime,openvino", "--input", CHELSEA])
     assert facts["ok"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from paragon_core.engines import PICTURES, EngineCache, Progress, Target
 from paragon_core.engines.waiting import alone
 from paragon_core.errors import EngineBuildError
 from tests.engines.engine_files import FULL_HD, HD, KEY, Builder, content, files_of, get, loading, names
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,13 +103,19 @@ def test_of_eight_threads_one_builds(cache: EngineCache) -> None:
     builder = Builder(KEY, FULL_HD)
     results: list[bytes] = []
     told: set[str] = set()
+    somebody_waits = threading.Event()
 
     def slowly(progress: Progress) -> bytes:
-        time.sleep(0.5)
+        assert somebody_waits.wait(PATIENCE)
         return builder(progress)
 
+    def note(_: float, doing: str) -> None:
+        told.add(doing)
+        if doing != "building":
+            somebody_waits.set()
+
     def work() -> None:
-        results.append(cache.get_or_build(KEY, FULL_HD, slowly, loading, progress=lambda _, doing: told.add(doing)))
+        results.append(cache.get_or_build(KEY, FULL_HD, slowly, loading, progress=note))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="starts processes by forking, to be quick")
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def test_killed_at_random_moments_of_build_write_and_evict(tmp_path: Path) -> None:
     seed = int.from_bytes(os.urandom(4), "big")
     command = [sys.executable, "-m", "tests.engines.killing", str(tmp_path / "cache"), "200", str(seed)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["wrong"] == 0, f"seed {seed}"

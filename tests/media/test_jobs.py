@@ -21,6 +21,7 @@ from paragon_core.errors import InferenceError, InputError, JobError, MediaError
 from paragon_core.media.images import Picture, read_image, write_image
 from paragon_core.media.jobs import Outcome, Task, is_done, plan, run
 from tests.media import samples
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from paragon_core.media.picture import Array
@@ -81,17 +82,21 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """However slow the network is, no more than ``at_once`` pictures are between being read and being written."""
     tasks = plan([save(tmp_path / f"{index}.bmp") for index in range(12)], tmp_path / "out", suffix="")
     alive, most, lock = 0, 0, threading.Lock()
+    several = threading.Event()
 
     def reading(path: Path, *, max_pixels: int) -> Picture:
         nonlocal alive, most
         with lock:
             alive += 1
             most = max(most, alive)
+        if most > 1:
+            several.set()
         return read_image(path, max_pixels=max_pixels)
 
     def writing(path: Path, picture: Picture) -> tuple[str, ...]:
         nonlocal alive
-        time.sleep(0.01)
+        assert several.wait(PATIENCE)
+        time.sleep(0.01)  # so that more would come if they could
         notes = write_image(path, picture)
         with lock:
             alive -= 1
@@ -114,14 +119,14 @@ def test_files_are_read_and_written_while_the_network_runs(tmp_path: Path, monke
         return read_image(path, max_pixels=max_pixels)
 
     def enlarge(array: Array) -> Array:
-        assert second_is_read.wait(30)  # while the first is in the network
+        assert second_is_read.wait(PATIENCE)  # while the first is in the network
         if enlarged:
             second_is_enlarged.set()
         enlarged.append(array)
         return twice(array)
 
     def writing(path: Path, picture: Picture) -> tuple[str, ...]:
-        assert second_is_enlarged.wait(30)  # while the first is being written
+        assert second_is_enlarged.wait(PATIENCE)  # while the first is being written
         return write_image(path, picture)
 
     enlarged: list[Array] = []
@@ -317,7 +322,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     broken = source.read_bytes()[:40]
     target.write_bytes(broken)
     process = start(FILL_DISK, source, target)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=PATIENCE)
     assert output.startswith("MediaError|cannot write"), errors
     assert output.rstrip().split("|")[2]
     assert target.read_bytes() == broken
@@ -344,7 +349,7 @@ print(type(outcome.error).__name__, outcome.error, outcome.error.hint, sep="|")
 def test_a_read_only_folder(tmp_path: Path) -> None:
     source = save(tmp_path / "a.png")
     (tmp_path / "out").mkdir(mode=0o555)
-    output, errors = start(READ_ONLY, source, tmp_path / "out" / "a.png").communicate(timeout=60)
+    output, errors = start(READ_ONLY, source, tmp_path / "out" / "a.png").communicate(timeout=PATIENCE)
     assert output.startswith("MediaError|cannot write"), errors
     assert "may write to" in output
     assert not list((tmp_path / "out").iterdir())
@@ -355,7 +360,7 @@ import sys, time
 from pathlib import Path
 from paragon_core.media.jobs import plan, run
 def enlarge(array):
-    time.sleep(0.02)
+    time.sleep(0.1)
     return array.repeat(8, axis=0).repeat(8, axis=1)
 try:
     run(plan([sys.argv[1]], sys.argv[2], suffix=""), enlarge, scale=8, report=lambda _: print("one", flush=True))
@@ -373,7 +378,7 @@ def test_a_real_interrupt_leaves_whole_files_only(tmp_path: Path) -> None:
     for _ in range(5):
         process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
     made = list((tmp_path / "out").iterdir())
     assert 5 <= len(made) < 40

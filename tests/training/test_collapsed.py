@@ -133,6 +133,7 @@ def test_computing_blocks_again_changes_no_gradient_and_keeps_less(spec: ModelSp
         assert torch.equal(first.grad, second.grad), name
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo", "pro"])
 def test_gradients_in_bfloat16_are_those_of_float32(variant: Variant) -> None:
     torch.manual_seed(0)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,7 @@ from tests.impostors import IMPOSTORS
 from tests.training.short_runs import REALTIME, SHORT, ignore, trainer_on
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.training.short_runs import Pictures
@@ -38,15 +37,12 @@ if TYPE_CHECKING:
     ids=["soap", "soap, float32", "adamw", "soap, clipped"],
 )
 def test_an_interrupted_run_ends_with_the_same_bits(
-    pictures: Pictures, tmp_path: Path, changes: dict[str, Any]
+    pictures: Pictures, tmp_path: Path, press_ctrl_c: Callable[..., None], changes: dict[str, Any]
 ) -> None:
     options = replace(SHORT, **changes)
     straight = trainer_on(pictures, options)
     train(straight, tmp_path / "straight", sets={}, report=ignore)
     straight_on_disk = load(tmp_path / "straight/last.safetensors")
-
-    def press_ctrl_c(_: Progress) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         train(trainer_on(pictures, options), tmp_path / "broken", sets={}, report=press_ctrl_c)

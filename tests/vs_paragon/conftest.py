@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ _PRESENT = _SPEC is not None and _SPEC.origin is not None  # a mere folder is wh
 
 if _PRESENT:
     # Before the core loads its plugins: vs-mlrt's brings an OpenVINO of its own, and only the first one loads.
-    import openvino  # noqa: F401
+    with suppress(ImportError):
+        import openvino  # noqa: F401
 
 
 class _Skipped(pytest.Module):

@@ -23,7 +23,7 @@ def alpha_of(clip: vs.VideoNode) -> np.ndarray[tuple[int, int], np.dtype[np.numb
 def test_comes_back_larger(format_id: int, peak: int, backend: str) -> None:
     plane = np.zeros((44, 60))
     plane[:, 30:] = peak
-    result = alpha_of(vs.core.paragon.Upscale(with_alpha(plane, format_id), backend=backend))
+    result = alpha_of(vs.core.paragon.Upscale(with_alpha(plane, format_id), backend=backend, precision="fp32"))
     assert result.shape == (88, 120)
     assert (result[:, :50] == 0).all()
     assert (result[:, 70:] == peak).all()
@@ -31,14 +31,14 @@ def test_comes_back_larger(format_id: int, peak: int, backend: str) -> None:
 
 
 def test_opaque_stays_opaque() -> None:
-    result = vs.core.paragon.Upscale(with_alpha(np.full((44, 60), 255), vs.GRAY8))
+    result = vs.core.paragon.Upscale(with_alpha(np.full((44, 60), 255), vs.GRAY8), precision="fp32")
     assert (alpha_of(result) == 255).all()
 
 
 def test_colours_are_those_without_it() -> None:
     clip = with_alpha(np.full((44, 60), 99), vs.GRAY8)
-    plain = vs.core.paragon.Upscale(clip.std.RemoveFrameProps("_Alpha"))
-    for got, wanted in zip(planes_of(vs.core.paragon.Upscale(clip)), planes_of(plain), strict=True):
+    plain = vs.core.paragon.Upscale(clip.std.RemoveFrameProps("_Alpha"), precision="fp32")
+    for got, wanted in zip(planes_of(vs.core.paragon.Upscale(clip, precision="fp32")), planes_of(plain), strict=True):
         assert np.array_equal(got, wanted)
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from paragon_core.trial_images import natural_picture
 from paragon_core.upscaler import Upscaler
+from tests.patience import PATIENCE
 from tests.vs_paragon.vspipe import PROGRAM, settings
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "upscale.vpy"
@@ -104,7 +105,7 @@ def test_the_example_script_enlarges_a_film(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
         env=settings(tmp_path),
-        timeout=120,
+        timeout=PATIENCE,
     )
     before, times, (rate, *_) = decode(film)
     after, later_times, (later_rate, width, height) = decode(result)
@@ -112,8 +113,9 @@ def test_the_example_script_enlarges_a_film(tmp_path: Path) -> None:
     assert len(after) == len(before) == FRAMES
     assert later_rate == rate == RATE
     assert [time - times[0] for time in times] == later_times
-    with Upscaler("realtime-2x", clip=False) as upscale:
+    with Upscaler("realtime-2x", precision="fp32", clip=False) as upscale:
         for small, large in zip(before, after, strict=True):
             wanted = to_yuv(upscale(to_rgb(small)))
             for got, expected in zip(large, wanted, strict=True):
-                assert np.abs(got - expected).max() <= 1.5
+                # 1.5 from rounding; the script computes in what "auto" takes, which is off by a level at most.
+                assert np.abs(got - expected).max() <= 2.5

@@ -15,6 +15,7 @@ import vapoursynth as vs
 import vs_paragon
 from paragon_core.errors import InputError
 from tests.fresh_python import run
+from tests.patience import PATIENCE
 from tests.vs_paragon.clips import digest, natural_yuv
 from tests.vs_paragon.vspipe import PROGRAM, settings, vspipe
 from vs_paragon import _dispatch
@@ -70,9 +71,12 @@ def test_editors_see_its_signature(tmp_path: Path) -> None:
 def test_names_and_numbers_mean_the_same() -> None:
     clip = natural_yuv(length=1).std.RemoveFrameProps(["_Matrix", "_Range", "_ChromaLocation"])
     forms = [
-        vs.core.paragon.Upscale(clip, matrix="170m", range="full", chroma_loc="top_left"),
-        vs.core.paragon.Upscale(clip, matrix=6, range=1, chroma_loc=2),
-        clip.paragon.Upscale(matrix=vs.MATRIX_ST170_M, range=vs.RANGE_FULL, chroma_loc=vs.CHROMA_TOP_LEFT),
+        vs.core.paragon.Upscale(clip, precision="fp32", **places)
+        for places in (
+            {"matrix": "170m", "range": "full", "chroma_loc": "top_left"},
+            {"matrix": 6, "range": 1, "chroma_loc": 2},
+            {"matrix": vs.MATRIX_ST170_M, "range": vs.RANGE_FULL, "chroma_loc": vs.CHROMA_TOP_LEFT},
+        )
     ]
     assert len({digest(form, 0) for form in forms}) == 1
 
@@ -193,7 +197,7 @@ def test_calls_may_nest_and_come_from_many_threads(monkeypatch: pytest.MonkeyPat
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=PATIENCE)
     assert not wrong
     assert not any(thread.is_alive() for thread in threads)
 

@@ -11,6 +11,7 @@ import pytest
 import vapoursynth as vs
 
 from paragon_core.errors import InputError
+from tests.patience import PATIENCE
 from tests.vs_paragon.clips import clip_of
 from vs_paragon import modify_frames as module
 from vs_paragon.modify_frames import modify_frames
@@ -77,7 +78,7 @@ def test_it_runs_on_all_threads_at_once(modify: Callable[..., vs.VideoNode], thr
     together = threading.Barrier(min(threads, 4))
 
     def wait(n: int, frames: list[vs.VideoFrame]) -> vs.VideoFrame:
-        together.wait(timeout=20)
+        together.wait(timeout=PATIENCE)
         return numbers(n, frames)
 
     assert sum(1 for _ in modify(template()[:16], [numbered()], wait).frames()) == 16
@@ -123,7 +124,7 @@ def test_an_error_does_not_stop_the_other_frames() -> None:
         return numbers(n, frames)
 
     clip = modify_frames(template(), [numbered()], fail)
-    outcomes = [clip.get_frame_async(n).exception(timeout=20) is None for n in range(LENGTH)]
+    outcomes = [clip.get_frame_async(n).exception(timeout=PATIENCE) is None for n in range(LENGTH)]
     assert outcomes == [n % 2 == 0 for n in range(LENGTH)]
 
 
@@ -149,7 +150,7 @@ def test_python_may_be_busy_meanwhile() -> None:
     for thread in spinning:
         thread.start()
     frames = [clip.get_frame_async(n) for n in range(LENGTH)]
-    assert [frame.result(timeout=60).props["Number"] for frame in frames] == list(range(LENGTH))
+    assert [frame.result(timeout=PATIENCE).props["Number"] for frame in frames] == list(range(LENGTH))
     stop.set()
     for thread in spinning:
         thread.join()

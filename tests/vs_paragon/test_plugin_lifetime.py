@@ -11,6 +11,7 @@ START = """
 import gc, sys, time, weakref
 import openvino  # before vs-mlrt's
 import vapoursynth as vs
+from tests.patience import PATIENCE
 from tests.vs_paragon.environments import Policy
 policy = Policy({plugin!r})
 functions = []
@@ -66,7 +67,6 @@ for script in (built, rendered, upscaled):
     print(script.__name__, growth(script) - empty)
 print("alive", alive())
 """,
-        timeout=600,
     )
     print(result.stdout)  # noqa: T201 - for pytest -rP
     measured = {name: float(figure) for name, figure in (line.split() for line in result.stdout.splitlines())}
@@ -87,14 +87,14 @@ for kept in (True, False):
             clip = made(length=40)
             clip.set_output()
             frames = [clip.get_frame_async(n) for n in range(30)]
-            frames[0].result(timeout=20)
+            frames[0].result(timeout=PATIENCE)
             del clip
             if not kept:
                 del frames
         if kept:
-            assert [frame.result(timeout=20).width for frame in frames] == 30 * [64]
+            assert [frame.result(timeout=PATIENCE).width for frame in frames] == 30 * [64]
             del frames
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + PATIENCE
 while alive() and time.monotonic() < deadline:
     time.sleep(0.05)
 print(alive())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.vs_paragon.test_film import make_film
 from tests.vs_paragon.vspipe import PROGRAM, settings
 from vs_paragon import upscale
@@ -26,13 +27,15 @@ def test_pipe(line: str, tmp_path: Path) -> None:
     (tmp_path / "film.vpy").write_text(SCRIPT, encoding="utf-8")
     (_, *arguments), encode = (shlex.split(part) for part in line.split("|"))
     frames = subprocess.run(
-        [PROGRAM, *arguments], cwd=tmp_path, env=settings(tmp_path), check=True, capture_output=True, timeout=120
+        [PROGRAM, *arguments], cwd=tmp_path, env=settings(tmp_path), check=True, capture_output=True, timeout=PATIENCE
     ).stdout
     assert frames.startswith(b"YUV4MPEG2 C420")
     encoder = shutil.which(encode[0])
     if encoder is None:
         pytest.skip(f"the frames are right, but there is no {encode[0]} to encode them")
-    subprocess.run([encoder, *encode[1:]], cwd=tmp_path, input=frames, check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        [encoder, *encode[1:]], cwd=tmp_path, input=frames, check=True, capture_output=True, timeout=PATIENCE
+    )
     assert (tmp_path / next(word for word in encode if word.startswith("film."))).stat().st_size > 500
 
 

@@ -85,11 +85,11 @@ def test_only_the_window_is_asked_for() -> None:
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime", "ov", "ort"])
 def test_the_base_path_is_not_smoothed(backend: str) -> None:
     still = clip_of([planes_of(natural_clip(length=1))] * 4, vs.RGBS)
-    plain = vs.core.paragon.Upscale(still, backend=backend)
-    result = vs.core.paragon.Upscale(still, backend=backend, temporal=0.5)
+    plain = vs.core.paragon.Upscale(still, backend=backend, precision="fp32")
+    result = vs.core.paragon.Upscale(still, backend=backend, precision="fp32", temporal=0.5)
     assert np.abs(np.stack(planes_of(result, 3)) - planes_of(plain, 3)).max() < 1e-5
     moving = natural_clip()
-    plain = vs.core.paragon.Upscale(moving, backend=backend)
-    result = vs.core.paragon.Upscale(moving, backend=backend, temporal=0.5)
+    plain = vs.core.paragon.Upscale(moving, backend=backend, precision="fp32")
+    result = vs.core.paragon.Upscale(moving, backend=backend, precision="fp32", temporal=0.5)
     assert np.array_equal(planes_of(result, 0), planes_of(plain, 0))
     assert np.abs(np.stack(planes_of(result, 4)) - planes_of(plain, 4)).max() > 1e-3

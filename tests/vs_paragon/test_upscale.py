@@ -30,6 +30,11 @@ FORMATS = (
 _PEAK = 255
 
 
+def upscale(clip: vs.VideoNode, **arguments: Any) -> vs.VideoNode:
+    """Call the filter in fp32, unless told otherwise: what "auto" computes in depends on the processor."""
+    return vs.core.paragon.Upscale(clip, **({"precision": "fp32"} | arguments))
+
+
 def named(format_id: int) -> str:
     return str(vs.core.get_video_format(format_id).name)
 
@@ -63,25 +68,26 @@ def largest_difference(first: vs.VideoNode, second: vs.VideoNode, n: int = 0) ->
 def test_same_format_comes_back_larger(format_id: int) -> None:
     clip = in_format(format_id).std.AssumeFPS(fpsnum=24000, fpsden=1001)
     for backend in ("onnxruntime", "ov"):
-        result = vs.core.paragon.Upscale(clip, backend=backend)
+        result = upscale(clip, backend=backend)
         assert result.format.id == format_id
         assert (result.width, result.height) == (2 * clip.width, 2 * clip.height)
         assert (result.num_frames, result.fps) == (clip.num_frames, clip.fps)
         assert dict(result.get_frame(1).props) == dict(clip.get_frame(1).props)
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("format_id", FORMATS, ids=named)
 def test_content_is_the_networks(format_id: int) -> None:
     clip = in_format(format_id)
-    result = vs.core.paragon.Upscale(clip, backend="openvino")
+    result = upscale(clip, backend="openvino")
     if clip.format.color_family is vs.GRAY:
         shown = clip.resize.Bicubic(format=vs.GRAYS)
         back: dict[str, Any] = {"range": 0}
     else:
         shown = clip.resize.Bicubic(format=vs.RGBS)
         back = {} if clip.format.color_family is vs.RGB else {"matrix_s": "709"}
-    with Upscaler("realtime-2x", backend="openvino", clip=False) as upscale:
-        enlarged = upscale(np.stack(planes_of(shown), axis=-1))
+    with Upscaler("realtime-2x", backend="openvino", precision="fp32", clip=False) as upscaler:
+        enlarged = upscaler(np.stack(planes_of(shown), axis=-1))
     network = clip_of([list(np.moveaxis(enlarged, -1, 0))], shown.format.id)
     wanted = network if shown.format.id == format_id else network.resize.Bicubic(format=format_id, **back)
     assert largest_difference(result, wanted) <= tolerance(clip.format)
@@ -91,7 +97,7 @@ def test_content_is_the_networks(format_id: int) -> None:
 @pytest.mark.parametrize("format_id", [vs.YUV420P8, vs.YUV444P16, vs.GRAY8, vs.RGB24], ids=named)
 def test_all_ways_give_the_same_pixels(backend: str, format_id: int) -> None:
     clip = in_format(format_id)
-    result, wanted = (vs.core.paragon.Upscale(clip, backend=each) for each in (backend, "openvino"))
+    result, wanted = (upscale(clip, backend=each) for each in (backend, "openvino"))
     for n in (0, clip.num_frames - 1):
         assert largest_difference(result, wanted, n) <= 1
 
@@ -100,13 +106,22 @@ def test_all_ways_give_the_same_pixels(backend: str, format_id: int) -> None:
 @pytest.mark.parametrize("tile", [40, [48, 36], [0]])
 def test_windows_change_nothing(backend: str, tile: int | list[int]) -> None:
     clip = natural_clip(length=2)
-    windows = vs.core.paragon.Upscale(clip, backend=backend, tile=tile)
-    assert largest_difference(windows, vs.core.paragon.Upscale(clip, backend=backend)) < 0.01
+    windows = upscale(clip, backend=backend, tile=tile)
+    assert largest_difference(windows, upscale(clip, backend=backend)) < 0.01
+
+
+@pytest.mark.processor
+@pytest.mark.parametrize("backend", ["openvino", "ov"])
+def test_the_precision_that_auto_takes_is_close_to_fp32(backend: str) -> None:
+    clip = natural_yuv()
+    automatic, exact = (upscale(clip, backend=backend, precision=precision) for precision in ("auto", "fp32"))
+    # "auto" takes what is off by a level at most, here on the picture that it tries; another one comes from rounding.
+    assert largest_difference(automatic, exact) <= 2
 
 
 def test_auto_is_a_plugin_where_there_is_one() -> None:
     clip = natural_yuv()
-    automatic, native = vs.core.paragon.Upscale(clip), vs.core.paragon.Upscale(clip, backend="ov")
+    automatic, native = upscale(clip), upscale(clip, backend="ov")
     assert digests(automatic, [2]) == digests(native, [2])
 
 
@@ -128,7 +143,7 @@ def test_a_frame_depends_on_the_clip_alone(arguments: dict[str, Any]) -> None:
     clip = clip + clip.std.Invert()  # with a cut
 
     def upscaled(source: vs.VideoNode) -> vs.VideoNode:
-        return vs.core.paragon.Upscale(source, **arguments)
+        return upscale(source, **arguments)
 
     linear = list(digests(upscaled(clip), range(clip.num_frames)).values())
     order = random.Random(0).sample(range(clip.num_frames), clip.num_frames)  # noqa: S311 - no secret
@@ -143,15 +158,15 @@ def test_a_frame_depends_on_the_clip_alone(arguments: dict[str, Any]) -> None:
 @pytest.mark.parametrize("backend", ["openvino", "ov"])
 def test_trimming_before_the_filter_changes_nothing(backend: str) -> None:
     clip = natural_yuv()
-    whole = vs.core.paragon.Upscale(clip, backend=backend)
-    assert digest(vs.core.paragon.Upscale(clip[3:], backend=backend), 0) == digest(whole, 3)
+    whole = upscale(clip, backend=backend)
+    assert digest(upscale(clip[3:], backend=backend), 0) == digest(whole, 3)
 
 
 @pytest.mark.parametrize("arguments", WAYS.values(), ids=WAYS.keys())
 def test_eight_threads_hammering_get_the_same_frames(arguments: dict[str, Any]) -> None:
     clip = natural_yuv(length=4)
-    wanted = digests(vs.core.paragon.Upscale(clip, **arguments), range(4))
-    hammered = vs.core.paragon.Upscale(clip, **arguments)
+    wanted = digests(upscale(clip, **arguments), range(4))
+    hammered = upscale(clip, **arguments)
     hammered.std.SetVideoCache(mode=0)
     before = vs.core.num_threads
     vs.core.num_threads = 8
@@ -184,23 +199,23 @@ def test_properties_come_through(backend: str) -> None:
         ContentLightLevelMax=900,
         _PictType="B",
     )
-    result = vs.core.paragon.Upscale(clip, backend=backend)
+    result = upscale(clip, backend=backend)
     assert dict(result.get_frame(2).props) == dict(clip.get_frame(2).props)
 
 
 def test_arguments_stand_in_for_missing_properties() -> None:
     bare = natural_yuv().std.RemoveFrameProps(["_Matrix", "_Range", "_ChromaLocation"])
-    result = vs.core.paragon.Upscale(bare, matrix="170m", range="full", chroma_loc="top_left")
+    result = upscale(bare, matrix="170m", range="full", chroma_loc="top_left")
     properties = result.get_frame(0).props
     assert (properties["_Matrix"], properties["_Range"], properties["_ChromaLocation"]) == (6, 1, 2)
-    same = vs.core.paragon.Upscale(bare, matrix=vs.MATRIX_ST170_M, range=1, chroma_loc=vs.CHROMA_TOP_LEFT)
+    same = upscale(bare, matrix=vs.MATRIX_ST170_M, range=1, chroma_loc=vs.CHROMA_TOP_LEFT)
     assert digests(same, [0]) == digests(result, [0])
 
 
 @pytest.mark.parametrize(("size", "matrix"), [((64, 48), 6), ((72, 576), 5), ((1280, 72), 1)])
 def test_the_matrix_is_guessed_when_asked(size: tuple[int, int], matrix: int) -> None:
     bare = vs.core.std.BlankClip(format=vs.YUV420P8, width=size[0], height=size[1], length=1)
-    assert vs.core.paragon.Upscale(bare, guess_matrix=True).get_frame(0).props["_Matrix"] == matrix
+    assert upscale(bare, guess_matrix=True).get_frame(0).props["_Matrix"] == matrix
 
 
 @pytest.mark.parametrize("location", ["left", "center", "top_left", "top", "bottom_left", "bottom"])
@@ -212,7 +227,7 @@ def test_chroma_stays_where_it_sits(location: str) -> None:
     clip = picture.resize.Bicubic(**stored)
     large = np.tile(np.interp(np.arange(128) / 2 - 0.25, np.arange(64), ramp[0]).astype(np.float32), (96, 1))
     wanted = clip_of([[large, np.full_like(large, 0.5), large.max() - large + 0.2]], vs.RGBS).resize.Bicubic(**stored)
-    result = vs.core.paragon.Upscale(clip, backend="ov")
+    result = upscale(clip, backend="ov")
     for got, expected in zip(eight_bit(result), eight_bit(wanted), strict=True):
         assert np.abs(got - expected)[12:-12, 12:-12].max() <= 0.75
 
@@ -261,9 +276,9 @@ MISTAKES: dict[str, tuple[Callable[[], vs.VideoNode], dict[str, Any], str]] = {
 def test_mistakes_are_told_when_the_script_is_read(
     clip: Callable[[], vs.VideoNode], arguments: dict[str, Any], part: str
 ) -> None:
-    for upscale in (vs.core.paragon.Upscale, vs_paragon.upscale):
+    for function in (vs.core.paragon.Upscale, vs_paragon.upscale):
         with pytest.raises(vs.Error) as caught:
-            upscale(clip(), **arguments)
+            function(clip(), **arguments)
         text = str(caught.value)
         assert text.startswith("paragon.Upscale: ")
         assert text.count("paragon.Upscale") == 1
@@ -282,7 +297,7 @@ def test_nan_is_told_not_shown(backend: str, format_id: int) -> None:
             np.asarray(frame[0])[5, 5] = np.nan
         return frame
 
-    result = vs.core.paragon.Upscale(clip.std.ModifyFrame(clip, spoil), backend=backend)
+    result = upscale(clip.std.ModifyFrame(clip, spoil), backend=backend)
     result.get_frame(0)
     with pytest.raises(vs.Error, match="not numbers") as caught:
         result.get_frame(3)
@@ -291,6 +306,6 @@ def test_nan_is_told_not_shown(backend: str, format_id: int) -> None:
 
 def test_a_larger_scale() -> None:
     clip = natural_yuv()
-    result = vs.core.paragon.Upscale(clip, scale=4)
+    result = upscale(clip, scale=4)
     assert (result.width, result.height) == (4 * clip.width, 4 * clip.height)
-    assert digests(result, [1]) == digests(vs.core.paragon.Upscale(clip, model="realtime-4x"), [1])
+    assert digests(result, [1]) == digests(upscale(clip, model="realtime-4x"), [1])

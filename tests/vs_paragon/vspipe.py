@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import vapoursynth as vs
 
+from tests.patience import PATIENCE
+
 PROGRAM = Path(vs.__file__).with_name("vspipe.exe" if os.name == "nt" else "vspipe")
 
 
@@ -34,4 +36,4 @@ def vspipe(folder: Path, script: str, *arguments: str) -> subprocess.CompletedPr
     """Run a script, given as text, and return what vspipe wrote to its outputs."""
     (folder / "script.vpy").write_text(script, encoding="utf-8")
     command = [str(PROGRAM), *arguments, "script.vpy", "-"]
-    return subprocess.run(command, cwd=folder, env=settings(folder), check=False, capture_output=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=settings(folder), check=False, capture_output=True, timeout=PATIENCE)
