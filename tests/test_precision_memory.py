@@ -119,7 +119,7 @@ def damages(path: Path) -> Iterator[bytes]:
     yield b"null"
     yield b" " * 2**20 + data
     value = json.loads(data)
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"schema": 0},
         {"schema": None},
         {"key": None},
@@ -133,7 +133,8 @@ def damages(path: Path) -> Iterator[bytes]:
         {"trials": [value["trials"][0] | {"speedup": 1e400}]},
         {"trials": [value["trials"][0] | {"speedup": "fast"}]},
         {"trials": [value["trials"][0] | {"image": 7}]},
-    ):
+    )
+    for change in changes:
         yield json.dumps(value | change).encode()
 
 

@@ -36,7 +36,7 @@ class OddSession(Session):
         if not np.isfinite(levels).all():
             msg = "odd computed values that are not numbers"
             raise NonFiniteError(msg)
-        return np.clip(np.rint(levels), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+        return np.asarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
 
     def close(self) -> None:
         self._session.close()

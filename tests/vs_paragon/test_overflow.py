@@ -37,9 +37,9 @@ def test_a_frame_that_overflows_in_fp32_is_an_error(backend: str, tmp_path: Path
 @pytest.mark.skipif("fp16" not in REDUCED, reason="needs a processor with half-precision instructions")
 @pytest.mark.parametrize("backend", ["ov", "openvino"])
 def test_fp32_takes_over_for_frames_that_overflow(backend: str, caplog: pytest.LogCaptureFixture) -> None:
-    hard = trial_images()["checkers"].transpose(2, 0, 1)
-    frames = [hard // 8, hard, hard // 8]
-    clip = clip_of(frames, vs.RGB24)
+    hard = list(trial_images()["checkers"].transpose(2, 0, 1))
+    dark = [plane // 8 for plane in hard]
+    clip = clip_of([dark, hard, dark], vs.RGB24)
     reduced, exact = (
         vs_paragon.upscale(clip, "stream-2x", backend=backend, precision=precision) for precision in ("fp16", "fp32")
     )
