@@ -11,6 +11,7 @@ CHECK_FAILED: Final = 1
 BAD_INPUT: Final = 2
 NO_BACKEND: Final = 3
 OUR_BUG: Final = 70
+#: Ctrl-C; after another signal 128 plus its number (`paragon_core.cli.signals`).
 INTERRUPTED: Final = 130
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from paragon_core.atomic_files import PART, atomic_write
+from paragon_core.atomic_files import PART
 from paragon_core.errors import InferenceError, InputError, JobError, MediaError, OutOfMemoryError
 from paragon_core.media.images import Picture, read_image, write_image
 from paragon_core.media.jobs import Outcome, Task, is_done, plan, run
@@ -275,21 +274,6 @@ def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "b.png").mkdir()
     (outcome,) = run([Task(source=tmp_path / "a.png", target=tmp_path / "b.png")], enlarge, scale=2)
     assert isinstance(outcome.error, MediaError)
-
-
-def test_the_names_of_whole_files_are_kept_until_the_end(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    path.write_text("old")
-    with contextlib.suppress(RuntimeError), atomic_write(path) as stream:
-        stream.write(b"half")
-        assert path.read_text() == "old"
-        raise RuntimeError
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-    with atomic_write(path) as stream:
-        stream.write(b"new")
-    assert path.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paragon_core.errors import BackendUnavailableError
+from paragon_core.errors import BackendUnavailableError, MediaError
 from paragon_core.quality.evaluate import make_pair
 
 torch = pytest.importorskip("torch")
@@ -111,3 +111,10 @@ def test_a_missing_tensorboard_is_named(pictures: Pictures, tmp_path: Path, monk
     with pytest.raises(BackendUnavailableError) as caught:
         logged(pictures, tmp_path)
     assert "pip install tensorboard" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_written_is_named(pictures: Pictures, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("in the way")
+    with pytest.raises(MediaError, match="cannot write") as caught:
+        logged(pictures, tmp_path)
+    assert caught.value.hint
