@@ -26,15 +26,9 @@ def default_limit(spec: ModelSpec) -> int:
     return int(half if spec.receptive_radius is None else min(DEFAULT_LIMIT, half))
 
 
-def lacks_for_image(pixels: int, *, scale: int) -> tuple[int, int] | None:
-    """Return what an image and its result take at least, and what is free, in bytes, if that cannot suffice; else None.
-
-    Args:
-        pixels: number of pixels of the image.
-        scale: enlargement.
-
-    """
-    needed = pixels * _IMAGE_BYTES * (1 + scale**2)
+def lacks_for_image(pixels: int) -> tuple[int, int] | None:
+    """Return what an image of so many pixels takes at least, and what is free, in bytes, if that is less; else None."""
+    needed = pixels * _IMAGE_BYTES
     free = psutil.virtual_memory().available + psutil.swap_memory().free
     return (needed, free) if needed > free else None
 

@@ -24,6 +24,7 @@ from paragon_core.media.picture import Array, Picture, full_scale
 from paragon_core.media.png import colour_chunks
 from paragon_core.media.tiff import MOST_PAGES, count_pages, exif_of_tiff
 from paragon_core.media.webp import riff_chunks, webp_size
+from paragon_core.memory import lacks_for_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +101,7 @@ def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
     Raises:
         UnsupportedFormatError: for kinds of pixels that are not handled.
         UnsupportedSizeError: for pictures above the limit.
+        MemoryError: for pictures that do not fit in memory.
         Exception: whatever Pillow raises on damaged files, which is nearly anything.
 
     """
@@ -160,6 +162,8 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise UnsupportedSizeError(
             msg, hint="if you trust the file, raise the limit with --max-pixels (max_pixels= in Python)"
         )
+    if lacks_for_image(width * height):  # the limit was raised
+        raise MemoryError
 
 
 def _pixels(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName) -> tuple[Array, bytes | None]:

@@ -53,6 +53,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         MediaError: when the file is missing, unreadable, damaged or no image.
         UnsupportedFormatError: when it is an image of a kind that is not handled.
         UnsupportedSizeError: when it has more pixels than the limit, or none.
+        OutOfMemoryError: when there is too little memory for it.
 
     """
     with _opened(path) as (stream, name):

@@ -176,8 +176,8 @@ def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Pictur
     if not overwrite and is_done(task, scale=scale):
         return None
     target_format = format_of_name(task.target)
-    _check_memory(task, scale=scale, max_pixels=max_pixels)
     picture = read_image(task.source, max_pixels=max_pixels)
+    _check_memory(task, picture, scale=scale)
     try:
         picture = fit(picture, target_format, scale=scale)
     except InputError as error:
@@ -186,12 +186,12 @@ def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Pictur
     return picture
 
 
-def _check_memory(task: Task, *, scale: int, max_pixels: int) -> None:
+def _check_memory(task: Task, picture: Picture, *, scale: int) -> None:
     """Refuse an image whose result cannot fit in memory, before the machine comes to a halt over it."""
-    width, height = read_header(task.source).size
-    if width * height <= max_pixels and (lack := lacks_for_image(width * height, scale=scale)):
+    width, height = picture.size
+    if lack := lacks_for_image(width * height * scale**2):
         needed, free = (f"{size / 2**30:.1f} GiB" for size in lack)
-        msg = f"{task.source}: {width} x {height} pixels, upscaled {scale} times, take {needed}, and {free} are free"
+        msg = f"{task.source}: {width} x {height} pixels, upscaled {scale} times, take {needed}, and {free} is free"
         raise OutOfMemoryError(msg, hint="close other programs, or split it into smaller parts")
 
 

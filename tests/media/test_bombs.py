@@ -18,7 +18,7 @@ from paragon_core.media.jobs import plan, run
 from paragon_core.media.tiff import MOST_PAGES, count_pages
 from tests.fresh_python import run as run_python
 from tests.media import samples
-from tests.media.test_jobs import twice
+from tests.media.test_jobs import save, twice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,18 +31,30 @@ def test_the_limit_is_pillows() -> None:
     assert MAX_PIXELS == 2 * Image.MAX_IMAGE_PIXELS
 
 
+def leave(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Let there be so many bytes of memory."""
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=size))
+    monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(free=0))
+
+
 def test_the_limit_can_be_raised_and_memory_still_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.png").write_bytes(samples.png(ROWS, (20_000, 10_000), 8, 2))
-    tasks = plan([tmp_path / "a.png"], tmp_path / "out", suffix="")
+    with pytest.raises(UnsupportedSizeError) as caught:
+        read_image(tmp_path / "a.png")
+    assert "--max-pixels" in caught.value.hint
+    leave(monkeypatch, 2**29)
+    with pytest.raises(OutOfMemoryError, match=r"a\.png needs more memory"):
+        read_image(tmp_path / "a.png", max_pixels=10**9)
+
+
+def test_a_result_that_does_not_fit_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = plan([save(tmp_path / "a.png", size=(4000, 1000))], tmp_path / "out", suffix="")
+    leave(monkeypatch, 2**25)
     (outcome,) = run(tasks, twice, scale=2)
-    assert isinstance(outcome.error, UnsupportedSizeError)
-    assert "--max-pixels" in outcome.error.hint
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**30))
-    monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(free=2**30))
-    (outcome,) = run(tasks, twice, scale=2, max_pixels=10**9)
-    assert isinstance(outcome.error, OutOfMemoryError)  # 3 GB are needed
-    assert "2.8 GiB" in str(outcome.error)
-    assert "2.0 GiB" in str(outcome.error)
+    assert isinstance(outcome.error, OutOfMemoryError)
+    assert "a.png" in str(outcome.error)
+    assert outcome.error.hint
+    assert not (tmp_path / "out").exists()
 
 
 def pages(count: int, *, last: int = 0) -> bytes:

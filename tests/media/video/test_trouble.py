@@ -148,8 +148,6 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
     result = run(f"""
         import resource, signal
         from pathlib import Path
-
-    from paragon_core.media.video.formats import Codec
         from paragon_core.errors import ParagonError
         from paragon_core.media.video.upscale import upscale_video
         from tests.upscalers import shared_upscaler
@@ -170,8 +168,6 @@ def test_without_pyav_the_pip_line_is_told(tmp_path: Path) -> None:
     result = run(
         f"""
         from pathlib import Path
-
-    from paragon_core.media.video.formats import Codec
         from paragon_core.errors import BackendUnavailableError
         from paragon_core.media.video.upscale import upscale_video
         try:
