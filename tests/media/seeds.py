@@ -111,7 +111,7 @@ def _images(folder: Path) -> Iterator[Path]:
             image = Image.fromarray(pixels[..., 0].astype(np.float32) / 255)
         elif mode != "RGB":
             image = image.convert(mode)
-        described = {"exif": exif} if number % 2 and not name.endswith(".bmp") else {}
+        described: dict[str, Any] = {"exif": exif} if number % 2 and not name.endswith(".bmp") else {}
         image.save(folder / name, **options, **described)
         yield folder / name
 
