@@ -121,5 +121,5 @@ def test_neither_is_made_where_they_would_be_one(
 def test_lists_that_name_a_file_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "A.png").touch()
     monkeypatch.chdir(tmp_path)
-    spellings: list[str | Path] = ["A.png", "./A.png", tmp_path / "A.png", *(["a.PNG"] * really_folds(tmp_path))]
+    spellings: list[str | Path] = ["A.png", "./A.png", tmp_path / "A.png", *["a.PNG"] * really_folds(tmp_path)]
     assert len(plan(spellings, "out", suffix="")) == 1
