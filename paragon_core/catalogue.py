@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from zipfile import ZIP_STORED, BadZipFile
 
 from paragon_core.errors import AssumptionWarning, ParagonError
-from paragon_core.folders import checkpoint_files, find, model_folders
+from paragon_core.folders import by_name, checkpoint_files, model_folders
 from paragon_core.model import Model, bundled, load
 from paragon_core.printable import printable
 from paragon_core.releases import release_of
@@ -28,10 +28,9 @@ _MARK: Final = re.compile(rb"(?<![\w.])(?:(?:module|_orig_mod)\.)*conv_in\.weigh
 _LONGEST_TABLE: Final = 4 * 2**20
 _PART: Final = 2**16
 
-#: A file may note scores on many test sets; these are as many as a line of a list can show.
+#: A file may note scores on many test sets; these are as many as a line of a list can show. Their unit is the decibel.
 _MOST_SCORES: Final = 10
 _LONGEST_SET_NAME: Final = 40
-
 _HIGHEST_PSNR: Final = 1000
 
 _LONGEST_REASON: Final = 1000
@@ -82,6 +81,7 @@ def catalogue(further_folders: Iterable[str | Path] = ()) -> Catalogue:
     Of files that are no ParagonSR2 networks, only the table of their tensors is read.
     """
     folders = tuple(dict.fromkeys([*model_folders(), *(Path(folder).absolute() for folder in further_folders)]))
+    named = {name: path for name, path in by_name().items() if name not in bundled()}
     found: list[Entry] = []
     unusable: list[Unusable] = []
     for folder in folders:
@@ -103,7 +103,8 @@ def catalogue(further_folders: Iterable[str | Path] = ()) -> Catalogue:
             except ParagonError as error:
                 unusable.append(Unusable(path=path, reason=printable(" ".join(str(error).split()), _LONGEST_REASON)))
             else:
-                found.append(Entry(use=_name_or_path(path), path=path, model=model))
+                by_its_name = named.get(path.stem) == path
+                found.append(Entry(use=path.stem if by_its_name else str(path), path=path, model=model))
     return Catalogue(
         boxed=tuple(Entry(use=name, path=None, model=load(name)) for name in bundled()),
         found=tuple(found),
@@ -132,10 +133,6 @@ def scores(model: Model) -> dict[str, float]:
             return {}  # NaN, too
         found[printable(name, _LONGEST_SET_NAME)] = float(psnr_y)
     return found
-
-
-def _name_or_path(path: Path) -> str:
-    return path.stem if path.stem not in bundled() and find(path.stem) == path else str(path)
 
 
 def foreign(path: Path) -> str:

@@ -44,11 +44,16 @@ def checkpoint_files(folder: Path) -> list[Path]:
     return sorted(files, key=lambda path: (path.stem, SUFFIXES.index(path.suffix.lower()), path.suffix))
 
 
-def find(name: str) -> Path | None:
-    """Return the checkpoint that a name (a file's, without suffix) means in the user's folders, or None."""
+def by_name() -> dict[str, Path]:
+    """Return the checkpoints in the user's folders by the names (a file's, without suffix) that mean them."""
+    found: dict[str, Path] = {}
     for folder in model_folders():
         with suppress(OSError):
             for path in checkpoint_files(folder):
-                if path.stem == name:
-                    return path
-    return None
+                found.setdefault(path.stem, path)
+    return found
+
+
+def find(name: str) -> Path | None:
+    """Return the checkpoint that a name means in the user's folders, or None."""
+    return by_name().get(name)

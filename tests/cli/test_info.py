@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paragon_core.cli.main import main
+from tests.checkpoint_files import SMALL, as_stored, safetensors_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,25 @@ def test_settings_can_be_given(capsys: pytest.CaptureFixture[str]) -> None:
     facts = json.loads(capsys.readouterr().out)
     assert facts["upsampler_alpha"] == 0.25
     assert "argument" in facts["settings_from"]
+
+
+def test_notes_are_printable_and_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    notes = {
+        "upsampler_alpha": "0",
+        "note\x1b[2J": "\x1b]0;owned\x07\x1b[41mred",
+        "long": "x" * 10**5,
+        "n" * 10**4: "1",
+    }
+    notes |= {f"note {index}": "" for index in range(1000)}
+    path = tmp_path / "a\x1b[31m.safetensors"
+    path.write_bytes(safetensors_file(as_stored(SMALL), notes))
+    assert main(["info", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert text.replace("\n", "").isprintable()
+    assert len(text) < 20_000
+    assert "more notes" in text
+    assert main(["info", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metadata"] == notes
 
 
 def test_a_refused_file_says_why(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
