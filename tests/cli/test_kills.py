@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+if sys.platform == "win32":
+    pytest.skip("Windows has no signal that reaches one process only", allow_module_level=True)
+
 from tests.faults import kills
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that reaches one process only")
 
 
 @pytest.mark.slow

@@ -22,6 +22,8 @@ from typing import Final, Literal
 import numpy as np
 from PIL import Image
 
+assert sys.platform != "win32"  # for the type checker: Windows has no signal that reaches one process only
+
 ROOT: Final = Path(__file__).parents[2]
 Kind = Literal["images", "video", "engine"]
 
