@@ -31,9 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if find_spec("openvino"):
         return
     for item in items:
-        arguments = (
-            item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
-        )
+        arguments = getattr(getattr(item, "callspec", None), "params", {}).values()
         if item.get_closest_marker("openvino") or "openvino" in map(str, arguments):
             item.add_marker(pytest.mark.skip(reason="needs OpenVINO"))
 

@@ -225,7 +225,7 @@ from paragon_core.errors import InputError
 from vs_paragon.modify_frames import modify_frames
 def fail(n, frames):
     raise InputError("it is odd", hint="make it even")
-clip = vs.core.std.BlankClip(format=vs.GRAY8)
+clip = vs.core.std.BlankClip(format=vs.GRAY8, length=1)  # of several, any may fail first
 modify_frames(clip, [clip], fail).set_output()
 """
     result = vspipe(tmp_path, script)
