@@ -7,12 +7,14 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from paragon_core.cli.main import main
+from paragon_core.media import jobs
 from paragon_core.media.images import read_image
 
 ROOT = Path(__file__).parents[2]
@@ -148,6 +150,22 @@ def test_a_current_folder_that_was_deleted(tmp_path: Path) -> None:
         assert done.returncode == 2, done.stderr
         assert "paragon: error: " in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["b.png", "b.mp4"])
+def test_a_file_that_vanishes_after_the_folder_was_read(here: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    image(here / "in" / "a.png")
+    image(here / "in" / name)
+    plan = jobs.plan
+
+    def plan_and_remove(*arguments: Any, **options: Any) -> tuple[jobs.Task, ...]:
+        tasks = plan(*arguments, **options)
+        (here / "in" / name).unlink()
+        return tasks
+
+    monkeypatch.setattr(jobs, "plan", plan_and_remove)
+    assert main(["upscale", "in", "-o", "out", *QUICK]) == 2
+    assert_made(here / "out" / "a.png")
 
 
 def test_files_that_are_not_read_are_counted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
