@@ -130,9 +130,7 @@ def _read_bytes(path: Path) -> bytes:
         status = path.stat()
         if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES:
             with path.open("rb") as stream:
-                data = stream.read(MAX_BYTES + 1)  # it may have grown since
-            if len(data) <= MAX_BYTES:
-                return data
+                return stream.read(status.st_size + 1)  # one that grows meanwhile gets damaged, not endless
     except FileNotFoundError:
         msg = f"there is no file {shown}"
         raise UnreadableCheckpointError(msg, hint="check the spelling and the folder") from None
@@ -140,7 +138,7 @@ def _read_bytes(path: Path) -> bytes:
         msg = f"{shown} cannot be read: {getattr(error, 'strerror', None) or error}"
         raise UnreadableCheckpointError(msg, hint=choose) from None
     if stat.S_ISREG(status.st_mode):
-        size = max(status.st_size, MAX_BYTES) / 2**20
+        size = status.st_size / 2**20
         msg = f"{printable(path.name)} is {size:.0f} MiB; no ParagonSR2 checkpoint is that large"
         raise UnreadableCheckpointError(msg, hint="choose the network weights, not a training state or an archive")
     what = "a folder" if stat.S_ISDIR(status.st_mode) else "not a file"  # reading a pipe or a device might never end
