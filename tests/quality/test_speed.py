@@ -55,6 +55,7 @@ def table(text: str) -> list[list[str]]:
     return cells
 
 
+@pytest.mark.openvino
 @pytest.mark.parametrize(
     "workload",
     [
