@@ -30,6 +30,9 @@ BYTE_BITS: Final = 8
 #: Bits of depth to which floats are taken seriously, unless it is known what they were made from.
 FLOAT_BITS: Final = 16
 
+#: Levels next to each other, as shares of the peak, differ by a little more than one level, or less.
+_ROUNDING: Final = 1e-6
+
 #: Bits of the significand of reduced precisions: none can be the same as fp32 to a greater depth.
 _SIGNIFICANT_BITS: Final = {"fp16": 11, "bf16": 8}
 
@@ -56,8 +59,8 @@ class Closeness:
 
     def within(self, bits: int) -> bool:
         """Return whether it is the same to a depth: off by one level at most, and by half a level on average (RMS)."""
-        levels = 2**bits - 1
-        return self.max_error <= 1 / levels and self.psnr >= min_psnr(bits)  # NaN compares false
+        allowed = (1 + _ROUNDING) / (2**bits - 1)
+        return self.max_error <= allowed and self.psnr >= min_psnr(bits)  # NaN compares false
 
     def __str__(self) -> str:
         """Return it for people; a level is one of 8 bits."""

@@ -61,6 +61,8 @@ def test_the_limits_are_one_level_at_most_and_half_a_level_on_average(bits: int,
     assert Closeness(max_error=share / levels, psnr=min_psnr(bits)).within(bits)
     assert not Closeness(max_error=1.001 / levels, psnr=math.inf).within(bits)
     assert not Closeness(max_error=0.0, psnr=min_psnr(bits) - 0.01).within(bits)
+    steps = np.arange(2**bits) / levels
+    assert all(Closeness(max_error=step, psnr=math.inf).within(bits) for step in np.diff(steps))
     exact = np.zeros(1000)
     off = compare(exact + 0.5 / levels, exact)
     assert off.psnr == pytest.approx(min_psnr(bits))
