@@ -40,7 +40,7 @@ def engines(comfy: ComfyServer) -> set[Path]:
 @pytest.mark.parametrize(
     ("inputs", "options"),
     [
-        ({}, ()),
+        ({}, ("--precision", "fp32")),
         (
             {"sizes": "one size", "width": 320, "height": 200, "precision": "fp32"},
             ("--size", "320x200", "--precision", "fp32"),
