@@ -34,6 +34,9 @@ ON_WINDOWS = os.name == "nt"
 #: pytest's exit code when no test was selected.
 NO_TESTS = 5
 
+#: A process that a signal ended has minus its number for an exit code; shells make it this plus the number.
+SHELL_SIGNAL = 128
+
 
 class SetupError(Exception):
     """An environment cannot be made; the text says why and what to do."""
@@ -453,7 +456,7 @@ def test(arguments: Sequence[str]) -> int:
     for (environment, _, _, processor), code in zip(runs, codes):
         if code:
             say(f"scripts/test: failed in {place(environment, processor)} (pytest's exit code {code})")
-    return max(codes)
+    return max(SHELL_SIGNAL - code if code < 0 else code for code in codes)
 
 
 def place(environment: Environment, processor: str | None) -> str:
