@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -83,7 +84,7 @@ class OpenVinoBackend:
     def probe(self) -> BackendInfo:
         """Find out whether OpenVINO works here."""
         try:
-            core, version = _import()
+            core, version = _core()
             name = str(core.get_property(_DEVICE, "FULL_DEVICE_NAME"))
         except BackendUnavailableError as error:
             return BackendInfo(name=NAME, available=False, reason=str(error), hint=error.hint)
@@ -94,7 +95,7 @@ class OpenVinoBackend:
     def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
         """Return the reduced precisions that this processor has instructions for."""
         _check_device(device)
-        core, _ = _import()
+        core, _ = _core()
         capabilities = core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
         return tuple(precision for precision, mark in _CAPABILITIES.items() if mark in capabilities)
 
@@ -104,7 +105,7 @@ class OpenVinoBackend:
         The precision is always spelled out: left alone, OpenVINO computes in bfloat16 where the processor can.
         """
         _check_device(settings.device)
-        core, _ = _import()
+        core, _ = _core()
         capability = _CAPABILITIES.get(settings.precision)
         if capability and capability not in core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES"):
             msg = f"this processor has no {settings.precision} instructions for OpenVINO"
@@ -134,7 +135,14 @@ class OpenVinoBackend:
         return OpenVinoSession(compiled, settings.streams, checked=network.io == "uint8")
 
 
-def _import() -> tuple[Any, str]:
+@functools.cache  # an error is not kept: it may be mended
+def _core() -> tuple[Any, str]:
+    """Return OpenVINO's core, the only one of this process, and its version.
+
+    On Linux, each core has signal handlers run on a stack of its own, and when it goes, it gives back the stack that
+    was there before. Of two cores that live side by side, the one that goes last gives back the stack of the other,
+    which is gone by then: the next Ctrl-C ends the process with SIGSEGV.
+    """
     try:
         import openvino  # noqa: PLC0415 - optional, and slow to import
 

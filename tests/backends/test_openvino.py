@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,3 +103,25 @@ def test_running_out_of_memory_is_noticed() -> None:
         assert session.run(np.zeros((1, 9, 8, 3), np.uint8)).shape == (1, 18, 16, 3)
     """)
     assert result.stdout == "openvino ran out of memory\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal stacks")
+def test_ctrl_c_arrives_after_sessions_came_and_went() -> None:
+    """Cores that lived side by side left signals a stack that was gone."""
+    code = """
+        import signal
+        from paragon_core.backends import Network, RunSettings
+        from paragon_core.backends.openvino import OpenVinoBackend
+        from tests.random_models import MODEL
+        network = Network(model=MODEL)
+        sessions = [OpenVinoBackend().open(network, RunSettings()) for _ in range(3)]
+        OpenVinoBackend().probe()
+        while sessions:
+            sessions.pop(0).close()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            print("arrived")
+    """
+    assert run(textwrap.dedent(code)).stdout == "arrived\n"
