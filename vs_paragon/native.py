@@ -16,6 +16,7 @@ from paragon_core.errors import (
     EngineError,
     InputError,
     NonFiniteError,
+    ParagonError,
     UnsupportedFormatError,
 )
 from paragon_core.export import onnx_bytes
@@ -109,15 +110,13 @@ def _enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str)
 def numbers_only(clip: vs.VideoNode) -> vs.VideoNode:
     """Return a float clip whose frames fail if they hold NaN or infinity: in integers these would become black."""
 
-    def check(n: int, inputs: list[vs.VideoFrame]) -> vs.VideoFrame:
-        if not _holds_numbers(inputs[0]):
-            raise UnsupportedFormatError(
-                f"frame {n} contains values that are not numbers (NaN or infinity)",
-                hint="look for the filter that makes them, or mend them with std.Expr",
-            )
-        return inputs[0]
+    def error(n: int) -> ParagonError:
+        return UnsupportedFormatError(
+            f"frame {n} contains values that are not numbers (NaN or infinity)",
+            hint="look for the filter that makes them, or mend them with std.Expr",
+        )
 
-    return modify_frames(clip, [clip], check)
+    return _numbers_or(error, clip)
 
 
 def checked(clip: vs.VideoNode, *, instead: Callable[[], vs.VideoNode] | None = None) -> vs.VideoNode:
@@ -132,15 +131,13 @@ def checked(clip: vs.VideoNode, *, instead: Callable[[], vs.VideoNode] | None = 
     """
     if instead is None:
 
-        def refuse(n: int, inputs: list[vs.VideoFrame]) -> vs.VideoFrame:
-            if not _holds_numbers(inputs[0]):
-                raise NonFiniteError(
-                    f"frame {n}: the network computed values that are not numbers, in fp32",
-                    hint="the checkpoint may be damaged: see paragon verify",
-                )
-            return inputs[0]
+        def error(n: int) -> ParagonError:
+            return NonFiniteError(
+                f"frame {n}: the network computed values that are not numbers, in fp32",
+                hint="the checkpoint may be damaged: see paragon verify",
+            )
 
-        return modify_frames(clip, [clip], refuse)
+        return _numbers_or(error, clip)
 
     make_exact = cache(instead)
 
@@ -151,6 +148,17 @@ def checked(clip: vs.VideoNode, *, instead: Callable[[], vs.VideoNode] | None = 
         return make_exact()
 
     return clip.std.FrameEval(choose_clip, prop_src=[clip])
+
+
+def _numbers_or(error: Callable[[int], ParagonError], clip: vs.VideoNode) -> vs.VideoNode:
+    """Return a float clip; frames that hold NaN or infinity fail with the error for their number."""
+
+    def check(n: int, inputs: list[vs.VideoFrame]) -> vs.VideoFrame:
+        if not _holds_numbers(inputs[0]):
+            raise error(n)
+        return inputs[0]
+
+    return modify_frames(clip, [clip], check)
 
 
 def _holds_numbers(frame: vs.VideoFrame) -> bool:
