@@ -136,7 +136,8 @@ def choose_precision(
     if known is not None:
         return PrecisionChoice(trials=known)
     choice = measure(backend, network, settings)
-    remember(key, choice.trials, settings.cache)
+    if not any(trial.failure for trial in choice.trials):  # the next time, memory may suffice or a driver be mended
+        remember(key, choice.trials, settings.cache)
     return choice
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paragon_core.backends import Network, RunSettings
+from paragon_core.errors import OutOfMemoryError
 from paragon_core.precision import choose_precision
 from paragon_core.precision_memory import Trial, TrialKey, recall, remember
 from tests.quality.odd_backends import Odd, right
@@ -61,6 +62,20 @@ def test_a_machine_is_measured_once(cache: Path) -> None:
     assert backend.opened == 4
     if sys.platform != "win32":
         assert not only_file(cache).stat().st_mode & 0o022
+
+
+def test_what_did_not_work_is_tried_again(cache: Path) -> None:
+    class Failing(Counting):
+        """Cannot open half precision."""
+
+        def open(self, network: Network, settings: RunSettings) -> Any:
+            if settings.precision == "fp16":
+                msg = "no memory just now"
+                raise OutOfMemoryError(msg)
+            return super().open(network, settings)
+
+    assert choose_precision(Failing(), NETWORK, RunSettings(cache=cache)).precision(8) == "fp32"
+    assert choose_precision(Counting(), NETWORK, RunSettings(cache=cache)).precision(8) == "fp16"
 
 
 def other_form(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Network, str]:
