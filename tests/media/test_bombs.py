@@ -124,16 +124,13 @@ def test_bombs_take_little_memory(tmp_path: Path, data: bytes) -> None:
         import psutil
         from paragon_core.errors import ParagonError
         from paragon_core.media.images import read_image
+        from paragon_core.quality.footprint import peak
         warnings.simplefilter("ignore")
         before = psutil.Process().memory_info().rss
         try:
             read_image(Path({str(path)!r}))
         except ParagonError as error:
             assert error.hint
-        most = getattr(psutil.Process().memory_info(), "peak_wset", None)
-        if most is None:
-            import resource, sys
-            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        print(int(most - before))
+        print(peak() - before)
     """)
     assert int(result.stdout) < 250e6
