@@ -31,7 +31,13 @@ _SCHEMA: Final = 1
 _LONGEST_FILE: Final = 2**16
 
 #: What makes a runtime compute otherwise on the same processor.
-_VARIABLES: Final = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "CUDA_VISIBLE_DEVICES")
+_VARIABLES: Final = (
+    "ATEN_CPU_CAPABILITY",
+    "CUDA_VISIBLE_DEVICES",
+    "DNNL_MAX_CPU_ISA",
+    "ONEDNN_MAX_CPU_ISA",
+    "OV_CPU_MAX_ISA",
+)
 
 _LOG = logging.getLogger(__name__)
 
