@@ -83,7 +83,6 @@ upscaler.close()
     [("openvino", "(leave,)"), ("onnxruntime", "()")],
 )
 def test_a_parents_upscaler(backend: str, more: str) -> None:
-    pytest.importorskip(backend)
     result = run_python(SCRIPT.format(backend=backend, more=more))
     statuses = result.stdout.split()
     assert len(statuses) >= 5
