@@ -51,7 +51,7 @@ def open_another():
 def leave():
     sys.exit(0)
 
-for act in (lambda: refused(use), lambda: refused(use_planes), close, forget, open_another, *{more}):
+for act in (lambda: refused(use), lambda: refused(use_planes), close, forget, {another}, *{more}):
     child = os.fork()
     if child == 0:
         code = 1
@@ -78,12 +78,12 @@ upscaler.close()
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, libraries of the system do not survive a fork")
 @pytest.mark.parametrize(
-    ("backend", "more"),
+    ("backend", "another", "more"),
     # Whoever loads ONNX Runtime, forks, and ends the child other than multiprocessing does, waits for ever.
-    [("openvino", "(leave,)"), ("onnxruntime", "()")],
+    [("openvino", "lambda: refused(open_another)", "(leave,)"), ("onnxruntime", "open_another", "()")],
 )
-def test_a_parents_upscaler(backend: str, more: str) -> None:
-    result = run_python(SCRIPT.format(backend=backend, more=more))
+def test_a_parents_upscaler(backend: str, another: str, more: str) -> None:
+    result = run_python(SCRIPT.format(backend=backend, another=another, more=more))
     statuses = result.stdout.split()
     assert len(statuses) >= 5
     assert set(statuses) == {"0"}, result.stderr

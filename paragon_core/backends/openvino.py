@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import os
 import queue
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -135,23 +137,38 @@ class OpenVinoBackend:
         return OpenVinoSession(compiled, settings.streams, checked=network.io == "uint8")
 
 
-@functools.cache  # an error is not kept: it may be mended
 def _core() -> tuple[Any, str]:
     """Return OpenVINO's core, the only one of this process, and its version.
 
     On Linux, each core has signal handlers run on a stack of its own, and when it goes, it gives back the stack that
     was there before. Of two cores that live side by side, the one that goes last gives back the stack of the other,
-    which is gone by then: the next Ctrl-C ends the process with SIGSEGV.
+    which is gone by then: the next Ctrl-C ends the process with SIGSEGV. So the core stays to the end.
+
+    Raises:
+        BackendUnavailableError: OpenVINO is not installed, does not load, or was loaded before this process was forked.
+
     """
+    core, version, process = _loaded()
+    if process != os.getpid():
+        msg = "OpenVINO was loaded before this process was forked, and its threads were not forked"
+        raise BackendUnavailableError(msg, hint="start processes by spawn (see multiprocessing), or use onnxruntime")
+    return core, version
+
+
+@functools.cache  # an error is not kept: it may be mended
+def _loaded() -> tuple[Any, str, int]:
+    """Return the core, the version and the number of the process that loaded it."""
     try:
         import openvino  # noqa: PLC0415 - optional, and slow to import
 
         # The first call fills a table under a lock that it does not give back while it waits for the interpreter's:
         # made by two streams at once it hangs the process, so it is made here.
         openvino.Type.f32.to_dtype()
-        return openvino.Core(), str(openvino.__version__).split("-")[0]
+        core = openvino.Core()
     except Exception as error:  # noqa: BLE001 - not only ImportError: broken installations raise whatever they run into
         raise unavailable("OpenVINO", error, hint=_HINT) from None
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(core))  # lest a forked process free it, and wait for its threads
+    return core, str(openvino.__version__).split("-")[0], os.getpid()
 
 
 def _check_device(device: str) -> None:
