@@ -12,7 +12,7 @@ from paragon_core.backends.tensorrt import TensorRtRuntime
 from paragon_core.backends.tensorrt_build import TITLES, graph_to_build, installed_version
 from paragon_core.engines import MOST_PIXELS, EngineCache, Profile
 from paragon_core.errors import BackendUnavailableError, EngineCacheError, InputError
-from paragon_core.precision import choose_precision
+from paragon_core.precision import Precisions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ def _precision(settings: Settings) -> Literal["fp32", "fp16"]:
     if settings.precision != "auto":
         raise InputError(f"TensorRT runs no {settings.precision}", hint="choose one of auto, fp32, fp16")
     network, wanted = Network(model=settings.model), RunSettings(device=settings.device)
-    chosen = choose_precision(BACKENDS["tensorrt"], network, wanted).precision(settings.bits)
+    chosen = Precisions("auto", BACKENDS["tensorrt"], network, wanted).of("float32", settings.bits)[0]
     return "fp16" if chosen == "fp16" else "fp32"
 
 
