@@ -136,7 +136,7 @@ def choose_precision(
     if known is not None:
         return PrecisionChoice(trials=known)
     choice = measure(backend, network, settings)
-    if not any(trial.failure for trial in choice.trials):  # the next time, memory may suffice or a driver be mended
+    if not any(trial.failure for trial in choice.trials):  # the next time, it may work
         remember(key, choice.trials, settings.cache)
     return choice
 
@@ -262,12 +262,12 @@ class _Measurement:
             self._seconds = time.perf_counter() - start
         return self._references[name]
 
-    def _batch(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
-        """Return [1, h, w, 3] of bytes or [1, 3, h, w] of floats, repeated to the size that the network asks for."""
-        if self._network.size is not None:
-            width, height = self._network.size
-            rows, columns = np.arange(height) % image.shape[0], np.arange(width) % image.shape[1]
-            image = image[rows[:, None], columns]
+    def _batch(
+        self, image: npt.NDArray[np.uint8], size: tuple[int, int] | None = None
+    ) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
+        """Return [1, h, w, 3] of bytes or [1, 3, h, w] of floats, repeated to a size: by default the network's."""
+        width, height = size or self._network.size or (image.shape[1], image.shape[0])
+        image = image[np.arange(height)[:, None] % image.shape[0], np.arange(width) % image.shape[1]]
         if self._network.io == "uint8":
             return image[None]
         return np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
@@ -280,7 +280,7 @@ class _Measurement:
             seconds = self._seconds * math.prod(_REALISTIC) / math.prod(image.shape[:2])
             share = min(math.sqrt(_LONGEST_RUN / max(seconds, 1e-9)), 1.0)
         width, height = (max(round(side * share), 1) for side in _REALISTIC)
-        batch = self._batch(image[np.arange(height)[:, None] % len(image), np.arange(width) % len(image)])
+        batch = self._batch(image, (width, height))
         rounds: list[list[float]] = []
         begin = time.perf_counter()
         while len(rounds) < _ROUNDS[0] or (len(rounds) < _ROUNDS[1] and time.perf_counter() - begin < _SHORTEST_TIMING):

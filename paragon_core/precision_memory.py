@@ -116,7 +116,7 @@ class TrialKey:
     @property
     def id(self) -> str:
         """Return a name for a file."""
-        text = json.dumps([getattr(self, field.name) for field in fields(self)])
+        text = json.dumps(list(asdict(self).values()))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.errors import NonFiniteError
+from paragon_core.backends.failures import non_finite
 from paragon_core.precision import BYTE_BITS, FLOAT_BITS
 
 if TYPE_CHECKING:
@@ -139,8 +139,7 @@ class FloatPicture:
 
     def _write(self, values: Array, target: Array) -> None:
         if not np.isfinite(values).all():
-            msg = "the network computed values that are not numbers"
-            raise NonFiniteError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")
+            raise non_finite("the network")
         if target.dtype.kind == "u":
             target[...] = np.rint(np.clip(values, 0, 1) * np.iinfo(target.dtype).max)
         else:

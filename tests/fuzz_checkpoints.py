@@ -32,6 +32,7 @@ from paragon_core.catalogue import foreign, scores
 from paragon_core.detect import expected_shapes
 from paragon_core.errors import CheckpointError
 from paragon_core.model import load
+from paragon_core.quality.footprint import peak
 from tests.mutated_archives import mutated_archive
 from tests.mutated_safetensors import mutated_safetensors
 
@@ -155,7 +156,7 @@ def _reports(seed: int, first: int, files: int, folder: Path) -> Iterator[dict[s
         used = time.process_time() - start
         if strays := sorted(stray.name for stray in folder.iterdir() if stray != path):
             defect = f"left {strays} behind"
-        yield {"outcome": outcome, "defect": defect, "seconds": used, "peak": peak_memory()}
+        yield {"outcome": outcome, "defect": defect, "seconds": used, "peak": peak()}
 
 
 def examine(path: Path) -> tuple[str, str]:
@@ -182,18 +183,6 @@ def _wrong_with(model: Model) -> str:
         return "a tensor holds what is no weight"
     told = scores(model)
     return "" if all(name.isprintable() and 0 <= psnr < 1e4 for name, psnr in told.items()) else f"scores {told}"
-
-
-def peak_memory() -> int:
-    """Return the most bytes of memory that this process ever took."""
-    if sys.platform == "win32":
-        return int(psutil.Process().memory_info().peak_wset)
-    if sys.platform == "linux":  # getrusage counts what the parent took when it started this process
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
-    import resource  # noqa: PLC0415 - not on Windows
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main() -> int:

@@ -31,10 +31,10 @@ _CAPABILITIES: Final[dict[Precision, str]] = {"fp16": "FP16", "bf16": "BF16"}
 class OpenVinoSession(Session):
     """A network in OpenVINO: one infer request a stream, handed out to whoever runs."""
 
-    def __init__(self, compiled: Any, streams: int, *, checked: bool) -> None:  # noqa: ANN401 - imported late
+    def __init__(self, compiled: Any, streams: int) -> None:  # noqa: ANN401 - the module is imported late
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open = True
-        self._checked = checked
+        self._checked = len(compiled.outputs) > 1
         for _ in range(streams):
             self._requests.put(compiled.create_infer_request())
 
@@ -134,7 +134,7 @@ class OpenVinoBackend:
             compiled = core.compile_model(core.read_model(graph.SerializeToString()), _DEVICE, options)
         except Exception as error:  # as in run
             raise failure(NAME, error) from error
-        return OpenVinoSession(compiled, settings.streams, checked=network.io == "uint8")
+        return OpenVinoSession(compiled, settings.streams)
 
 
 def _core() -> tuple[Any, str]:
@@ -155,7 +155,7 @@ def _core() -> tuple[Any, str]:
     return core, version
 
 
-@functools.cache  # an error is not kept: it may be mended
+@functools.cache  # an error is not kept: its cause may be fixed
 def _loaded() -> tuple[Any, str, int]:
     """Return the core, the version and the number of the process that loaded it."""
     try:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from paragon_core.catalogue import Catalogue, Entry
 
-_LONGEST = 1000
-
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""

@@ -85,9 +85,9 @@ def run(
     """Enlarge pictures and films one after another; while one is in the network, pictures are read and written.
 
     A file that fails does not stop the others. What killed runs left in the folders of the targets is removed
-    (`remove_leftovers`). Every target appears whole or not at all; when the caller is
-    interrupted (Ctrl-C, or an exception from ``upscale`` or ``report`` that is no `ParagonError`), pictures that are
-    being written are finished and the exception goes on.
+    (`remove_leftovers`). Every target appears whole or not at all; when the caller is interrupted (Ctrl-C, or an
+    exception from ``upscale`` or ``report`` that is no `ParagonError`), pictures that are being written are finished
+    and the exception goes on.
 
     Args:
         tasks: from `plan`.

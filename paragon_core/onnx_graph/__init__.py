@@ -83,8 +83,9 @@ def build(
         )
     else:
         result = plain_form.write(graph, image, detail, model.spec, arrays)
-    mean = _mean(graph, result) if check else ""
-    _write(graph, result, io, bytes_last=for_tensorrt, mean=mean)
+    if check:
+        _write_mean(graph, result)
+    _write(graph, result, io, bytes_last=for_tensorrt, with_row=check)
     form = {"form": "fused" if fused else "plain", "precision": precision, "io": io}
     channels = 1 if grey else 3
     proto = _finish(model, graph, form, size=size, channels=(channels * (1 + separate_detail), channels))
@@ -116,22 +117,21 @@ def _read(graph: Graph, io: Io) -> str:
     return graph.node("Transpose", value, perm=[0, 3, 1, 2]) if io == "uint8" else value
 
 
-def _mean(graph: Graph, value: str) -> str:
-    """Return the mean of each image, [batch]."""
+def _write_mean(graph: Graph, value: str) -> None:
+    """Append the mean of each image, [batch], under the name `CHECK`."""
     if graph.float_type != TensorProto.FLOAT:
         value = graph.cast(value, TensorProto.FLOAT)  # the sum of an image exceeds float16
     graph.node("ReduceMean", value, graph.integers(1, 2, 3), keepdims=0)
     graph.nodes[-1].output[0] = CHECK
-    return CHECK
 
 
-def _write(graph: Graph, value: str, io: Io, *, bytes_last: bool, mean: str) -> None:
+def _write(graph: Graph, value: str, io: Io, *, bytes_last: bool, with_row: bool) -> None:
     if io == "uint8":
         value = graph.node("Clip", graph.node("Round", value), graph.scalar(0), graph.scalar(255))
         if bytes_last:  # TensorRT has bytes at its door only
             value = graph.node("Transpose", value, perm=[0, 2, 3, 1])
-            if mean:
-                value = graph.node("Concat", value, _row(graph, value, mean), axis=1)
+            if with_row:
+                value = graph.node("Concat", value, _row(graph, value), axis=1)
             graph.cast(value, TensorProto.UINT8)
         else:  # fewer of them to move about
             graph.node("Transpose", graph.cast(value, TensorProto.UINT8), perm=[0, 2, 3, 1])
@@ -141,9 +141,9 @@ def _write(graph: Graph, value: str, io: Io, *, bytes_last: bool, mean: str) -> 
     last.output[0] = OUTPUT
 
 
-def _row(graph: Graph, like: str, mean: str) -> str:
+def _row(graph: Graph, like: str) -> str:
     """Return a row for an NHWC map: ones where the mean of the image is not finite, else zeros."""
-    difference = graph.node("Sub", mean, mean)  # 0, but NaN of infinity, too
+    difference = graph.node("Sub", CHECK, CHECK)  # 0, but NaN of infinity, too
     flag = graph.cast(graph.node("IsNaN", difference), graph.float_type)
     flag = graph.node("Unsqueeze", flag, graph.integers(1, 2, 3))
     shape = [graph.dimension(like, axis) for axis in range(4)]
