@@ -55,7 +55,7 @@ def test_bad_files_are_refused_quickly_and_with_little_memory(tmp_path: Path) ->
     from paragon_core.catalogue import foreign
     from paragon_core.errors import CheckpointError
     from paragon_core.model import load
-    from tests.fuzz_checkpoints import peak_memory
+    from paragon_core.quality.footprint import peak
 
     seconds = []
     for index in range({len(BAD_CHECKPOINTS)}):
@@ -66,7 +66,7 @@ def test_bad_files_are_refused_quickly_and_with_little_memory(tmp_path: Path) ->
             load(path)
         except CheckpointError:
             seconds.append(time.process_time() - start)
-    print(json.dumps([seconds, peak_memory()]))
+    print(json.dumps([seconds, peak()]))
     """
     seconds, peak = json.loads(run(code).stdout)
     slow = {bad.name: used for bad, used in zip(BAD_CHECKPOINTS, seconds, strict=True) if used > MOST_SECONDS}

@@ -22,7 +22,7 @@ SCAN = """
 import json, time
 from paragon_nodes import checkpoints
 from paragon_core.errors import ParagonError
-from tests.fuzz_checkpoints import peak_memory
+from paragon_core.quality.footprint import peak
 
 checkpoints.register_folders()
 start = time.process_time()
@@ -39,7 +39,7 @@ for name in [*names, "gone.pth", "a" * 5000, "a\\0b", "../outside.pth", ""]:
     except ParagonError as error:
         assert str(error) and error.hint
         refused.append(name)
-print(json.dumps([names, refused, seconds, again, peak_memory()]))
+print(json.dumps([names, refused, seconds, again, peak()]))
 """
 
 
