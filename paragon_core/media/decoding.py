@@ -19,7 +19,7 @@ from paragon_core.errors import ParagonError, UnsupportedFormatError, Unsupporte
 from paragon_core.low_memory import lacks
 from paragon_core.media.deep import deep_colour, deep_grey_alpha
 from paragon_core.media.formats import FORMATS, FormatName
-from paragon_core.media.metadata import as_stored, fitting_icc, plain_exif
+from paragon_core.media.metadata import as_stored, fitting_icc, orientation, plain_exif
 from paragon_core.media.picture import Array, Picture, full_scale
 from paragon_core.media.png import colour_chunks
 from paragon_core.media.tiff import MOST_PAGES, count_pages, exif_of_tiff
@@ -88,6 +88,14 @@ def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     """Return width and height as stored; Pillow reports those of a TIFF after turning."""
     width, height = image.size
     return (height, width) if _turned_by_pillow(image) in _SIDEWAYS else (width, height)
+
+
+def header_orientation(image: ImageFile.ImageFile) -> int:
+    """Return the EXIF orientation that a header tells, 1 to 8; that of a PNG may come after its pixels."""
+    turn = _turned_by_pillow(image)
+    if turn == 1:
+        turn = orientation(plain_exif(image.info.get("exif")))
+    return turn if turn in range(1, 9) else 1
 
 
 def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:

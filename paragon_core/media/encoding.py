@@ -2,10 +2,10 @@
 
 =====  =====================================================================================================
 PNG    8 or 16 bits, lossless
-JPEG   quality 95, no colour subsampling
-WebP   lossless where the source was, else quality 95
+JPEG   quality 95, no colour subsampling, or as asked for
+WebP   lossless where the source was, else quality 95, or as asked for
 TIFF   8 or 16 bits or floating point, Deflate
-AVIF   quality 90, no colour subsampling
+AVIF   quality 90, no colour subsampling, or as asked for
 BMP    8 bits, no alpha, no metadata: the orientation tag is applied to the pixels
 =====  =====================================================================================================
 """
@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, features
 from PIL.PngImagePlugin import PngInfo
 
 from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
+from paragon_core.media.compression import ImageCompression
 from paragon_core.media.metadata import as_viewed, fitting_icc, plain_exif
 from paragon_core.media.picture import Array, Picture, with_depth
 from paragon_core.media.png import COMPRESSION_LEVEL, write_deep
@@ -27,6 +28,7 @@ from paragon_core.media.tiff import write_tiff
 
 if TYPE_CHECKING:
     from paragon_core.media.formats import ImageFormat
+    from paragon_core.output_size import Size
 
 _EXIF_PREFIX = b"Exif\0\0"
 #: What fits in one segment of a JPEG file besides the segment's own name (2-byte length, ITU-T T.81 B.1.1.4).
@@ -34,8 +36,13 @@ _LONGEST_JPEG_EXIF = 65533 - len(_EXIF_PREFIX)
 _LONGEST_JPEG_XMP = 65533 - len(b"http://ns.adobe.com/xap/1.0/\0")
 
 
-def fit(picture: Picture, target: ImageFormat, *, scale: int = 1) -> Picture:
+def fit(picture: Picture, target: ImageFormat, *, size: Size | None = None) -> Picture:
     """Make sure, before any work is spent on it, that a picture can be stored in a format once it is enlarged.
+
+    Args:
+        picture: what is to be stored.
+        target: the format.
+        size: width and height that it will have, as stored; None for those that it has.
 
     Returns:
         The picture, without its alpha channel if that is fully opaque and the format has none.
@@ -48,7 +55,7 @@ def fit(picture: Picture, target: ImageFormat, *, scale: int = 1) -> Picture:
     if target.name in {"avif", "webp"} and not features.check(target.name):
         msg = f"the installed Pillow cannot write {target.title}"
         raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or choose PNG")
-    width, height = (scale * side for side in picture.size)
+    width, height = size or picture.size
     if max(width, height) > target.longest_side:
         msg = f"{width} x {height} pixels do not fit in a {target.title} file ({target.longest_side} a side)"
         raise UnsupportedSizeError(msg, hint="choose PNG or TIFF (--format png, or an output name that ends so)")
@@ -62,7 +69,11 @@ def fit(picture: Picture, target: ImageFormat, *, scale: int = 1) -> Picture:
     return picture.without_alpha()
 
 
-def encode(picture: Picture, target: ImageFormat) -> tuple[bytes, tuple[str, ...]]:
+def encode(
+    picture: Picture,
+    target: ImageFormat,
+    compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
+) -> tuple[bytes, tuple[str, ...]]:
     """Encode a picture.
 
     Returns:
@@ -96,7 +107,7 @@ def encode(picture: Picture, target: ImageFormat) -> tuple[bytes, tuple[str, ...
     elif array.dtype == np.uint16:
         write_deep(stream, array, icc=icc, exif=exif, xmp=xmp, dpi=picture.dpi, colour=picture.png_colour)
     else:
-        options = _options(picture, target, icc=icc, exif=exif, xmp=xmp)
+        options = _options(picture, target, compression, icc=icc, exif=exif, xmp=xmp)
         Image.fromarray(array).save(stream, target.name, **options)
     # Not getbuffer(): a view that outlives its stream, in the traceback of an error, ends the process.
     return stream.getvalue(), tuple(notes)
@@ -138,7 +149,13 @@ def _is_readable(exif: bytes) -> bool:
 
 
 def _options(
-    picture: Picture, target: ImageFormat, *, icc: bytes | None, exif: bytes | None, xmp: bytes | None
+    picture: Picture,
+    target: ImageFormat,
+    compression: ImageCompression,
+    *,
+    icc: bytes | None,
+    exif: bytes | None,
+    xmp: bytes | None,
 ) -> dict[str, Any]:
     """Return the arguments of Pillow's ``save`` for one format.
 
@@ -157,13 +174,15 @@ def _options(
     if target.name == "png":
         options |= {"compress_level": COMPRESSION_LEVEL, "pnginfo": _png_chunks(picture, xmp)}
     elif target.name == "jpeg":
-        options |= {"quality": 95, "subsampling": "4:4:4"}
+        options |= {"quality": compression.quality or 95, "subsampling": compression.subsampling or "4:4:4"}
     elif target.name == "avif":
-        options |= {"quality": 90, "subsampling": "4:4:4", "speed": 8}
-    elif picture.lossless:  # WebP; "exact" keeps the colour under transparent pixels, as PNG does
+        options |= {"quality": compression.quality or 90, "subsampling": compression.subsampling or "4:4:4", "speed": 8}
+    elif (
+        picture.lossless and compression.quality is None
+    ):  # WebP; "exact" keeps the colour under transparent pixels, as PNG does
         options |= {"lossless": True, "exact": True, "quality": 20, "method": 1}
     else:
-        options |= {"quality": 95, "method": 2}
+        options |= {"quality": compression.quality or 95, "method": 2}
     return options
 
 

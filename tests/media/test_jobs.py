@@ -92,11 +92,11 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             several.set()
         return read_image(path, max_pixels=max_pixels)
 
-    def writing(path: Path, picture: Picture) -> tuple[str, ...]:
+    def writing(path: Path, picture: Picture, **options: Any) -> tuple[str, ...]:
         nonlocal alive
         assert several.wait(PATIENCE)
         time.sleep(0.01)  # so that more would come if they could
-        notes = write_image(path, picture)
+        notes = write_image(path, picture, **options)
         with lock:
             alive -= 1
         return notes
@@ -124,9 +124,9 @@ def test_files_are_read_and_written_while_the_network_runs(tmp_path: Path, monke
         enlarged.append(array)
         return twice(array)
 
-    def writing(path: Path, picture: Picture) -> tuple[str, ...]:
+    def writing(path: Path, picture: Picture, **options: Any) -> tuple[str, ...]:
         assert second_is_enlarged.wait(PATIENCE)  # while the first is being written
-        return write_image(path, picture)
+        return write_image(path, picture, **options)
 
     enlarged: list[Array] = []
     monkeypatch.setattr("paragon_core.media.jobs.read_image", reading)
