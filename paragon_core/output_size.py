@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from paragon_core.errors import InputError, UnsupportedSizeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Size = tuple[int, int]
 
@@ -127,21 +130,42 @@ class OutputSize:
 def passes(size: Size, target: Size, scale: int) -> int:
     """Return how often a network that upscales ``scale`` times must run to get from ``size`` to ``target`` or beyond.
 
-    0 where the image is to become smaller or to stay as it is. What is beyond the target is resized away. Half a pixel
-    that is missing, as rounding makes it, is not worth another run.
+    0 where the image is to become smaller or to stay as it is. What is beyond the target is resized away.
 
     Raises:
         UnsupportedSizeError: the last step has more than 2^30 pixels.
 
     """
-    ratio = max((target[0] - 0.5) / size[0], (target[1] - 0.5) / size[1])
-    count = 0
-    while scale**count < ratio:
-        count += 1
+    count = _runs(needed_factor(size, target), scale)
     width, height = (side * scale**count for side in size)
     if count and width * height > MOST_PIXELS:
         raise UnsupportedSizeError(
             f"on the way to {target[0]}x{target[1]} the model makes {width}x{height} pixels",
             hint="choose a smaller size, or a model with a smaller scale",
         )
+    return count
+
+
+def needed_factor(size: Size, target: Size) -> float:
+    """Return how many times as wide and high networks must make an image of ``size`` at least.
+
+    Half a pixel that is missing, as rounding makes it, is not worth another run.
+    """
+    return max((target[0] - 0.5) / size[0], (target[1] - 0.5) / size[1])
+
+
+def best_scale(factor: float, scales: Iterable[int]) -> int:
+    """Return the scale by which a factor is reached with the least in excess, then in the fewest runs."""
+
+    def cost(scale: int) -> tuple[int, int]:
+        count = _runs(factor, scale)
+        return scale**count, count
+
+    return min(scales, key=cost)
+
+
+def _runs(factor: float, scale: int) -> int:
+    count = 0
+    while scale**count < factor:
+        count += 1
     return count
