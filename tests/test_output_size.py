@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paragon_core.errors import InputError, UnsupportedSizeError
-from paragon_core.output_size import MOST_PIXELS, OutputSize, passes
+from paragon_core.output_size import MOST_PIXELS, OutputSize, best_scale, needed_factor, passes
 
 SIDES = st.integers(1, 4000)
 SIZES = st.tuples(SIDES, SIDES)
@@ -136,6 +136,19 @@ def test_the_scale_of_the_network_is_one_pass(size: tuple[int, int], scale: int)
         assert target == (size[0] * scale, size[1] * scale)
         assert passes(size, target, scale) == 1
     assert passes(size, size, scale) == 0
+
+
+@given(size=SIZES, factor=st.floats(0.2, 9), scales=st.sets(st.sampled_from((2, 3, 4, 8)), min_size=1))
+def test_the_scale_that_suits_best_makes_the_least_in_excess(
+    size: tuple[int, int], factor: float, scales: set[int]
+) -> None:
+    target = OutputSize(factor=factor).of(size)
+    best = best_scale(needed_factor(size, target), scales)
+    try:
+        excess = {scale: (scale ** passes(size, target, scale), passes(size, target, scale)) for scale in scales}
+    except UnsupportedSizeError:
+        return
+    assert excess[best] == min(excess.values())
 
 
 def test_too_large_a_result_is_refused_with_a_remedy() -> None:

@@ -362,8 +362,8 @@ def _extension(source: Path, target_format: FormatName | None) -> str:
 
 
 def _without_results(tasks: list[Task]) -> list[Task]:
-    """Leave out tasks whose sources are the targets of others."""
-    results = _by_name(task.target for task in tasks)
+    """Leave out tasks whose sources are the targets of others; what would replace itself is left to `_apart`."""
+    results = _by_name(task.target for task in tasks if not are_one(task.target, task.source))
     return [
         task
         for task in tasks
