@@ -47,7 +47,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def compression_of(arguments: argparse.Namespace, tasks: Sequence[Task], console: Console) -> ImageCompression:
-    """Return how images are compressed, and tell which take no notice of it.
+    """Return how images are compressed, and print which formats take no notice of it.
 
     Raises:
         InputError: a value is out of range, does not go with a format, or has no effect on any file.
@@ -72,7 +72,7 @@ def compression_of(arguments: argparse.Namespace, tasks: Sequence[Task], console
             hint="choose JPEG, WebP or AVIF (--format jpeg); the quality of videos is --crf",
         )
     if kinds:
-        console.insist(f"paragon: note: no effect of {given} on files that have none ({kinds})")
+        console.insist(f"paragon: note: {given}: no effect on {kinds}")
     return compression
 
 

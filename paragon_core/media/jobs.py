@@ -84,7 +84,7 @@ def _no_film(source: Path, _target: Path) -> VideoResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Wish:
+class _JobOptions:
     """What is to be done with every source."""
 
     scale: int
@@ -160,7 +160,7 @@ def run(
         raise InputError(msg, hint="--jobs takes a number from 1 on")
     for folder in {task.target.parent for task in tasks}:
         remove_leftovers(folder)
-    wish = _Wish(scale=scale, size=size, compression=compression, overwrite=overwrite, max_pixels=max_pixels)
+    options = _JobOptions(scale=scale, size=size, compression=compression, overwrite=overwrite, max_pixels=max_pixels)
     outcomes: list[Outcome] = []
     waiting = deque(tasks)
     reading: deque[tuple[Task, Future[Any]]] = deque()
@@ -171,13 +171,13 @@ def run(
             while waiting and len(reading) + len(writing) < at_once:
                 task = waiting.popleft()
                 look: Callable[..., Any] = _look_at_film if task.is_film else _read
-                reading.append((task, pool.submit(look, task, wish)))
+                reading.append((task, pool.submit(look, task, options)))
             if reading:
                 task, read = reading.popleft()
                 if task.is_film:
                     writing.append(_enlarge_film(task, read, film))
                 else:
-                    writing.append(_enlarge(task, read, upscale, wish, pool))
+                    writing.append(_enlarge(task, read, upscale, options, pool))
             # With nothing left to enlarge, or no room to read, wait for the oldest; else only look.
             while writing and (not reading or writing[0].done()):
                 outcomes.append(waited(writing.popleft()))
@@ -215,25 +215,26 @@ def is_done(task: Task, *, scale: int, size: OutputSize | None = None) -> bool:
         raise JobError(msg, hint=_HINT_REPLACE) from error
     if not made.ends:
         return False
-    stored = read_header(task.source).size
-    # Stored upright or sideways: headers do not always tell, and formats without metadata are stored turned.
-    possible = {result_size(stored, orientation, scale=scale, wanted=size) for orientation in (1, _SIDEWAYS)}
-    if not possible & {made.size, made.size[::-1]}:
+    stored, possible = read_header(task.source).size, set()
+    for orientation in (1, _SIDEWAYS):  # headers do not always tell
+        with suppress(InputError):  # too large, or it does not fit: no size is possible, and the work will tell
+            possible.add(result_size(stored, orientation, scale=scale, wanted=size))
+    if not possible & {made.size, made.size[::-1]}:  # the latter: formats without metadata are stored turned
         what = f"{scale}x" if size is None else str(size)
         msg = f"{task.target} exists and is not {task.source.name} upscaled to {what}"
         raise JobError(msg, hint=_HINT_REPLACE)
     return task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
 
 
-def _read(task: Task, wish: _Wish) -> _Ready | _Nothing:
+def _read(task: Task, options: _JobOptions) -> _Ready | _Nothing:
     """Read a source and make sure that its result can be stored."""
-    if not (wish.overwrite or task.replaces) and is_done(task, scale=wish.scale, size=wish.size):
+    if not (options.overwrite or task.replaces) and is_done(task, scale=options.scale, size=options.size):
         return _Nothing()
     target_format = format_of_name(task.target)
-    wish.compression.check(target_format)
-    picture = read_image(task.source, max_pixels=wish.max_pixels)
+    options.compression.check(target_format)
+    picture = read_image(task.source, max_pixels=options.max_pixels)
     try:
-        target = result_size(picture.size, picture.orientation, scale=wish.scale, wanted=wish.size)
+        target = result_size(picture.size, picture.orientation, scale=options.scale, wanted=options.size)
         if task.replaces:
             if not _grows(picture.size, target):
                 return _AS_IT_IS
@@ -281,13 +282,13 @@ def _check_memory(task: Task, picture: Picture, target: Size) -> None:
         raise OutOfMemoryError(msg + f"and {free} is free", hint="close other programs, or split it into smaller parts")
 
 
-def _look_at_film(task: Task, wish: _Wish) -> _Nothing | None:
+def _look_at_film(task: Task, options: _JobOptions) -> _Nothing | None:
     """Make sure that a film can be read and its target written."""
-    if not wish.overwrite and is_done(task, scale=wish.scale, size=wish.size):
+    if not options.overwrite and is_done(task, scale=options.scale, size=options.size):
         return _Nothing()
-    prepare_film(task.source, task.target, max_pixels=wish.max_pixels)
+    prepare_film(task.source, task.target, max_pixels=options.max_pixels)
     if task.replaces:
-        if not film_grows(task.source, scale=wish.scale, size=wish.size):
+        if not film_grows(task.source, scale=options.scale, size=options.size):
             return _AS_IT_IS
         _check_writable(task.source)
     return None
@@ -340,7 +341,7 @@ def _enlarge(
     task: Task,
     read: Future[_Ready | _Nothing],
     upscale: Callable[..., Array],
-    wish: _Wish,
+    options: _JobOptions,
     pool: ThreadPoolExecutor,
 ) -> Future[Outcome]:
     """Run the network over a picture that has been read, and have the result written."""
@@ -353,23 +354,25 @@ def _enlarge(
     picture, (width, height) = ready.picture, ready.target
     try:
         start = time.perf_counter()
-        if wish.size is None:
+        if options.size is None:
             array = upscale(picture.array)
         else:
             array = upscale(picture.array, size=OutputSize(width=width, height=height))
         seconds = time.perf_counter() - start
         if not _grows(picture.size, ready.target):
-            picture = replace(picture, notes=(*picture.notes, "it was only resized: the model is for larger ones"))
+            same = picture.size == ready.target
+            note = "it has that size already" if same else "it was resized without the model, which only upscales"
+            picture = replace(picture, notes=(*picture.notes, note))
         enlarged = picture.with_array(array)
     except (ParagonError, MemoryError) as error:
         return settled(_failure(task, error))
-    return pool.submit(_write, task, enlarged, wish, seconds)
+    return pool.submit(_write, task, enlarged, options, seconds)
 
 
-def _write(task: Task, picture: Picture, wish: _Wish, seconds: float) -> Outcome:
+def _write(task: Task, picture: Picture, options: _JobOptions, seconds: float) -> Outcome:
     try:
         mode = task.target.stat().st_mode if task.replaces else None
-        notes = write_image(task.target, picture, compression=wish.compression, complete=task.replaces)
+        notes = write_image(task.target, picture, compression=options.compression, complete=task.replaces)
         if mode is not None:
             with suppress(OSError):  # disks without permissions
                 task.target.chmod(stat.S_IMODE(mode))

@@ -47,21 +47,21 @@ class NamePattern:
         try:
             parts = list(Formatter().parse(self.text))
         except ValueError as error:
-            raise InputError(f"{self.text!r} is no pattern of names: {error}", hint=hint) from error
+            raise InputError(f"{self.text!r} is not a name pattern: {error}", hint=hint) from error
         for _, field, instructions, conversion in parts:
             if field is not None and (field not in FIELDS or instructions or conversion):
                 written = "".join([field, f"!{conversion}" * bool(conversion), f":{instructions}" * bool(instructions)])
-                raise InputError(f"{{{written}}} is unknown in a pattern of names", hint=hint)
+                raise InputError(f"{{{written}}} is not a field of name patterns", hint=hint)
         plain = "".join(text for text, *_ in parts)
         if wrong := sorted({letter for letter in plain if letter in _FORBIDDEN or letter < _FIRST_PRINTABLE}):
             raise InputError(
-                f"a pattern of names cannot have {' '.join(map(repr, wrong))}", hint="give the folder with -o"
+                f"a name pattern cannot contain {' '.join(map(repr, wrong))}", hint="give the folder with -o"
             )
         if not self.fields and not plain.strip(" ."):
             raise InputError(f"{self.text!r} is not the name of a file", hint=hint)
         if PurePath(self.text).suffix.lower() in {*EXTENSIONS, *FILM_EXTENSIONS}:
             raise InputError(
-                f"a pattern of names has no extension, and {self.text!r} has one",
+                f"a name pattern has no extension, and {self.text!r} has one",
                 hint="leave it out; --format chooses the format of images",
             )
 

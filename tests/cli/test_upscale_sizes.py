@@ -114,14 +114,24 @@ def test_a_photo_fits_the_box_as_it_is_viewed(here: Path, orientation: int, endi
     assert (here / f"b{ending}").stat().st_mtime_ns == before
 
 
+def test_a_strip_that_would_be_huge_on_its_side_is_known_as_done(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(here / "a.png", (1, 160, 3))
+    for _ in range(2):
+        assert main(["upscale", "a.png", "--width", "3200", *FAST]) == 0
+    assert read_image(here / "a_3200w.png").size == (3200, 20)
+    assert "is there already" in capsys.readouterr().err
+
+
 def test_what_becomes_smaller_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save(here / "in" / "large.png", (40, 40, 3))
     save(here / "in" / "small.png", (10, 10, 3))
     assert main(["upscale", "in", "--fit", "20x20", *FAST]) == 0
     assert {read_image(path).size for path in (here / "in_20x20").iterdir()} == {(20, 20)}
     errors = capsys.readouterr().err
-    assert errors.count("only resized") == 1
-    assert "large.png: it was only resized" in errors
+    assert errors.count("resized without the model") == 1
+    assert "large.png: it was resized" in errors
 
 
 @pytest.mark.parametrize(
@@ -194,7 +204,7 @@ def test_quality_leaves_lossless_formats_alone_and_says_so(here: Path, capsys: p
     for name in ("a.png", "b.jpg", "c.png"):
         save(here / "in" / name)
     assert main(["upscale", "in", "--quality", "50", "--quiet", *FAST]) == 0
-    assert capsys.readouterr().err == "paragon: note: no effect of --quality on files that have none (2 PNG)\n"
+    assert capsys.readouterr().err == "paragon: note: --quality: no effect on 2 PNG\n"
     assert main(["upscale", "in", "-o", "plain", "--quiet", *FAST]) == 0
     assert (here / "in_2x" / "a.png").read_bytes() == (here / "plain" / "a.png").read_bytes()
     assert (here / "in_2x" / "b.jpg").stat().st_size < (here / "plain" / "b.jpg").stat().st_size

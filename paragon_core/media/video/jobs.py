@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, NoReturn
 
 from paragon_core.atomic_files import prepare_folder
-from paragon_core.errors import JobError, MediaError, UnsupportedSizeError
+from paragon_core.errors import InputError, JobError, MediaError, UnsupportedSizeError
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import container_of_name
@@ -87,11 +88,12 @@ def _possible_sizes(source: Path, *, scale: int, wanted: OutputSize | None) -> s
     """Return the sizes that frames may get: turned where players have to turn them, even where 4:2:0 needs it."""
     with opened(source, Excerpt()) as film:
         size, aspect = _frames_of(source, film), Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
-    return {
-        frame_size(upright, shape, wanted, scale=scale, even=even).stored
-        for upright, shape in ((size, aspect), (size[::-1], 1 / aspect))
-        for even in (False, True)
-    }
+    sizes = set()
+    for upright, shape in ((size, aspect), (size[::-1], 1 / aspect)):
+        for even in (False, True):
+            with suppress(InputError):  # too large, or it does not fit
+                sizes.add(frame_size(upright, shape, wanted, scale=scale, even=even).stored)
+    return sizes
 
 
 def _size(path: Path) -> Size:

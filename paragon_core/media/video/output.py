@@ -104,7 +104,7 @@ class Traits:
         ):
             notes.append(f"its frames have {made.pixels[0]} x {made.pixels[1]} pixels: video needs even sides")
         if not made.runs:
-            notes.append("its frames were only resized: the model is for larger ones")
+            notes.append("its frames were resized without the model, which only upscales")
         return cls(
             size=made.stored,
             pixels=made.pixels,

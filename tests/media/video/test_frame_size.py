@@ -86,7 +86,7 @@ def test_frames_are_those_of_the_network_resized_in_floats(
     upscaler = shared_upscaler(clip=False)
     result = upscale_video(source, tmp_path / "b.mkv", upscaler, size=size, encoding=LOSSLESS)
     assert result.size == expected
-    assert any("only resized" in note for note in result.notes) == (runs == 0)
+    assert any("without the model" in note for note in result.notes) == (runs == 0)
     for before, after in zip(films.frames_of(source), films.frames_of(tmp_path / "b.mkv"), strict=True):
         planes = picture_of(before, colour_of(before))
         for _ in range(runs):
