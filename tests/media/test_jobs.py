@@ -19,8 +19,10 @@ from paragon_core.atomic_files import PART
 from paragon_core.errors import InferenceError, InputError, JobError, MediaError, OutOfMemoryError
 from paragon_core.media.images import Picture, read_image, write_image
 from paragon_core.media.jobs import Outcome, Task, is_done, plan, run
+from paragon_core.output_size import OutputSize
 from tests.media import samples
 from tests.patience import PATIENCE
+from tests.upscalers import shared_upscaler
 
 if TYPE_CHECKING:
     from paragon_core.media.picture import Array
@@ -56,6 +58,16 @@ def test_a_folder_is_enlarged(tmp_path: Path, at_once: int) -> None:
     for name in names:
         expected = twice(read_image(tmp_path / "in" / name).array)
         assert np.array_equal(read_image(tmp_path / "out" / name).array, expected)
+
+
+def test_an_upscaler_makes_any_size(tmp_path: Path) -> None:
+    tasks = plan([save(tmp_path / "a.png"), save(tmp_path / "b.png", size=(8, 20))], suffix="_x")
+    outcomes = run(tasks, shared_upscaler(), scale=2, size=OutputSize(fit=(24, 20)))
+    assert [outcome.size for outcome in outcomes] == [(24, 20), (8, 20)]
+    assert [read_image(task.target).size for task in tasks] == [(24, 20), (8, 20)]
+    assert [outcome.notes for outcome in outcomes] == [(), ("it has that size already",)]
+    assert np.array_equal(read_image(tasks[1].target).array, read_image(tasks[1].source).array)
+    assert all(is_done(task, scale=2, size=OutputSize(fit=(24, 20))) for task in tasks)
 
 
 @settings(max_examples=25, deadline=None)
