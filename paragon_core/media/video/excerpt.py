@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from fractions import Fraction
 
 from paragon_core.errors import InputError
-
-if TYPE_CHECKING:
-    from fractions import Fraction
 
 
 @dataclass(frozen=True, kw_only=True)
 class Excerpt:
-    """The part of a film that is wanted, in seconds."""
+    """The part of a video that is wanted, in seconds from its own start."""
 
     start: float = 0.0
     """Frames from this time on."""
@@ -26,7 +23,15 @@ class Excerpt:
             msg = f"there are no frames from {self.start} seconds on for {self.duration} seconds"
             raise InputError(msg, hint="start counts from 0 on, duration is positive")
 
-    def ticks(self, time_base: Fraction) -> tuple[int, int | None]:
-        """Return the first time stamp that is wanted, and the first that is not any more."""
-        end = None if self.duration is None else int((self.start + self.duration) / time_base)
-        return int(self.start / time_base), end
+    def ticks(self, time_base: Fraction, begin: Fraction) -> tuple[int | None, int | None]:
+        """Return the first time stamp that is wanted and the first that is not any more; None: all.
+
+        Args:
+            time_base: unit of the time stamps in seconds.
+            begin: where the video begins, in seconds.
+
+        """
+        first = int((begin + Fraction(self.start)) / time_base) if self.start else None
+        if self.duration is None:
+            return first, None
+        return first, int((begin + Fraction(self.start) + Fraction(self.duration)) / time_base)

@@ -8,19 +8,21 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.atomic_files import atomic_write, remove_leftovers
-from paragon_core.errors import MediaError, OutOfMemoryError
+from paragon_core.errors import MediaError, OutOfMemoryError, UnsupportedFormatError
 from paragon_core.low_memory import HINT, is_low_memory, lacks
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.beside import Beside, keep_names
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.frames import colour_of, planar_format, side_data
+from paragon_core.media.video.hdr import needs_dolby_vision, static_hdr
 from paragon_core.media.video.turning import Turning, turning_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from paragon_core.media.video.encoding import Samples, VideoEncoding
+    from paragon_core.media.video.hdr import StaticHdr
     from paragon_core.media.video.source import Film, Step
 
 #: Identifiers that differ each time are left out. Sound may begin before 0, as encoders make it: some versions of
@@ -35,8 +37,11 @@ _SIDE_DATA: Final = {
     "A53_CC": "the text for the deaf inside its pictures (closed captions)",
     "DOVI_METADATA": "its Dolby Vision layer",
     "DYNAMIC_HDR_PLUS": "its HDR10+ description",
-    "MASTERING_DISPLAY_METADATA": "its HDR10 description of the display that it was made on",
+    "DYNAMIC_HDR_VIVID": "its HDR Vivid description",
 }
+
+#: Packets that may be decoded after the frame that is shown last.
+_MOST_REORDERED: Final = 16
 
 #: Bytes that encoders may take at once; some do not say that it was memory that they lacked.
 _BYTES_TO_ENCODE: Final = 1 << 28
@@ -57,6 +62,10 @@ class Traits:
     """What makes the source's frames upright."""
     aspect: Fraction
     """Width of a pixel by its height."""
+    encoding: VideoEncoding
+    """What it is encoded with."""
+    hdr: StaticHdr
+    """What HDR10 says of the whole of it."""
     notes: tuple[str, ...]
     """What is not kept, in words for the user."""
 
@@ -68,7 +77,11 @@ class Traits:
         if turning is None:
             turning = Turning()
             notes.append("it is to be shown at an angle that is no multiple of 90 degrees, and was not turned")
+        if needs_dolby_vision(film.stream, first):
+            msg = f"{film.name} is Dolby Vision of a kind whose colours are wrong without its decoder (profile 5)"
+            raise UnsupportedFormatError(msg, hint="convert it to HDR10 or SDR first; other profiles can be upscaled")
         source = colour_of(first)
+        encoding = encoding.chosen(source.bits, (scale * first.width, scale * first.height))
         samples = encoding.samples(source, planar_format(first.format), turned=bool(turning))
         if source.bits > samples.colour.bits:
             notes.append(f"its {source.bits} bits for a colour became {samples.colour.bits}")
@@ -77,6 +90,9 @@ class Traits:
         if any(part.is_alpha for part in first.format.components):
             notes.append("its transparency was left out")
         notes += [f"{words} was left out" for name, words in _SIDE_DATA.items() if name in side_data(first)]
+        hdr = static_hdr(first)
+        if hdr and not encoding.keeps_hdr:
+            notes.append(f"its HDR10 description (mastering display, MaxCLL) was left out: {encoding.codec} has none")
         aspect = Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
         width, height = scale * first.width, scale * first.height
         if turning.transposed:
@@ -84,7 +100,15 @@ class Traits:
         size = (width + width % 2, height + height % 2) if samples.even else (width, height)
         if size != (width, height):
             notes.append(f"{width} x {height} pixels were continued to {size[0]} x {size[1]}: video needs even sides")
-        return cls(size=size, samples=samples, turning=turning, aspect=aspect, notes=tuple(notes))
+        return cls(
+            size=size,
+            samples=samples,
+            turning=turning,
+            aspect=aspect,
+            encoding=encoding,
+            hdr=hdr,
+            notes=tuple(notes),
+        )
 
     def blank(self) -> Any:  # noqa: ANN401  (as above)
         """Return a new frame to be filled."""
@@ -94,17 +118,21 @@ class Traits:
 class Output:
     """A film that is being written."""
 
-    def __init__(self, container: Any, film: Film, traits: Traits, encoding: VideoEncoding) -> None:  # noqa: ANN401  (as above)
+    def __init__(self, container: Any, film: Film, traits: Traits) -> None:  # noqa: ANN401  (as above)
         """Begin with what is known before the first frame is enlarged."""
         self._container = container
+        encoding = traits.encoding
         self._pictures = encoding.add_to(
-            container, traits.size, traits.samples, rate=film.rate, time_base=film.time_base
+            container, traits.size, traits.samples, rate=film.rate, time_base=film.time_base, hdr=traits.hdr
         )
         context, source = self._pictures.codec_context, film.stream.codec_context
         context.sample_aspect_ratio = traits.aspect
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
         keep_names(film.stream, self._pictures)
         self._beside = Beside(film, container)
+        self._film = film
+        self._first: tuple[int, int] | None = None
+        self._held: list[Any] = []
         self._failed = False
         self._notes = [*traits.notes]
         if traits.aspect != 1 and container.format.name == "matroska" and encoding.codec not in _TELL_ASPECT:
@@ -121,14 +149,40 @@ class Output:
             for packet in step.packets:
                 self._beside.write(packet)
             if step.frame is not None:
-                self._container.mux(self._pictures.encode(step.frame))
+                self._write_pictures(self._pictures.encode(step.frame))
         return step.frame is not None
 
     def finish(self) -> None:
         """Write what the encoder holds back."""
         with self._ends_at_errors():
-            self._container.mux(self._pictures.encode(None))
+            self._write_pictures([*self._pictures.encode(None), None])
             self._beside.finish()
+
+    def _write_pictures(self, packets: Sequence[Any]) -> None:
+        """Write packets of pictures, the last one only at the end (None): then it is known how long it is shown."""
+        if self._first is None and packets and packets[0] is not None:
+            self._first = packets[0].pts, packets[0].dts
+        self._held += packets
+        if self._held and self._held[-1] is None:
+            self._held.pop()
+            self._prolong_last()
+        else:
+            self._container.mux(self._held[:-_MOST_REORDERED])
+            self._held = self._held[-_MOST_REORDERED:]
+            return
+        self._container.mux(self._held)
+        self._held = []
+
+    def _prolong_last(self) -> None:
+        """Have the last frame shown as long as in the source; containers end with the packet that is decoded last."""
+        if not self._held or self._first is None:
+            return
+        last_shown, last_decoded = max(self._held, key=lambda packet: packet.pts), self._held[-1]
+        duration = round(self._film.last_duration * self._film.time_base / Fraction(last_shown.time_base))
+        last_shown.duration = duration
+        if last_decoded is not last_shown:
+            shown, decoded = last_shown.pts + duration - self._first[0], last_decoded.dts - self._first[1]
+            last_decoded.duration = max(shown - decoded, 1)
 
     @contextmanager
     def _ends_at_errors(self) -> Iterator[None]:

@@ -60,6 +60,7 @@ def upscale_video(
     encoding: VideoEncoding = VideoEncoding(),  # noqa: B008 - it is frozen
     start: float = 0.0,
     duration: float | None = None,
+    keep_damaged: bool = False,
     progress: Progress = _ignore,
 ) -> VideoResult:
     """Enlarge a film.
@@ -75,8 +76,9 @@ def upscale_video(
             ranges hold beyond black and white passes through it.
         temporal: 0 (none) to 0.9, smooths the detail over time (`paragon_core.temporal`).
         encoding: what the result is encoded with.
-        start: seconds; frames before are left out, and times count from here.
+        start: seconds from the source's own start; frames before are left out, and times count from here.
         duration: seconds after ``start``; frames from then on are left out.
+        keep_damaged: take what is there of a source whose end is missing, with a note.
         progress: called in the calling thread after each frame; an exception that it raises ends the work.
 
     Returns:
@@ -93,7 +95,8 @@ def upscale_video(
     check_strength(temporal)
     container_of_name(target)
     _check_different(source, target)
-    with opened(source, Excerpt(start=start, duration=duration)) as film, threads(1) as reader:
+    excerpt = Excerpt(start=start, duration=duration)
+    with opened(source, excerpt, keep_damaged=keep_damaged) as film, threads(1) as reader:
         steps = ahead(film.steps(), reader, at_once=_WAITING)
         before = list(_before_first_frame(steps, film))
         first = before[-1].frame
@@ -101,7 +104,7 @@ def upscale_video(
         total = film.expected_frames
         at_once = max(upscaler.pictures_at_once + 1, min(usable_cores(), _IN_WORK))  # one more than the network takes
         with writing(target) as container, threads(at_once) as workers, threads(1) as writer:
-            output = Output(container, film, traits, encoding)
+            output = Output(container, film, traits)
             enlarger = FrameEnlarger(
                 upscaler,
                 workers,
@@ -127,8 +130,7 @@ def _before_first_frame(steps: Iterator[Step], film: Film) -> Iterator[Step]:
         yield step
         if step.frame is not None:
             return
-    where = "" if film.excerpt == Excerpt() else " between the times that were given"
-    msg = f"no frame of {film.name} can be decoded{where}"
+    msg = f"no frame of {film.name} can be decoded{film.no_frames}"
     raise MediaError(msg, hint="see whether a player shows it; if so, convert it to another format first")
 
 
