@@ -9,6 +9,7 @@ import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from paragon_core.atomic_files import prepare_folder, remove_leftovers, unwritable
@@ -26,6 +27,7 @@ from paragon_core.media.formats import format_of_name
 from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write_image
 from paragon_core.media.ordered import settled, waited
 from paragon_core.media.tasks import Task, plan
+from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.jobs import film_is_done, prepare_film
 from paragon_core.memory import lacks_for_image
 
@@ -42,6 +44,8 @@ State = Literal["written", "skipped", "failed"]
 
 #: Pictures that `run` holds unless told otherwise: one being read, one in the network, one being written.
 PICTURES_AT_ONCE = 3
+
+_WHOLE = Excerpt()
 
 _HINT_REPLACE = "choose another output, or replace it with --overwrite"
 
@@ -81,6 +85,8 @@ def run(
     at_once: int = PICTURES_AT_ONCE,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
+    excerpt: Excerpt = _WHOLE,
+    keep_damaged: bool = False,
 ) -> tuple[Outcome, ...]:
     """Enlarge pictures and films one after another; while one is in the network, pictures are read and written.
 
@@ -99,6 +105,8 @@ def run(
         at_once: largest number of pictures in memory; 1 means one after another without overlap.
         overwrite: make targets that are done (see `is_done`) anew, and replace whatever else bears their name.
         max_pixels: larger sources fail.
+        excerpt: the part of each video that ``film`` makes.
+        keep_damaged: whether it takes what is there of videos that are cut off.
 
     Returns:
         The outcomes in the order of the tasks.
@@ -121,7 +129,9 @@ def run(
         while waiting or reading or writing:
             while waiting and len(reading) + len(writing) < at_once:
                 task = waiting.popleft()
-                look: Callable[..., Any] = _look_at_film if task.is_film else _read
+                look: Callable[..., Any] = _read
+                if task.is_film:
+                    look = partial(_look_at_film, excerpt=excerpt, keep_damaged=keep_damaged)
                 read = pool.submit(look, task, scale=scale, overwrite=overwrite, max_pixels=max_pixels)
                 reading.append((task, read))
             if reading:
@@ -138,7 +148,7 @@ def run(
     return tuple(outcomes)
 
 
-def is_done(task: Task, *, scale: int) -> bool:
+def is_done(task: Task, *, scale: int, excerpt: Excerpt = _WHOLE, keep_damaged: bool = False) -> bool:
     """Tell whether a task's target is there: a whole one of the right size, not older than the source.
 
     One of that size that is older, and one that is damaged or broke off, is to be made anew.
@@ -149,7 +159,7 @@ def is_done(task: Task, *, scale: int) -> bool:
 
     """
     if task.is_film:
-        return film_is_done(task.source, task.target, scale=scale)
+        return film_is_done(task.source, task.target, scale=scale, excerpt=excerpt, keep_damaged=keep_damaged)
     try:
         if not task.target.exists():
             return False
@@ -195,11 +205,13 @@ def _check_memory(task: Task, picture: Picture, *, scale: int) -> None:
         raise OutOfMemoryError(msg, hint="close other programs, or split it into smaller parts")
 
 
-def _look_at_film(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> bool:
+def _look_at_film(
+    task: Task, *, scale: int, overwrite: bool, max_pixels: int, excerpt: Excerpt, keep_damaged: bool
+) -> bool:
     """Make sure that a film can be read and its target written; false when there is nothing to do."""
-    if not overwrite and is_done(task, scale=scale):
+    if not overwrite and is_done(task, scale=scale, excerpt=excerpt, keep_damaged=keep_damaged):
         return False
-    prepare_film(task.source, task.target, max_pixels=max_pixels)
+    prepare_film(task.source, task.target, max_pixels=max_pixels, keep_damaged=keep_damaged)
     return True
 
 

@@ -18,7 +18,7 @@ from paragon_core.media.video.subtitles import TEXT, TEXT_KIND, TextConverter
 from paragon_core.media.video.times import Monotonic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from paragon_core.media.video.source import Film
 
@@ -28,7 +28,16 @@ if TYPE_CHECKING:
 _UNDERSTOOD_IN_MP4: Final = frozenset({"aac", "ac3", "alac", "dts", "eac3", "flac", "mov_text", "mp2", "mp3", "opus"})
 
 #: What a container says of itself, not of the film; and what Matroska's writers count.
-_OF_THE_CONTAINER: Final = frozenset({"compatible_brands", "encoder", "major_brand", "minor_version"})
+_OF_THE_CONTAINER: Final = frozenset({"compatible_brands", "duration", "encoder", "major_brand", "minor_version", "software"})
+#: What players look for in MP4 and FFmpeg writes there.
+_KNOWN_IN_MP4: Final = frozenset(
+    {
+        *("title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping"),
+        *("lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "track", "disc"),
+        *("season_number", "episode_sort", "compilation", "media_type", "hd_video", "gapless_playback"),
+        *("creation_time", "location"),
+    }
+)
 _OF_THE_STREAM: Final = (
     "_statistics",
     "bps",
@@ -173,9 +182,17 @@ def keep_names(stream: Any, target: Any) -> None:  # noqa: ANN401  (PyAV is opti
         target.disposition = stream.disposition
 
 
+def known_in_mp4(names: Collection[str]) -> bool:
+    """Tell whether MP4 has its own place for everything of these names that is told of a whole film."""
+    return {name.lower() for name in names} <= _KNOWN_IN_MP4 | _OF_THE_CONTAINER
+
+
 def _keep_names(film: Film, target: Any) -> None:  # noqa: ANN401  (as above)
     names = film.container.metadata
-    target.metadata.update({key: text for key, text in names.items() if key.lower() not in _OF_THE_CONTAINER})
+    kept = {key: text for key, text in names.items() if key.lower() not in _OF_THE_CONTAINER}
+    if target.format.name != "matroska":  # Matroska writes them in capitals
+        kept = {key.lower() if key.lower() in _KNOWN_IN_MP4 else key: text for key, text in kept.items()}
+    target.metadata.update(kept)
     if hasattr(target, "set_chapters") and (chapters := _chapters(film)):  # not in older PyAV
         target.set_chapters(chapters)
 

@@ -70,13 +70,14 @@ class StaticHdr:
         return result
 
 
-def static_hdr(frame: Any) -> StaticHdr:  # noqa: ANN401  (PyAV is optional)
-    """Return what comes with a frame."""
-    data = side_data(frame)
+def static_hdr(stream: Any, frame: Any) -> StaticHdr:  # noqa: ANN401  (PyAV is optional)
+    """Return what a stream says, and what comes with its first frame."""
+    parts = dict(getattr(stream.codec_context, "decoded_side_data", {}))  # PyAV tells it from 19 on
+    data = {**{kind.name: part for kind, part in parts.items()}, **side_data(frame)}
     display, light = data.get(_MASTERING_DISPLAY), data.get(_CONTENT_LIGHT_LEVEL)
     return StaticHdr(
         display=None if display is None else _display(bytes(display)),
-        light=None if light is None else _LIGHT.unpack_from(bytes(light)),
+        light=None if light is None else _light(bytes(light)),
     )
 
 
@@ -85,6 +86,11 @@ def _display(data: bytes) -> tuple[Fraction, ...] | None:
     if not all(numbers[20:]) or not all(numbers[1:20:2]):  # encoders want both
         return None
     return tuple(Fraction(numbers[at], numbers[at + 1]) for at in range(0, 20, 2))
+
+
+def _light(data: bytes) -> tuple[int, int] | None:
+    most, average = _LIGHT.unpack_from(data)
+    return (most, average) if most or average else None  # zeros: not known
 
 
 def _display_text(points: list[str], high: str, low: str) -> str:

@@ -11,14 +11,14 @@ from paragon_core.atomic_files import atomic_write, remove_leftovers
 from paragon_core.errors import MediaError, OutOfMemoryError, UnsupportedFormatError
 from paragon_core.low_memory import HINT, is_low_memory, lacks
 from paragon_core.media.pyav import pyav
-from paragon_core.media.video.beside import Beside, keep_names
+from paragon_core.media.video.beside import Beside, keep_names, known_in_mp4
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.frames import colour_of, planar_format, side_data
 from paragon_core.media.video.hdr import needs_dolby_vision, static_hdr
 from paragon_core.media.video.turning import Turning, turning_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from paragon_core.media.video.encoding import Samples, VideoEncoding
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 #: Identifiers that differ each time are left out. Sound may begin before 0, as encoders make it: some versions of
 #: FFmpeg would rather move everything else.
 _OPTIONS_OF_MATROSKA: Final = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
-#: MP4 begins with its index, so that browsers need not read to its end, and takes names of any kind (workflows of
-#: ComfyUI).
-_OPTIONS_OF_MP4: Final = {"fflags": "+bitexact", "movflags": "+faststart+use_metadata_tags"}
+#: MP4 begins with its index, so that browsers need not read to its end.
+_OPTIONS_OF_MP4: Final = {"fflags": "+bitexact", "movflags": "+faststart"}
+#: With names of other kinds (workflows of ComfyUI), all of them are written in a way that fewer players know.
+_ANY_NAMES: Final = {"movflags": "+faststart+use_metadata_tags"}
 
 #: What may come with frames, by FFmpeg's names, and is not written.
 _SIDE_DATA: Final = {
@@ -90,7 +91,7 @@ class Traits:
         if any(part.is_alpha for part in first.format.components):
             notes.append("its transparency was left out")
         notes += [f"{words} was left out" for name, words in _SIDE_DATA.items() if name in side_data(first)]
-        hdr = static_hdr(first)
+        hdr = static_hdr(film.stream, first)
         if hdr and not encoding.keeps_hdr:
             notes.append(f"its HDR10 description (mastering display, MaxCLL) was left out: {encoding.codec} has none")
         aspect = Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
@@ -199,8 +200,12 @@ class Output:
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[Any]:
+def writing(target: Path, names: Collection[str] = ()) -> Iterator[Any]:
     """Open a container that takes its name only once it is complete (`atomic_write`).
+
+    Args:
+        target: the file.
+        names: of what is to be told of the whole: title, artist...
 
     Raises:
         MediaError: it cannot be written.
@@ -212,6 +217,8 @@ def writing(target: Path) -> Iterator[Any]:
         # FFmpeg opens the file once more, by its name, so that it can go back and put the index in front.
         name = container_of_name(target)
         options = _OPTIONS_OF_MATROSKA if name == "matroska" else _OPTIONS_OF_MP4
+        if name != "matroska" and not known_in_mp4(names):
+            options = {**options, **_ANY_NAMES}
         container = av.open(f"file:{file.name}", "w", format=name, options=options)
         try:
             yield container

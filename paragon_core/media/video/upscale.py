@@ -103,7 +103,7 @@ def upscale_video(
         traits = Traits.of(first, film, encoding, scale=upscaler.scale)
         total = film.expected_frames
         at_once = max(upscaler.pictures_at_once + 1, min(usable_cores(), _IN_WORK))  # one more than the network takes
-        with writing(target) as container, threads(at_once) as workers, threads(1) as writer:
+        with writing(target, film.container.metadata) as container, threads(at_once) as workers, threads(1) as writer:
             output = Output(container, film, traits)
             enlarger = FrameEnlarger(
                 upscaler,
