@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 _UNDERSTOOD_IN_MP4: Final = frozenset({"aac", "ac3", "alac", "dts", "eac3", "flac", "mov_text", "mp2", "mp3", "opus"})
 
 #: What a container says of itself, not of the film; and what Matroska's writers count.
-_OF_THE_CONTAINER: Final = frozenset({"compatible_brands", "duration", "encoder", "major_brand", "minor_version", "software"})
+_OF_THE_CONTAINER: Final = frozenset(
+    {"compatible_brands", "duration", "encoder", "major_brand", "minor_version", "software"}
+)
 #: What players look for in MP4 and FFmpeg writes there.
 _KNOWN_IN_MP4: Final = frozenset(
     {

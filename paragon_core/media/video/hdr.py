@@ -11,6 +11,8 @@ from paragon_core.media.video.frames import side_data
 
 _MASTERING_DISPLAY: Final = "MASTERING_DISPLAY_METADATA"
 _CONTENT_LIGHT_LEVEL: Final = "CONTENT_LIGHT_LEVEL"
+_LAYER: Final = "DOVI_METADATA"
+_DESCRIPTION: Final = "dovi_conf"
 
 #: FFmpeg's AVMasteringDisplayMetadata: red, green, blue and white, x and y each, least and most light, as fractions;
 #: then whether the colours and whether the light are known.
@@ -98,12 +100,17 @@ def _display_text(points: list[str], high: str, low: str) -> str:
     return f"G{green}B{blue}R{red}WP{white}L({high},{low})"
 
 
+def has_dolby_vision(stream: Any, frame: Any) -> bool:  # noqa: ANN401  (as above)
+    """Tell whether a stream comes with a Dolby Vision layer."""
+    return _DESCRIPTION in getattr(stream.codec_context, "coded_side_data", {}) or _LAYER in side_data(frame)
+
+
 def needs_dolby_vision(stream: Any, frame: Any) -> bool:  # noqa: ANN401  (as above)
     """Tell whether the colours of a stream mean something only together with its Dolby Vision layer (profile 5)."""
-    described = getattr(stream.codec_context, "coded_side_data", {}).get("dovi_conf")  # PyAV tells it from 19 on
+    described = getattr(stream.codec_context, "coded_side_data", {}).get(_DESCRIPTION)  # PyAV tells it from 19 on
     if described is not None:
         return is_dolby_vision_alone(described)
-    layer = side_data(frame).get("DOVI_METADATA")
+    layer = side_data(frame).get(_LAYER)
     return layer is not None and is_layer_of_profile_5(bytes(layer))
 
 

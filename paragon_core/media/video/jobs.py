@@ -8,7 +8,7 @@ from paragon_core.atomic_files import prepare_folder
 from paragon_core.errors import JobError, MediaError, UnsupportedSizeError
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import container_of_name
-from paragon_core.media.video.source import opened
+from paragon_core.media.video.opening import opened
 
 if TYPE_CHECKING:
     from pathlib import Path

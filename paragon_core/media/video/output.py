@@ -14,7 +14,7 @@ from paragon_core.media.pyav import pyav
 from paragon_core.media.video.beside import Beside, keep_names, known_in_mp4
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.frames import colour_of, planar_format, side_data
-from paragon_core.media.video.hdr import needs_dolby_vision, static_hdr
+from paragon_core.media.video.hdr import has_dolby_vision, needs_dolby_vision, static_hdr
 from paragon_core.media.video.turning import Turning, turning_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ _ANY_NAMES: Final = {"movflags": "+faststart+use_metadata_tags"}
 #: What may come with frames, by FFmpeg's names, and is not written.
 _SIDE_DATA: Final = {
     "A53_CC": "the text for the deaf inside its pictures (closed captions)",
-    "DOVI_METADATA": "its Dolby Vision layer",
     "DYNAMIC_HDR_PLUS": "its HDR10+ description",
     "DYNAMIC_HDR_VIVID": "its HDR Vivid description",
 }
@@ -94,6 +93,8 @@ class Traits:
         hdr = static_hdr(film.stream, first)
         if hdr and not encoding.keeps_hdr:
             notes.append(f"its HDR10 description (mastering display, MaxCLL) was left out: {encoding.codec} has none")
+        if has_dolby_vision(film.stream, first):
+            notes.append("its Dolby Vision layer was left out")
         aspect = Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
         width, height = scale * first.width, scale * first.height
         if turning.transposed:

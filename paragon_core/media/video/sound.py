@@ -158,9 +158,7 @@ class SoundEncoder:
             if self._resampler is not None:
                 yield from self._resampler.resample(None)
             wanted = self._wanted
-            self._resampler = pyav().AudioResampler(
-                format=wanted.sample_format, layout=wanted.layout, rate=wanted.rate
-            )
+            self._resampler = pyav().AudioResampler(format=wanted.sample_format, layout=wanted.layout, rate=wanted.rate)
             self._kind = kind
         if frame is not None:
             frame.pts = None  # they follow one another

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import errno
 import re
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.errors import MediaError, ParagonError
 from paragon_core.media.pyav import pyav
-from paragon_core.media.sources import check_regular, unreadable
+from paragon_core.media.sources import unreadable
 from paragon_core.media.video.decoding import FrameDecoder
 from paragon_core.media.video.excerpt import Excerpt
-from paragon_core.media.video.programs import programs
 from paragon_core.media.video.times import Timeline
-from paragon_core.media.video.whole import missing_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-
-T = TypeVar("T")
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 #: Packets that may gather before a frame comes.
 _MOST_PACKETS: Final = 64
+
+#: Seconds before what is wanted at which a frame may lie that can be decoded by itself.
+_MARGINS: Final = (0, 10, 60)
 
 #: Seconds, and share of the whole, by which a film may end before its container says so.
 _LONG_FRAME: Final = 1.0
@@ -49,7 +48,6 @@ _TIMES_START_ANYWHERE: Final = 0x200
 #: How FFmpeg names Matroska, and the tag in which a track says when it ends.
 _MATROSKA: Final = "matroska,webm"
 _END_OF_TRACK: Final = "DURATION"
-_MPEG_TS: Final = "mpegts"
 
 #: Errors that say nothing of the video itself.
 _OF_THE_DISK: Final = {
@@ -238,9 +236,7 @@ class Film:
         """
         first, _ = self.excerpt.ticks(self.time_base, self._begin)
         if first is not None:
-            with suppress(pyav().error.FFmpegError):  # where that cannot be, all before it is read
-                self.container.seek(first, stream=self.stream)
-                self._pending = []
+            self._seek(first)
         packets: list[Any] = []
         wanted = {each.index for each in [self.stream, *self._beside]}
         for packet in self._packets():
@@ -261,6 +257,36 @@ class Film:
                 break
         yield Step(packets=tuple(packets))
 
+    def _seek(self, first: int) -> None:
+        """Go to a frame from which on those that are wanted can be decoded; not all formats find it at once."""
+        begin = int(self._begin / self.time_base)
+        with suppress(pyav().error.FFmpegError):  # where that cannot be, all before it is read
+            for margin in _MARGINS:
+                place = first - int(margin / self.time_base)
+                if place <= begin:
+                    break
+                self._go_to(place)
+                reached = self._time_of_next_frame()
+                if reached is not None and reached <= first:
+                    self._go_to(place)
+                    return
+            self._go_to(
+                max(begin - int(_MARGINS[1] / self.time_base), 0)
+            )  # the first one is decoded before it is shown
+
+    def _go_to(self, place: int) -> None:
+        self.container.seek(place, stream=self.stream)
+        self._pending, self._demuxed = [], self.container.demux(*self._selected)
+
+    def _time_of_next_frame(self) -> int | None:
+        """Return a time stamp that may come from any of the next packets; None where there is none."""
+        av = pyav()
+        for packet in islice((each for each in self._demuxed if each.stream is self.stream), _MOST_PACKETS):
+            with suppress(av.error.FFmpegError, ValueError):
+                for frame in packet.decode():
+                    return None if frame.pts is None else int(frame.pts)
+        return None
+
     def _packets(self) -> Iterator[Any]:
         av = pyav()
         goes_on = True
@@ -276,7 +302,7 @@ class Film:
                 self._damaged += 1
                 self._pending, self._demuxed = [], self.container.demux(*self._selected)
             except (av.error.FFmpegError, OSError) as error:
-                raise _unreadable(self.name, error) from error
+                raise not_read(self.name, error) from error
             else:
                 return
         if self._missing:
@@ -327,54 +353,19 @@ class Film:
         return True
 
 
-@contextmanager
-def opened(source: Path | BinaryIO, excerpt: Excerpt, *, keep_damaged: bool = False) -> Iterator[Film]:
-    """Open a film.
-
-    Args:
-        source: a file, or an open one that can be read and sought.
-        excerpt: what is wanted of it.
-        keep_damaged: whether a file whose end is missing is read as far as it goes.
-
-    Raises:
-        MediaError: it is missing, unreadable, damaged, empty, or no film.
-        BackendUnavailableError: PyAV is missing.
-
-    """
-    av = pyav()
-    name = str(source) if isinstance(source, Path) else getattr(source, "name", None) or "the film"
-    if isinstance(source, Path):
-        check_regular(source, kind="a video file")
-    try:
-        missing = _look_into(source, missing_bytes)
-        # Without "file:", a name such as "12:30.mp4" would be taken for an address.
-        container = av.open(f"file:{source}" if isinstance(source, Path) else source)
-    except (av.error.FFmpegError, OSError) as error:
-        raise _unreadable(name, error) from error
-    if missing and not keep_damaged:
-        container.close()
-        msg = f"{name} is cut off: {missing} bytes are missing at its end"
-        raise MediaError(msg, hint="copy or download it again, or take what is there with --keep-damaged")
-    with container:
-        stream = _stream_of_pictures(container)
-        if stream is None:
-            msg = f"{name} has no pictures that can be decoded here"
-            raise MediaError(msg, hint="give a film; for sound alone there is nothing to enlarge")
-        stream.thread_type = "AUTO"
-        found = _look_into(source, programs) if container.format.name == _MPEG_TS else ()
-        yield Film(str(name), container, stream, excerpt, programs=found, missing=missing)
-
-
 def is_cover(stream: Any) -> bool:  # noqa: ANN401  (PyAV is optional)
     """Tell whether a video stream is a cover image."""
     return bool(stream.type == "video" and getattr(stream, "disposition", 0) & _COVER)  # PyAV tells it from 14.1 on
 
 
-def _look_into(source: Path | BinaryIO, look: Callable[[BinaryIO], T]) -> T:
-    if isinstance(source, Path):
-        with source.open("rb") as stream:
-            return look(stream)
-    return look(source)
+def not_read(name: str, error: Exception) -> ParagonError:
+    """Return the error to raise for one of FFmpeg's or of the disk's."""
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        return unreadable(Path(name), error)
+    reason = getattr(error, "strerror", None) or str(error)
+    return MediaError(
+        f"{name} is no film, or is damaged or cut off ({reason})", hint="copy, download or export it again"
+    )
 
 
 def _foreign(stream: Any, programs: Sequence[Collection[int]]) -> set[int]:  # noqa: ANN401  (as above)
@@ -387,20 +378,3 @@ def _seconds_of(text: str | None) -> float | None:
     """Read hours, minutes and seconds of a tag of Matroska."""
     match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text or "")
     return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else None
-
-
-def _stream_of_pictures(container: Any) -> Any:  # noqa: ANN401  (PyAV is optional)
-    """Return the stream to enlarge: what FFmpeg takes for the best, unless it is a cover; None if there is none."""
-    best = container.streams.best("video")
-    if best is None or best.codec_context is None or is_cover(best):
-        return None
-    return best
-
-
-def _unreadable(name: str, error: Exception) -> ParagonError:
-    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
-        return unreadable(Path(name), error)
-    reason = getattr(error, "strerror", None) or str(error)
-    return MediaError(
-        f"{name} is no film, or is damaged or cut off ({reason})", hint="copy, download or export it again"
-    )

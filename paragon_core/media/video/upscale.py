@@ -15,11 +15,12 @@ from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.network import FrameEnlarger
+from paragon_core.media.video.opening import opened
 from paragon_core.media.video.output import Output, Traits, writing
-from paragon_core.media.video.source import Film, Step, opened
 from paragon_core.temporal import check_strength
 
 if TYPE_CHECKING:
+    from paragon_core.media.video.source import Film, Step
     from paragon_core.upscaler import Upscaler
 
 __all__ = ["Progress", "VideoEncoding", "VideoResult", "upscale_video"]
