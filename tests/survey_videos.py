@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 ENDINGS = (".mp4", ".mkv")
-#: Seconds by which times may differ: what the coarsest unit of a container rounds, and sound's first packet.
+#: Seconds by which times may differ: what the coarsest unit of a container rounds, the end of the last frame, and the
+#: first packet of sound, which may only fill its decoder.
 ROUNDING = 0.0021
-SOUND = 0.06
+END = 0.06
+SOUND = 0.15
 #: Seconds that one video may take.
 LIMIT = 300
 
@@ -146,7 +148,7 @@ def _lost_times(before: Facts, after: Facts, *, all_of_it: bool) -> list[str]:
         if moved > ROUNDING:
             result.append(f"frames moved by up to {moved:.3f} s")
         was, lasts = before.end - before.times[0], after.end - after.times[0]
-        if all_of_it and abs(lasts - was) > SOUND:
+        if all_of_it and abs(lasts - was) > END:
             result.append(f"it lasts {lasts:.3f} s, not {was:.3f}")
     if before.sound_ahead is not None and after.sound_ahead is not None:
         moved = abs(before.sound_ahead - after.sound_ahead)

@@ -72,7 +72,7 @@ def format_for(stream: Any, kind: str) -> SoundFormat:  # noqa: ANN401  (as abov
     samples = context.format.name.removesuffix("p") if context.format is not None else ""
     lossless = context.codec.lossless and not context.codec.lossy
     layout, rate = context.layout.name, context.sample_rate
-    if lossless and context.name.startswith("pcm_") and kind in _HOLD_PCM and samples in _PCM:
+    if context.name.startswith("pcm_") and kind in _HOLD_PCM and samples in _PCM:
         encoder = _PCM[samples]
         packed = {"pcm_s24le": "s32"}.get(encoder, samples)
         return SoundFormat(encoder=encoder, rate=rate, layout=layout, sample_format=packed, note="became plain PCM")

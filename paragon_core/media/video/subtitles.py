@@ -62,7 +62,6 @@ class TextConverter:
         if self._waiting is not None:
             start, end, text = self._waiting
             if line is not None and line[0] <= start:
-                self.shortened += line[1] != end
                 self._waiting = start, max(end, line[1]), _together(text, line[2])
                 return
             if line is not None and line[0] < end:

@@ -92,14 +92,60 @@ def test_a_film_that_ends_early_is_told(tmp_path: Path) -> None:
     assert result.frames > 70 or any("before the time" in note for note in result.notes)
 
 
-def test_frames_that_change_their_size_are_refused(tmp_path: Path) -> None:
+def test_frames_that_change_their_size_are_scaled(tmp_path: Path) -> None:
     small = films.make(tmp_path / "small.ts", codec="libx264", time_base=1 / films.RATE)
     large = films.make(tmp_path / "large.ts", codec="libx264", size=(96, 64))
     (tmp_path / "a.ts").write_bytes(small.read_bytes() + large.read_bytes())
-    with pytest.raises(UnsupportedSizeError) as caught:
-        upscale(tmp_path / "a.ts", tmp_path / "b.mp4")
+    result = upscale(tmp_path / "a.ts", tmp_path / "b.mp4")
+    assert result.frames == 16
+    assert any("8 of them were scaled to 64 x 48" in note for note in result.notes)
+    frames = films.frames_of(tmp_path / "b.mp4")
+    assert {(frame.width, frame.height) for frame in frames} == {(128, 96)}
+    means = [np.mean(films.samples_of(frame)[0]) for frame in (frames[2], frames[-2])]
+    assert abs(means[0] - means[1]) < 8
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_what_is_there_of_a_truncated_file_can_be_kept(tmp_path: Path, ending: str) -> None:
+    data = whole(tmp_path, f"whole{ending}")
+    source = tmp_path / f"a{ending}"
+    source.write_bytes(data[: int(len(data) * 0.6)])
+    with pytest.raises(MediaError) as caught:
+        upscale(source, tmp_path / "b.mp4")
+    assert "--keep-damaged" in caught.value.hint
+    result = upscale(source, tmp_path / "b.mp4", keep_damaged=True)
+    assert 5 < result.frames < 40
+    assert any("cut off" in note for note in result.notes)
+    assert len(films.frames_of(tmp_path / "b.mp4")) == result.frames
+    assert not any("cut off" in note for note in upscale(tmp_path / f"whole{ending}", tmp_path / "c.mp4").notes)
+
+
+def test_packets_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
+    films.make(tmp_path / "whole.mkv", codec="png", pixel_format="rgb24", sound=("aac",))
+    with av.open(str(tmp_path / "whole.mkv")) as before, av.open(str(tmp_path / "a.mkv"), "w") as container:
+        streams = {stream.index: container.add_stream_from_template(stream) for stream in before.streams}
+        for number, packet in enumerate(packet for packet in before.demux() if packet.size):
+            index, times = packet.stream.index, (packet.pts, packet.dts, packet.time_base)
+            broken = packet if number % 5 else av.Packet(b"no image at all")
+            broken.stream, (broken.pts, broken.dts, broken.time_base) = streams[index], times
+            container.mux(broken)
+    result = upscale(tmp_path / "a.mkv", tmp_path / "b.mp4")
+    assert 4 <= result.frames < 8
+    assert any("passed over" in note for note in result.notes)
+
+
+def test_why_nothing_can_be_decoded_is_told(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb24"
+        for number in range(3):
+            for packet in stream.encode(films.picture(number, (64, 48), "rgb24")):
+                broken = av.Packet(bytes(packet)[:8] + bytes(40))
+                broken.stream, broken.pts, broken.dts, broken.time_base = stream, number, number, packet.time_base
+                container.mux(broken)
+    with pytest.raises(MediaError, match=r"no frame of .* can be decoded \(") as caught:
+        upscale(tmp_path / "a.mkv", tmp_path / "b.mp4")
     assert caught.value.hint
-    assert not (tmp_path / "b.mp4").exists()
 
 
 def test_interlaced_films_are_told(tmp_path: Path) -> None:
