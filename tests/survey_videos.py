@@ -100,9 +100,11 @@ def probed(path: Path, seconds: float | None) -> Facts | None:
     first = next((time for time in sound if time is not None), None)
     turned = any(abs(int(side.get("rotation", 0))) % 180 == 90 for side in video.get("side_data_list", []))
     size = video["width"], video["height"]
+    stated = float(video.get("start_time") or 0) + float(video.get("duration") or 0)  # where frames do not say it
+    end = max(wanted[-1][0] + wanted[-1][1], stated if seconds is None else 0.0) if wanted else 0.0
     return Facts(
         times=[time for time, _ in wanted],
-        end=wanted[-1][0] + wanted[-1][1] if wanted else 0.0,
+        end=end,
         size=size[::-1] if turned else size,
         colours={
             key: video[key]

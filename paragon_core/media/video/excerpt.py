@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from paragon_core.errors import InputError
+
+_MICROSECONDS: Final = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,9 @@ class Excerpt:
             begin: where the video begins, in seconds.
 
         """
-        first = int((begin + Fraction(self.start)) / time_base) if self.start else None
-        if self.duration is None:
-            return first, None
-        return first, int((begin + Fraction(self.start) + Fraction(self.duration)) / time_base)
+        start, duration = (
+            None if seconds is None else Fraction(seconds).limit_denominator(_MICROSECONDS)
+            for seconds in (self.start, self.duration)
+        )
+        first = int((begin + start) / time_base) if start else None
+        return first, None if duration is None else int((begin + (start or 0) + duration) / time_base)

@@ -24,6 +24,7 @@ def make(
     codec: str,
     rate: int,
     layout: str,
+    *,
     gap: tuple[int, int] = (0, 0),
     container_format: str | None = None,
 ) -> Path:

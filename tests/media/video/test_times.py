@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MILLISECOND = Fraction(1, 1000)
 
 
-def packet(pts: int | None, dts: int | None) -> object:
-    result = av.Packet(b"data")
+def packet(pts: int | None, dts: int | None) -> Any:
+    result: Any = av.Packet(b"data")
     result.pts, result.dts, result.time_base = pts, dts, MILLISECOND
     return result
 

@@ -121,21 +121,21 @@ def test_what_is_there_of_a_truncated_file_can_be_kept(tmp_path: Path, ending: s
 
 
 def test_packets_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
-    films.make(tmp_path / "whole.mkv", codec="png", pixel_format="rgb24", sound=("aac",))
-    with av.open(str(tmp_path / "whole.mkv")) as before, av.open(str(tmp_path / "a.mkv"), "w") as container:
+    films.make(tmp_path / "whole.mov", codec="png", pixel_format="rgb24", sound=("aac",))
+    with av.open(str(tmp_path / "whole.mov")) as before, av.open(str(tmp_path / "a.mov"), "w") as container:
         streams = {stream.index: container.add_stream_from_template(stream) for stream in before.streams}
         for number, packet in enumerate(packet for packet in before.demux() if packet.size):
             index, times = packet.stream.index, (packet.pts, packet.dts, packet.time_base)
             broken = packet if number % 5 else av.Packet(b"no image at all")
             broken.stream, (broken.pts, broken.dts, broken.time_base) = streams[index], times
             container.mux(broken)
-    result = upscale(tmp_path / "a.mkv", tmp_path / "b.mp4")
+    result = upscale(tmp_path / "a.mov", tmp_path / "b.mp4")
     assert 4 <= result.frames < 8
     assert any("passed over" in note for note in result.notes)
 
 
 def test_why_nothing_can_be_decoded_is_told(tmp_path: Path) -> None:
-    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+    with av.open(str(tmp_path / "a.mov"), "w") as container:
         stream = container.add_stream("png", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb24"
         for number in range(3):
@@ -144,7 +144,7 @@ def test_why_nothing_can_be_decoded_is_told(tmp_path: Path) -> None:
                 broken.stream, broken.pts, broken.dts, broken.time_base = stream, number, number, packet.time_base
                 container.mux(broken)
     with pytest.raises(MediaError, match=r"no frame of .* can be decoded \(") as caught:
-        upscale(tmp_path / "a.mkv", tmp_path / "b.mp4")
+        upscale(tmp_path / "a.mov", tmp_path / "b.mp4")
     assert caught.value.hint
 
 
