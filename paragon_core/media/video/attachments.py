@@ -42,4 +42,4 @@ def attach(container: Any, stream: Any, cover: bytes | None) -> bool:  # noqa: A
 
 def holds_cover(container: Any, stream: Any) -> bool:  # noqa: ANN401  (as above)
     """Tell whether a file that is being written takes a cover image as a stream."""
-    return container.format.name in {"mp4", "mov"} and stream.codec_context.name in _IN_MP4
+    return container.format.name == "mp4" and stream.codec_context.name in _IN_MP4

@@ -18,7 +18,7 @@ from paragon_core.media.video.subtitles import TEXT, TEXT_KIND, TextConverter
 from paragon_core.media.video.times import Monotonic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable
 
     from paragon_core.media.video.source import Film
 
@@ -30,15 +30,6 @@ _UNDERSTOOD_IN_MP4: Final = frozenset({"aac", "ac3", "alac", "dts", "eac3", "fla
 #: What a container says of itself, not of the film; and what Matroska's writers count.
 _OF_THE_CONTAINER: Final = frozenset(
     {"compatible_brands", "duration", "encoder", "major_brand", "minor_version", "software"}
-)
-#: What players look for in MP4 and FFmpeg writes there.
-_KNOWN_IN_MP4: Final = frozenset(
-    {
-        *("title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping"),
-        *("lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "track", "disc"),
-        *("season_number", "episode_sort", "compilation", "media_type", "hd_video", "gapless_playback"),
-        *("creation_time", "location"),
-    }
 )
 _OF_THE_STREAM: Final = (
     "_statistics",
@@ -65,7 +56,8 @@ class Beside:
         self._container = container
         self._conversions: dict[int, Conversion] = {}
         self._first: list[Any] = []
-        _keep_names(film, container)
+        if hasattr(container, "set_chapters") and (chapters := _chapters(film)):  # not in older PyAV
+            container.set_chapters(chapters)
         for stream in film.others:
             if stream.type == "attachment" or is_cover(stream):
                 self._attach(stream, film.covers.get(stream.index, b"") if is_cover(stream) else None)
@@ -184,19 +176,10 @@ def keep_names(stream: Any, target: Any) -> None:  # noqa: ANN401  (PyAV is opti
         target.disposition = stream.disposition
 
 
-def known_in_mp4(names: Collection[str]) -> bool:
-    """Tell whether MP4 has its own place for everything of these names that is told of a whole film."""
-    return {name.lower() for name in names} <= _KNOWN_IN_MP4 | _OF_THE_CONTAINER
-
-
-def _keep_names(film: Film, target: Any) -> None:  # noqa: ANN401  (as above)
+def names_of(film: Film) -> dict[str, str]:
+    """Return what a film's file tells of the whole film: title, artist..."""
     names = film.container.metadata
-    kept = {key: text for key, text in names.items() if key.lower() not in _OF_THE_CONTAINER}
-    if target.format.name != "matroska":  # Matroska writes them in capitals
-        kept = {key.lower() if key.lower() in _KNOWN_IN_MP4 else key: text for key, text in kept.items()}
-    target.metadata.update(kept)
-    if hasattr(target, "set_chapters") and (chapters := _chapters(film)):  # not in older PyAV
-        target.set_chapters(chapters)
+    return {key: text for key, text in names.items() if key.lower() not in _OF_THE_CONTAINER}
 
 
 def _chapters(film: Film) -> list[Any]:

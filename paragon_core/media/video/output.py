@@ -5,21 +5,23 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.atomic_files import atomic_write, remove_leftovers
 from paragon_core.errors import MediaError, OutOfMemoryError, UnsupportedFormatError
 from paragon_core.low_memory import HINT, is_low_memory, lacks
 from paragon_core.media.pyav import pyav
-from paragon_core.media.video.beside import Beside, keep_names, known_in_mp4
+from paragon_core.media.video.beside import Beside, keep_names
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.frames import colour_of, planar_format, side_data
 from paragon_core.media.video.hdr import has_dolby_vision, needs_dolby_vision, static_hdr
+from paragon_core.media.video.mp4_names import are_known, fill_room, room_for, with_room
 from paragon_core.media.video.turning import Turning, turning_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from paragon_core.media.video.encoding import Samples, VideoEncoding
     from paragon_core.media.video.hdr import StaticHdr
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
 _OPTIONS_OF_MATROSKA: Final = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
 #: MP4 begins with its index, so that browsers need not read to its end.
 _OPTIONS_OF_MP4: Final = {"fflags": "+bitexact", "movflags": "+faststart"}
-#: With names of other kinds (workflows of ComfyUI), all of them are written in a way that fewer players know.
+#: QuickTime takes names of any kind only if all are written in a way that fewer players know.
 _ANY_NAMES: Final = {"movflags": "+faststart+use_metadata_tags"}
+
+_NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
 #: What may come with frames, by FFmpeg's names, and is not written.
 _SIDE_DATA: Final = {
@@ -201,12 +205,12 @@ class Output:
 
 
 @contextmanager
-def writing(target: Path, names: Collection[str] = ()) -> Iterator[Any]:
+def writing(target: Path, names: Mapping[str, str] = _NO_NAMES) -> Iterator[Any]:
     """Open a container that takes its name only once it is complete (`atomic_write`).
 
     Args:
         target: the file.
-        names: of what is to be told of the whole: title, artist...
+        names: what is told of the whole: title, artist, and any others.
 
     Raises:
         MediaError: it cannot be written.
@@ -218,9 +222,11 @@ def writing(target: Path, names: Collection[str] = ()) -> Iterator[Any]:
         # FFmpeg opens the file once more, by its name, so that it can go back and put the index in front.
         name = container_of_name(target)
         options = _OPTIONS_OF_MATROSKA if name == "matroska" else _OPTIONS_OF_MP4
-        if name != "matroska" and not known_in_mp4(names):
+        room = room_for(names) if name == "mp4" else None
+        if name == "mov" and not are_known(names):
             options = {**options, **_ANY_NAMES}
         container = av.open(f"file:{file.name}", "w", format=name, options=options)
+        container.metadata.update(names if name == "matroska" else with_room(names, room))
         try:
             yield container
         except BaseException:
@@ -232,6 +238,9 @@ def writing(target: Path, names: Collection[str] = ()) -> Iterator[Any]:
             container.close()
         except av.error.FFmpegError as error:
             raise _not_written(error) from error
+        if room is not None:
+            with Path(file.name).open("r+b") as complete:
+                fill_room(complete, room, names)
 
 
 def _not_written(error: Exception) -> Exception:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from paragon_core.cores import usable_cores
 from paragon_core.errors import InputError, MediaError
 from paragon_core.media.ordered import ahead, in_order, threads, waited
+from paragon_core.media.video.beside import names_of
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import container_of_name
@@ -104,7 +105,7 @@ def upscale_video(
         traits = Traits.of(first, film, encoding, scale=upscaler.scale)
         total = film.expected_frames
         at_once = max(upscaler.pictures_at_once + 1, min(usable_cores(), _IN_WORK))  # one more than the network takes
-        with writing(target, film.container.metadata) as container, threads(at_once) as workers, threads(1) as writer:
+        with writing(target, names_of(film)) as container, threads(at_once) as workers, threads(1) as writer:
             output = Output(container, film, traits)
             enlarger = FrameEnlarger(
                 upscaler,

@@ -135,6 +135,24 @@ def test_names_stand_where_players_look(tmp_path: Path, ending: str) -> None:
                 assert told["language"] == "jpn"
 
 
+@newer
+@pytest.mark.parametrize("first", ["workflow", "MYTAG"])
+def test_other_names_stand_next_to_those_that_players_know(tmp_path: Path, first: str) -> None:
+    names = {"title": "A walk", "comment": "ü", first: "[" + 50_000 * '"ä", ' + "0]", "synopsis": "Nothing happens"}
+    films.make(tmp_path / "b.mkv", codec="libx264", chapters=True, metadata=names)
+    for source, target in (("b.mkv", "c.mp4"), ("c.mp4", "d.mp4")):
+        assert upscale_video(tmp_path / source, tmp_path / target, shared_upscaler(clip=False)).notes == ()
+        data = (tmp_path / target).read_bytes()
+        assert b"--------" not in data
+        assert (data.index(b"mdta") < data.index(b"mdir")) == (first == "workflow")
+        assert b"\xa9nam" in data
+        with av.open(str(tmp_path / target)) as container:
+            kept = {key.lower(): text for key, text in container.metadata.items()}
+            assert {key: kept.get(key.lower()) for key in names} == names
+            assert len(container.chapters()) == 1
+        assert len(films.frames_of(tmp_path / target)) == 8
+
+
 def test_only_the_main_video_track_is_upscaled_and_that_is_told(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         tracks = [container.add_stream("ffv1", rate=25) for _ in range(2)]
