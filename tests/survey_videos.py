@@ -122,7 +122,7 @@ def probed(path: Path, seconds: float | None) -> Facts | None:
 def losses(before: Facts, after: Facts, notes: list[str], *, all_of_it: bool) -> list[str]:
     """Return what is not in the result as it is in the source, and no note tells of."""
     told = " ".join(notes).lower()
-    result = _lost_times(before, after, all_of_it=all_of_it)
+    result = _lost_times(before, after, all_of_it=all_of_it and "cut off" not in told)
     if {2 * side + 2 * side % 2 for side in before.size} != set(after.size) and "continued" not in told:
         result.append(f"size {before.size} became {after.size}")
     for key, value in before.colours.items():

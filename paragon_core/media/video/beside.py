@@ -151,7 +151,7 @@ class Beside:
         try:
             trial.add_stream_from_template(stream, **({"opaque": True} if stream.type == "video" else {}))
             trial.start_encoding()
-        except (av.error.FFmpegError, ValueError):
+        except (av.error.FFmpegError, ValueError, AttributeError, TypeError):  # the latter two: of older PyAV
             return False
         finally:
             with suppress(av.error.FFmpegError):

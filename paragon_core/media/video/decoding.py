@@ -19,6 +19,8 @@ _BYTES_TO_DECODE: Final = 64
 
 #: Formats whose packets say when they are decoded, and do not say when they are shown.
 _NO_DISPLAY_TIMES: Final = frozenset({"avi"})
+#: Frames by which B frames are usually out of order.
+_USUAL_DEPTH: Final = 2
 
 
 class FrameDecoder:
@@ -42,7 +44,11 @@ class FrameDecoder:
         self._name = name
         self._stream = stream
         self._usual = max(round(1 / (rate * Fraction(stream.time_base))), 1)
-        self._order = DisplayOrder() if stream.container.format.name in _NO_DISPLAY_TIMES else None
+        self._order: DisplayOrder | None = None
+        if stream.container.format.name in _NO_DISPLAY_TIMES:
+            context = stream.codec_context
+            depth = getattr(context, "reorder_depth", _USUAL_DEPTH * context.has_b_frames)  # PyAV tells it from 19 on
+            self._order = DisplayOrder(depth * self._usual)
 
     def frames(self, packet: Any) -> Iterator[Any]:  # noqa: ANN401  (as above)
         """Yield the frames that a packet completes; what cannot be decoded is passed over and counted.
@@ -55,7 +61,8 @@ class FrameDecoder:
             self._order.add(packet)
         for frame in self._decoded(packet):
             frame.pts = self.last = self._time_of(frame)
-            self.last_duration = getattr(frame, "duration", None) or self._usual
+            # Older PyAV does not tell a frame's own.
+            self.last_duration = getattr(frame, "duration", packet.duration) or self._usual
             self.damaged += frame.is_corrupt
             yield self._of_first_size(frame)
 
@@ -97,7 +104,7 @@ class FrameDecoder:
 
     def _time_of(self, frame: Any) -> int:  # noqa: ANN401  (as above)
         """Return a frame's time stamp: its own, or one frame after the last where it has none or goes back."""
-        stamp = frame.pts if self._order is None else self._order.next()
+        stamp = frame.pts if self._order is None else self._order.next(frame.pts)
         if stamp is not None and (self.last is None or stamp > self.last):
             return int(stamp)
         return 0 if self.last is None else self.last + self._usual

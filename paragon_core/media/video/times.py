@@ -37,6 +37,8 @@ class Timeline:
         seconds, index = float(stamp * time_base), packet.stream.index
         if packet.stream.type == "subtitle":  # too rare to tell
             shift = self._latest
+        elif packet.dts is None:  # when it is shown tells little
+            shift = self._shifts.get(index, self._latest)
         else:
             shift = self._shift(index, seconds)
             self._shifts[index] = shift
@@ -65,8 +67,14 @@ class Timeline:
 class DisplayOrder:
     """Gives frames the times of their packets where these say only when they are decoded, one after another."""
 
-    def __init__(self) -> None:
-        """Begin before the first packet."""
+    def __init__(self, reordered: int) -> None:
+        """Begin before the first packet.
+
+        Args:
+            reordered: how far the time of a frame may be before that of its own packet.
+
+        """
+        self._reordered = reordered
         self._times: list[int] = []
 
     def add(self, packet: Any) -> None:  # noqa: ANN401  (as above)
@@ -75,9 +83,18 @@ class DisplayOrder:
         if stamp is not None and packet.size:
             heapq.heappush(self._times, stamp)
 
-    def next(self) -> int | None:
-        """Return the time stamp of the next frame that is shown; None where it is not known."""
-        return heapq.heappop(self._times) if self._times else None
+    def next(self, own: int | None = None) -> int | None:
+        """Return the time stamp of the next frame that is shown; None where it is not known.
+
+        Args:
+            own: that of the packet that it came from, by which packets are told that gave no frame.
+
+        """
+        while self._times:
+            time = heapq.heappop(self._times)
+            if own is None or time >= own - self._reordered:
+                return time
+        return own
 
 
 class Monotonic:

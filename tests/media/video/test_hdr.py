@@ -52,6 +52,8 @@ def display_of(data: bytes) -> list[float]:
 @pytest.mark.parametrize("codec", [None, "hevc", "av1", "h264"])
 @pytest.mark.parametrize("parameters", [f"master-display={DISPLAY}:max-cll=1000,400", "max-cll=800,200"])
 def test_what_hdr10_says_of_the_whole_is_kept(tmp_path: Path, codec: Codec | None, parameters: str) -> None:
+    if codec == "av1" and "libsvtav1" not in av.codecs_available:
+        pytest.skip("this PyAV comes without SVT-AV1")
     source = hdr10(tmp_path / "a.mkv", parameters)
     encoding = VideoEncoding(codec=codec, preset="fast")
     result = upscale_video(source, tmp_path / "b.mp4", shared_upscaler(clip=False), encoding=encoding)
@@ -80,7 +82,7 @@ def test_the_codec_goes_by_the_depth(tmp_path: Path, pixel_format: str, wanted: 
     source = films.make(tmp_path / "a.mkv", pixel_format=pixel_format)
     assert upscale_video(source, tmp_path / "b.mp4", shared_upscaler(clip=False)).notes == ()
     with av.open(str(tmp_path / "b.mp4")) as container:
-        assert container.streams.video[0].codec_context.codec.canonical_name == wanted
+        assert container.streams.video[0].codec_context.name == wanted
 
 
 def with_dolby_vision(path: Path, *, profile: int, compatibility: int) -> Path:

@@ -47,10 +47,21 @@ def test_copied_packets_have_growing_times(stamps: list[tuple[int | None, int | 
 
 @given(st.permutations(range(12)))
 def test_frames_of_packets_without_display_times_come_in_order(order: list[int]) -> None:
-    display = DisplayOrder()
+    display = DisplayOrder(12)
     for number in order:
         display.add(packet(None, number))
-    assert [display.next() for _ in range(13)] == [*range(12), None]
+    assert [display.next(own) for own in (*order, None)] == [*range(12), None]
+
+
+@given(st.sets(st.integers(0, 30)), st.integers(0, 2))
+def test_packets_without_a_frame_delay_no_others(lost: set[int], depth: int) -> None:
+    display = DisplayOrder(depth)
+    for number in range(32):
+        display.add(packet(number, number))
+        if number not in lost:
+            time = display.next(number)
+            assert time is not None
+            assert number - depth <= time <= number
 
 
 @pytest.mark.parametrize(("begins", "sound"), [((0, 0, 0), ("mp2",)), ((0, 4000, 50), ())])

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
+from paragon_core.media.video.decoding import FrameDecoder
 from paragon_core.media.video.upscale import VideoEncoding, upscale_video
 from tests.fresh_python import run
 from tests.upscalers import shared_upscaler
@@ -132,6 +133,30 @@ def test_packets_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
     result = upscale(tmp_path / "a.mov", tmp_path / "b.mp4")
     assert 4 <= result.frames < 8
     assert any("passed over" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(("times", "damaged"), [(1, 0), (2, 1)])
+def test_a_decoder_that_is_busy_is_asked_again(tmp_path: Path, times: int, damaged: int) -> None:
+    class Busy:
+        """No decoder here is, but some of FFmpeg's are."""
+
+        def __init__(self, packet: Any) -> None:
+            self.packet, self.size, self.pts, self.dts, self.duration = packet, packet.size, packet.pts, packet.dts, 1
+            self.left = times
+
+        def decode(self) -> Any:
+            self.left -= 1
+            if self.left >= 0:
+                raise av.error.BlockingIOError(11, "Resource temporarily unavailable")
+            return self.packet.decode()
+
+    with av.open(str(films.make(tmp_path / "a.mkv", sound=()))) as container:
+        stream = container.streams.video[0]
+        decoder = FrameDecoder("a.mkv", stream, rate=films.RATE)
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        found = [frame.pts for packet in packets for frame in decoder.frames(Busy(packet))]
+    assert len(found) == (1 - damaged) * len(packets)
+    assert decoder.damaged == damaged * len(packets)
 
 
 def test_why_nothing_can_be_decoded_is_told(tmp_path: Path) -> None:
