@@ -41,6 +41,7 @@ examples:
   paragon upscale "scans/*.tif" -o large --format png
   paragon upscale photo.jpg --model 2xParagonSR2_Photo_fidelity.safetensors
   paragon upscale film.mkv -o film_2x.mp4 --temporal 0.2
+  paragon upscale video.mkv --start 1:30 --duration 10 --overwrite    ten seconds, to see what it gives
 
 Without -o, photo.jpg becomes photo_2x.jpg beside it, film.avi film_2x.mp4, and the folder photos photos_2x.
 Files that are done already are skipped, so that an interrupted job can simply be started again.

@@ -44,6 +44,9 @@ _OF_THE_STREAM: Final = (
 #: What writers of MP4 call their tracks where nobody has given them a name.
 _NO_NAMES: Final = frozenset({"soundhandler", "subtitlehandler", "videohandler", "datahandler"})
 
+#: Seconds that sound has before its beginning, to fill its decoder, unless it was cut there.
+_MOST_PADDING: Final = 0.1
+
 _WORDS: Final = {"audio": "sound track", "subtitle": "subtitle track", "video": "further video track"}
 
 
@@ -56,6 +59,7 @@ class Beside:
         self._container = container
         self._conversions: dict[int, Conversion] = {}
         self._first: list[Any] = []
+        self._starts_later = film.excerpt.start > 0
         if hasattr(container, "set_chapters") and (chapters := _chapters(film)):  # not in older PyAV
             container.set_chapters(chapters)
         for stream in film.others:
@@ -112,14 +116,16 @@ class Beside:
     def _keep(self, stream: Any) -> None:  # noqa: ANN401  (as above)
         kind, codec = self._container.format.name, _codec(stream)
         conversion: Conversion | None = None
-        if target := self._same(stream):
+        begins_in_cut = self._begins_in_cut(stream)
+        if not begins_in_cut and (target := self._same(stream)):
             conversion = _copied(target)
         elif codec and stream.type == "audio":
             wanted = format_for(stream, kind)
-            if wanted.opens():
+            if wanted is not None and wanted.opens():
                 target = self._container.add_stream(wanted.encoder, rate=wanted.rate)
                 conversion = SoundEncoder(target, wanted)
-                self._notes.append(f"its {_name(stream)} is no sound for {kind}, and {wanted.note}")
+                why = "cannot be copied from there on" if begins_in_cut else f"is no sound for {kind}"
+                self._notes.append(f"its {_name(stream)} {why}, and {wanted.note}")
         elif codec in TEXT and hasattr(stream.codec_context, "decode2"):  # newer PyAV writes subtitles
             target = self._container.add_stream(TEXT_KIND[kind])
             conversion = TextConverter(stream, target, one_at_a_time=TEXT_KIND[kind] == "mov_text")
@@ -129,6 +135,16 @@ class Beside:
             self._conversions[stream.index] = conversion
         elif not _is_chapters(stream):
             self._notes.append(f"its {_name(stream)} {_why_not(stream, kind)}, and was left out")
+
+    def _begins_in_cut(self, stream: Any) -> bool:  # noqa: ANN401  (as above)
+        """Tell whether Matroska would leave out the beginning of sound from which much was cut without encoding it.
+
+        Files say how much comes before the cut, and what is copied of them says it as well.
+        """
+        if stream.type != "audio" or not self._starts_later or self._container.format.name != "matroska":
+            return False
+        padding = getattr(stream.codec_context, "initial_padding", 0)  # PyAV tells it from 19 on
+        return bool(padding > _MOST_PADDING * (stream.codec_context.sample_rate or 0))
 
     def _same(self, stream: Any) -> Any:  # noqa: ANN401  (as above)
         """Add a stream for the same packets; return None where the container does not hold them."""
@@ -226,7 +242,7 @@ def _name(stream: Any) -> str:  # noqa: ANN401  (as above)
 def _why_not(stream: Any, kind: str) -> str:  # noqa: ANN401  (as above)
     if stream.type == "video":
         return "is not upscaled: only the main video track is"
-    if stream.type == "audio" and not _codec(stream):
+    if stream.type == "audio":
         return "is of a kind that cannot be decoded here"
     return f"does not go into {kind}"
 

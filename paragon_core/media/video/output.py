@@ -199,7 +199,7 @@ class Output:
         self._failed = True
         try:
             yield
-        except av.error.FFmpegError as error:
+        except (av.error.FFmpegError, ValueError) as error:
             raise _not_written(error) from error
         self._failed = False
 

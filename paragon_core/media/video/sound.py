@@ -66,12 +66,16 @@ class SoundFormat:
             context.bit_rate = _BITS_OF_A_CHANNEL * context.layout.nb_channels
 
 
-def format_for(stream: Any, kind: str) -> SoundFormat:  # noqa: ANN401  (as above)
-    """Return what a stream's sound is encoded as in a container that does not hold it as it is."""
+def format_for(stream: Any, kind: str) -> SoundFormat | None:  # noqa: ANN401  (as above)
+    """Return what a stream's sound is encoded as in a container that does not hold it as it is; None: it cannot be."""
     context = stream.codec_context
+    if not context.sample_rate or not context.layout.nb_channels:
+        return None
     samples = context.format.name.removesuffix("p") if context.format is not None else ""
     lossless = context.codec.lossless and not context.codec.lossy
     layout, rate = context.layout.name, context.sample_rate
+    if "channels" in layout:  # in no order that is known
+        layout = _LAYOUTS.get(context.layout.nb_channels, layout)
     if context.name.startswith("pcm_") and kind in _HOLD_PCM and samples in _PCM:
         encoder = _PCM[samples]
         packed = {"pcm_s24le": "s32"}.get(encoder, samples)

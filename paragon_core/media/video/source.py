@@ -45,6 +45,9 @@ _COVER: Final = 0x400
 #: Flag of containers whose times start anywhere (AVFMT_TS_DISCONT): recordings of broadcasts.
 _TIMES_START_ANYWHERE: Final = 0x200
 
+#: Flag of formats that hold pictures only, one after another (AVFMT_NOTIMESTAMPS).
+_NO_TIMES: Final = 0x80
+
 #: How FFmpeg names Matroska, and the tag in which a track says when it ends.
 _MATROSKA: Final = "matroska,webm"
 _END_OF_TRACK: Final = "DURATION"
@@ -220,7 +223,7 @@ class Film:
 
     @property
     def _begin(self) -> Fraction:
-        """The time in seconds at which it begins. What sound has before 0 only fills its decoder."""
+        """The time in seconds at which it begins. What is before 0 is not shown: it fills decoders, or was cut out."""
         start = self.container.start_time or 0
         return Fraction(start, 1_000_000) if start > 0 or self._starts_anywhere else Fraction(0)
 
@@ -259,6 +262,8 @@ class Film:
 
     def _seek(self, first: int) -> None:
         """Go to a frame from which on those that are wanted can be decoded; not all formats find it at once."""
+        if self.stream.start_time is None or self.container.format.flags & _NO_TIMES:
+            return
         begin = int(self._begin / self.time_base)
         with suppress(pyav().error.FFmpegError):  # where that cannot be, all before it is read
             for margin in _MARGINS:

@@ -98,7 +98,7 @@ class DisplayOrder:
 
 
 class Monotonic:
-    """Repairs packets that are copied: a stream's decoding times only grow, and nothing is shown before."""
+    """Repairs packets of sound that are copied: their times only grow; they are heard when they are decoded."""
 
     def __init__(self) -> None:
         """Begin before the first packet."""
@@ -106,12 +106,9 @@ class Monotonic:
 
     def repair(self, packet: Any) -> None:  # noqa: ANN401  (as above)
         """Change a packet's times in place where they must be."""
-        if packet.dts is None:
-            packet.dts = packet.pts
-        if packet.dts is None:
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is None:
             return
-        if self._last is not None and packet.dts <= self._last:
-            packet.dts = self._last + max(1, -(-_REPAIRED_STEP // Fraction(packet.time_base)))
-        if packet.pts is None or packet.pts < packet.dts:
-            packet.pts = packet.dts
-        self._last = packet.dts
+        if self._last is not None and stamp <= self._last:
+            stamp = self._last + max(1, -(-_REPAIRED_STEP // Fraction(packet.time_base)))
+        packet.pts = packet.dts = self._last = stamp
