@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-#: Endings and types of cover images, by their codec.
+#: Extensions and types of cover images, by their codec.
 _COVERS: Final = {
     "mjpeg": ("jpg", "image/jpeg"),
     "png": ("png", "image/png"),
@@ -29,8 +29,8 @@ def attach(container: Any, stream: Any, cover: bytes | None) -> bool:  # noqa: A
         return False
     data = stream.data if cover is None else cover
     codec = "" if cover is None else stream.codec_context.name
-    ending, kind = _COVERS.get(codec, ("bin", "application/octet-stream"))
-    name = stream.metadata.get("filename") or f"cover.{ending}"
+    extension, kind = _COVERS.get(codec, ("bin", "application/octet-stream"))
+    name = stream.metadata.get("filename") or f"cover.{extension}"
     kind = stream.metadata.get("mimetype") or (getattr(stream, "mimetype", None) if cover is None else None) or kind
     if not data:
         return False

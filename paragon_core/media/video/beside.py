@@ -1,6 +1,6 @@
 """What stands beside the pictures of a film: sound, subtitles, chapters, names and languages.
 
-Packets are copied where the new container holds them, else sound is encoded as AAC and text becomes MP4's own kind.
+Packets are copied where the new container holds them; else sound is encoded and text becomes the container's own kind.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def keep_names(stream: Any, target: Any) -> None:  # noqa: ANN401  (PyAV is opti
 
 
 def names_of(film: Film) -> dict[str, str]:
-    """Return what a film's file tells of the whole film: title, artist..."""
+    """Return the metadata of a whole video: title, artist..."""
     names = film.container.metadata
     return {key: text for key, text in names.items() if key.lower() not in _OF_THE_CONTAINER}
 

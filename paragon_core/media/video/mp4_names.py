@@ -41,7 +41,7 @@ class Room:
     name: str
     """A known name that is not in use."""
     text: str
-    """What stands there until then."""
+    """Its text until then."""
 
 
 def room_for(names: Mapping[str, str]) -> Room | None:

@@ -155,17 +155,17 @@ class Output:
             for packet in step.packets:
                 self._beside.write(packet)
             if step.frame is not None:
-                self._write_pictures(self._pictures.encode(step.frame))
+                self._write_video(self._pictures.encode(step.frame))
         return step.frame is not None
 
     def finish(self) -> None:
         """Write what the encoder holds back."""
         with self._ends_at_errors():
-            self._write_pictures([*self._pictures.encode(None), None])
+            self._write_video([*self._pictures.encode(None), None])
             self._beside.finish()
 
-    def _write_pictures(self, packets: Sequence[Any]) -> None:
-        """Write packets of pictures, the last one only at the end (None): then it is known how long it is shown."""
+    def _write_video(self, packets: Sequence[Any]) -> None:
+        """Write packets, the last ones only at the end (None): then it is known how long the last frame is shown."""
         if self._first is None and packets and packets[0] is not None:
             self._first = packets[0].pts, packets[0].dts
         self._held += packets

@@ -169,7 +169,9 @@ class Film:
         if damaged:
             notes.append(f"parts of it are damaged: {damaged} frames or packets were spoiled or passed over")
         if self._timeline is not None and self._timeline.jumps:
-            notes.append(f"its times jump {self._timeline.jumps} times; its parts were joined without the jumps")
+            jumps = self._timeline.jumps
+            often = "once" if jumps == 1 else f"{jumps} times"
+            notes.append(f"its times jump {often}, as where recordings were joined, and now go on without a gap")
         if self._decoder.scaled and self._decoder.size is not None:
             width, height = self._decoder.size
             notes.append(
@@ -319,7 +321,7 @@ class Film:
         """Return the cover images, which come before all other packets."""
         indices = {each.index for each in self.others if is_cover(each)}
         covers: dict[int, bytes] = {}
-        with suppress(pyav().error.FFmpegError):  # whoever reads on is told
+        try:
             while len(covers) < len(indices):
                 packet = next(self._demuxed, None)
                 if packet is None:
@@ -328,6 +330,9 @@ class Film:
                     self._pending.append(packet)
                     break
                 covers[packet.stream.index] = bytes(packet)
+        except pyav().error.FFmpegError:
+            self._damaged += 1
+            self._demuxed = self.container.demux(*self._selected)
         return covers
 
     def _frames(self, packet: Any) -> Iterator[Any]:  # noqa: ANN401  (PyAV is optional)

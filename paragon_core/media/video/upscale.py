@@ -67,9 +67,9 @@ def upscale_video(
 ) -> VideoResult:
     """Enlarge a film.
 
-    Frames keep their number and times, sound and subtitles are copied where the target's container holds them, and
-    so are chapters, names and languages. Memory does not depend on the length. The same film, model and runtime give
-    the same bytes.
+    Frames keep their number and times, and the size of the first one; sound and subtitles are copied where the target's
+    container holds them, and so are chapters, names, languages and attached files. Memory does not depend on the
+    length. The same video, model and runtime give the same bytes.
 
     Args:
         source: a file, or an open one that can be read and sought.
@@ -88,7 +88,9 @@ def upscale_video(
 
     Raises:
         InputError: an option is out of range, the target would replace the source, or the film cannot be handled.
-        MediaError: the source is no film, damaged or cut off, or the target cannot be written.
+        MediaError: the source is no video or cut off, none of its frames can be decoded, or the target cannot be
+            written.
+        UnsupportedFormatError: its colours mean nothing without its Dolby Vision layer (profile 5).
         BackendUnavailableError: PyAV or the encoder is missing.
         OutOfMemoryError: a frame does not fit, even in small windows.
         InferenceError: the runtime failed.
