@@ -46,7 +46,8 @@ def film_is_done(
         raise JobError(msg, hint="choose another output, or replace it with --overwrite")
     if length is not None and wanted is not None and not keep_damaged:
         limit = max(_LONG_FRAME, wanted * _INEXACT)
-        if abs(length - wanted) > limit:  # that of another time range
+        too_long = length - wanted > limit and excerpt != _ALL  # recordings that were joined state too little
+        if wanted - length > limit or too_long:  # that of another time range
             return False
     return target.stat().st_mtime_ns >= source.stat().st_mtime_ns
 

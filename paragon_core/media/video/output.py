@@ -42,6 +42,9 @@ _SIDE_DATA: Final = {
     "A53_CC": "the text for the deaf inside its pictures (closed captions)",
     "DYNAMIC_HDR_PLUS": "its HDR10+ description",
     "DYNAMIC_HDR_VIVID": "its HDR Vivid description",
+    "ICC_PROFILE": "its ICC profile",
+    "SPHERICAL": "its description of a 360-degree video",
+    "STEREO3D": "its description of two views (3D)",
 }
 
 #: Packets that may be decoded after the frame that is shown last.

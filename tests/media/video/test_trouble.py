@@ -178,6 +178,11 @@ def test_interlaced_films_are_told(tmp_path: Path) -> None:
     assert any("interlaced" in note for note in upscale(source, tmp_path / "b.mp4").notes)
 
 
+def test_two_views_are_told(tmp_path: Path) -> None:
+    source = films.make(tmp_path / "a.mkv", codec="libx264", options={"x264-params": "frame-packing=3"})
+    assert any("3D" in note for note in upscale(source, tmp_path / "b.mp4").notes)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, InputError])
 @pytest.mark.parametrize("at", [1, 7])
 def test_whatever_ends_the_work_leaves_the_older_target(tmp_path: Path, error: type[BaseException], at: int) -> None:
