@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ _FILLER: Final = "-"
 _READ_FIRST: Final = frozenset({"prompt", "workflow"})
 
 _UTF8: Final = 1
+#: Bytes in front of the boxes inside of some boxes.
+_VERSION: Final = 4
 _HEAD: Final = struct.Struct(">I4s")
 
 
@@ -91,15 +94,22 @@ def _others(names: Mapping[str, str]) -> dict[str, str]:
 def _with_keys(data: bytes, filler: bytes, keys: bytes, *, in_front: bool) -> bytes:
     """Return the content of a box, just as long, with the box of keys and without the item that held room."""
     item = _box(b"data", struct.pack(">II", _UTF8, 0) + filler)
-    at = data.find(item)
-    if at < 0:
+    memory = BytesIO(data)
+    found = [
+        (meta, items, start, end)
+        for meta in _boxes(memory, 0, len(data), b"meta")
+        for items in _boxes(memory, meta[0] + _VERSION, meta[1], b"ilst")
+        for start, end in _boxes(memory, *items)
+        if data[start:end] == item
+    ]
+    if not found:
         return data
-    start, end = at - _HEAD.size, at + len(item)
+    meta, items, start, end = found[0]
+    start -= _HEAD.size
     changed = bytearray(data)
-    for name in (b"meta", b"ilst"):
-        place = data.rindex(name, 0, start) - 4
-        size = int.from_bytes(data[place : place + 4], "big") - (end - start)
-        changed[place : place + 4] = size.to_bytes(4, "big")
+    for content, stop in (meta, items):
+        size = stop - content + _HEAD.size - (end - start)
+        changed[content - _HEAD.size : content - 4] = size.to_bytes(4, "big")
     del changed[start:end]
     result = keys + bytes(changed) if in_front else bytes(changed) + keys
     return result + _box(b"free", bytes(len(data) - len(result) - _HEAD.size))
@@ -120,8 +130,8 @@ def _box(kind: bytes, content: bytes) -> bytes:
     return _HEAD.pack(_HEAD.size + len(content), kind) + content
 
 
-def _boxes(file: BinaryIO, start: int, end: int, wanted: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where the contents of boxes of a kind begin and end."""
+def _boxes(file: BinaryIO, start: int, end: int, wanted: bytes | None = None) -> Iterator[tuple[int, int]]:
+    """Yield where the contents of boxes of a kind, or of all kinds, begin and end."""
     while start + _HEAD.size <= end:
         file.seek(start)
         size, kind = _HEAD.unpack(file.read(_HEAD.size))
@@ -130,6 +140,6 @@ def _boxes(file: BinaryIO, start: int, end: int, wanted: bytes) -> Iterator[tupl
             size, content = int.from_bytes(file.read(8), "big"), content + 8
         if size < content - start:
             return
-        if kind == wanted:
+        if wanted in {None, kind}:
             yield content, start + size
         start += size

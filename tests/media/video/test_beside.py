@@ -138,7 +138,12 @@ def test_names_stand_where_players_look(tmp_path: Path, ending: str) -> None:
 @newer
 @pytest.mark.parametrize("first", ["workflow", "MYTAG"])
 def test_other_names_stand_next_to_those_that_players_know(tmp_path: Path, first: str) -> None:
-    names = {"title": "A walk", "comment": "ü", first: "[" + 50_000 * '"ä", ' + "0]", "synopsis": "Nothing happens"}
+    names = {
+        "title": "A walk",
+        "comment": "ü ilst meta data",
+        first: "[" + 50_000 * '"ä", ' + "0]",
+        "synopsis": "Nothing happens",
+    }
     films.make(tmp_path / "b.mkv", codec="libx264", chapters=True, metadata=names)
     for source, target in (("b.mkv", "c.mp4"), ("c.mp4", "d.mp4")):
         assert upscale_video(tmp_path / source, tmp_path / target, shared_upscaler(clip=False)).notes == ()
