@@ -25,7 +25,7 @@ from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.images import read_image
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import is_film
-from paragon_core.media.video.source import opened
+from paragon_core.media.video.opening import opened
 from tests.media import seeds
 from tests.media.mutations import mutated
 

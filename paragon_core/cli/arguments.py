@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "realtime-2x"
 
+_SIXTY = 60
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -127,6 +128,15 @@ def positive(text: str) -> float:
         msg = f"{text!r} is not a positive number such as 1.5"
         raise argparse.ArgumentTypeError(msg)
     return float(text)
+
+
+def seconds(text: str) -> float:
+    """Read seconds or ``H:MM:SS``: ``90``, ``1:30``, ``0:01:30.5``."""
+    match = re.fullmatch(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,9}(?:\.\d{1,9})?)", text)
+    if match is None or (match[2] and float(match[3]) >= _SIXTY) or (match[1] and int(match[2]) >= _SIXTY):
+        msg = f"{text!r} is not a time such as 90, 1:30 or 0:01:30.5"
+        raise argparse.ArgumentTypeError(msg)
+    return int(match[1] or 0) * 3600 + int(match[2] or 0) * _SIXTY + float(match[3])
 
 
 def byte_count(text: str) -> int:

@@ -98,7 +98,11 @@ def naming(
     scale, model = next(iter(models.items()))
 
     def name(source: Path) -> str:
-        made = _made_size(source, size, scale, encoding) if pattern.needs_size else None
+        made = (
+            _made_size(source, size, scale, encoding, keep_damaged=arguments.keep_damaged)
+            if pattern.needs_size
+            else None
+        )
         return pattern.name(stem=source.stem, made=made, size=label(size, scale), model=model.name)
 
     return name
@@ -109,7 +113,9 @@ def label(size: OutputSize | None, scale: int) -> str:
     return f"{scale}x" if size is None else str(size)
 
 
-def _made_size(source: Path, size: OutputSize | None, scale: int, encoding: VideoEncoding) -> Size:
+def _made_size(
+    source: Path, size: OutputSize | None, scale: int, encoding: VideoEncoding, *, keep_damaged: bool
+) -> Size:
     """Return width and height of a result as viewed."""
     from paragon_core.media.images import read_header
     from paragon_core.media.result_size import as_viewed, result_size
@@ -117,7 +123,7 @@ def _made_size(source: Path, size: OutputSize | None, scale: int, encoding: Vide
     from paragon_core.media.video.jobs import look_ahead
 
     if is_film(source):
-        return look_ahead(source, encoding, scale=scale, size=size).size
+        return look_ahead(source, encoding, scale=scale, size=size, keep_damaged=keep_damaged).size
     header = read_header(source)
     made = result_size(header.size, header.orientation, scale=scale, wanted=size)
     return as_viewed(made, header.orientation)

@@ -94,11 +94,20 @@ def scale_for(source: Size, size: OutputSize | None, models: Mapping[int, Model]
     return best_scale(needed_factor(source, size.of(source)), models)
 
 
-def scale_for_video(source: Path, encoding: VideoEncoding, size: OutputSize | None, models: Mapping[int, Model]) -> int:
+def scale_for_video(
+    source: Path,
+    encoding: VideoEncoding,
+    size: OutputSize | None,
+    models: Mapping[int, Model],
+    *,
+    keep_damaged: bool = False,
+) -> int:
     """Return the scale of the model that suits a video best."""
     from paragon_core.media.video.jobs import look_ahead
 
     if size is None or len(models) == 1:
         return next(iter(models))
-    runs = {scale: look_ahead(source, encoding, scale=scale, size=size).runs for scale in models}
+    runs = {
+        scale: look_ahead(source, encoding, scale=scale, size=size, keep_damaged=keep_damaged).runs for scale in models
+    }
     return min(models, key=lambda scale: (scale ** runs[scale], runs[scale]))

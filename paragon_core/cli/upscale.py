@@ -43,6 +43,7 @@ examples:
   paragon upscale photos --scale 1.5 --format jpeg --quality 90
   paragon upscale photo.jpg --model 2xParagonSR2_Photo_fidelity.safetensors
   paragon upscale film.mkv -o film_2x.mp4 --temporal 0.2
+  paragon upscale video.mkv --start 1:30 --duration 10 --overwrite    ten seconds, to see what it gives
 
 Without -o, photo.jpg becomes photo_2x.jpg next to it, film.avi film_2x.mp4, and the folder photos photos_2x; with
 --fit 3840x2160, photo_3840x2160.jpg.
@@ -126,15 +127,29 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     )
     video.add_argument(
         "--codec",
-        choices=CODECS,
-        default=CODECS[0],
-        help="h264 plays everywhere; hevc and av1 are smaller, slower, and keep 10 bits; ffv1 is lossless [h264]",
+        choices=("auto", *CODECS),
+        default="auto",
+        help="h264 plays everywhere; hevc and av1 are smaller, slower, and keep 10 bits and HDR; ffv1 is lossless; "
+        "auto is hevc for sources of more than 8 bits, else h264 [auto]",
     )
     video.add_argument(
         "--crf", type=float, metavar="N", help="smaller is better and larger [18 for h264, 20 for hevc, 26 for av1]"
     )
     video.add_argument(
         "--preset", choices=PRESETS, default="medium", help="how hard the encoder tries to make files small [medium]"
+    )
+    video.add_argument(
+        "--start",
+        type=options.seconds,
+        default=0.0,
+        metavar="TIME",
+        help="leave out what comes before, in seconds or H:MM:SS from the video's own start [0]",
+    )
+    video.add_argument(
+        "--duration", type=options.seconds, metavar="TIME", help="upscale only this much of each video [all]"
+    )
+    video.add_argument(
+        "--keep-damaged", action="store_true", help="take what is there of videos that are cut off, with a note"
     )
 
 
@@ -143,12 +158,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from paragon_core.cores import usable_cores
     from paragon_core.media import images, jobs
     from paragon_core.media.video.encoding import VideoEncoding
+    from paragon_core.media.video.excerpt import Excerpt
     from paragon_core.media.video.upscale import upscale_video
     from paragon_core.temporal import check_strength
     from paragon_core.upscaler import Upscaler
 
     check_strength(arguments.temporal)
-    encoding = VideoEncoding(codec=arguments.codec, crf=arguments.crf, preset=arguments.preset)
+    codec = None if arguments.codec == "auto" else arguments.codec
+    encoding = VideoEncoding(codec=codec, crf=arguments.crf, preset=arguments.preset)
+    excerpt = Excerpt(start=arguments.start, duration=arguments.duration)
     size = size_options.wanted_size(arguments)
     models = size_options.suitable_models(arguments, size)
     scale = next(iter(models))
@@ -202,13 +220,17 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             return upscaler(array, size=size, progress=progress.advance)
 
         def film(source: Path, target: Path) -> VideoResult:
+            suitable = size_options.scale_for_video(source, encoding, size, models, keep_damaged=arguments.keep_damaged)
             return upscale_video(
                 source,
                 target,
-                for_films(size_options.scale_for_video(source, encoding, size, models)),
+                for_films(suitable),
                 size=size,
                 temporal=arguments.temporal,
                 encoding=encoding,
+                start=excerpt.start,
+                duration=excerpt.duration,
+                keep_damaged=arguments.keep_damaged,
                 progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
             )
 
@@ -229,6 +251,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 at_once=arguments.jobs or jobs.PICTURES_AT_ONCE,
                 overwrite=arguments.overwrite,
                 max_pixels=arguments.max_pixels or images.MAX_PIXELS,
+                excerpt=excerpt,
+                keep_damaged=arguments.keep_damaged,
             )
         finally:
             console.erase()

@@ -33,6 +33,7 @@ from paragon_core.media.images import MAX_PIXELS, incomplete, read_header, read_
 from paragon_core.media.ordered import settled, waited
 from paragon_core.media.result_size import result_size
 from paragon_core.media.tasks import Task, plan
+from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.jobs import film_grows, film_is_done, prepare_film
 from paragon_core.memory import lacks_for_image
 from paragon_core.output_size import OutputSize
@@ -54,6 +55,8 @@ _SIDEWAYS: Final = 6
 
 #: Pictures that `run` holds unless told otherwise: one being read, one in the network, one being written.
 PICTURES_AT_ONCE = 3
+
+_WHOLE = Excerpt()
 
 _HINT_REPLACE = "choose another output, or replace it with --overwrite"
 
@@ -92,6 +95,8 @@ class _JobOptions:
     compression: ImageCompression
     overwrite: bool
     max_pixels: int
+    excerpt: Excerpt
+    keep_damaged: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +131,8 @@ def run(
     at_once: int = PICTURES_AT_ONCE,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
+    excerpt: Excerpt = _WHOLE,
+    keep_damaged: bool = False,
 ) -> tuple[Outcome, ...]:
     """Enlarge pictures and films one after another; while one is in the network, pictures are read and written.
 
@@ -147,6 +154,8 @@ def run(
         at_once: largest number of pictures in memory; 1 means one after another without overlap.
         overwrite: make targets that are done (see `is_done`) anew, and replace whatever else bears their name.
         max_pixels: larger sources fail.
+        excerpt: the part of each video that ``film`` makes.
+        keep_damaged: whether it takes what is there of videos that are cut off.
 
     Returns:
         The outcomes in the order of the tasks.
@@ -160,7 +169,15 @@ def run(
         raise InputError(msg, hint="--jobs takes a number from 1 on")
     for folder in {task.target.parent for task in tasks}:
         remove_leftovers(folder)
-    options = _JobOptions(scale=scale, size=size, compression=compression, overwrite=overwrite, max_pixels=max_pixels)
+    options = _JobOptions(
+        scale=scale,
+        size=size,
+        compression=compression,
+        overwrite=overwrite,
+        max_pixels=max_pixels,
+        excerpt=excerpt,
+        keep_damaged=keep_damaged,
+    )
     outcomes: list[Outcome] = []
     waiting = deque(tasks)
     reading: deque[tuple[Task, Future[Any]]] = deque()
@@ -189,7 +206,14 @@ def run(
     return tuple(outcomes)
 
 
-def is_done(task: Task, *, scale: int, size: OutputSize | None = None) -> bool:
+def is_done(
+    task: Task,
+    *,
+    scale: int,
+    size: OutputSize | None = None,
+    excerpt: Excerpt = _WHOLE,
+    keep_damaged: bool = False,
+) -> bool:
     """Tell whether a task's target is there: a whole one of the right size, not older than the source.
 
     One of that size that is older, and one that is damaged or broke off, is to be made anew.
@@ -200,7 +224,9 @@ def is_done(task: Task, *, scale: int, size: OutputSize | None = None) -> bool:
 
     """
     if task.is_film:
-        return film_is_done(task.source, task.target, scale=scale, size=size)
+        return film_is_done(
+            task.source, task.target, scale=scale, size=size, excerpt=excerpt, keep_damaged=keep_damaged
+        )
     try:
         if not task.target.exists():
             return False
@@ -284,11 +310,17 @@ def _check_memory(task: Task, picture: Picture, target: Size) -> None:
 
 def _look_at_film(task: Task, options: _JobOptions) -> _Nothing | None:
     """Make sure that a film can be read and its target written."""
-    if not options.overwrite and is_done(task, scale=options.scale, size=options.size):
+    if not options.overwrite and is_done(
+        task,
+        scale=options.scale,
+        size=options.size,
+        excerpt=options.excerpt,
+        keep_damaged=options.keep_damaged,
+    ):
         return _Nothing()
-    prepare_film(task.source, task.target, max_pixels=options.max_pixels)
+    prepare_film(task.source, task.target, max_pixels=options.max_pixels, keep_damaged=options.keep_damaged)
     if task.replaces:
-        if not film_grows(task.source, scale=options.scale, size=options.size):
+        if not film_grows(task.source, scale=options.scale, size=options.size, keep_damaged=options.keep_damaged):
             return _AS_IT_IS
         _check_writable(task.source)
     return None

@@ -16,7 +16,7 @@ from paragon_core.errors import InputError, ParagonError
 from paragon_core.media.formats import EXTENSIONS, FOREIGN_EXTENSIONS, FORMATS, FormatName, format_of_name
 from paragon_core.media.same_file import are_one, folded
 from paragon_core.media.sources import unreadable
-from paragon_core.media.video.formats import CONTAINERS, FILM_EXTENSIONS, container_of_name, is_film
+from paragon_core.media.video.formats import CONTAINERS, FILM_EXTENSIONS, can_be_written, container_of_name, is_film
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,8 +43,8 @@ class Task:
 
     @property
     def is_film(self) -> bool:
-        """Whether the source is a film."""
-        return is_film(self.source)
+        """Whether the source is a video: by its name, or because it is to become one."""
+        return is_film(self.source) or can_be_written(self.target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,7 +283,7 @@ def _is_file_name(out: Path, given: str, found: list[_Found], *, sources: int) -
 
 
 def _agreeing(out: Path, source: Path, target_format: FormatName | None) -> Path:
-    if is_film(source):
+    if is_film(source) or can_be_written(out):
         container_of_name(out)
         return out
     named = format_of_name(out).name

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from paragon_core.cli.arguments import byte_count, count, image_size, tile_size
+from paragon_core.cli.arguments import byte_count, count, image_size, seconds, tile_size
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,19 @@ def test_tiles(text: str, tile: object) -> None:
 def test_sizes_and_counts() -> None:
     assert image_size("640x360") == (640, 360)
     assert count("12") == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "time"), [("90", 90), ("1.5", 1.5), ("1:30", 90), ("0:01:30.5", 90.5), ("100:00", 6000), ("2:00:01", 7201)]
+)
+def test_times(text: str, time: float) -> None:
+    assert seconds(text) == time
+
+
+@pytest.mark.parametrize("text", ["", "-1", "x", "1:60", "1:60:00", "1:2:3:4", ":5", "1e3", "nan", "1:-5", "5s"])
+def test_times_that_are_none(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is not"):
+        seconds(text)
 
 
 @pytest.mark.parametrize("read", [byte_count, count, image_size, tile_size])

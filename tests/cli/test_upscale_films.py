@@ -107,6 +107,43 @@ def test_what_cannot_be_done_is_told_with_a_remedy(
     assert sorted(path.name for path in here.iterdir()) == ["a.mkv", "broken.mp4"]
 
 
+def test_a_part_of_a_video_and_then_all_of_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    films.make(here / "a.mkv", size=(32, 16), times=range(150), rate=Fraction(25), time_base=Fraction(1, 25))
+    part = ["upscale", "a.mkv", "--start", "0:00:01.2", "--duration", "1", *FAST]
+    assert main(part) == 0
+    times = films.times_of(here / "a_2x.mkv")
+    assert times == [Fraction(number, 25) for number in range(25)]
+    capsys.readouterr()
+    assert main(part) == 0
+    assert "there already" in capsys.readouterr().err
+    assert main(["upscale", "a.mkv", *FAST]) == 0
+    assert len(films.times_of(here / "a_2x.mkv")) == 150
+
+
+def test_what_is_there_of_a_truncated_video_is_kept_if_asked_for(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = films.make(here / "a.mkv", times=range(40)).read_bytes()
+    (here / "a.mkv").write_bytes(data[: len(data) // 2])
+    assert main(["upscale", "a.mkv", *FAST]) == 2
+    assert "--keep-damaged" in capsys.readouterr().err
+    assert main(["upscale", "a.mkv", "--keep-damaged", *FAST]) == 0
+    assert "paragon: note: a.mkv: it is cut off" in capsys.readouterr().err
+    assert 10 < len(films.frames_of(here / "a_2x.mkv")) < 40
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.y4m", "a.ts", "a.nut", "clip"])
+def test_any_source_of_a_video_is_one(here: Path, name: str) -> None:
+    codec, kind = {"a.gif": ("gif", "rgb8"), "a.y4m": ("wrapped_avframe", "yuv420p")}.get(
+        name, ("mpeg2video", "yuv420p")
+    )
+    made = here / (name if "." in name else "clip.avi")
+    films.make(made, codec=codec, pixel_format=kind, rate=Fraction(25), time_base=Fraction(1, 25))
+    made.rename(here / name)
+    assert main(["upscale", name, "-o", "b.mp4", *FAST]) == 0
+    assert len(films.frames_of(here / "b.mp4")) == 8
+
+
 def test_somebody_elses_film_is_not_replaced(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     films.make(here / "a.mkv")
     films.make(here / "a_2x.mkv", size=(50, 40))

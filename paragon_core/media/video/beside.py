@@ -1,14 +1,21 @@
 """What stands beside the pictures of a film: sound, subtitles, chapters, names and languages.
 
-Packets are copied where the new container holds them, else sound is encoded as AAC and text becomes MP4's own kind.
+Packets are copied where the new container holds them; else sound is encoded and text becomes the container's own kind.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.media.pyav import pyav
+from paragon_core.media.video.attachments import attach, holds_cover
+from paragon_core.media.video.sound import SoundEncoder, format_for
+from paragon_core.media.video.source import is_cover
+from paragon_core.media.video.subtitles import TEXT, TEXT_KIND, TextConverter
+from paragon_core.media.video.times import Monotonic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,12 +26,11 @@ if TYPE_CHECKING:
 
 #: What players find in MP4; FFmpeg tells what may stand there.
 _UNDERSTOOD_IN_MP4: Final = frozenset({"aac", "ac3", "alac", "dts", "eac3", "flac", "mov_text", "mp2", "mp3", "opus"})
-#: Subtitles that are text, which can be converted.
-_TEXT: Final = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
-_TEXT_KIND: Final = {"matroska": "srt", "mov": "mov_text", "mp4": "mov_text"}
 
 #: What a container says of itself, not of the film; and what Matroska's writers count.
-_OF_THE_CONTAINER: Final = frozenset({"compatible_brands", "encoder", "major_brand", "minor_version"})
+_OF_THE_CONTAINER: Final = frozenset(
+    {"compatible_brands", "duration", "encoder", "major_brand", "minor_version", "software"}
+)
 _OF_THE_STREAM: Final = (
     "_statistics",
     "bps",
@@ -35,13 +41,13 @@ _OF_THE_STREAM: Final = (
     "rotate",
     "vendor_id",
 )
+#: What writers of MP4 call their tracks where nobody has given them a name.
+_NO_NAMES: Final = frozenset({"soundhandler", "subtitlehandler", "videohandler", "datahandler"})
 
-_WORDS: Final = {"audio": "sound track", "subtitle": "subtitle track", "video": "further picture track"}
+#: Seconds that sound has before its beginning, to fill its decoder, unless it was cut there.
+_MOST_PADDING: Final = 0.1
 
-#: Bits a second and channel of sound that has to be encoded.
-_BITS_OF_A_CHANNEL: Final = 96_000
-#: How its channels are laid out, by their number; stereo for others.
-_LAYOUTS: Final = {1: "mono", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+_WORDS: Final = {"audio": "sound track", "subtitle": "subtitle track", "video": "further video track"}
 
 
 class Beside:
@@ -49,44 +55,96 @@ class Beside:
 
     def __init__(self, film: Film, container: Any) -> None:  # noqa: ANN401  (PyAV is optional)
         """Add to a container that is being written what stands beside the pictures of a film."""
-        self.notes: list[str] = []
+        self._notes: list[str] = []
         self._container = container
         self._conversions: dict[int, Conversion] = {}
-        _keep_names(film, container)
-        for stream in film.container.streams:
-            if stream.index != film.stream.index:
+        self._first: list[Any] = []
+        self._starts_later = film.excerpt.start > 0
+        if hasattr(container, "set_chapters") and (chapters := _chapters(film)):  # not in older PyAV
+            container.set_chapters(chapters)
+        for stream in film.others:
+            if stream.type == "attachment" or is_cover(stream):
+                self._attach(stream, film.covers.get(stream.index, b"") if is_cover(stream) else None)
+            else:
                 self._keep(stream)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not kept as it is, in words for the user."""
+        texts = [each for each in self._conversions.values() if isinstance(each, TextConverter)]
+        shortened = sum(each.shortened for each in texts)
+        if not shortened:
+            return tuple(self._notes)
+        kind = self._container.format.name
+        return (*self._notes, f"{kind} shows one subtitle at a time: {shortened} of them end where the next begins")
 
     def write(self, packet: Any) -> None:  # noqa: ANN401  (as above)
         """Write a packet of a stream that is kept."""
+        self._write_first()
         if convert := self._conversions.get(packet.stream.index):
             for each in convert(packet):
                 self._container.mux(each)
 
     def finish(self) -> None:
         """Write what encoders of sound hold back."""
+        self._write_first()
         for convert in self._conversions.values():
             for each in convert(None):
                 self._container.mux(each)
 
+    def _write_first(self) -> None:
+        while self._first:
+            self._container.mux(self._first.pop())
+
+    def _attach(self, stream: Any, cover: bytes | None) -> None:  # noqa: ANN401  (as above)
+        if attach(self._container, stream, cover):
+            return
+        if cover and holds_cover(self._container, stream) and self._holds(stream):
+            target = self._container.add_stream_from_template(stream, opaque=True)
+            keep_names(stream, target)
+            image = pyav().Packet(cover)
+            image.stream, image.time_base, image.pts, image.dts = target, Fraction(1, 1000), 0, 0
+            self._first.append(image)
+            return
+        kind = self._container.format.name
+        name = stream.metadata.get("filename") or ("cover image" if cover is not None else "attachment")
+        if kind == "matroska" and not hasattr(self._container, "add_attachment"):
+            self._notes.append(f"its attached file {name} was left out: this PyAV is too old to attach files")
+        else:
+            self._notes.append(f"its attached file {name} does not go into {kind}, and was left out")
+
     def _keep(self, stream: Any) -> None:  # noqa: ANN401  (as above)
         kind, codec = self._container.format.name, _codec(stream)
         conversion: Conversion | None = None
-        if target := self._same(stream):
+        begins_in_cut = self._begins_in_cut(stream)
+        if not begins_in_cut and (target := self._same(stream)):
             conversion = _copied(target)
         elif codec and stream.type == "audio":
-            target = self._container.add_stream("aac", rate=stream.codec_context.sample_rate)
-            conversion = _encoded(stream, target)
-            self.notes.append(f"its {_name(stream)} is no sound for {kind}, and was encoded as AAC")
-        elif codec in _TEXT and hasattr(stream.codec_context, "decode2"):  # newer PyAV writes subtitles
-            target = self._container.add_stream(_TEXT_KIND[kind])
-            conversion = _as_text(stream, target)
-            self.notes.append(f"its {_name(stream)} became {_codec(target)}, which {kind} holds")
+            wanted = format_for(stream, kind)
+            if wanted is not None and wanted.opens():
+                target = self._container.add_stream(wanted.encoder, rate=wanted.rate)
+                conversion = SoundEncoder(target, wanted)
+                why = "cannot be copied from there on" if begins_in_cut else f"is no sound for {kind}"
+                self._notes.append(f"its {_name(stream)} {why}, and {wanted.note}")
+        elif codec in TEXT and hasattr(stream.codec_context, "decode2"):  # newer PyAV writes subtitles
+            target = self._container.add_stream(TEXT_KIND[kind])
+            conversion = TextConverter(stream, target, one_at_a_time=TEXT_KIND[kind] == "mov_text")
+            self._notes.append(f"its {_name(stream)} became {_codec(target)}, which {kind} holds")
         if conversion is not None:
             keep_names(stream, target)
             self._conversions[stream.index] = conversion
         elif not _is_chapters(stream):
-            self.notes.append(f"its {_name(stream)} does not go into {kind}, and was left out")
+            self._notes.append(f"its {_name(stream)} {_why_not(stream, kind)}, and was left out")
+
+    def _begins_in_cut(self, stream: Any) -> bool:  # noqa: ANN401  (as above)
+        """Tell whether Matroska would leave out the beginning of sound from which much was cut without encoding it.
+
+        Files say how much comes before the cut, and what is copied of them says it as well.
+        """
+        if stream.type != "audio" or not self._starts_later or self._container.format.name != "matroska":
+            return False
+        padding = getattr(stream.codec_context, "initial_padding", 0)  # PyAV tells it from 19 on
+        return bool(padding > _MOST_PADDING * (stream.codec_context.sample_rate or 0))
 
     def _same(self, stream: Any) -> Any:  # noqa: ANN401  (as above)
         """Add a stream for the same packets; return None where the container does not hold them."""
@@ -95,27 +153,49 @@ class Beside:
             return None
         if self._container.format.name == "mp4" and codec not in _UNDERSTOOD_IN_MP4:
             return None
-        if not {codec, stream.codec_context.name} & self._container.supported_codecs:
+        if not {codec, stream.codec_context.name} & self._container.supported_codecs or not self._holds(stream):
             return None
         try:
             return self._container.add_stream_from_template(stream)
         except ValueError:  # older PyAV wants an encoder of that name
             return None
 
+    def _holds(self, stream: Any) -> bool:  # noqa: ANN401  (as above)
+        """Tell whether a file of that kind can be begun with a stream: its writer knows what it needs to be told."""
+        av = pyav()
+        trial = av.open(BytesIO(), "w", format=self._container.format.name, options=dict(self._container.options))
+        try:
+            trial.add_stream_from_template(stream, **({"opaque": True} if stream.type == "video" else {}))
+            trial.start_encoding()
+        except (av.error.FFmpegError, ValueError, AttributeError, TypeError):  # the latter two: of older PyAV
+            return False
+        finally:
+            with suppress(av.error.FFmpegError):
+                trial.close()
+        return True
+
 
 def keep_names(stream: Any, target: Any) -> None:  # noqa: ANN401  (PyAV is optional)
-    """Give a new stream the language, the title and the role of another."""
+    """Give a new stream the language, the title and the role of another.
+
+    Players show as a track's name what MP4 calls its handler, and what Matroska calls its title.
+    """
     kept = {key: text for key, text in stream.metadata.items() if not key.lower().startswith(_OF_THE_STREAM)}
+    handler, title = stream.metadata.get("handler_name", ""), kept.get("title", "")
+    has_name = handler and handler.lower() not in _NO_NAMES
+    if target.container.format.name == "matroska":
+        kept |= {"title": handler} if has_name and not title else {}
+    elif has_name or title:
+        kept["handler_name"] = handler if has_name else title
     target.metadata.update(kept)
     if hasattr(stream, "disposition"):  # not before PyAV 14.1
         target.disposition = stream.disposition
 
 
-def _keep_names(film: Film, target: Any) -> None:  # noqa: ANN401  (as above)
+def names_of(film: Film) -> dict[str, str]:
+    """Return the metadata of a whole video: title, artist..."""
     names = film.container.metadata
-    target.metadata.update({key: text for key, text in names.items() if key.lower() not in _OF_THE_CONTAINER})
-    if hasattr(target, "set_chapters") and (chapters := _chapters(film)):  # not in older PyAV
-        target.set_chapters(chapters)
+    return {key: text for key, text in names.items() if key.lower() not in _OF_THE_CONTAINER}
 
 
 def _chapters(film: Film) -> list[Any]:
@@ -133,53 +213,15 @@ def _chapters(film: Film) -> list[Any]:
 
 
 def _copied(target: Any) -> Conversion:  # noqa: ANN401  (as above)
+    times = Monotonic()
+
     def convert(packet: Any) -> Iterable[Any]:  # noqa: ANN401  (as above)
         if packet is None:
             return ()
+        if target.type != "subtitle":
+            times.repair(packet)
         packet.stream = target
         return (packet,)
-
-    return convert
-
-
-def _encoded(stream: Any, target: Any) -> Conversion:  # noqa: ANN401  (as above)
-    av = pyav()
-    target.codec_context.layout = _LAYOUTS.get(stream.codec_context.layout.nb_channels, "stereo")
-    target.codec_context.bit_rate = _BITS_OF_A_CHANNEL * target.codec_context.layout.nb_channels
-
-    def convert(packet: Any) -> Iterable[Any]:  # noqa: ANN401  (as above)
-        if packet is None:
-            yield from target.encode(None)
-            return
-        try:
-            frames = packet.decode()
-        except av.error.InvalidDataError:
-            return
-        for frame in frames:
-            yield from target.encode(frame)
-
-    return convert
-
-
-def _as_text(stream: Any, target: Any) -> Conversion:  # noqa: ANN401  (as above)
-    av = pyav()
-    context = stream.codec_context
-    context.open()
-    target.codec_context.subtitle_header = context.subtitle_header
-    target.codec_context.time_base = Fraction(1, 1000)
-
-    def convert(packet: Any) -> Iterable[Any]:  # noqa: ANN401  (as above)
-        try:
-            text = None if packet is None else context.decode2(packet)
-        except av.error.InvalidDataError:
-            text = None
-        if text is None:
-            return
-        result = target.codec_context.encode_subtitle(text)
-        result.stream, result.time_base = target, packet.time_base
-        result.pts = result.dts = packet.pts
-        result.duration = packet.duration
-        yield result
 
     return convert
 
@@ -195,6 +237,14 @@ def _name(stream: Any) -> str:  # noqa: ANN401  (as above)
     language = stream.metadata.get("language", "und")
     codec = f" ({_codec(stream)})" if _codec(stream) else ""
     return f"{kind}{'' if language == 'und' else f' in {language}'}{codec}"
+
+
+def _why_not(stream: Any, kind: str) -> str:  # noqa: ANN401  (as above)
+    if stream.type == "video":
+        return "is not upscaled: only the main video track is"
+    if stream.type == "audio":
+        return "is of a kind that cannot be decoded here"
+    return f"does not go into {kind}"
 
 
 def _is_chapters(stream: Any) -> bool:  # noqa: ANN401  (as above)

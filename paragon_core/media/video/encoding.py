@@ -12,6 +12,7 @@ from paragon_core.errors import InputError, UnsupportedFormatError, UnsupportedS
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.colour import BT709, LEFT, RGB, Colour
 from paragon_core.media.video.formats import CODECS, PRESETS, Codec, Preset
+from paragon_core.media.video.hdr import StaticHdr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,9 @@ X264_REPEATABLE: Final = "mbtree=0"
 
 #: FFmpeg's names for where chroma sits.
 LOCATIONS: Final = {1: "left", 2: "center", 3: "topleft", 4: "top", 5: "bottomleft", 6: "bottom"}
+
+
+_NO_HDR: Final = StaticHdr()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,18 @@ class _Encoder:
     """Bits that are decoded wherever the codec is."""
     locations: frozenset[int] = frozenset(LOCATIONS)
     """Where chroma may sit."""
+    parameters: str = ""
+    """The option that takes its own ones, static HDR among them; empty: it cannot be told."""
+    hdr_names: tuple[str, str] = ("master-display", "max-cll")
+    """What x264 or x265 calls the mastering display, and the brightest light."""
+
+    def with_hdr(self, hdr: StaticHdr) -> dict[str, str]:
+        """Return the options, with those that write down what HDR10 says of the whole video."""
+        if not (hdr and self.parameters):
+            return dict(self.options)
+        told = hdr.for_svt_av1() if self.name == "libsvtav1" else hdr.for_x26x(self.hdr_names)
+        texts = [self.options.get(self.parameters, ""), *(f"{name}={text}" for name, text in told.items())]
+        return {**self.options, self.parameters: ":".join(text for text in texts if text)}
 
 
 _X_PRESETS: Final[Mapping[Preset, str]] = {"fast": "veryfast", "medium": "medium", "slow": "slow"}
@@ -60,12 +76,15 @@ _ENCODERS: Final[Mapping[Codec, _Encoder]] = {
         crf=18,
         presets=_X_PRESETS,
         deepest=8,
+        parameters="x264-params",
+        hdr_names=("mastering-display", "cll"),
     ),
     "hevc": _Encoder(
         name="libx265",
         options={"x265-params": "frame-threads=2:log-level=none"},
         crf=20,
         presets=_X_PRESETS,
+        parameters="x265-params",
         smallest=64,  # x265 writes beyond its memory with frames of 34 x 18, 40 x 200 or 48 x 64 pixels.
     ),
     "av1": _Encoder(
@@ -76,6 +95,7 @@ _ENCODERS: Final[Mapping[Codec, _Encoder]] = {
         highest_crf=63,
         presets={"fast": "10", "medium": "8", "slow": "5"},
         locations=frozenset({1, 3}),
+        parameters="svtav1-params",
     ),
     "ffv1": _Encoder(name="ffv1", options={"level": "3", "slices": "16", "slicecrc": "1"}, deepest=16),
 }
@@ -100,9 +120,10 @@ class Samples:
 class VideoEncoding:
     """How a film is encoded."""
 
-    codec: Codec = "h264"
+    codec: Codec | None = None
     """h264 plays everywhere and has 8 bits; hevc and av1 are smaller, slower, and keep 10 bits of deeper sources; ffv1
-    is lossless, and keeps depth and subsampling, for programs that work on it further."""
+    is lossless, and keeps depth and subsampling, for programs that work on it further. None: hevc for sources of more
+    than 8 bits, so that they and HDR stay what they are, else h264."""
     crf: float | None = None
     """Constant rate factor, smaller is better: from 1 to 51, for av1 to 63; not for ffv1. None: 18, 20 and 26."""
     preset: Preset = "medium"
@@ -115,18 +136,41 @@ class VideoEncoding:
             InputError: one is out of range.
 
         """
-        if self.codec not in CODECS or self.preset not in PRESETS:
+        if self.codec not in {None, *CODECS} or self.preset not in PRESETS:
             msg = f"video cannot be encoded as {self.codec!r} with preset {self.preset!r}"
             raise InputError(
                 msg, hint=f"the codec is one of {', '.join(CODECS)}, the preset one of {', '.join(PRESETS)}"
             )
-        encoder = _ENCODERS[self.codec]
+        encoder = self._encoder
         if self.crf is not None and encoder.crf is None:
             msg = f"{self.codec} is lossless and has no crf"
             raise InputError(msg, hint="leave it out")
         if self.crf is not None and not 1 <= self.crf <= encoder.highest_crf:  # NaN compares false
-            msg = f"{self.codec} cannot be had with crf {self.crf}"
+            msg = f"{self.codec or 'video'} cannot be had with crf {self.crf}"
             raise InputError(msg, hint=f"it goes from 1 to {encoder.highest_crf:.0f}")
+
+    @property
+    def keeps_hdr(self) -> bool:
+        """Whether the codec's encoder can be told static HDR."""
+        return bool(self._encoder.parameters)
+
+    @property
+    def _encoder(self) -> _Encoder:
+        return _ENCODERS[self.codec or "h264"]
+
+    def chosen(self, bits: int, size: tuple[int, int]) -> VideoEncoding:
+        """Return it with a codec.
+
+        Args:
+            bits: of a sample of the source.
+            size: width and height of the result.
+
+        """
+        if self.codec is not None:
+            return self
+        hevc = _ENCODERS["hevc"]
+        deep = bits > _ENCODERS["h264"].deepest and min(size) >= hevc.smallest
+        return replace(self, codec="hevc" if deep and hevc.name in pyav().codecs_available else "h264")
 
     def samples(self, source: Colour, planar: str, *, turned: bool) -> Samples:
         """Return how the frames of the result are stored.
@@ -137,7 +181,7 @@ class VideoEncoding:
             turned: whether they are turned, and chroma does not sit where it sat.
 
         """
-        encoder = _ENCODERS[self.codec]
+        encoder = self._encoder
         rgb = source.matrix == RGB
         location = LEFT if turned or source.chroma_location not in encoder.locations else source.chroma_location
         if encoder.crf is None:
@@ -165,6 +209,7 @@ class VideoEncoding:
         *,
         rate: Fraction,
         time_base: Fraction,
+        hdr: StaticHdr = _NO_HDR,
     ) -> Any:  # noqa: ANN401  (as above)
         """Add a stream of pictures to a container that is being written.
 
@@ -174,13 +219,13 @@ class VideoEncoding:
             UnsupportedFormatError: the container does not hold what it makes.
 
         """
-        encoder = _ENCODERS[self.codec]
+        encoder = self._encoder
         if min(size) < encoder.smallest:
             msg = f"{self.codec} needs frames of at least {encoder.smallest} pixels a side, not {size[0]} x {size[1]}"
             raise UnsupportedSizeError(msg, hint="choose h264 (--codec h264)")
         pyav(encoder.name)
         os.environ.setdefault("SVT_LOG", "1")  # errors only: it prints what it does to stderr
-        options = {"chroma_sample_location": LOCATIONS[samples.colour.chroma_location], **encoder.options}
+        options = {"chroma_sample_location": LOCATIONS[samples.colour.chroma_location], **encoder.with_hdr(hdr)}
         if encoder.crf is not None:
             options |= {
                 "crf": f"{encoder.crf if self.crf is None else self.crf:g}",

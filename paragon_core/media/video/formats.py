@@ -20,13 +20,21 @@ CONTAINERS: Final = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".m4v": "
 #: Every file name ending that is taken for a film when a folder is searched.
 FILM_EXTENSIONS: Final = (
     *CONTAINERS,
-    *(".3gp", ".avi", ".flv", ".m2ts", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+    *(".264", ".265", ".3g2", ".3gp", ".amv", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".h264", ".h265"),
+    *(".hevc", ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".mjpeg", ".mjpg", ".mk3d", ".mpe", ".mpeg", ".mpg"),
+    *(".mpv", ".mts", ".mxf", ".nut", ".obu", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".tp", ".trp", ".ts"),
+    *(".vob", ".webm", ".wmv", ".wtv", ".y4m"),
 )
 
 
 def is_film(path: Path) -> bool:
     """Tell whether a file's name is that of a film."""
     return path.suffix.lower() in FILM_EXTENSIONS
+
+
+def can_be_written(path: Path) -> bool:
+    """Tell whether a file's name is that of a video that can be written: whatever is to become it is a video."""
+    return path.suffix.lower() in CONTAINERS
 
 
 def container_of_name(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from fractions import Fraction
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from paragon_core.atomic_files import prepare_folder
 from paragon_core.errors import InputError, JobError, MediaError, UnsupportedSizeError
@@ -12,8 +12,8 @@ from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.frame_size import frame_size
+from paragon_core.media.video.opening import opened
 from paragon_core.media.video.output import Traits
-from paragon_core.media.video.source import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +21,23 @@ if TYPE_CHECKING:
     from paragon_core.media.video.source import Film
     from paragon_core.output_size import OutputSize, Size
 
+#: Seconds, and share of the whole, by which the length of a result may differ from what the source states.
+_LONG_FRAME: Final = 2.0
+_INEXACT: Final = 0.1
 
-def film_is_done(source: Path, target: Path, *, scale: int, size: OutputSize | None = None) -> bool:
-    """Tell whether a film's target is there: a whole film of the right size, not older than the source.
+_ALL: Final = Excerpt()
+
+
+def film_is_done(
+    source: Path,
+    target: Path,
+    *,
+    scale: int,
+    size: OutputSize | None = None,
+    excerpt: Excerpt = _ALL,
+    keep_damaged: bool = False,
+) -> bool:
+    """Tell whether a film's target is there: a whole film of the right size and length, not older than the source.
 
     Raises:
         JobError: the target is something else: it may be somebody's only copy.
@@ -34,22 +48,28 @@ def film_is_done(source: Path, target: Path, *, scale: int, size: OutputSize | N
     if not target.exists():
         return False
     try:
-        made = _size(target)
+        made, length = _size_and_length(target)
     except MediaError:
         return False
-    if not {made, made[::-1]} & _possible_sizes(source, scale=scale, wanted=size):
+    possible, wanted = _possible_sizes(source, excerpt, scale=scale, wanted=size, keep_damaged=keep_damaged)
+    if not {made, made[::-1]} & possible:
         what = f"{scale}x" if size is None else str(size)
         msg = f"{target} exists and is not {source.name} upscaled to {what}"
         raise JobError(msg, hint="choose another output, or replace it with --overwrite")
+    if length is not None and wanted is not None and not keep_damaged:
+        limit = max(_LONG_FRAME, wanted * _INEXACT)
+        too_long = length - wanted > limit and excerpt != _ALL  # recordings that were joined state too little
+        if wanted - length > limit or too_long:  # that of another time range
+            return False
     return target.stat().st_mtime_ns >= source.stat().st_mtime_ns
 
 
-def film_grows(source: Path, *, scale: int, size: OutputSize | None) -> bool:
+def film_grows(source: Path, *, scale: int, size: OutputSize | None, keep_damaged: bool = False) -> bool:
     """Tell whether a film's frames become larger, wider or higher; raises what `look_ahead` does."""
-    return look_ahead(source, VideoEncoding(), scale=scale, size=size).runs > 0
+    return look_ahead(source, VideoEncoding(), scale=scale, size=size, keep_damaged=keep_damaged).runs > 0
 
 
-def prepare_film(source: Path, target: Path, *, max_pixels: int) -> None:
+def prepare_film(source: Path, target: Path, *, max_pixels: int, keep_damaged: bool = False) -> None:
     """Find out, before any work is spent on it, whether a film can be read and its target written.
 
     Raises:
@@ -60,7 +80,8 @@ def prepare_film(source: Path, target: Path, *, max_pixels: int) -> None:
 
     """
     container_of_name(target)
-    width, height = _size(source)
+    with opened(source, _ALL, keep_damaged=keep_damaged) as film:
+        width, height = _frames_of(source, film)
     if width * height > max_pixels:
         limit = f"the limit of {max_pixels / 1e6:.0f} million"
         msg = f"{source}: its frames have {width} x {height} pixels, more than {limit}"
@@ -68,7 +89,9 @@ def prepare_film(source: Path, target: Path, *, max_pixels: int) -> None:
     prepare_folder(target)
 
 
-def look_ahead(source: Path, encoding: VideoEncoding, *, scale: int, size: OutputSize | None) -> Traits:
+def look_ahead(
+    source: Path, encoding: VideoEncoding, *, scale: int, size: OutputSize | None, keep_damaged: bool = False
+) -> Traits:
     """Return what a film becomes; its first frame is decoded for that.
 
     Raises:
@@ -77,29 +100,35 @@ def look_ahead(source: Path, encoding: VideoEncoding, *, scale: int, size: Outpu
         BackendUnavailableError: PyAV is missing.
 
     """
-    with opened(source, Excerpt()) as film:
+    with opened(source, _ALL, keep_damaged=keep_damaged) as film:
         for step in film.steps():
             if step.frame is not None:
                 return Traits.of(step.frame, film, encoding, scale=scale, wanted=size)
     return _unknown_size(source)
 
 
-def _possible_sizes(source: Path, *, scale: int, wanted: OutputSize | None) -> set[Size]:
-    """Return the sizes that frames may get: turned where players have to turn them, even where 4:2:0 needs it."""
-    with opened(source, Excerpt()) as film:
+def _possible_sizes(
+    source: Path, excerpt: Excerpt, *, scale: int, wanted: OutputSize | None, keep_damaged: bool
+) -> tuple[set[Size], float | None]:
+    """Return the sizes that frames may get, and how many seconds of them are wanted, if the source says so.
+
+    Sizes are turned where players have to turn them, even where 4:2:0 needs it.
+    """
+    with opened(source, excerpt, keep_damaged=keep_damaged) as film:
         size, aspect = _frames_of(source, film), Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
+        seconds = film.seconds
     sizes = set()
     for upright, shape in ((size, aspect), (size[::-1], 1 / aspect)):
         for even in (False, True):
             with suppress(InputError):  # too large, or it does not fit
                 sizes.add(frame_size(upright, shape, wanted, scale=scale, even=even).stored)
-    return sizes
+    return sizes, seconds
 
 
-def _size(path: Path) -> Size:
-    """Return width and height of a whole film's frames, as stored."""
-    with opened(path, Excerpt()) as film:
-        return _frames_of(path, film)
+def _size_and_length(path: Path) -> tuple[Size, float | None]:
+    """Return width and height of a whole film's frames, as stored, and its seconds, if it says so."""
+    with opened(path, _ALL) as film:
+        return _frames_of(path, film), film.seconds
 
 
 def _frames_of(path: Path, film: Film) -> Size:

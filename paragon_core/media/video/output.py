@@ -5,40 +5,52 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.atomic_files import atomic_write, remove_leftovers
-from paragon_core.errors import MediaError, OutOfMemoryError
+from paragon_core.errors import MediaError, OutOfMemoryError, UnsupportedFormatError
 from paragon_core.low_memory import HINT, is_low_memory, lacks
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.beside import Beside, keep_names
 from paragon_core.media.video.formats import container_of_name
-from paragon_core.media.video.frame_size import frame_size
+from paragon_core.media.video.frame_size import FrameSize, frame_size
 from paragon_core.media.video.frames import colour_of, planar_format, side_data
+from paragon_core.media.video.hdr import has_dolby_vision, needs_dolby_vision, static_hdr
+from paragon_core.media.video.mp4_names import are_known, fill_room, room_for, with_room
 from paragon_core.media.video.turning import Turning, turning_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from paragon_core.media.video.encoding import Samples, VideoEncoding
+    from paragon_core.media.video.hdr import StaticHdr
     from paragon_core.media.video.source import Film, Step
     from paragon_core.output_size import OutputSize, Size
 
 #: Identifiers that differ each time are left out. Sound may begin before 0, as encoders make it: some versions of
 #: FFmpeg would rather move everything else.
 _OPTIONS_OF_MATROSKA: Final = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
-#: MP4 begins with its index, so that browsers need not read to its end, and takes names of any kind (workflows of
-#: ComfyUI).
-_OPTIONS_OF_MP4: Final = {"fflags": "+bitexact", "movflags": "+faststart+use_metadata_tags"}
+#: MP4 begins with its index, so that browsers need not read to its end.
+_OPTIONS_OF_MP4: Final = {"fflags": "+bitexact", "movflags": "+faststart"}
+#: QuickTime takes names of any kind only if all are written in a way that fewer players know.
+_ANY_NAMES: Final = {"movflags": "+faststart+use_metadata_tags"}
+
+_NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
 #: What may come with frames, by FFmpeg's names, and is not written.
 _SIDE_DATA: Final = {
     "A53_CC": "the text for the deaf inside its pictures (closed captions)",
-    "DOVI_METADATA": "its Dolby Vision layer",
     "DYNAMIC_HDR_PLUS": "its HDR10+ description",
-    "MASTERING_DISPLAY_METADATA": "its HDR10 description of the display that it was made on",
+    "DYNAMIC_HDR_VIVID": "its HDR Vivid description",
+    "ICC_PROFILE": "its ICC profile",
+    "SPHERICAL": "its description of a 360-degree video",
+    "STEREO3D": "its description of two views (3D)",
 }
+
+#: Packets that may be decoded after the frame that is shown last.
+_MOST_REORDERED: Final = 16
 
 #: Bytes that encoders may take at once; some do not say that it was memory that they lacked.
 _BYTES_TO_ENCODE: Final = 1 << 28
@@ -63,6 +75,10 @@ class Traits:
     """What makes the source's frames upright."""
     aspect: Fraction
     """Width of a pixel by its height."""
+    encoding: VideoEncoding
+    """What it is encoded with."""
+    hdr: StaticHdr
+    """What HDR10 says of the whole of it."""
     notes: tuple[str, ...]
     """What is not kept, in words for the user."""
 
@@ -82,29 +98,19 @@ class Traits:
         if turning is None:
             turning = Turning()
             notes.append("it is to be shown at an angle that is no multiple of 90 degrees, and was not turned")
-        source = colour_of(first)
-        samples = encoding.samples(source, planar_format(first.format), turned=bool(turning))
-        if source.bits > samples.colour.bits:
-            notes.append(f"its {source.bits} bits for a colour became {samples.colour.bits}")
-        if first.interlaced_frame:
-            notes.append("it is interlaced, and its frames were enlarged as they are: deinterlace it first")
-        if any(part.is_alpha for part in first.format.components):
-            notes.append("its transparency was left out")
-        notes += [f"{words} was left out" for name, words in _SIDE_DATA.items() if name in side_data(first)]
+        if needs_dolby_vision(film.stream, first):
+            msg = f"{film.name} is Dolby Vision of a kind whose colours are wrong without its decoder (profile 5)"
+            raise UnsupportedFormatError(msg, hint="convert it to HDR10 or SDR first; other profiles can be upscaled")
         aspect = Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
         upright = first.width, first.height
         if turning.transposed:
             upright, aspect = upright[::-1], 1 / aspect
+        source = colour_of(first)
+        encoding = encoding.chosen(source.bits, frame_size(upright, aspect, wanted, scale=scale, even=False).stored)
+        samples = encoding.samples(source, planar_format(first.format), turned=bool(turning))
         made = frame_size(upright, aspect, wanted, scale=scale, even=samples.even)
-        if made.stored != made.pixels:
-            before, after = (f"{width} x {height}" for width, height in (made.pixels, made.stored))
-            notes.append(f"{before} pixels were continued to {after}: video needs even sides")
-        if wanted is not None and any(
-            side not in {None, given} for given, side in zip(made.pixels, (wanted.width, wanted.height), strict=True)
-        ):
-            notes.append(f"its frames have {made.pixels[0]} x {made.pixels[1]} pixels: video needs even sides")
-        if not made.runs:
-            notes.append("its frames were resized without the model, which only upscales")
+        notes += _lost(first, film, encoding, samples)
+        notes += _resized(made, wanted)
         return cls(
             size=made.stored,
             pixels=made.pixels,
@@ -112,6 +118,8 @@ class Traits:
             samples=samples,
             turning=turning,
             aspect=made.aspect,
+            encoding=encoding,
+            hdr=static_hdr(film.stream, first),
             notes=tuple(notes),
         )
 
@@ -120,20 +128,55 @@ class Traits:
         return pyav().VideoFrame(*self.size, self.samples.pixel_format)
 
 
+def _lost(first: Any, film: Film, encoding: VideoEncoding, samples: Samples) -> Iterator[str]:  # noqa: ANN401  (as above)
+    """Yield what is not kept of what comes with frames, in words for the user."""
+    bits = colour_of(first).bits
+    if bits > samples.colour.bits:
+        yield f"its {bits} bits for a colour became {samples.colour.bits}"
+    if first.interlaced_frame:
+        yield "it is interlaced, and its frames were enlarged as they are: deinterlace it first"
+    if any(part.is_alpha for part in first.format.components):
+        yield "its transparency was left out"
+    for name, words in _SIDE_DATA.items():
+        if name in side_data(first):
+            yield f"{words} was left out"
+    if static_hdr(film.stream, first) and not encoding.keeps_hdr:
+        yield f"its HDR10 description (mastering display, MaxCLL) was left out: {encoding.codec} has none"
+    if has_dolby_vision(film.stream, first):
+        yield "its Dolby Vision layer was left out"
+
+
+def _resized(made: FrameSize, wanted: OutputSize | None) -> Iterator[str]:
+    """Yield what frames of a size are not that was asked for, in words for the user."""
+    if made.stored != made.pixels:
+        before, after = (f"{width} x {height}" for width, height in (made.pixels, made.stored))
+        yield f"{before} pixels were continued to {after}: video needs even sides"
+    if wanted is not None and any(
+        side not in {None, given} for given, side in zip(made.pixels, (wanted.width, wanted.height), strict=True)
+    ):
+        yield f"its frames have {made.pixels[0]} x {made.pixels[1]} pixels: video needs even sides"
+    if not made.runs:
+        yield "its frames were resized without the model, which only upscales"
+
+
 class Output:
     """A film that is being written."""
 
-    def __init__(self, container: Any, film: Film, traits: Traits, encoding: VideoEncoding) -> None:  # noqa: ANN401  (as above)
+    def __init__(self, container: Any, film: Film, traits: Traits) -> None:  # noqa: ANN401  (as above)
         """Begin with what is known before the first frame is enlarged."""
         self._container = container
+        encoding = traits.encoding
         self._pictures = encoding.add_to(
-            container, traits.size, traits.samples, rate=film.rate, time_base=film.time_base
+            container, traits.size, traits.samples, rate=film.rate, time_base=film.time_base, hdr=traits.hdr
         )
         context, source = self._pictures.codec_context, film.stream.codec_context
         context.sample_aspect_ratio = traits.aspect
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
         keep_names(film.stream, self._pictures)
         self._beside = Beside(film, container)
+        self._film = film
+        self._first: tuple[int, int] | None = None
+        self._held: list[Any] = []
         self._failed = False
         self._notes = [*traits.notes]
         if traits.aspect != 1 and container.format.name == "matroska" and encoding.codec not in _TELL_ASPECT:
@@ -150,14 +193,40 @@ class Output:
             for packet in step.packets:
                 self._beside.write(packet)
             if step.frame is not None:
-                self._container.mux(self._pictures.encode(step.frame))
+                self._write_video(self._pictures.encode(step.frame))
         return step.frame is not None
 
     def finish(self) -> None:
         """Write what the encoder holds back."""
         with self._ends_at_errors():
-            self._container.mux(self._pictures.encode(None))
+            self._write_video([*self._pictures.encode(None), None])
             self._beside.finish()
+
+    def _write_video(self, packets: Sequence[Any]) -> None:
+        """Write packets, the last ones only at the end (None): then it is known how long the last frame is shown."""
+        if self._first is None and packets and packets[0] is not None:
+            self._first = packets[0].pts, packets[0].dts
+        self._held += packets
+        if self._held and self._held[-1] is None:
+            self._held.pop()
+            self._prolong_last()
+        else:
+            self._container.mux(self._held[:-_MOST_REORDERED])
+            self._held = self._held[-_MOST_REORDERED:]
+            return
+        self._container.mux(self._held)
+        self._held = []
+
+    def _prolong_last(self) -> None:
+        """Have the last frame shown as long as in the source; containers end with the packet that is decoded last."""
+        if not self._held or self._first is None:
+            return
+        last_shown, last_decoded = max(self._held, key=lambda packet: packet.pts), self._held[-1]
+        duration = round(self._film.last_duration * self._film.time_base / Fraction(last_shown.time_base))
+        last_shown.duration = duration
+        if last_decoded is not last_shown:
+            shown, decoded = last_shown.pts + duration - self._first[0], last_decoded.dts - self._first[1]
+            last_decoded.duration = max(shown - decoded, 1)
 
     @contextmanager
     def _ends_at_errors(self) -> Iterator[None]:
@@ -168,14 +237,18 @@ class Output:
         self._failed = True
         try:
             yield
-        except av.error.FFmpegError as error:
+        except (av.error.FFmpegError, ValueError) as error:
             raise _not_written(error) from error
         self._failed = False
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[Any]:
+def writing(target: Path, names: Mapping[str, str] = _NO_NAMES) -> Iterator[Any]:
     """Open a container that takes its name only once it is complete (`atomic_write`).
+
+    Args:
+        target: the file.
+        names: what is told of the whole: title, artist, and any others.
 
     Raises:
         MediaError: it cannot be written.
@@ -187,7 +260,11 @@ def writing(target: Path) -> Iterator[Any]:
         # FFmpeg opens the file once more, by its name, so that it can go back and put the index in front.
         name = container_of_name(target)
         options = _OPTIONS_OF_MATROSKA if name == "matroska" else _OPTIONS_OF_MP4
+        room = room_for(names) if name == "mp4" else None
+        if name == "mov" and not are_known(names):
+            options = {**options, **_ANY_NAMES}
         container = av.open(f"file:{file.name}", "w", format=name, options=options)
+        container.metadata.update(names if name == "matroska" else with_room(names, room))
         try:
             yield container
         except BaseException:
@@ -199,6 +276,9 @@ def writing(target: Path) -> Iterator[Any]:
             container.close()
         except av.error.FFmpegError as error:
             raise _not_written(error) from error
+        if room is not None:
+            with Path(file.name).open("r+b") as complete:
+                fill_room(complete, room, names)
 
 
 def _not_written(error: Exception) -> Exception:

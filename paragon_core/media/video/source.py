@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import errno
-from contextlib import contextmanager, suppress
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from paragon_core.errors import MediaError, ParagonError, UnsupportedSizeError
-from paragon_core.low_memory import is_low_memory, lacks
+from paragon_core.errors import MediaError, ParagonError
 from paragon_core.media.pyav import pyav
-from paragon_core.media.sources import check_regular, out_of_memory, unreadable
+from paragon_core.media.sources import unreadable
+from paragon_core.media.video.decoding import FrameDecoder
 from paragon_core.media.video.excerpt import Excerpt
-from paragon_core.media.video.whole import missing_bytes
+from paragon_core.media.video.times import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 #: Packets that may gather before a frame comes.
 _MOST_PACKETS: Final = 64
 
+#: Seconds before what is wanted at which a frame may lie that can be decoded by itself.
+_MARGINS: Final = (0, 10, 60)
+
 #: Seconds, and share of the whole, by which a film may end before its container says so.
 _LONG_FRAME: Final = 1.0
 _INEXACT: Final = 0.02
+
+#: Bytes, and share of the whole, that may come behind the last packet: an index, names.
+_TAIL: Final = 4096
+_TAIL_SHARE: Final = 0.05
 
 #: What is taken for the frames a second where a container says nothing, or nonsense.
 _USUAL_RATE: Final = Fraction(25)
@@ -36,9 +45,12 @@ _COVER: Final = 0x400
 #: Flag of containers whose times start anywhere (AVFMT_TS_DISCONT): recordings of broadcasts.
 _TIMES_START_ANYWHERE: Final = 0x200
 
+#: Flag of formats that hold pictures only, one after another (AVFMT_NOTIMESTAMPS).
+_NO_TIMES: Final = 0x80
 
-#: Bytes for each pixel that a decoder and its reference frames may take at once.
-_BYTES_TO_DECODE: Final = 64
+#: How FFmpeg names Matroska, and the tag in which a track says when it ends.
+_MATROSKA: Final = "matroska,webm"
+_END_OF_TRACK: Final = "DURATION"
 
 #: Errors that say nothing of the video itself.
 _OF_THE_DISK: Final = {
@@ -59,7 +71,16 @@ class Step:
 class Film:
     """An opened film."""
 
-    def __init__(self, name: str, container: Any, stream: Any, excerpt: Excerpt) -> None:  # noqa: ANN401  (PyAV is optional)
+    def __init__(
+        self,
+        name: str,
+        container: Any,  # noqa: ANN401  (PyAV is optional)
+        stream: Any,  # noqa: ANN401  (as above)
+        excerpt: Excerpt,
+        *,
+        programs: Sequence[Collection[int]] = (),
+        missing: int = 0,
+    ) -> None:
         """Begin at its first packet.
 
         Args:
@@ -67,19 +88,32 @@ class Film:
             container: PyAV's.
             stream: that of the pictures.
             excerpt: what is wanted of it.
+            programs: identifiers of the streams of each program, where there are several.
+            missing: bytes that are missing at the file's end.
 
         """
         self.name = name
         self.container = container
         self.stream = stream
         self.excerpt = excerpt
+        self._missing = missing
+        foreign = _foreign(stream, programs)
+        self._foreign_programs = max(len(programs) - 1, 0) if foreign else 0
+        #: All other streams of its program: sound, subtitles, covers, attachments, further video tracks.
+        self.others = [each for each in container.streams if each is not stream and each.id not in foreign]
         self._beside = [
-            each for each in container.streams if each.type in {"audio", "subtitle"} and each.codec_context is not None
+            each for each in self.others if each.type in {"audio", "subtitle"} and each.codec_context is not None
         ]
         self._unfinished = {each.index for each in [stream, *self._beside] if each.type != "subtitle"}
-        self._size: tuple[int, int] | None = None
-        self._last: int | None = None
+        self._decoder = FrameDecoder(name, stream, rate=self.rate)
+        self._timeline = Timeline() if self._starts_anywhere else None
         self._damaged = 0
+        self._read = 0
+        self._selected = [stream, *self._beside, *(each for each in self.others if is_cover(each))]
+        self._demuxed = container.demux(*self._selected)
+        self._pending: list[Any] = []
+        #: The cover images of the file, by the index of their stream.
+        self.covers: Mapping[int, bytes] = self._read_covers()
 
     @property
     def time_base(self) -> Fraction:
@@ -97,41 +131,103 @@ class Film:
         """How many frames there will be, as far as the container tells."""
         if self.excerpt == Excerpt() and self.stream.frames:
             return int(self.stream.frames)
-        seconds = self._seconds()
+        seconds = self.seconds
         if seconds is None:
             return None
-        seconds -= self.excerpt.start
-        if self.excerpt.duration is not None:
-            seconds = min(seconds, self.excerpt.duration)
         return max(round(seconds * float(self.rate)), 1)
 
-    def _seconds(self) -> float | None:
+    @property
+    def seconds(self) -> float | None:
+        """Length of what is wanted, as far as the container tells."""
+        seconds = self._stated_seconds()
+        if seconds is None:
+            return self.excerpt.duration
+        seconds = max(seconds - self.excerpt.start, 0.0)
+        return seconds if self.excerpt.duration is None else min(seconds, self.excerpt.duration)
+
+    def _stated_seconds(self) -> float | None:
         if self.stream.duration:
             return float(self.stream.duration * self.time_base)
+        if self.container.format.name == _MATROSKA and (end := _seconds_of(self.stream.metadata.get(_END_OF_TRACK))):
+            return end - float((self.stream.start_time or 0) * self.time_base)
         return self.container.duration / 1e6 if self.container.duration else None
+
+    @property
+    def no_frames(self) -> str:
+        """Why there may be no frames, in words that follow others."""
+        if self.excerpt != Excerpt():
+            return " between the times that were given"
+        return f" ({self._decoder.reason})" if self._decoder.reason else ""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What could not be read, in words for the user."""
         notes = []
-        if self._damaged:
-            notes.append(f"parts of it are damaged: {self._damaged} frames or packets were spoiled or passed over")
-        seconds, end = self._seconds(), self.excerpt.duration
-        if seconds is not None and end is None and self._last is not None:
-            first = self.stream.start_time or 0
-            lost = seconds - float((self._last - first) * self.time_base)
-            if lost > max(_LONG_FRAME, seconds * _INEXACT):
-                notes.append(f"its pictures end {lost:.1f} seconds before the time that the file states")
+        damaged = self._damaged + self._decoder.damaged
+        if self._missing:
+            notes.append(f"it is cut off: {self._missing} bytes are missing at its end, and what is there was kept")
+        if damaged:
+            notes.append(f"parts of it are damaged: {damaged} frames or packets were spoiled or passed over")
+        if self._timeline is not None and self._timeline.jumps:
+            jumps = self._timeline.jumps
+            often = "once" if jumps == 1 else f"{jumps} times"
+            notes.append(f"its times jump {often}, as where recordings were joined, and now go on without a gap")
+        if self._decoder.scaled and self._decoder.size is not None:
+            width, height = self._decoder.size
+            notes.append(
+                f"its frames change their size on the way: {self._decoder.scaled} of them were scaled to "
+                f"{width} x {height} pixels, the size of the first"
+            )
+        if self._foreign_programs:
+            notes.append(f"it holds {self._foreign_programs + 1} programs, and only the main one was kept")
+        if not self._missing and (lost := self._lost()) and not self._is_read_whole():
+            notes.append(f"its pictures end {lost:.1f} seconds before the time that the file states")
         return tuple(notes)
+
+    @property
+    def last_duration(self) -> int:
+        """How long the last frame is shown, in units of the time base; known once all were read."""
+        decoder, end = self._decoder, self.excerpt.ticks(self.time_base, self._begin)[1]
+        if decoder.last is None:
+            return 0
+        if end is not None:
+            return max(min(decoder.last_duration, end - decoder.last), 1)
+        lost = self._lost() if not self._missing and self._is_read_whole() else 0.0
+        return int(decoder.last_duration + lost / float(self.time_base))
+
+    def _lost(self) -> float:
+        """Return the seconds by which the last frame ends before the time that the file states, if they are many."""
+        seconds, decoder = self._stated_seconds(), self._decoder
+        if seconds is None or self.excerpt.duration is not None or decoder.last is None:
+            return 0.0
+        first = self.stream.start_time or 0
+        lost = seconds - float((decoder.last + decoder.last_duration - first) * self.time_base)
+        return lost if lost > max(_LONG_FRAME, seconds * _INEXACT) else 0.0
+
+    def _is_read_whole(self) -> bool:
+        """Tell whether packets were found up to the end of a Matroska file: then its last frame is a long one."""
+        if self.container.format.name != _MATROSKA or self._damaged or self._decoder.damaged:
+            return False
+        size = self.container.size or 0
+        return bool(size - self._read <= _TAIL + size * _TAIL_SHARE)
 
     @property
     def origin(self) -> Fraction:
         """The time in seconds that becomes 0."""
-        if self.excerpt.start:
-            return self.excerpt.ticks(self.time_base)[0] * self.time_base
-        if self.container.format.flags & _TIMES_START_ANYWHERE and self.container.start_time:
-            return Fraction(self.container.start_time, 1_000_000)
-        return Fraction(0)
+        first, _ = self.excerpt.ticks(self.time_base, self._begin)
+        if first is not None:
+            return first * self.time_base
+        return self._begin if self._starts_anywhere else Fraction(0)
+
+    @property
+    def _starts_anywhere(self) -> bool:
+        return bool(self.container.format.flags & _TIMES_START_ANYWHERE)
+
+    @property
+    def _begin(self) -> Fraction:
+        """The time in seconds at which it begins. What is before 0 is not shown: it fills decoders, or was cut out."""
+        start = self.container.start_time or 0
+        return Fraction(start, 1_000_000) if start > 0 or self._starts_anywhere else Fraction(0)
 
     def steps(self) -> Iterator[Step]:
         """Yield frames and the packets of sound and subtitles, in the order of the file.
@@ -140,14 +236,19 @@ class Film:
 
         Raises:
             MediaError: the file cannot be read on.
-            UnsupportedSizeError: frames change their size.
+            OutOfMemoryError: there is not enough memory.
 
         """
-        if self.excerpt.start:
-            with suppress(pyav().error.FFmpegError):  # where that cannot be, all before it is read
-                self.container.seek(self.excerpt.ticks(self.time_base)[0], stream=self.stream)
+        first, _ = self.excerpt.ticks(self.time_base, self._begin)
+        if first is not None:
+            self._seek(first)
         packets: list[Any] = []
-        for packet in self._packets([self.stream, *self._beside]):
+        wanted = {each.index for each in [self.stream, *self._beside]}
+        for packet in self._packets():
+            if packet.stream.index not in wanted:
+                continue
+            if self._timeline is not None:
+                self._timeline.join(packet)
             if packet.stream is not self.stream:
                 packets += [packet] if self._is_wanted(packet) else []
             else:
@@ -161,85 +262,100 @@ class Film:
                 break
         yield Step(packets=tuple(packets))
 
-    def _packets(self, streams: Sequence[Any]) -> Iterator[Any]:
+    def _seek(self, first: int) -> None:
+        """Go to a frame from which on those that are wanted can be decoded; not all formats find it at once."""
+        if self.stream.start_time is None or self.container.format.flags & _NO_TIMES:
+            return
+        begin = int(self._begin / self.time_base)
+        with suppress(pyav().error.FFmpegError):  # where that cannot be, all before it is read
+            for margin in _MARGINS:
+                place = first - int(margin / self.time_base)
+                if place <= begin:
+                    break
+                self._go_to(place)
+                reached = self._time_of_next_frame()
+                if reached is not None and reached <= first:
+                    self._go_to(place)
+                    return
+            self._go_to(
+                max(begin - int(_MARGINS[1] / self.time_base), 0)
+            )  # the first one is decoded before it is shown
+
+    def _go_to(self, place: int) -> None:
+        self.container.seek(place, stream=self.stream)
+        self._pending, self._demuxed = [], self.container.demux(*self._selected)
+
+    def _time_of_next_frame(self) -> int | None:
+        """Return a time stamp that may come from any of the next packets; None where there is none."""
+        av = pyav()
+        for packet in islice((each for each in self._demuxed if each.stream is self.stream), _MOST_PACKETS):
+            with suppress(av.error.FFmpegError, ValueError):
+                for frame in packet.decode():
+                    return None if frame.pts is None else int(frame.pts)
+        return None
+
+    def _packets(self) -> Iterator[Any]:
         av = pyav()
         goes_on = True
         while goes_on:
             goes_on = False
             try:
-                for packet in self.container.demux(*streams):
+                for packet in chain(self._pending, self._demuxed):
                     goes_on = True
+                    if packet.pos is not None:
+                        self._read = max(self._read, packet.pos + packet.size)
                     yield packet
             except av.error.InvalidDataError:
                 self._damaged += 1
+                self._pending, self._demuxed = [], self.container.demux(*self._selected)
             except (av.error.FFmpegError, OSError) as error:
-                raise _unreadable(self.name, error) from error
+                raise not_read(self.name, error) from error
             else:
                 return
+        if self._missing:
+            return
         msg = f"{self.name} is damaged and cannot be read to its end"
-        raise MediaError(msg, hint="copy or download it again")
+        raise MediaError(msg, hint="copy or download it again, or take what is there with --keep-damaged")
+
+    def _read_covers(self) -> dict[int, bytes]:
+        """Return the cover images, which come before all other packets."""
+        indices = {each.index for each in self.others if is_cover(each)}
+        covers: dict[int, bytes] = {}
+        try:
+            while len(covers) < len(indices):
+                packet = next(self._demuxed, None)
+                if packet is None:
+                    break
+                if packet.stream.index not in indices:
+                    self._pending.append(packet)
+                    break
+                covers[packet.stream.index] = bytes(packet)
+        except pyav().error.FFmpegError:
+            self._damaged += 1
+            self._demuxed = self.container.demux(*self._selected)
+        return covers
 
     def _frames(self, packet: Any) -> Iterator[Any]:  # noqa: ANN401  (PyAV is optional)
         """Yield the wanted frames that a packet completes."""
-        first, end = self.excerpt.ticks(self.time_base)
-        for frame in self._decoded(packet):
-            self._check_size(frame)
-            self._last = self._time_of(frame)
-            self._damaged += frame.is_corrupt
-            if end is not None and self._last >= end:
+        first, end = self.excerpt.ticks(self.time_base, self._begin)
+        for frame in self._decoder.frames(packet):
+            if end is not None and frame.pts >= end:
                 self._unfinished.discard(self.stream.index)
-            elif self._last >= first:
-                frame.pts = self._last - round(self.origin / self.time_base)
+            elif first is None or frame.pts >= first:
+                frame.pts -= round(self.origin / self.time_base)
                 yield frame
-
-    def _decoded(self, packet: Any) -> Sequence[Any]:  # noqa: ANN401  (as above)
-        av = pyav()
-        try:
-            frames: Sequence[Any] = packet.decode()
-        except av.error.EOFError:  # it was emptied already
-            return ()
-        except av.error.InvalidDataError as error:
-            self._check_memory(error)
-            self._damaged += 1
-            return ()
-        except av.error.FFmpegError as error:
-            self._check_memory(error)
-            msg = f"{self.name} cannot be decoded ({error})"
-            raise MediaError(msg, hint="convert it to another format first") from error
-        return frames
-
-    def _check_memory(self, error: Exception) -> None:
-        """Raise an error if frames may have been lost for lack of memory, which decoders call damage."""
-        context = self.stream.codec_context
-        if is_low_memory(error) or lacks(context.width * context.height * _BYTES_TO_DECODE):
-            raise out_of_memory(Path(self.name)) from error
-
-    def _check_size(self, frame: Any) -> None:  # noqa: ANN401  (as above)
-        size = frame.width, frame.height
-        if self._size is None:
-            self._size = size
-        if size != self._size:
-            before, now = (f"{width} x {height}" for width, height in (self._size, size))
-            msg = f"{self.name} changes its size on the way, from {before} to {now} pixels"
-            raise UnsupportedSizeError(msg, hint="cut it into parts of one size first")
-
-    def _time_of(self, frame: Any) -> int:  # noqa: ANN401  (as above)
-        """Return a frame's time stamp: its own, or one frame after the last where it has none or goes back."""
-        if frame.pts is not None and (self._last is None or frame.pts > self._last):
-            return int(frame.pts)
-        return 0 if self._last is None else self._last + max(round(1 / (self.rate * self.time_base)), 1)
 
     def _is_wanted(self, packet: Any) -> bool:  # noqa: ANN401  (as above)
         """Tell whether a packet of another stream lies in the excerpt, and let its times begin with the film's."""
         if packet.dts is None and packet.pts is None:
             return False  # the end of its stream
         time_base = Fraction(packet.time_base)
-        first, end = self.excerpt.ticks(time_base)
+        first, end = self.excerpt.ticks(time_base, self._begin)
         time = packet.dts if packet.pts is None else packet.pts
         if end is not None and time >= end:
             self._unfinished.discard(packet.stream.index)
             return False
-        if self.excerpt.start and time < first:
+        if first is not None and time < first:
             return False
         shift = round(self.origin / time_base)
         packet.pts = None if packet.pts is None else packet.pts - shift
@@ -247,57 +363,28 @@ class Film:
         return True
 
 
-@contextmanager
-def opened(source: Path | BinaryIO, excerpt: Excerpt) -> Iterator[Film]:
-    """Open a film.
-
-    Raises:
-        MediaError: it is missing, unreadable, damaged, empty, or no film.
-        BackendUnavailableError: PyAV is missing.
-
-    """
-    av = pyav()
-    name = str(source) if isinstance(source, Path) else getattr(source, "name", None) or "the film"
-    if isinstance(source, Path):
-        check_regular(source, kind="a video file")
-    try:
-        missing = _missing(source)
-        # Without "file:", a name such as "12:30.mp4" would be taken for an address.
-        container = av.open(f"file:{source}" if isinstance(source, Path) else source)
-    except (av.error.FFmpegError, OSError) as error:
-        raise _unreadable(name, error) from error
-    if missing:
-        container.close()
-        msg = f"{name} is cut off: {missing} bytes are missing at its end"
-        raise MediaError(msg, hint="copy or download it again")
-    with container:
-        stream = _stream_of_pictures(container)
-        if stream is None:
-            msg = f"{name} has no pictures that can be decoded here"
-            raise MediaError(msg, hint="give a film; for sound alone there is nothing to enlarge")
-        stream.thread_type = "AUTO"
-        yield Film(str(name), container, stream, excerpt)
+def is_cover(stream: Any) -> bool:  # noqa: ANN401  (PyAV is optional)
+    """Tell whether a video stream is a cover image."""
+    return bool(stream.type == "video" and getattr(stream, "disposition", 0) & _COVER)  # PyAV tells it from 14.1 on
 
 
-def _missing(source: Path | BinaryIO) -> int:
-    if isinstance(source, Path):
-        with source.open("rb") as stream:
-            return missing_bytes(stream)
-    return missing_bytes(source)
-
-
-def _stream_of_pictures(container: Any) -> Any:  # noqa: ANN401  (PyAV is optional)
-    """Return the stream to enlarge: what FFmpeg takes for the best, unless it is a cover; None if there is none."""
-    best = container.streams.best("video")
-    if best is None or best.codec_context is None or getattr(best, "disposition", 0) & _COVER:
-        return None
-    return best
-
-
-def _unreadable(name: str, error: Exception) -> ParagonError:
+def not_read(name: str, error: Exception) -> ParagonError:
+    """Return the error to raise for one of FFmpeg's or of the disk's."""
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
         return unreadable(Path(name), error)
     reason = getattr(error, "strerror", None) or str(error)
     return MediaError(
         f"{name} is no film, or is damaged or cut off ({reason})", hint="copy, download or export it again"
     )
+
+
+def _foreign(stream: Any, programs: Sequence[Collection[int]]) -> set[int]:  # noqa: ANN401  (as above)
+    """Return the identifiers of streams of other programs than that of a stream."""
+    own = next((each for each in programs if stream.id in each), None)
+    return set() if own is None else {each for other in programs for each in other} - set(own)
+
+
+def _seconds_of(text: str | None) -> float | None:
+    """Read hours, minutes and seconds of a tag of Matroska."""
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text or "")
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else None

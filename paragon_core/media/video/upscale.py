@@ -12,15 +12,17 @@ from paragon_core.cores import usable_cores
 from paragon_core.errors import InputError, MediaError
 from paragon_core.free_size import check_memory
 from paragon_core.media.ordered import ahead, in_order, threads, waited
+from paragon_core.media.video.beside import names_of
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.network import FrameEnlarger
+from paragon_core.media.video.opening import opened
 from paragon_core.media.video.output import Output, Traits, writing
-from paragon_core.media.video.source import Film, Step, opened
 from paragon_core.temporal import check_strength
 
 if TYPE_CHECKING:
+    from paragon_core.media.video.source import Film, Step
     from paragon_core.output_size import OutputSize
     from paragon_core.upscaler import Upscaler
 
@@ -66,13 +68,14 @@ def upscale_video(
     encoding: VideoEncoding = VideoEncoding(),  # noqa: B008 - it is frozen
     start: float = 0.0,
     duration: float | None = None,
+    keep_damaged: bool = False,
     progress: Progress = _ignore,
 ) -> VideoResult:
     """Enlarge a film.
 
-    Frames keep their number and times, sound and subtitles are copied where the target's container holds them, and
-    so are chapters, names and languages. Memory does not depend on the length. The same film, model and runtime give
-    the same bytes.
+    Frames keep their number and times, and the size of the first one; sound and subtitles are copied where the target's
+    container holds them, and so are chapters, names, languages and attached files. Memory does not depend on the
+    length. The same video, model and runtime give the same bytes.
 
     Args:
         source: a file, or an open one that can be read and sought.
@@ -83,8 +86,9 @@ def upscale_video(
             a factor is counted in square pixels, which the result then has. Sides are even where the codec needs it.
         temporal: 0 (none) to 0.9, smooths the detail over time (`paragon_core.temporal`).
         encoding: what the result is encoded with.
-        start: seconds; frames before are left out, and times count from here.
+        start: seconds from the source's own start; frames before are left out, and times count from here.
         duration: seconds after ``start``; frames from then on are left out.
+        keep_damaged: take what is there of a source whose end is missing, with a note.
         progress: called in the calling thread after each frame; an exception that it raises ends the work.
 
     Returns:
@@ -93,7 +97,9 @@ def upscale_video(
     Raises:
         InputError: an option is out of range, the target would replace the source, or the film cannot be handled.
         UnsupportedSizeError: frames of that size, or a step on the way to them, would have more than 2^30 pixels.
-        MediaError: the source is no film, damaged or cut off, or the target cannot be written.
+        MediaError: the source is no video or cut off, none of its frames can be decoded, or the target cannot be
+            written.
+        UnsupportedFormatError: its colours mean nothing without its Dolby Vision layer (profile 5).
         BackendUnavailableError: PyAV or the encoder is missing.
         OutOfMemoryError: a frame does not fit, even in small windows.
         InferenceError: the runtime failed.
@@ -102,7 +108,8 @@ def upscale_video(
     check_strength(temporal)
     container_of_name(target)
     _check_different(source, target)
-    with opened(source, Excerpt(start=start, duration=duration)) as film, threads(1) as reader:
+    excerpt = Excerpt(start=start, duration=duration)
+    with opened(source, excerpt, keep_damaged=keep_damaged) as film, threads(1) as reader:
         steps = ahead(film.steps(), reader, at_once=_WAITING)
         before = list(_before_first_frame(steps, film))
         first = before[-1].frame
@@ -111,8 +118,8 @@ def upscale_video(
         ratio = upscaler.scale**traits.runs
         check_memory((first.width, first.height), traits.pixels, ratio=ratio, values=_PLANES)
         at_once = max(upscaler.pictures_at_once + 1, min(usable_cores(), _IN_WORK))  # one more than the network takes
-        with writing(target) as container, threads(at_once) as workers, threads(1) as writer:
-            output = Output(container, film, traits, encoding)
+        with writing(target, names_of(film)) as container, threads(at_once) as workers, threads(1) as writer:
+            output = Output(container, film, traits)
             enlarger = FrameEnlarger(
                 upscaler,
                 workers,
@@ -140,8 +147,7 @@ def _before_first_frame(steps: Iterator[Step], film: Film) -> Iterator[Step]:
         yield step
         if step.frame is not None:
             return
-    where = "" if film.excerpt == Excerpt() else " between the times that were given"
-    msg = f"no frame of {film.name} can be decoded{where}"
+    msg = f"no frame of {film.name} can be decoded{film.no_frames}"
     raise MediaError(msg, hint="see whether a player shows it; if so, convert it to another format first")
 
 

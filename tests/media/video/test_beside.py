@@ -109,6 +109,70 @@ def test_chapters_and_names_stay(tmp_path: Path, ending: str) -> None:
 
 
 @newer
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
+def test_names_stand_where_players_look(tmp_path: Path, ending: str) -> None:
+    names = {"title": "A walk", "ARTIST": "Somebody", "date": "1999"}
+    source = films.make(tmp_path / "a.mkv", codec="libx264", sound=("aac",), metadata=names)
+    with av.open(str(source)) as before, av.open(str(tmp_path / "c.mp4"), "w") as container:
+        streams = {stream.index: container.add_stream_from_template(stream) for stream in before.streams}
+        streams[1].metadata.update({"handler_name": "Director", "language": "jpn"})
+        container.metadata.update(before.metadata)
+        for packet in before.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+    for name in ("a.mkv", "c.mp4"):
+        target = tmp_path / f"b{ending}"
+        assert upscale_video(tmp_path / name, target, shared_upscaler(clip=False)).notes == ()
+        if ending != ".mkv":
+            assert b"\xa9nam" in target.read_bytes()
+        with av.open(str(target)) as container:
+            kept = {key.lower(): text for key, text in container.metadata.items()}
+            assert [kept[key] for key in ("title", "artist", "date")] == ["A walk", "Somebody", "1999"]
+            told = container.streams.audio[0].metadata
+            if name == "c.mp4":
+                assert told["title" if ending == ".mkv" else "handler_name"] == "Director"
+                assert told["language"] == "jpn"
+
+
+@newer
+@pytest.mark.parametrize("first", ["workflow", "MYTAG"])
+def test_other_names_stand_next_to_those_that_players_know(tmp_path: Path, first: str) -> None:
+    names = {
+        "title": "A walk",
+        "comment": "ü ilst meta data",
+        first: "[" + 50_000 * '"ä", ' + "0]",
+        "synopsis": "Nothing happens",
+    }
+    films.make(tmp_path / "b.mkv", codec="libx264", chapters=True, metadata=names)
+    for source, target in (("b.mkv", "c.mp4"), ("c.mp4", "d.mp4")):
+        assert upscale_video(tmp_path / source, tmp_path / target, shared_upscaler(clip=False)).notes == ()
+        data = (tmp_path / target).read_bytes()
+        assert b"--------" not in data
+        assert (data.index(b"mdta") < data.index(b"mdir")) == (first == "workflow")
+        assert b"\xa9nam" in data
+        with av.open(str(tmp_path / target)) as container:
+            kept = {key.lower(): text for key, text in container.metadata.items()}
+            assert {key: kept.get(key.lower()) for key in names} == names
+            assert len(container.chapters()) == 1
+        assert len(films.frames_of(tmp_path / target)) == 8
+
+
+def test_only_the_main_video_track_is_upscaled_and_that_is_told(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        tracks = [container.add_stream("ffv1", rate=25) for _ in range(2)]
+        for track, size in zip(tracks, [(96, 64), (64, 48)], strict=True):
+            track.width, track.height, track.pix_fmt = *size, "yuv420p"
+        for number in range(3):
+            for track in tracks:
+                container.mux(track.encode(films.picture(number, (track.width, track.height), "yuv420p")))
+    result = upscale_video(tmp_path / "a.mkv", tmp_path / "b.mkv", shared_upscaler(clip=False))
+    assert result.size in {(192, 128), (128, 96)}
+    (note,) = result.notes
+    assert "only the main video track" in note
+
+
+@newer
 def test_an_excerpt_has_its_part_of_the_chapters(tmp_path: Path) -> None:
     source = films.make(tmp_path / "a.mkv", times=range(24), chapters=True)  # one, to 0.2 seconds
     for start, wanted in [(0.125, [(0, 75)]), (0.5, [])]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from paragon_core.errors import JobError, MediaError, UnsupportedFormatError
 from paragon_core.media.jobs import is_done, run
 from paragon_core.media.tasks import Task
+from paragon_core.media.video.excerpt import Excerpt
 
 pytest.importorskip("av")
 
 from tests.media.video import films
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -50,6 +48,21 @@ def test_a_film_that_broke_off_is_made_anew_and_another_is_not_touched(task: Tas
     task.source.unlink()
     with pytest.raises(MediaError):
         is_done(task, scale=2)
+
+
+def test_a_result_of_another_time_range_is_made_again(tmp_path: Path) -> None:
+    source = films.make(tmp_path / "a.mkv", times=range(200), size=(32, 16))
+    task = Task(source=source, target=tmp_path / "b.mp4")
+    films.make(task.target, codec="libx264", size=(64, 32), times=range(48))
+    assert not is_done(task, scale=2)
+    assert is_done(task, scale=2, excerpt=Excerpt(start=1, duration=2))
+    assert not is_done(task, scale=2, excerpt=Excerpt(duration=6))
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.unknown", "a.png"])
+def test_whatever_is_to_become_a_video_is_one(name: str) -> None:
+    assert Task(source=Path(name), target=Path("b.mp4")).is_film
+    assert not Task(source=Path(name), target=Path("b.png")).is_film
 
 
 def test_films_fail_where_only_pictures_are_asked_for(task: Task) -> None:

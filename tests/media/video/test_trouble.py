@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
+from paragon_core.media.video.decoding import FrameDecoder
 from paragon_core.media.video.upscale import VideoEncoding, upscale_video
 from tests.fresh_python import run
 from tests.upscalers import shared_upscaler
@@ -92,19 +93,94 @@ def test_a_film_that_ends_early_is_told(tmp_path: Path) -> None:
     assert result.frames > 70 or any("before the time" in note for note in result.notes)
 
 
-def test_frames_that_change_their_size_are_refused(tmp_path: Path) -> None:
+def test_frames_that_change_their_size_are_scaled(tmp_path: Path) -> None:
     small = films.make(tmp_path / "small.ts", codec="libx264", time_base=1 / films.RATE)
     large = films.make(tmp_path / "large.ts", codec="libx264", size=(96, 64))
     (tmp_path / "a.ts").write_bytes(small.read_bytes() + large.read_bytes())
-    with pytest.raises(UnsupportedSizeError) as caught:
-        upscale(tmp_path / "a.ts", tmp_path / "b.mp4")
+    result = upscale(tmp_path / "a.ts", tmp_path / "b.mp4")
+    assert result.frames == 16
+    assert any("8 of them were scaled to 64 x 48" in note for note in result.notes)
+    frames = films.frames_of(tmp_path / "b.mp4")
+    assert {(frame.width, frame.height) for frame in frames} == {(128, 96)}
+    means = [np.mean(films.samples_of(frame)[0]) for frame in (frames[2], frames[-2])]
+    assert abs(means[0] - means[1]) < 8
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_what_is_there_of_a_truncated_file_can_be_kept(tmp_path: Path, ending: str) -> None:
+    data = whole(tmp_path, f"whole{ending}")
+    source = tmp_path / f"a{ending}"
+    source.write_bytes(data[: int(len(data) * 0.6)])
+    with pytest.raises(MediaError) as caught:
+        upscale(source, tmp_path / "b.mp4")
+    assert "--keep-damaged" in caught.value.hint
+    result = upscale(source, tmp_path / "b.mp4", keep_damaged=True)
+    assert 5 < result.frames < 40
+    assert any("cut off" in note for note in result.notes)
+    assert len(films.frames_of(tmp_path / "b.mp4")) == result.frames
+    assert not any("cut off" in note for note in upscale(tmp_path / f"whole{ending}", tmp_path / "c.mp4").notes)
+
+
+def test_packets_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
+    films.make(tmp_path / "whole.mov", codec="png", pixel_format="rgb24", sound=("aac",))
+    with av.open(str(tmp_path / "whole.mov")) as before, av.open(str(tmp_path / "a.mov"), "w") as container:
+        streams = {stream.index: container.add_stream_from_template(stream) for stream in before.streams}
+        for number, packet in enumerate(packet for packet in before.demux() if packet.size):
+            index, times = packet.stream.index, (packet.pts, packet.dts, packet.time_base)
+            broken = packet if number % 5 else av.Packet(b"no image at all")
+            broken.stream, (broken.pts, broken.dts, broken.time_base) = streams[index], times
+            container.mux(broken)
+    result = upscale(tmp_path / "a.mov", tmp_path / "b.mp4")
+    assert 4 <= result.frames < 8
+    assert any("passed over" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(("times", "damaged"), [(1, 0), (2, 1)])
+def test_a_decoder_that_is_busy_is_asked_again(tmp_path: Path, times: int, damaged: int) -> None:
+    class Busy:
+        """No decoder here is, but some of FFmpeg's are."""
+
+        def __init__(self, packet: Any) -> None:
+            self.packet, self.size, self.pts, self.dts, self.duration = packet, packet.size, packet.pts, packet.dts, 1
+            self.left = times
+
+        def decode(self) -> Any:
+            self.left -= 1
+            if self.left >= 0:
+                raise av.error.BlockingIOError(11, "Resource temporarily unavailable")
+            return self.packet.decode()
+
+    with av.open(str(films.make(tmp_path / "a.mkv", sound=()))) as container:
+        stream = container.streams.video[0]
+        decoder = FrameDecoder("a.mkv", stream, rate=films.RATE)
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        found = [frame.pts for packet in packets for frame in decoder.frames(Busy(packet))]
+    assert len(found) == (1 - damaged) * len(packets)
+    assert decoder.damaged == damaged * len(packets)
+
+
+def test_why_nothing_can_be_decoded_is_told(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mov"), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb24"
+        for number in range(3):
+            for packet in stream.encode(films.picture(number, (64, 48), "rgb24")):
+                broken = av.Packet(bytes(packet)[:8] + bytes(40))
+                broken.stream, broken.pts, broken.dts, broken.time_base = stream, number, number, packet.time_base
+                container.mux(broken)
+    with pytest.raises(MediaError, match=r"no frame of .* can be decoded \(") as caught:
+        upscale(tmp_path / "a.mov", tmp_path / "b.mp4")
     assert caught.value.hint
-    assert not (tmp_path / "b.mp4").exists()
 
 
 def test_interlaced_films_are_told(tmp_path: Path) -> None:
     source = films.make(tmp_path / "a.mkv", codec="libx264", options={"x264-params": "tff=1"})
     assert any("interlaced" in note for note in upscale(source, tmp_path / "b.mp4").notes)
+
+
+def test_two_views_are_told(tmp_path: Path) -> None:
+    source = films.make(tmp_path / "a.mkv", codec="libx264", options={"x264-params": "frame-packing=3"})
+    assert any("3D" in note for note in upscale(source, tmp_path / "b.mp4").notes)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, InputError])

@@ -1,0 +1,110 @@
+"""From the packets of a video stream to frames in the order of display, each with its time and the first one's size."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from paragon_core.low_memory import is_low_memory, lacks
+from paragon_core.media.pyav import pyav
+from paragon_core.media.sources import out_of_memory
+from paragon_core.media.video.times import DisplayOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: Bytes for each pixel that a decoder and its reference frames may take at once.
+_BYTES_TO_DECODE: Final = 64
+
+#: Formats whose packets say when they are decoded, and do not say when they are shown.
+_NO_DISPLAY_TIMES: Final = frozenset({"avi"})
+#: Frames by which B frames are usually out of order.
+_USUAL_DEPTH: Final = 2
+
+
+class FrameDecoder:
+    """Decodes the packets of one stream."""
+
+    def __init__(self, name: str, stream: Any, *, rate: Fraction) -> None:  # noqa: ANN401  (PyAV is optional)
+        """Begin with the first packet.
+
+        Args:
+            name: of the file, for messages.
+            stream: PyAV's.
+            rate: frames a second, where frames do not say when they are shown.
+
+        """
+        self.damaged = 0
+        self.scaled = 0
+        self.size: tuple[int, int] | None = None
+        self.last: int | None = None
+        self.last_duration = 0
+        self.reason = ""
+        self._name = name
+        self._stream = stream
+        self._usual = max(round(1 / (rate * Fraction(stream.time_base))), 1)
+        self._order: DisplayOrder | None = None
+        if stream.container.format.name in _NO_DISPLAY_TIMES:
+            context = stream.codec_context
+            depth = getattr(context, "reorder_depth", _USUAL_DEPTH * context.has_b_frames)  # PyAV tells it from 19 on
+            self._order = DisplayOrder(depth * self._usual)
+
+    def frames(self, packet: Any) -> Iterator[Any]:  # noqa: ANN401  (as above)
+        """Yield the frames that a packet completes; what cannot be decoded is passed over and counted.
+
+        Raises:
+            OutOfMemoryError: there is not enough memory.
+
+        """
+        if self._order is not None:
+            self._order.add(packet)
+        for frame in self._decoded(packet):
+            frame.pts = self.last = self._time_of(frame)
+            # Older PyAV does not tell a frame's own.
+            self.last_duration = getattr(frame, "duration", packet.duration) or self._usual
+            self.damaged += frame.is_corrupt
+            yield self._of_first_size(frame)
+
+    def _decoded(self, packet: Any) -> Sequence[Any]:  # noqa: ANN401  (as above)
+        av = pyav()
+        for _ in range(2):
+            try:
+                frames: Sequence[Any] = packet.decode()
+            except av.error.BlockingIOError:  # it wants to be asked once more
+                self.reason = "its decoder takes no more packets"
+            except av.error.EOFError:  # it was emptied already
+                return ()
+            except (av.error.FFmpegError, ValueError) as error:
+                self._check_memory(error)
+                self.reason = getattr(error, "strerror", None) or str(error)
+                break
+            else:
+                return frames
+        self.damaged += 1
+        return ()
+
+    def _check_memory(self, error: Exception) -> None:
+        """Raise an error if frames may have been lost for lack of memory, which decoders call damage."""
+        context = self._stream.codec_context
+        if is_low_memory(error) or lacks(context.width * context.height * _BYTES_TO_DECODE):
+            raise out_of_memory(Path(self._name)) from error
+
+    def _of_first_size(self, frame: Any) -> Any:  # noqa: ANN401  (as above)
+        size = frame.width, frame.height
+        if self.size is None:
+            self.size = size
+        if size == self.size:
+            return frame
+        self.scaled += 1
+        result = frame.reformat(width=self.size[0], height=self.size[1], interpolation="BICUBIC")
+        result.pts, result.time_base = frame.pts, frame.time_base
+        result.colorspace, result.color_range = frame.colorspace, frame.color_range
+        return result
+
+    def _time_of(self, frame: Any) -> int:  # noqa: ANN401  (as above)
+        """Return a frame's time stamp: its own, or one frame after the last where it has none or goes back."""
+        stamp = frame.pts if self._order is None else self._order.next(frame.pts)
+        if stamp is not None and (self.last is None or stamp > self.last):
+            return int(stamp)
+        return 0 if self.last is None else self.last + self._usual

@@ -1,0 +1,76 @@
+"""Opening a video's file: whether it is whole, and which of its streams is the main one."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+
+from paragon_core.errors import MediaError
+from paragon_core.media.pyav import pyav
+from paragon_core.media.sources import check_regular
+from paragon_core.media.video.programs import programs
+from paragon_core.media.video.source import Film, is_cover, not_read
+from paragon_core.media.video.whole import missing_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from paragon_core.media.video.excerpt import Excerpt
+
+T = TypeVar("T")
+
+_MPEG_TS: Final = "mpegts"
+
+
+@contextmanager
+def opened(source: Path | BinaryIO, excerpt: Excerpt, *, keep_damaged: bool = False) -> Iterator[Film]:
+    """Open a film.
+
+    Args:
+        source: a file, or an open one that can be read and sought.
+        excerpt: what is wanted of it.
+        keep_damaged: whether a file whose end is missing is read as far as it goes.
+
+    Raises:
+        MediaError: it is missing, unreadable, damaged, empty, or no film.
+        BackendUnavailableError: PyAV is missing.
+
+    """
+    av = pyav()
+    name = str(source) if isinstance(source, Path) else getattr(source, "name", None) or "the film"
+    if isinstance(source, Path):
+        check_regular(source, kind="a video file")
+    try:
+        missing = _look_into(source, missing_bytes)
+        # Without "file:", a name such as "12:30.mp4" would be taken for an address.
+        container = av.open(f"file:{source}" if isinstance(source, Path) else source)
+    except (av.error.FFmpegError, OSError) as error:
+        raise not_read(name, error) from error
+    if missing and not keep_damaged:
+        container.close()
+        msg = f"{name} is cut off: {missing} bytes are missing at its end"
+        raise MediaError(msg, hint="copy or download it again, or take what is there with --keep-damaged")
+    with container:
+        stream = _stream_of_pictures(container)
+        if stream is None:
+            msg = f"{name} has no pictures that can be decoded here"
+            raise MediaError(msg, hint="give a film; for sound alone there is nothing to enlarge")
+        stream.thread_type = "AUTO"
+        found = _look_into(source, programs) if container.format.name == _MPEG_TS else ()
+        yield Film(str(name), container, stream, excerpt, programs=found, missing=missing)
+
+
+def _look_into(source: Path | BinaryIO, look: Callable[[BinaryIO], T]) -> T:
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            return look(stream)
+    return look(source)
+
+
+def _stream_of_pictures(container: Any) -> Any:  # noqa: ANN401  (PyAV is optional)
+    """Return the stream to enlarge: what FFmpeg takes for the best, unless it is a cover; None if there is none."""
+    best = container.streams.best("video")
+    if best is None or best.codec_context is None or is_cover(best):
+        return None
+    return best
