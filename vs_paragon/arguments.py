@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import vapoursynth as vs
@@ -38,6 +39,18 @@ def check_clip(clip: object) -> None:
         raise UnsupportedFormatError(
             f"{clip.format.name} is not supported", hint="integers of 8 to 16 bits, half and single floats are"
         )
+
+
+def model(value: object) -> str | Path | None:
+    """Return the name or the path of a model; None for the default.
+
+    Raises:
+        InputError: it is neither.
+
+    """
+    if value is None or isinstance(value, str | Path):
+        return value
+    raise InputError(f"model must be a name or a path, not {_kind(value)}", hint="paragon models lists the names")
 
 
 def name(argument: str, value: object) -> str:
