@@ -39,6 +39,13 @@ RGB: Final = MATRICES["rgb"]
 #: The number of H.273 for what is not known, in matrices, transfers and primaries alike.
 UNSPECIFIED: Final = 2
 
+#: Frame properties, and the arguments that take their place.
+_ARGUMENTS: Final[Mapping[str, tuple[str, Mapping[str, int]]]] = {
+    "_Matrix": ("matrix", MATRICES),
+    "_Range": ("range", RANGES),
+    "_ChromaLocation": ("chroma_loc", CHROMA_LOCATIONS),
+}
+
 _INTERLACED: Final = (vs.FIELD_BOTTOM, vs.FIELD_TOP)
 
 #: Largest width and height of standard definition; 576 lines tell the European kind.
@@ -134,10 +141,10 @@ def read_frame(n: int, frame: vs.VideoFrame, arguments: ColourArguments) -> Fram
             f"frame {n} is interlaced",
             hint="deinterlace the clip first; if only its label is wrong, clip.std.SetFieldBased(0) helps",
         )
-    range_ = _chosen(n, arguments.range, properties, "_Range", "range", RANGES)
+    range_ = _chosen(n, arguments.range, properties, "_Range")
     location = None
     if frame.format.subsampling_w or frame.format.subsampling_h:
-        location = _chosen(n, arguments.chroma_location, properties, "_ChromaLocation", "chroma_loc", CHROMA_LOCATIONS)
+        location = _chosen(n, arguments.chroma_location, properties, "_ChromaLocation")
     matrix = UNSPECIFIED if family is vs.GRAY else RGB
     transfer = primaries = UNSPECIFIED
     if family is vs.YUV:
@@ -153,14 +160,14 @@ def read_frame(n: int, frame: vs.VideoFrame, arguments: ColourArguments) -> Fram
 
 
 def _matrix(n: int, frame: vs.VideoFrame, arguments: ColourArguments) -> int:
-    matrix = _chosen(n, arguments.matrix, frame.props, "_Matrix", "matrix", MATRICES)
+    matrix = _chosen(n, arguments.matrix, frame.props, "_Matrix")
     if matrix == RGB:
         raise InputError(
             f"frame {n} is YUV, but its property _Matrix says RGB",
             hint='name the right one, for example matrix="709"',
         )
-    if matrix not in {None, UNSPECIFIED}:
-        return int(matrix or 0)
+    if matrix is not None and matrix != UNSPECIFIED:
+        return matrix
     if not arguments.guess_matrix:
         raise InputError(
             f"frame {n} does not say which matrix its colours have (no frame property _Matrix)",
@@ -215,20 +222,14 @@ def _needed(
     return int(value)
 
 
-def _chosen(
-    n: int,
-    argument: int | None,
-    properties: Mapping[str, object],
-    name: str,
-    argument_name: str,
-    names: Mapping[str, int],
-) -> int | None:
+def _chosen(n: int, argument: int | None, properties: Mapping[str, object], name: str) -> int | None:
     """Return the argument; where it is missing the property, and None if that is missing, too."""
     if argument is not None:
         return argument
     value = properties.get(name)
     if value is None:
         return None
+    argument_name, names = _ARGUMENTS[name]
     if not isinstance(value, int) or value not in names.values():
         raise InputError(
             f"frame {n} has the property {name}={_shown(value)}, which cannot be converted",

@@ -81,7 +81,7 @@ def from_network(
 def is_subsampled(clip: vs.VideoNode) -> bool:
     """Return whether chroma has fewer samples than luma."""
     # Not vsutil.get_subsampling, which knows six kinds and refuses others that VapourSynth has.
-    return vsutil.get_plane_size(clip, 1) != vsutil.get_plane_size(clip, 0)
+    return bool(vsutil.get_plane_size(clip, 1) != vsutil.get_plane_size(clip, 0))
 
 
 def _as_named(clip: vs.VideoNode, arguments: ColourArguments) -> vs.VideoNode:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import vapoursynth as vs
-
 from vs_paragon.modify_frames import modify_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import vapoursynth as vs
 
 
 def choose_by_frame(

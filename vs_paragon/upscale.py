@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from paragon_core.model import Model
 
+
 def upscale(  # noqa: PLR0917 - so may those of every filter
     clip: vs.VideoNode,
     model: str | Path | None = None,

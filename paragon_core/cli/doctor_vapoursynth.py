@@ -104,8 +104,7 @@ def _why_not_loaded(folder: Path) -> tuple[str, str]:
     if elsewhere:  # of two site-packages, VapourSynth looks in the one that it is in itself
         return (
             f"Paragon's plugin is in {elsewhere[0]}, where VapourSynth does not look",
-            "install both in one virtual environment, or both with or both without --user; "
-            f"or set VAPOURSYNTH_EXTRA_PLUGIN_PATH={elsewhere[0]}",
+            f"install both in one virtual environment, or set VAPOURSYNTH_EXTRA_PLUGIN_PATH={elsewhere[0]}",
         )
     return (
         "Paragon was installed without its plugin (no C compiler was there, or Python is older than 3.12)",

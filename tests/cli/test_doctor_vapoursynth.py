@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from paragon_core.cli import doctor_vapoursynth
 
 ROOT = Path(__file__).parents[2]
-SPEC = find_spec("vapoursynth")
+SPEC = importlib.util.find_spec("vapoursynth")
 PACKAGE = Path(SPEC.origin).parent if SPEC is not None and SPEC.origin is not None else None
 
 needs_vapoursynth = pytest.mark.skipif(PACKAGE is None, reason="needs VapourSynth")
@@ -52,9 +52,11 @@ def test_here_it_works(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_it_one_line_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(doctor_vapoursynth.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     text = printed(doctor_vapoursynth.examine(), capsys)
-    assert text == "\nVapourSynth: not installed (hint: on Python 3.12 or newer, pip install 'paragon-sr[vapoursynth]')\n"
+    assert (
+        text == "\nVapourSynth: not installed (hint: on Python 3.12 or newer, pip install 'paragon-sr[vapoursynth]')\n"
+    )
 
 
 @needs_vapoursynth

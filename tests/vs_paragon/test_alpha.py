@@ -56,7 +56,8 @@ def test_its_label_changes_no_value(format_id: int, label: int) -> None:
         for alpha in (bare, bare.std.SetFrameProps(_Range=label))
     )
     results = [vs.core.paragon.Upscale(clip, backend="ov", range="limited") for clip in (plain, labelled)]
-    assert np.array_equal(*(planes_of(result.std.PropToClip("_Alpha"))[0] for result in results))
+    first, second = (planes_of(result.std.PropToClip("_Alpha"))[0] for result in results)
+    assert np.array_equal(first, second)
     assert dict(results[1].get_frame(0).props["_Alpha"].props)["_Range"] == label
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import vapoursynth as vs
@@ -16,6 +15,9 @@ from tests.vs_paragon.clips import natural_yuv
 from tests.vs_paragon.vspipe import vspipe
 from vs_paragon import arguments
 from vs_paragon.fallback import Namespace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WRONG_TYPES = {
     "model": 5,
@@ -77,6 +79,5 @@ upscale(clip, num_streams="many").set_output()
     done = vspipe(tmp_path, script)
     assert done.returncode == 1
     last = done.stderr.decode().strip().splitlines()[-1]
-    assert last == "vapoursynth.Error: paragon.Upscale: num_streams must be a whole number, not 'many' (" + (
-        "leave it out for the default)"
-    )
+    text = "num_streams must be a whole number, not 'many' (leave it out for the default)"
+    assert last == f"vapoursynth.Error: paragon.Upscale: {text}"

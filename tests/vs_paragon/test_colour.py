@@ -205,4 +205,6 @@ vs.core.paragon.Upscale(clip + clip.std.SetFieldBased(2)).set_output()
     done = vspipe(tmp_path, script)
     assert done.returncode == 1
     first = done.stderr.decode().splitlines()[0]
-    assert first.startswith("Error: Failed to retrieve frame 1 with error: paragon.Upscale: frame 1 is interlaced (dein")
+    assert first.startswith(
+        "Error: Failed to retrieve frame 1 with error: paragon.Upscale: frame 1 is interlaced (dein"
+    )

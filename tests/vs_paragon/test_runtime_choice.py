@@ -106,10 +106,10 @@ def test_vspipe_finds_the_backend(tmp_path: Any) -> None:
     script = """
 import vapoursynth as vs
 clip = vs.core.std.BlankClip(format=vs.GRAY8, width=64, height=48, length=1, color=[99])
-ways = [dict(precision="bf16"), dict(precision="FP16", device="CPU"), dict(backend="OV", device="Cpu"), dict(device="CPU")]
+ways = [dict(precision="bf16"), dict(precision="FP16", device="CPU"), dict(backend="OV", device="Cpu")]
 vs.core.std.Splice([vs.core.paragon.Upscale(clip, **way) for way in ways]).set_output()
 """
     done = vspipe(tmp_path, script)
     assert done.returncode == 0, done.stderr
-    frames = np.frombuffer(done.stdout, np.uint8).reshape(4, 96, 128)[:, 30:-30, 30:-30].astype(int)
+    frames = np.frombuffer(done.stdout, np.uint8).reshape(3, 96, 128)[:, 30:-30, 30:-30].astype(int)
     assert (abs(frames - 99) <= 1).all()
