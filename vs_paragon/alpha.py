@@ -31,7 +31,8 @@ def with_upscaled_alpha(result: vs.VideoNode, clip: vs.VideoNode, upscaler: Upsc
         alpha = _alpha_of(n, source)
         upscaled = vs.core.create_video_frame(alpha.format, result.width, result.height)
         _write(upscaler.upscale_alpha(_read(alpha)), upscaled)
-        upscaled.props.update(alpha.props)
+        # Up to R77 frames carry the old name of _Range as well, and bindings turn it around when they write it.
+        upscaled.props.update({name: alpha.props[name] for name in alpha.props if name != "_ColorRange"})
         transparent = opaque.copy()
         transparent.props[PROPERTY] = upscaled
         return transparent
