@@ -10,26 +10,11 @@ import vapoursynth as vs
 
 from paragon_core.backends import BACKENDS, BackendInfo
 from paragon_core.errors import BackendUnavailableError
-from paragon_core.model import load
 from tests.vs_paragon.clips import natural_yuv, planes_of
+from tests.vs_paragon.filter_settings import settings
 from tests.vs_paragon.vspipe import vspipe
 from vs_paragon import native, runtime_choice
-from vs_paragon.frames import Settings
 from vs_paragon.runtime_choice import suited
-
-
-def settings(**changes: Any) -> Settings:
-    fields: dict[str, Any] = {
-        "model": load("realtime-2x"),
-        "backend": "auto",
-        "precision": "auto",
-        "tile": "auto",
-        "streams": None,
-        "reuse": False,
-        "device": "auto",
-        "bits": 8,
-    }
-    return Settings(**(fields | changes))
 
 
 def chosen(**changes: Any) -> tuple[str, str]:
