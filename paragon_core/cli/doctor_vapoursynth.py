@@ -121,7 +121,7 @@ def _look() -> dict[str, Any]:
     """Make a core and tell what is in it."""
     import vapoursynth as vs
 
-    paths = {plugin.namespace: plugin.plugin_path for plugin in vs.core.plugins()}
+    paths = {plugin.namespace: getattr(plugin, "plugin_path", "") for plugin in vs.core.plugins()}
     versions = {}
     for namespace, (key, title) in _VS_MLRT.items():
         if namespace in paths:
