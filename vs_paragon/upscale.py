@@ -140,7 +140,8 @@ def _upscaled(
 def _load(model: str | Path | None, scale: int | None, upsampler_alpha: float | None) -> Model:
     wanted = None if scale is None else arguments.whole_number("scale", scale)
     strength = None if upsampler_alpha is None else arguments.number("upsampler_alpha", upsampler_alpha)
-    chosen = load(arguments.model(model) or f"realtime-{wanted or 2}x", upsampler_alpha=strength)
+    named = arguments.model(model)
+    chosen = load(f"realtime-{wanted or 2}x" if named is None else named, upsampler_alpha=strength)
     if wanted is not None and chosen.spec.scale != wanted:
         raise InputError(
             f"{chosen.name} upscales {chosen.spec.scale} times, not {wanted} times",
