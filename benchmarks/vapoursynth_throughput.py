@@ -27,6 +27,7 @@ import numpy as np
 import onnxruntime
 import openvino  # before VapourSynth loads its plugins: vs-mlrt brings another OpenVINO, and the first one stays
 import vapoursynth as vs
+import vsutil
 
 import vs_paragon
 from paragon_core.cores import usable_cores
@@ -125,8 +126,7 @@ def source(width: int, height: int) -> vs.VideoNode:
     generator = np.random.default_rng(0)
     for index in range(3):
         np.asarray(frame[index])[...] = generator.random((height, width), dtype=np.float32)
-    blank = vs.core.std.BlankClip(format=vs.RGBS, width=width, height=height, length=1, keep=True)
-    return blank.std.ModifyFrame(blank, lambda n, f: frame).std.Loop(_LONG)  # noqa: ARG005 - names are given
+    return vsutil.frame2clip(frame).std.Loop(_LONG)
 
 
 def drain(clip: vs.VideoNode, frames: int) -> Callable[[], object]:

@@ -40,7 +40,7 @@ def python_arguments(arguments: Mapping[str, object]) -> dict[str, Any]:
         values = [value.decode() if isinstance(value, bytes) else value for value in values]
         if name == "tile":
             converted[name] = values
-        elif name in {"guess_matrix", "reuse"}:
+        elif name in {"guess_matrix", "reuse"} and values[0] in {0, 1}:
             converted[name] = bool(values[0])
         else:
             converted[name] = values[0]

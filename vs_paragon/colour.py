@@ -1,8 +1,6 @@
-"""From whatever a clip holds to the 0..1 RGB (or grey) that the network takes, and back to the same format.
+"""How the samples of a frame are to be read: by the script's arguments, else by the frame's own properties.
 
-Conversions are those of VapourSynth's own resizer (zimg), by the format's own metadata: frame properties, or arguments
-where these are missing. Both directions use the same description, so that what the network leaves alone comes back as
-it was.
+Properties belong to frames, not to clips: they may change midway. So each frame is asked, and none before it is needed.
 """
 
 from __future__ import annotations
@@ -12,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import vapoursynth as vs
 
-from paragon_core.errors import InputError, UnsupportedFormatError
+from paragon_core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 #: Names as in ``resize.Bicubic(matrix_s=...)`` and its siblings, with the numbers of H.273.
 MATRICES: Final = {
@@ -36,138 +34,218 @@ MATRICES: Final = {
 RANGES: Final = {"limited": 0, "full": 1}
 CHROMA_LOCATIONS: Final = {"left": 0, "center": 1, "top_left": 2, "top": 3, "bottom_left": 4, "bottom": 5}
 
-_RGB: Final = MATRICES["rgb"]
-_UNSPECIFIED: Final = MATRICES["unspec"]
+RGB: Final = MATRICES["rgb"]
+
+#: The number of H.273 for what is not known, in matrices, transfers and primaries alike.
+UNSPECIFIED: Final = 2
+
+#: Frame properties, and the arguments that take their place.
+_ARGUMENTS: Final[Mapping[str, tuple[str, Mapping[str, int]]]] = {
+    "_Matrix": ("matrix", MATRICES),
+    "_Range": ("range", RANGES),
+    "_ChromaLocation": ("chroma_loc", CHROMA_LOCATIONS),
+}
+
+_INTERLACED: Final = (vs.FIELD_BOTTOM, vs.FIELD_TOP)
 
 #: Largest width and height of standard definition; 576 lines tell the European kind.
 _STANDARD_DEFINITION: Final = (1024, 576)
 
-_DEEPEST: Final = 16
+_2020: Final = 9  # primaries
+_2020_10_BIT, _PQ, _HLG = 14, 16, 18  # transfers
+_LINEAR: Final = 8
 
-#: Properties that say how the samples are to be read; a conversion sets them.
-_COLOUR_PROPERTIES: Final = ("_Matrix", "_Range", "_ChromaLocation")
+#: Transfers that zimg converts with where the matrix depends on them (all of them tried with R81).
+_TRANSFERS: Final[Mapping[int, Container[int]]] = {
+    MATRICES["2020cl"]: (1, 6, 7, _2020_10_BIT, 15),
+    MATRICES["chromacl"]: {1, *range(4, 19)} - {_LINEAR},
+    MATRICES["ictcp"]: (_PQ, _HLG),
+}
+
+#: Primaries from which zimg derives the matrices that are derived from primaries.
+_PRIMARIES: Final[Mapping[int, Container[int]]] = dict.fromkeys(
+    (MATRICES["chromancl"], MATRICES["chromacl"]), (1, 4, 5, 6, 7, 8, 9, 11, 12, 22)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Colour:
-    """How the samples of a clip are to be read, in numbers of H.273."""
+class ColourArguments:
+    """What a script says about the colours of a clip; it wins over frame properties."""
+
+    matrix: int | None
+    """From YUV to RGB, as a number of H.273; None for that of the frame."""
+    range: int | None
+    """0 limited, 1 full; None for that of the frame."""
+    chroma_location: int | None
+    """Where chroma samples are in subsampled formats; None for that of the frame."""
+    guess_matrix: bool
+    """Whether the size of a frame decides where nothing else says its matrix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameColour:
+    """How the samples of a frame are to be read, in numbers of H.273."""
 
     matrix: int
-    """From YUV to RGB; 0 for RGB itself."""
+    """From YUV to RGB; 0 for RGB itself, 2 (unspecified) for grey."""
     range: int
     """0 limited, 1 full."""
     chroma_location: int
-    """Where chroma samples sit in subsampled formats."""
+    """Where chroma samples are in subsampled formats."""
+    transfer: int
+    """The transfer function if the matrix depends on it, else 2."""
+    primaries: int
+    """The primaries if the matrix depends on them, else 2."""
 
 
-def describe(
-    clip: vs.VideoNode,
-    properties: Mapping[str, object],
+def read_arguments(
+    family: vs.ColorFamily,
     *,
     matrix: str | int | None,
     range_: str | int | None,
     chroma_location: str | int | None,
     guess_matrix: bool,
-) -> Colour:
-    """Find out how a clip is to be read: from the arguments, else from the properties of its first frame.
+) -> ColourArguments:
+    """Turn names and numbers into numbers.
+
+    Raises:
+        InputError: an argument has no such value, or the matrix does not suit the colour family.
+
+    """
+    number = _number("matrix", matrix, MATRICES)
+    if family is vs.YUV and number == RGB:
+        raise InputError("a YUV clip cannot have the matrix rgb", hint="leave matrix out, or name the clip's own")
+    return ColourArguments(
+        matrix=None if number == UNSPECIFIED else number,
+        range=_number("range", range_, RANGES),
+        chroma_location=_number("chroma_loc", chroma_location, CHROMA_LOCATIONS),
+        guess_matrix=guess_matrix,
+    )
+
+
+def read_frame(n: int, frame: vs.VideoFrame, arguments: ColourArguments) -> FrameColour:
+    """Find out how frame ``n`` is to be read.
 
     A missing range is limited for YUV and grey and full for RGB, a missing chroma location is left, as everywhere in
-    VapourSynth. A missing matrix is not guessed unless ``guess_matrix``: a wrong one changes every colour of the clip.
+    VapourSynth.
 
     Raises:
-        InputError: an argument has no such value, or a YUV clip does not say its matrix.
+        InputError: the frame is interlaced, its properties make no sense, or a matrix that must not be guessed is
+            missing. The message names the frame.
 
     """
-    family = clip.format.color_family
-    chosen = _number("matrix", matrix, MATRICES, properties.get("_Matrix"))
-    if family is not vs.YUV:
-        chosen = _RGB
-    elif chosen == _RGB:
-        raise InputError("a YUV clip cannot have the matrix rgb", hint="leave matrix out, or name the clip's own")
-    elif chosen in {None, _UNSPECIFIED}:
-        if not guess_matrix:
-            raise InputError(
-                "the clip does not say which matrix its colours have (no frame property _Matrix)",
-                hint='name it, for example matrix="709" (HD) or "170m" (DVD), or let guess_matrix=True go by the size',
-            )
-        chosen = _guess(clip.width, clip.height)
-    default_range = RANGES["full" if family is vs.RGB else "limited"]
-    range_number = _number("range", range_, RANGES, properties.get("_Range"))
-    location = _number("chroma_loc", chroma_location, CHROMA_LOCATIONS, properties.get("_ChromaLocation"))
-    return Colour(
-        matrix=_UNSPECIFIED if chosen is None else chosen,
-        range=default_range if range_number is None else range_number,
+    properties = frame.props
+    family = frame.format.color_family
+    if properties.get("_FieldBased") in _INTERLACED:
+        raise InputError(
+            f"frame {n} is interlaced",
+            hint="deinterlace the clip first; if only its label is wrong, clip.std.SetFieldBased(0) helps",
+        )
+    range_ = _chosen(n, arguments.range, properties, "_Range")
+    location = None
+    if frame.format.subsampling_w or frame.format.subsampling_h:
+        location = _chosen(n, arguments.chroma_location, properties, "_ChromaLocation")
+    matrix = UNSPECIFIED if family is vs.GRAY else RGB
+    transfer = primaries = UNSPECIFIED
+    if family is vs.YUV:
+        matrix = _matrix(n, frame, arguments)
+        transfer, primaries = _transfer_and_primaries(n, matrix, properties, guess=arguments.guess_matrix)
+    return FrameColour(
+        matrix=matrix,
+        range=RANGES["full" if family is vs.RGB else "limited"] if range_ is None else range_,
         chroma_location=CHROMA_LOCATIONS["left"] if location is None else location,
+        transfer=transfer,
+        primaries=primaries,
     )
 
 
-def refuse_unsupported(clip: vs.VideoNode) -> None:
-    """Check that a clip has one size and a format that can be enlarged.
-
-    Raises:
-        UnsupportedFormatError: otherwise.
-
-    """
-    if clip.format.color_family is vs.UNDEFINED or not clip.width or not clip.height:
-        raise UnsupportedFormatError(
-            "the clip changes its format or size on the way",
-            hint="cut it into parts, or bring it to one with core.resize first",
+def _matrix(n: int, frame: vs.VideoFrame, arguments: ColourArguments) -> int:
+    matrix = _chosen(n, arguments.matrix, frame.props, "_Matrix")
+    if matrix == RGB:
+        raise InputError(
+            f"frame {n} is YUV, but its property _Matrix says RGB",
+            hint='name the right one, for example matrix="709"',
         )
-    if clip.format.sample_type is vs.INTEGER and clip.format.bits_per_sample > _DEEPEST:
-        raise UnsupportedFormatError(
-            f"{clip.format.name} is not supported", hint="integers of 8 to 16 bits, half and single floats are"
+    if matrix is not None and matrix != UNSPECIFIED:
+        return matrix
+    if not arguments.guess_matrix:
+        raise InputError(
+            f"frame {n} does not say which matrix its colours have (no frame property _Matrix)",
+            hint='name it, for example matrix="709" (HD) or "170m" (DVD), or leave guess_matrix at True',
         )
+    return _fitting_matrix(frame.width, frame.height)
 
 
-def to_network(clip: vs.VideoNode, colour: Colour) -> vs.VideoNode:
-    """Return a clip as RGBS, grey as GRAYS, both 0..1. Every frame is taken as a whole one, whatever it says."""
-    grey = clip.format.color_family is vs.GRAY
-    target = vs.GRAYS if grey else vs.RGBS
-    if clip.format.id == target:
-        return clip
-    return clip.std.SetFieldBased(0).resize.Bicubic(
-        format=target,
-        # zimg wants to know a matrix even where no colour is converted.
-        matrix_in=MATRICES["709"] if grey else colour.matrix,
-        range_in=colour.range,
-        **_location("chromaloc_in", clip.format, colour),
-    )
-
-
-def from_network(enlarged: vs.VideoNode, clip: vs.VideoNode, colour: Colour) -> vs.VideoNode:
-    """Return the network's output in the format of ``clip``, with the properties of its frames."""
-    converted = enlarged
-    if clip.format.id != enlarged.format.id:
-        grey = clip.format.color_family is vs.GRAY
-        converted = enlarged.std.SetFieldBased(0).resize.Bicubic(
-            format=clip.format.id,
-            matrix_in=MATRICES["709"] if grey else _RGB,
-            range_in=RANGES["full"],
-            matrix=MATRICES["709"] if grey else colour.matrix,
-            range=colour.range,
-            **_location("chromaloc", clip.format, colour),
-        )
-    result = converted.std.CopyFrameProps(clip)
-    if clip.format.color_family is not vs.YUV:
-        return result
-    return result.std.CopyFrameProps(converted, props=list(_COLOUR_PROPERTIES))
-
-
-def _location(name: str, video_format: vs.VideoFormat, colour: Colour) -> dict[str, int]:
-    subsampled = video_format.subsampling_w or video_format.subsampling_h
-    return {name: colour.chroma_location} if subsampled else {}
-
-
-def _guess(width: int, height: int) -> int:
+def _fitting_matrix(width: int, height: int) -> int:
     if width > _STANDARD_DEFINITION[0] or height > _STANDARD_DEFINITION[1]:
         return MATRICES["709"]
     return MATRICES["470bg" if height == _STANDARD_DEFINITION[1] else "170m"]
 
 
-def _number(name: str, argument: str | int | None, names: Mapping[str, int], found: object) -> int | None:
-    """Return the number of a name or a number; that of the frame property where the argument is missing."""
+def _transfer_and_primaries(n: int, matrix: int, properties: Mapping[str, object], *, guess: bool) -> tuple[int, int]:
+    """Return what a matrix depends on, where it does: nothing else may hang on properties that change no pixel."""
+    transfer = primaries = UNSPECIFIED
+    if matrix in _TRANSFERS:
+        usual = _PQ if matrix == MATRICES["ictcp"] else _2020_10_BIT
+        transfer = _needed(n, matrix, properties, "_Transfer", _TRANSFERS[matrix], usual=usual, guess=guess)
+        primaries = _2020
+    if matrix in _PRIMARIES:
+        primaries = _needed(n, matrix, properties, "_Primaries", _PRIMARIES[matrix], usual=_2020, guess=guess)
+    return transfer, primaries
+
+
+def _needed(
+    n: int,
+    matrix: int,
+    properties: Mapping[str, object],
+    name: str,
+    possible: Container[int],
+    *,
+    usual: int,
+    guess: bool,
+) -> int:
+    """Return a property on which the matrix depends; the usual one where it is missing and may be guessed."""
+    value = properties.get(name, UNSPECIFIED)
+    title = next(title for title, number in MATRICES.items() if number == matrix)
+    if value == UNSPECIFIED:
+        if guess:
+            return usual
+        raise InputError(
+            f"frame {n} does not have the property {name}, on which the matrix {title} depends",
+            hint=f"set it, for example clip.std.SetFrameProps({name}={usual}), or leave guess_matrix at True",
+        )
+    if not isinstance(value, int) or value not in possible:
+        raise InputError(
+            f"frame {n}: the matrix {title} cannot be converted with {name}={_shown(value)}",
+            hint=f"set the right one, for example clip.std.SetFrameProps({name}={usual}), or name another matrix",
+        )
+    return int(value)
+
+
+def _chosen(n: int, argument: int | None, properties: Mapping[str, object], name: str) -> int | None:
+    """Return the argument; where it is missing the property, and None if that is missing, too."""
+    if argument is not None:
+        return argument
+    value = properties.get(name)
+    if value is None:
+        return None
+    argument_name, names = _ARGUMENTS[name]
+    if not isinstance(value, int) or value not in names.values():
+        raise InputError(
+            f"frame {n} has the property {name}={_shown(value)}, which cannot be converted",
+            hint=f"name the right {argument_name}: one of {', '.join(names)}",
+        )
+    return int(value)
+
+
+def _shown(value: object) -> str:
+    return str(int(value)) if isinstance(value, int) else repr(value)
+
+
+def _number(name: str, argument: str | int | None, names: Mapping[str, int]) -> int | None:
+    """Return the number of a name or a number."""
     if argument is None:
-        return int(found) if isinstance(found, int) else None
+        return None
     text = str(argument).strip().lower()  # 709 is a name as well, whichever way it was typed
     value = names.get(text, int(text) if text.isdecimal() else None)
     if value not in names.values():

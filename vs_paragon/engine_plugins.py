@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import vapoursynth as vs
+import vsutil
 
 from paragon_core.backends import BACKENDS, Network, RunSettings
 from paragon_core.backends.tensorrt import TensorRtRuntime
@@ -93,8 +94,8 @@ def enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) 
 
 
 def _model(clips: Sequence[vs.VideoNode], namespace: str, settings: Settings, **options: Any) -> vs.VideoNode:  # noqa: ANN401
-    streams = _STREAMS if settings.streams is None else settings.streams
     model: Any = getattr(vs.core, namespace).Model
+    streams = vsutil.fallback(settings.streams, _STREAMS)
     return model(list(clips), num_streams=streams, use_cuda_graph=True, **options)
 
 

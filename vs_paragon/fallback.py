@@ -7,6 +7,7 @@ import line, and it is not in `core.plugins()`.
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 
 import vapoursynth as vs
 
@@ -35,18 +36,18 @@ class Namespace:
 
 
 def install() -> None:
-    """Add `paragon` to VapourSynth's classes, unless the plugin is there."""
-    try:
-        present = hasattr(vs.core, "paragon")
-    except RuntimeError:  # no core belongs to this thread yet
-        present = False
-    if not present:
+    """Add `paragon` to VapourSynth's classes.
+
+    Whether the plugin is there is found out at each use: to look now would make a core, and a program that registers a
+    policy of its own afterwards could not.
+    """
+    with suppress(TypeError):  # classes that cannot be changed, in builds without the limited API: the plugin only
         vs.Core.paragon = property(_of_core)
         vs.VideoNode.paragon = property(_of_clip)
 
 
 def _of_core(core: vs.Core) -> object:
-    """Return the plugin, should one have come since, or what stands in for it."""
+    """Return the plugin, or what replaces it."""
     try:
         return vs.Core.__getattr__(core, "paragon")
     except AttributeError:
@@ -54,7 +55,7 @@ def _of_core(core: vs.Core) -> object:
 
 
 def _of_clip(clip: vs.VideoNode) -> object:
-    """Return the plugin bound to the clip, should one have come since, or what stands in for it."""
+    """Return the plugin bound to the clip, or what replaces it."""
     try:
         return vs.VideoNode.__getattr__(clip, "paragon")
     except AttributeError:

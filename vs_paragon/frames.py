@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import vapoursynth as vs
+import vsutil
 
 from paragon_core.cores import usable_cores
 from paragon_core.errors import BackendUnavailableError
@@ -52,7 +53,7 @@ class Settings:
     @property
     def frames_at_once(self) -> int:
         """How many frames are computed at once."""
-        return usable_cores() if self.streams is None else self.streams
+        return int(vsutil.fallback(self.streams, usable_cores()))
 
 
 def upscaler(settings: Settings) -> Upscaler:
@@ -62,16 +63,20 @@ def upscaler(settings: Settings) -> Upscaler:
         ParagonError: it does not work here.
 
     """
+    precision, device = settings.precision, settings.device
+    if settings.backend in PLUGINS:  # for transparency, where what the plugin can do, Python's runtimes may not
+        precision = "fp32" if precision == "fp32" else "auto"
+        device = "cpu" if device == "cpu" else "auto"
     try:
         return Upscaler(
             settings.model,
             backend=_INSTEAD.get(settings.backend, settings.backend),
-            precision=settings.precision,
+            precision=precision,
             tile=settings.tile,
             streams=settings.streams,
             pictures_at_once=settings.frames_at_once,
             reuse=settings.reuse,
-            device=settings.device,
+            device=device,
             clip=False,  # float clips may hold what lies beyond 0..1; for integers the conversion clips
         )
     except BackendUnavailableError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -24,8 +25,10 @@ from paragon_core.memory import default_limit, pixels_that_fit
 from paragon_core.tiling import choose_window, cover
 from vs_paragon import engine_plugins, frames
 from vs_paragon.engine_plugins import FLAVOURS
+from vs_paragon.frame_choice import choose_by_frame
 from vs_paragon.frames import PLUGINS, planes
 from vs_paragon.modify_frames import modify_frames
+from vs_paragon.runtime_choice import obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,7 +59,7 @@ def plugin_for(settings: Settings, size: tuple[int, int]) -> str | None:
     automatic = choose("auto", settings.device) if settings.backend == "auto" else None
     if (automatic.name if automatic else settings.backend) in {"tensorrt", *FLAVOURS}:
         return _engine_plugin(settings, size)
-    if automatic is None or settings.precision not in {"auto", "fp32"} or _obstacle(settings):
+    if automatic is None or settings.precision not in {"auto", "fp32"} or obstacle(settings):
         return None
     if automatic.may_accelerate() and automatic.probe().accelerator:
         return None  # a graphics card through Python beats the processor without
@@ -141,13 +144,13 @@ def checked(clip: vs.VideoNode, *, instead: Callable[[], vs.VideoNode] | None = 
 
     make_exact = cache(instead)
 
-    def choose_clip(n: int, f: vs.VideoFrame) -> vs.VideoNode:
-        if _holds_numbers(f):
+    def choose_clip(n: int, frame: vs.VideoFrame) -> vs.VideoNode:
+        if _holds_numbers(frame):
             return clip
         _log.warning("frame %d overflowed in the reduced precision: fp32 takes over for it", n)
         return make_exact()
 
-    return clip.std.FrameEval(choose_clip, prop_src=[clip])
+    return choose_by_frame(clip, clip, choose_clip)
 
 
 def _numbers_or(error: Callable[[int], ParagonError], clip: vs.VideoNode) -> vs.VideoNode:
@@ -171,22 +174,13 @@ def _engine_plugin(settings: Settings, size: tuple[int, int]) -> str | None:
     by_name = settings.backend in FLAVOURS
     namespaces = [settings.backend] if by_name else list(FLAVOURS)
     obstacles = {namespace: engine_plugins.obstacle(settings, namespace, size) for namespace in namespaces}
-    for namespace, obstacle in obstacles.items():
-        if not obstacle:
+    for namespace, reason in obstacles.items():
+        if not reason:
             return namespace
     _log.log(
         logging.WARNING if by_name else logging.INFO, "frames pass through Python: %s", "; ".join(obstacles.values())
     )
     return None
-
-
-def _obstacle(settings: Settings) -> str:
-    """Say what of the settings no plugin can do; nothing if there is none."""
-    if settings.reuse:
-        return "reuse of what did not change"
-    if settings.model.spec.receptive_radius is None:
-        return f"a {settings.model.spec.variant} network"  # sizes must be multiples of its attention windows
-    return ""
 
 
 def _refuse_impossible(settings: Settings) -> None:
@@ -195,10 +189,10 @@ def _refuse_impossible(settings: Settings) -> None:
         raise BackendUnavailableError(
             f"the plugin {namespace} of vs-mlrt is not installed", hint=f"pip install vapoursynth-mlrt-{namespace}"
         )
-    obstacle = _obstacle(settings)
-    if obstacle:
+    impossible = obstacle(settings)
+    if impossible:
         raise InputError(
-            f"the plugin {namespace} cannot do {obstacle}", hint='leave backend out, or use backend="onnxruntime"'
+            f"the plugin {namespace} cannot do {impossible}", hint='leave backend out, or use backend="onnxruntime"'
         )
 
 
@@ -229,6 +223,7 @@ def _openvino(settings: Settings) -> dict[str, Any]:
         raise InputError(f"there is no precision {settings.precision!r}", hint="choose one of auto, fp32, fp16, bf16")
     hint = _OPENVINO_PRECISIONS[settings.precision]
     device = "CPU" if settings.device == "auto" else settings.device.upper()
+    device = re.sub(r"^(\w+):(\d+)$", r"\1.\2", device)  # its second card is GPU.1
     return {"device": device, "config": lambda: {"INFERENCE_PRECISION_HINT": hint}}
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 import vapoursynth as vs
+import vsutil
 
 from paragon_core import temporal as smoothing_rules
 from paragon_core.errors import InputError, ParagonError
 from paragon_core.model import load
 from paragon_core.precision import FLOAT_BITS
-from vs_paragon import alpha, colour, frames, native, smoothing
+from vs_paragon import alpha, arguments, colour, conversion, frames, native, runtime_choice, smoothing
+from vs_paragon.frame_choice import choose_by_frame
 from vs_paragon.messages import describe
 
 if TYPE_CHECKING:
@@ -18,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paragon_core.model import Model
-
-_INTERLACED = (vs.FIELD_BOTTOM, vs.FIELD_TOP)
 
 
 def upscale(  # noqa: PLR0917 - so may those of every filter
@@ -33,7 +34,7 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
     matrix: str | int | None = None,
     range: str | int | None = None,  # noqa: A002 - VapourSynth's own name for it
     chroma_loc: str | int | None = None,
-    guess_matrix: bool = False,  # noqa: FBT001, FBT002 - scripts give all arguments of filters by position, too
+    guess_matrix: bool = True,  # noqa: FBT001, FBT002 - scripts give all arguments of filters by position, too
     upsampler_alpha: float | None = None,
     temporal: float = 0.0,
     reuse: bool = False,  # noqa: FBT001, FBT002
@@ -57,90 +58,93 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
             the depth of the clip).
         tile: size of a window in pixels of the clip, one number or width and height; 0 for the whole frame. Windows
             overlap by as much as the network looks around, so that they give the same pixels.
-        num_streams: frames computed at once; by default one for each core.
-        matrix: of a YUV clip, as in ``resize.Bicubic(matrix_s=...)`` or its number; by default the frame property.
+        num_streams: frames computed at once, 1 to 32 or the number of cores; by default one for each core.
+        matrix: of a YUV clip, as in ``resize.Bicubic(matrix_s=...)`` or its number; by default the property of each
+            frame. This and the following two win over frame properties, and the result is labelled as they say.
         range: "limited" or "full"; by default the frame property, else limited for YUV and grey, full for RGB.
-        chroma_loc: where chroma sits, as in ``resize.Bicubic(chromaloc_s=...)``; by default the frame property.
-        guess_matrix: go by the size of the frame where neither ``matrix`` nor the property says it.
+        chroma_loc: where chroma is, as in ``resize.Bicubic(chromaloc_s=...)``; by default the frame property.
+        guess_matrix: where neither ``matrix`` nor the property says it, convert with the matrix that is usual for the
+            size of the frame, in both directions, and leave the result without label; False makes it an error.
         upsampler_alpha: of a checkpoint that does not say it; above 0 it softens the picture. Official models want 0.
         temporal: 0 to 0.9; smooths the detail over time. The upstream's video mode has 0.2.
         reuse: compute only what changed since the frame before; the pixels are the same. For screen recordings and
             cartoons; frames pass through Python.
-        device: the runtime's name of a device, such as "cpu" or "cuda:1".
+        device: "cpu", "gpu", or the runtime's name of a device, such as "cuda:1".
 
     Returns:
         A clip of the same family, subsampling, depth, length and frame rate, ``scale`` times as wide and high.
 
     Raises:
-        vapoursynth.Error: "paragon.Upscale: <what> (<hint>)" for anything that cannot be done.
+        vapoursynth.Error: "paragon.Upscale: <what> (<hint>)" for anything that cannot be done. What only a frame can
+            tell, such as that it is interlaced, is an error of that frame.
 
     """
     try:
-        colour.refuse_unsupported(clip)
-        smoothing_rules.check_strength(temporal)
-        if num_streams is not None and num_streams < 1:
-            raise InputError(f"num_streams must be at least 1, not {num_streams}", hint="leave it out for one a core")
-        chosen = _load(model, scale, upsampler_alpha)
-        with clip.get_frame(0) as first:
-            properties = dict(first.props)
-        _refuse_interlaced(properties)
-        description = colour.describe(
-            clip,
-            properties,
+        arguments.check_clip(clip)
+        strength = arguments.number("temporal", temporal)
+        smoothing_rules.check_strength(strength)
+        colours = colour.read_arguments(
+            clip.format.color_family,
             matrix=matrix,
             range_=range,
             chroma_location=chroma_loc,
-            guess_matrix=guess_matrix,
+            guess_matrix=arguments.switch("guess_matrix", guess_matrix),
         )
+        streams = arguments.streams(num_streams)
         settings = frames.Settings(
-            model=chosen,
-            backend=backend,
-            precision=precision,
-            tile=_tile(tile),
-            streams=num_streams,
-            reuse=bool(reuse),
-            device=device,
-            bits=clip.format.bits_per_sample if clip.format.sample_type is vs.INTEGER else FLOAT_BITS,
+            model=_load(model, scale, upsampler_alpha),
+            backend=arguments.name("backend", backend),
+            precision=arguments.name("precision", precision),
+            tile=arguments.tile(tile),
+            streams=streams,
+            reuse=arguments.switch("reuse", reuse),
+            device=arguments.name("device", device),
+            bits=vsutil.get_depth(clip) if clip.format.sample_type is vs.INTEGER else FLOAT_BITS,
         )
-        source = colour.to_network(clip, description)
-        clips = [source, smoothing.smoothed(source, temporal)] if temporal else [source]
-        plugin = native.plugin_for(settings, (clip.width, clip.height))
-        if plugin:
-            if clip.format.sample_type is vs.FLOAT:
-                clips = [native.numbers_only(each) for each in clips]
-            enlarged = native.enlarged(clips, settings, plugin)
-        else:
-            enlarged = frames.enlarged(clips, settings)
-        result = colour.from_network(enlarged, clip, description)
-        if alpha.PROPERTY in properties:
-            result = alpha.with_enlarged_alpha(result, clip, settings)
-    except ParagonError as error:
+        return _upscaled(clip, runtime_choice.suited(settings), colours, strength)
+    except (ParagonError, vs.Error) as error:
         raise vs.Error(describe(error)) from None
-    return result
+
+
+def _upscaled(
+    clip: vs.VideoNode, settings: frames.Settings, colours: colour.ColourArguments, strength: float
+) -> vs.VideoNode:
+    """Lay out the graph. No frame is requested: programs may have none yet, or only a dummy."""
+    source = conversion.to_network(clip, colours)
+    clips = [source, smoothing.smoothed(source, strength)] if strength else [source]
+    plugin = native.plugin_for(settings, (clip.width, clip.height))
+    if plugin:
+        if clip.format.sample_type is vs.FLOAT:
+            clips = [native.numbers_only(each) for each in clips]
+        network = native.enlarged(clips, settings, plugin)
+    else:
+        network = frames.enlarged(clips, settings)
+    alpha_upscaler = cache(partial(frames.upscaler, settings))
+
+    @cache
+    def opaque(found: colour.FrameColour) -> vs.VideoNode:
+        return conversion.from_network(network, clip, found, colours)
+
+    @cache
+    def transparent(found: colour.FrameColour) -> vs.VideoNode:
+        return alpha.with_upscaled_alpha(opaque(found), clip, alpha_upscaler())
+
+    def choose(n: int, frame: vs.VideoFrame) -> vs.VideoNode:
+        found = colour.read_frame(n, frame, colours)
+        return transparent(found) if alpha.PROPERTY in frame.props else opaque(found)
+
+    template = clip.std.BlankClip(width=network.width, height=network.height, keep=True)
+    return choose_by_frame(template, clip, choose)
 
 
 def _load(model: str | Path | None, scale: int | None, upsampler_alpha: float | None) -> Model:
-    chosen = load(f"realtime-{scale or 2}x" if model is None else model, upsampler_alpha=upsampler_alpha)
-    if scale is not None and chosen.spec.scale != scale:
+    wanted = None if scale is None else arguments.whole_number("scale", scale)
+    strength = None if upsampler_alpha is None else arguments.number("upsampler_alpha", upsampler_alpha)
+    named = arguments.model(model)
+    chosen = load(f"realtime-{wanted or 2}x" if named is None else named, upsampler_alpha=strength)
+    if wanted is not None and chosen.spec.scale != wanted:
         raise InputError(
-            f"{chosen.name} enlarges {chosen.spec.scale} times, not {scale} times",
+            f"{chosen.name} upscales {chosen.spec.scale} times, not {wanted} times",
             hint="leave scale out, or choose another model",
         )
     return chosen
-
-
-def _tile(tile: int | Sequence[int] | None) -> Any:  # noqa: ANN401 - what Upscaler takes
-    sizes = [] if tile is None else [tile] if isinstance(tile, int) else list(tile)
-    if sizes == [0]:
-        return "off"
-    if len(sizes) > 2 or any(size < 1 for size in sizes):  # noqa: PLR2004 - width and height
-        raise InputError(f"tile cannot be {tile}", hint="give one size, width and height, or 0 for the whole frame")
-    return "auto" if not sizes else sizes[0] if len(sizes) == 1 else tuple(sizes)
-
-
-def _refuse_interlaced(properties: dict[str, Any]) -> None:
-    if properties.get("_FieldBased") in _INTERLACED:
-        raise InputError(
-            "the clip is interlaced",
-            hint="deinterlace it first; if its frames are whole and only marked so, clip.std.SetFieldBased(0) helps",
-        )

@@ -50,6 +50,7 @@ def examine() -> dict[str, Any]:
     from PIL import features
 
     from paragon_core.backends import backends
+    from paragon_core.cli import doctor_vapoursynth
     from paragon_core.folders import model_folders
     from paragon_core.media.formats import FORMATS
     from paragon_core.model import bundled
@@ -66,6 +67,7 @@ def examine() -> dict[str, Any]:
         "formats": {name: name not in needed or bool(features.check(needed[name])) for name in FORMATS},
         "models": list(bundled()),
         "folders": [{"path": str(folder), "exists": folder.is_dir()} for folder in model_folders()],
+        "vapoursynth": doctor_vapoursynth.examine(),
     }
 
 
@@ -109,6 +111,8 @@ def _try(info: BackendInfo) -> dict[str, Any]:
 
 
 def _answer(findings: dict[str, Any]) -> None:
+    from paragon_core.cli import doctor_vapoursynth
+
     answer(
         table(
             [
@@ -136,3 +140,4 @@ def _answer(findings: dict[str, Any]) -> None:
     answer(f"boxed models: {', '.join(map(one_line, findings['models']))}")
     folders = [f"{folder['path']}{'' if folder['exists'] else ' (missing)'}" for folder in findings["folders"]]
     answer(f"folders for more models: {one_line(', '.join(folders))}")
+    doctor_vapoursynth.report(findings["vapoursynth"])

@@ -8,6 +8,9 @@ import vapoursynth as vs
 
 from tests.vs_paragon.clips import clip_of, natural_yuv, planes_of
 
+#: Values that are opaque, and their formats.
+LEVELS = ((255, vs.GRAY8), (65535, vs.GRAY16))
+
 
 def with_alpha(plane: np.ndarray[tuple[int, int], np.dtype[np.number]], format_id: int) -> vs.VideoNode:
     clip = natural_yuv(width=plane.shape[1], height=plane.shape[0])
@@ -42,7 +45,39 @@ def test_colours_are_those_without_it() -> None:
         assert np.array_equal(got, wanted)
 
 
-def test_one_that_does_not_fit_is_told() -> None:
-    small = vs.core.std.BlankClip(format=vs.GRAY8, width=20, height=20, length=5)
-    with pytest.raises(vs.Error, match=r"^paragon\.Upscale: the transparency \(20x20 Gray8\)"):
-        vs.core.paragon.Upscale(natural_yuv().std.ClipToProp(small))
+@pytest.mark.parametrize("format_id", [vs.GRAY8, vs.GRAY10, vs.GRAYH])
+@pytest.mark.parametrize("label", [0, 1])
+def test_its_label_changes_no_value(format_id: int, label: int) -> None:
+    plane = np.tile(np.linspace(0, 1, 60), (44, 1)) * (1 if format_id == vs.GRAYH else 255)
+    plain, labelled = (
+        clip.std.ClipToProp(alpha)
+        for clip in [natural_yuv(width=60, height=44, length=1)]
+        for bare in [clip_of([[plane]], format_id)]
+        for alpha in (bare, bare.std.SetFrameProps(_Range=label))
+    )
+    results = [vs.core.paragon.Upscale(clip, backend="ov", range="limited") for clip in (plain, labelled)]
+    first, second = (planes_of(result.std.PropToClip("_Alpha"))[0] for result in results)
+    assert np.array_equal(first, second)
+    assert dict(results[1].get_frame(0).props["_Alpha"].props)["_Range"] == label
+
+
+@pytest.mark.parametrize("backend", ["ov", "onnxruntime"])
+def test_it_may_begin_change_and_end_midway(backend: str) -> None:
+    """The format of the transparency is that of each frame as well."""
+    clip = natural_yuv(width=60, height=44, length=2)
+    opaque8, half = (clip.std.ClipToProp(clip_of([[np.full((44, 60), value)]] * 2, form)) for value, form in LEVELS)
+    result = vs.core.paragon.Upscale(clip + opaque8 + half + clip, backend=backend, precision="fp32")
+    found = [frame.props.get("_Alpha") for frame in result.frames()]
+    assert [alpha is None for alpha in found] == [True, True, False, False, False, False, True, True]
+    for alpha, (value, form) in zip(found[2:6:2], LEVELS, strict=True):
+        assert (alpha.format.id, alpha.width, alpha.height) == (form, 120, 88)
+        assert (np.asarray(alpha[0]) == value).all()
+
+
+def test_one_that_does_not_fit_fails_for_its_frames_alone() -> None:
+    clip = natural_yuv(length=2)
+    small = vs.core.std.BlankClip(format=vs.GRAY8, width=20, height=20, length=2)
+    result = vs.core.paragon.Upscale(clip + clip.std.ClipToProp(small), backend="ov")
+    result.get_frame(1)
+    with pytest.raises(vs.Error, match=r"^paragon\.Upscale: frame 2: the transparency \(20x20 Gray8\)"):
+        result.get_frame(2)

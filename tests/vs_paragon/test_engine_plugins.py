@@ -18,14 +18,15 @@ from paragon_core.backends.cuda_driver import Driver, Gpu
 from paragon_core.backends.tensorrt_build import installed_version
 from paragon_core.engines import EngineCache
 from paragon_core.errors import BackendUnavailableError, EngineCacheError, EngineError, InputError
-from paragon_core.model import load
+from tests.vs_paragon import filter_settings
 from tests.vs_paragon.clips import natural_clip
 from vs_paragon import engine_plugins, frames, native
 from vs_paragon.engine_plugins import plugin_number
-from vs_paragon.frames import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from vs_paragon.frames import Settings
 
 pytest.importorskip("tensorrt_rtx", reason="pip install 'paragon-sr[tensorrt-rtx]'")
 
@@ -33,17 +34,7 @@ SIZE = (60, 44)
 
 
 def settings(**changes: Any) -> Settings:
-    fields: dict[str, Any] = {
-        "model": load("realtime-2x"),
-        "backend": "trt_rtx",
-        "precision": "fp16",
-        "tile": "auto",
-        "streams": None,
-        "reuse": False,
-        "device": "auto",
-        "bits": 8,
-    }
-    return Settings(**(fields | changes))
+    return filter_settings.settings(**({"backend": "trt_rtx", "precision": "fp16"} | changes))
 
 
 class Plugin:

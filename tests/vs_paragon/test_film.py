@@ -119,3 +119,19 @@ def test_the_example_script_enlarges_a_film(tmp_path: Path) -> None:
             for got, expected in zip(large, wanted, strict=True):
                 # 1.5 from rounding; the script computes in what "auto" takes, which is off by a level at most.
                 assert np.abs(got - expected).max() <= 2.5
+
+
+def test_the_example_for_ten_bits_goes_through_sixteen(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    make_film(film)
+    done = subprocess.run(
+        [PROGRAM, "-c", "y4m", "-a", f"source={film}", SCRIPT.with_name("upscale_10bit.vpy"), "-"],
+        check=True,
+        capture_output=True,
+        env=settings(tmp_path),
+        timeout=PATIENCE,
+    ).stdout
+    header, _, rest = done.partition(b"\n")
+    assert header.startswith(b"YUV4MPEG2 C420p10 ")
+    luma = np.frombuffer(rest.removeprefix(b"FRAME\n"), "<u2", count=4 * SIZE[0] * SIZE[1])
+    assert (luma % 4 != 0).mean() > 0.5, "levels in between those of eight bits"

@@ -48,7 +48,7 @@ def test_it_is_listed() -> None:
     assert plugin.identifier == "sr.paragon"
     assert [function.name for function in plugin.functions()] == ["ModifyFrames", "PyCall", "Upscale"]
     assert plugin.Upscale.return_signature == "clip:vnode;"
-    assert not hasattr(type(vs.core.core), "paragon"), "the stand-in must stay away"
+    assert type(vs.core.paragon) is vs.Plugin, "what replaces it must stay away"
 
 
 def test_its_arguments_are_those_of_the_python_function() -> None:
@@ -154,7 +154,14 @@ def test_an_interrupt_passes_through(monkeypatch: pytest.MonkeyPatch) -> None:
         vs.core.paragon.Upscale(natural_yuv())
 
 
-def test_a_broken_installation_says_so() -> None:
+@pytest.mark.parametrize(
+    ("package", "text"),
+    [
+        ("numpy", "No module named 'numpy'"),
+        ("vsutil", "vsutil is not installed: pip install 'paragon-sr[vapoursynth]'"),
+    ],
+)
+def test_a_broken_installation_says_so(package: str, text: str) -> None:
     result = run(
         """
         import vapoursynth as vs
@@ -163,9 +170,9 @@ def test_a_broken_installation_says_so() -> None:
         except vs.Error as error:
             print(error)
         """,
-        without=["numpy"],
+        without=[package],
     )
-    assert result.stdout == "paragon.Upscale: No module named 'numpy'\n"
+    assert result.stdout == f"paragon.Upscale: {text}\n"
 
 
 def test_the_inner_functions_refuse_what_makes_no_sense() -> None:

@@ -212,12 +212,6 @@ def test_arguments_stand_in_for_missing_properties() -> None:
     assert digests(same, [0]) == digests(result, [0])
 
 
-@pytest.mark.parametrize(("size", "matrix"), [((64, 48), 6), ((72, 576), 5), ((1280, 72), 1)])
-def test_the_matrix_is_guessed_when_asked(size: tuple[int, int], matrix: int) -> None:
-    bare = vs.core.std.BlankClip(format=vs.YUV420P8, width=size[0], height=size[1], length=1)
-    assert upscale(bare, guess_matrix=True).get_frame(0).props["_Matrix"] == matrix
-
-
 @pytest.mark.parametrize("location", ["left", "center", "top_left", "top", "bottom_left", "bottom"])
 def test_chroma_stays_where_it_sits(location: str) -> None:
     ramp = np.tile(np.linspace(0.2, 0.8, 64, dtype=np.float32), (48, 1))
@@ -235,8 +229,6 @@ def test_chroma_stays_where_it_sits(location: str) -> None:
 # --- what goes wrong --------------------------------------------------------------------------------------------------
 
 MISTAKES: dict[str, tuple[Callable[[], vs.VideoNode], dict[str, Any], str]] = {
-    "matrix": (lambda: natural_yuv().std.RemoveFrameProps("_Matrix"), {}, 'matrix="709"'),
-    "unspecified": (lambda: natural_yuv().std.SetFrameProps(_Matrix=2), {}, "guess_matrix=True"),
     "no such matrix": (natural_yuv, {"matrix": "710"}, "choose one of rgb, 709"),
     "rgb matrix": (natural_yuv, {"matrix": "rgb"}, "cannot have the matrix rgb"),
     "no such range": (natural_yuv, {"range": 3}, "choose one of limited, full"),
@@ -255,9 +247,9 @@ MISTAKES: dict[str, tuple[Callable[[], vs.VideoNode], dict[str, Any], str]] = {
     "small tile in a plugin": (natural_yuv, {"tile": 9, "backend": "ov"}, "at least"),
     "streams": (natural_yuv, {"num_streams": 0}, "leave it out"),
     "streams of a plugin": (natural_yuv, {"num_streams": -1, "backend": "ov"}, "leave it out"),
+    "too many streams": (natural_yuv, {"num_streams": 10_000}, "num_streams must be 1 to "),
     "temporal": (natural_yuv, {"temporal": 0.95}, "0.9"),
     "reuse in a plugin": (natural_yuv, {"reuse": True, "backend": "ov"}, "leave backend out"),
-    "interlaced": (lambda: natural_yuv().std.SetFieldBased(2), {}, "deinterlace"),
     "32 bits": (lambda: vs.core.std.BlankClip(format=vs.GRAY32, width=16, height=16), {}, "8 to 16 bits"),
     "sizes": (
         lambda: vs.core.std.Splice([natural_yuv(), natural_yuv(width=40)], mismatch=True),
