@@ -2,7 +2,7 @@
 
 Parameters, state dict, training and export are those of `network.ParagonSR2`. Where no gradients are recorded, it
 computes in its fused form (`fused_network`), which is made from the parameters when it is first needed. So results and
-speed are those of Paragon's own torch backend, and moving, casting, copying and merging of weights work as in any module.
+speed are those of Paragon's own torch backend, and weights are moved, cast, copied and merged as in any module.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Self
 
+    State = tuple[tuple[int, int], ...]
+
 
 class AutoFusedParagonSR2(ParagonSR2):
     """A network with a checkpoint's tensors, as fast as its fused form; see `ParagonSR2` for the arguments.
@@ -35,7 +37,8 @@ class AutoFusedParagonSR2(ParagonSR2):
     #: Type of the features while the parameters are float32; None: the parameters' own.
     feature_dtype: torch.dtype | None = None
 
-    _fused: tuple[tuple[Any, ...], FusedParagonSR2] | None = None
+    #: Fused forms by the type of their features, with the state of the parameters from which they were made.
+    _fused: dict[torch.dtype, tuple[State, FusedParagonSR2]] | None = None
 
     def forward(
         self,
@@ -46,7 +49,7 @@ class AutoFusedParagonSR2(ParagonSR2):
         detail_input: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Upscale ``x`` [B, 3, H, W] to [B, 3, sH, sW]; arguments as for `ParagonSR2`."""
-        if self.training or _is_traced() or self._records_gradients(x):
+        if self.keeps_parameters(x):
             return super().forward(x, prev_feat, feature_tap, blend, detail_input)
         given = {"prev_feat": prev_feat, "feature_tap": feature_tap, "blend": blend, "detail_input": detail_input}
         dtype = self._features()
@@ -56,6 +59,12 @@ class AutoFusedParagonSR2(ParagonSR2):
         if isinstance(output, tuple):
             return output[0].to(x.dtype), output[1]
         return output.to(x.dtype)
+
+    def keeps_parameters(self, x: Tensor) -> bool:
+        """Return whether the computation must show the parameters: for gradients, or to be written down as a graph."""
+        if self.training or torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]  # it is documented
+            return True
+        return torch.is_grad_enabled() and (x.requires_grad or any(each.requires_grad for each in self.parameters()))
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - torch's signature
         """Take the tensors of a state dict, also under the names that a file has for them."""
@@ -68,57 +77,42 @@ class AutoFusedParagonSR2(ParagonSR2):
         return super().load_state_dict(state_dict, strict, assign)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what copies and pickles hold: not the fused form, which they make again."""
+        """Return what copies and pickles hold: not the fused forms, which they make again."""
         return self.__dict__ | {"_fused": None}
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's signature
-        """Move the fused form along, or drop it where the parameters become others."""
-        fused, dtype = self._fused, self.conv_in.weight.dtype
-        is_current = fused is not None and fused[0] == self._key(fused[0][0])
-        super()._apply(fn, recurse)
-        self._fused = None
-        if fused is not None and is_current and dtype == self.conv_in.weight.dtype:
-            moved = fused[1].to(self.conv_in.weight.device)
-            self._fused = self._key(fused[0][0]), moved
+        """Move the fused forms along; drop them where the parameters become others."""
+        before, dtype = self._state(), self.conv_in.weight.dtype
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        after, device = self._state(), self.conv_in.weight.device
+        current = [(kind, fused) for kind, (state, fused) in (self._fused or {}).items() if state == before]
+        is_moved = dtype == self.conv_in.weight.dtype
+        self._fused = {kind: (after, fused.to(device)) for kind, fused in current} if is_moved else None
         return self
 
     def _features(self) -> torch.dtype:
         own = self.conv_in.weight.dtype
         return self.feature_dtype if self.feature_dtype is not None and own == torch.float32 else own
 
-    def _records_gradients(self, x: Tensor) -> bool:
-        return torch.is_grad_enabled() and (x.requires_grad or any(each.requires_grad for each in self.parameters()))
-
-    def _key(self, dtype: torch.dtype) -> tuple[Any, ...]:
+    def _state(self) -> State:
         """Return what changes with the parameters."""
-        return dtype, *((each.data_ptr(), _version(each)) for each in self.parameters())
+        return tuple((each.data_ptr(), _version(each)) for each in self.parameters())
 
     def _computed(self, x: Tensor, dtype: torch.dtype, given: Mapping[str, Any]) -> Tensor | tuple[Tensor, Tensor]:
-        key = self._key(dtype)
-        current = self._fused
-        if current is None or current[0] != key:
+        state = self._state()
+        made_from, fused = (self._fused or {}).get(dtype, (None, None))
+        if fused is None or made_from != state:
             with torch.inference_mode(mode=False), torch.no_grad():
                 arrays = {name: each.detach().cpu().double().numpy() for name, each in self.state_dict().items()}
-                current = key, FusedParagonSR2(fuse_arrays(self.spec, arrays), dtype=dtype)
-            self._fused = current
-        fused = current[1].to(x.device)
-        given = {name: _like(value, fused.image_dtype) if name == "detail_input" else value for name, value in given.items()}
+                fused = FusedParagonSR2(fuse_arrays(self.spec, arrays), dtype=dtype)
+        self._fused = (self._fused or {}) | {dtype: (state, fused.to(x.device))}
         with torch.no_grad(), _exact_convolutions(x.device):
             return fused(x.to(fused.image_dtype), **given)  # type: ignore[no-any-return]  # Module's __call__ returns Any
-
-
-def _like(value: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    return None if value is None else value.to(dtype)
 
 
 def _is_finite(output: Tensor | tuple[Tensor, Tensor]) -> bool:
     image = output[0] if isinstance(output, tuple) else output
     return bool(torch.isfinite(image).all())
-
-
-def _is_traced() -> bool:
-    """Return whether torch writes the computation down: a graph shall have the parameters under their own names."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[no-untyped-call]
 
 
 def _version(tensor: Tensor) -> int:
@@ -130,6 +124,6 @@ def _exact_convolutions(device: torch.device) -> contextlib.AbstractContextManag
     if device.type != "cuda":
         return contextlib.nullcontext()
     cudnn = torch.backends.cudnn
-    return cudnn.flags(  # type: ignore[no-any-return, no-untyped-call]
+    return cudnn.flags(
         enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
     )

@@ -81,10 +81,8 @@ def model_of(content: object, files: Iterable[Path] = ()) -> Model:
     stored = {key: tensor.dtype for key, tensor in tensors.items()}
     as_file = "" if torch.bfloat16 in stored.values() else hashlib.sha256(safetensors.numpy.save(arrays)).hexdigest()
     origin = _Origin(name=_NAME, metadata=(), sha256=as_file, weights=_digest(weights))
-    if release := release_of(as_file):
-        origin = replace(origin, name=release.name)
-    else:
-        origin = _origin(origin, spec, files)
+    release = release_of(as_file)
+    origin = replace(origin, name=release.name) if release else _origin(origin, spec, files)
     return from_checkpoint(
         Checkpoint(arrays=dict(arrays), metadata=dict(origin.metadata), sha256=origin.sha256, name=origin.name)
     )
