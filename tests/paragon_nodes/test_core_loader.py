@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from tests.checkpoint_files import SMALL, as_stored, torch_file
 from tests.paragon_nodes.comfy_server import ROOT, Refused, node, upscaling
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
     from tests.paragon_nodes.comfy_server import ComfyServer, Workflow
