@@ -62,7 +62,7 @@ class AutoFusedParagonSR2(ParagonSR2):
 
     def keeps_parameters(self, x: Tensor) -> bool:
         """Return whether the computation must show the parameters: for gradients, or to be written down as a graph."""
-        if self.training or torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]  # it is documented
+        if self.training or torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             return True
         return torch.is_grad_enabled() and (x.requires_grad or any(each.requires_grad for each in self.parameters()))
 
