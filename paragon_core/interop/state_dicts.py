@@ -1,7 +1,7 @@
 """Recognise a ParagonSR2 network in a state dict of torch, and find the settings that no tensor holds.
 
-A state dict has lost its file's name and notes. So a file with the same weights is looked for: among the official
-releases, the bundled models, the user's folders and further files. What it says counts, as `paragon_core.load` decides.
+A state dict has lost its file's name and metadata. So a file with the same weights is looked for: among the official
+releases, the bundled models, the user's folders and further files. Its settings count, as `paragon_core.load` decides.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def model_of(content: object, files: Iterable[Path] = ()) -> Model:
 
 @dataclass(frozen=True, kw_only=True)
 class _Origin:
-    """What a file tells about its network."""
+    """The facts about a file that decide the settings of its network."""
 
     name: str
     """Its name without folder and suffix."""
@@ -107,7 +107,7 @@ class _Origin:
 
 
 def _origin(unknown: _Origin, spec: ModelSpec, files: Iterable[Path]) -> _Origin:
-    """Return the file that tells most about the weights; the one given if there is none."""
+    """Return the file with these weights that assumes the fewest settings; ``unknown`` if there is none."""
     twins = [each for each in _known(files) if each.weights == unknown.weights]
     if not twins:
         return unknown
@@ -124,7 +124,7 @@ def _origin(unknown: _Origin, spec: ModelSpec, files: Iterable[Path]) -> _Origin
 
 
 def _known(files: Iterable[Path]) -> Iterator[_Origin]:
-    """Yield what can be told of all ParagonSR2 files that are known; nothing but ours is read whole."""
+    """Yield the facts about all known ParagonSR2 files; of other networks only the table is read."""
     for name in bundled():
         yield _origin_of_bundled(name)
     for path in (*_files_of_user(), *files):
@@ -146,24 +146,24 @@ def _files_of_user() -> Iterator[Path]:
 
 @lru_cache(maxsize=64)
 def _origin_of_bundled(name: str) -> _Origin:
-    return _told(load(name))
+    return _facts(load(name))
 
 
 @lru_cache(maxsize=1024)
 def _origin_of_file(path: Path, changed: int, size: int) -> _Origin | None:
-    """Return what a file tells; the other arguments make it look again when the file is another."""
+    """Return the facts about a file; the other arguments are a key that changes with the file."""
     del changed, size
     if foreign(path):
         return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AssumptionWarning)
-            return _told(load(path))
+            return _facts(load(path))
     except ParagonError:
         return None
 
 
-def _told(model: Model) -> _Origin:
+def _facts(model: Model) -> _Origin:
     return _Origin(
         name=model.name,
         metadata=tuple(model.metadata.items()),
