@@ -50,7 +50,11 @@ class ParagonLoadModel(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.UpscaleModel.Output(display_name="upscale_model", tooltip="The network, ready to enlarge pictures.")
+                io.UpscaleModel.Output(display_name="upscale_model", tooltip="The network, ready to enlarge pictures."),
+                io.String.Output(
+                    display_name="model_name",
+                    tooltip="The model's name without folder and extension, for names of files.",
+                ),
             ],
         )
 
@@ -60,10 +64,22 @@ class ParagonLoadModel(io.ComfyNode):
         return checkpoints.fingerprint(model_name)
 
     @classmethod
+    def validate_inputs(cls, model_name: str | None = None) -> Literal[True]:
+        """Refuse a model that is missing or damaged before anything runs; None stands for a linked input.
+
+        It replaces ComfyUI's own check against the list, to which the same model in a folder, saved in a workflow with
+        the other kind of slash, is a stranger.
+        """
+        if model_name is not None:
+            with explained():
+                checkpoints.check(str(model_name))
+        return True
+
+    @classmethod
     def execute(
         cls, model_name: str, backend: str = "auto", precision: Precision | Literal["auto"] = "auto"
     ) -> io.NodeOutput:
         """Load it."""
         with explained():
             model = checkpoints.load_model(model_name)
-            return io.NodeOutput(UpscaleModel(model, backend=backend, precision=precision))
+            return io.NodeOutput(UpscaleModel(model, backend=backend, precision=precision), model.name)
