@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -17,17 +17,44 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from paragon_core.errors import ParagonError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.low_memory import lacks
+from paragon_core.media.avif import CODECS_HINT, has_image_codecs
+from paragon_core.media.avif import is_whole as is_whole_avif
+from paragon_core.media.avif import read_metadata as read_avif_metadata
+from paragon_core.media.avif import read_pixels as read_deep_avif
+from paragon_core.media.bmp import read_metadata as read_bmp_metadata
 from paragon_core.media.deep import deep_colour, deep_grey_alpha
 from paragon_core.media.formats import FORMATS, FormatName
-from paragon_core.media.metadata import as_stored, fitting_icc, plain_exif
+from paragon_core.media.icc import fitting_icc, hdr_transfer
+from paragon_core.media.jpeg import check_kind
+from paragon_core.media.jpeg import read_metadata as read_jpeg_metadata
+from paragon_core.media.metadata import Metadata, as_stored, plain_exif, usable_dpi
 from paragon_core.media.picture import Array, Picture, full_scale
-from paragon_core.media.png import colour_chunks
-from paragon_core.media.tiff import MOST_PAGES, count_pages, exif_of_tiff
+from paragon_core.media.png import pixels_only
+from paragon_core.media.png import read_metadata as read_png_metadata
+from paragon_core.media.tiff_reading import (
+    HINT_DEVELOP,
+    MOST_PAGES,
+    TiffPage,
+    as_only,
+    check_samples,
+    directory,
+    exif_at,
+    exif_of_tiff,
+    first_page,
+    full_pages,
+    page_size,
+    read_samples,
+)
+from paragon_core.media.tiff_reading import read_metadata as read_tiff_metadata
 from paragon_core.media.webp import riff_chunks, webp_size
 from paragon_core.memory import lacks_for_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from paragon_core.media.avif_boxes import AvifHeader
+
+    _Decoder = Callable[[ImageFile.ImageFile, BinaryIO, FormatName], tuple[Array, bytes | None]]
 
 #: Pictures with more pixels are refused unless the caller says otherwise: a small file can claim any size. It is the
 #: number from which on Pillow refuses them by default, about 179 million.
@@ -47,11 +74,12 @@ _OPENERS: dict[FormatName, Callable[[BinaryIO], ImageFile.ImageFile]] = {
 
 _WHITE_IS_ZERO = 0
 _SEPARATE_PLANES = 2
-_REDUCED_RESOLUTION = 1
 _DNG_VERSION = 0xC612
 _SIDEWAYS = {5, 6, 7, 8}
 #: Pillow's names for what many builds of libtiff leave out.
 _RARE_COMPRESSIONS = {"lzma", "zstd", "webp"}
+#: Compressions of TIFF by their numbers: JPEG (old, new), JPEG 2000, WebP, JPEG XL.
+_LOSSY_NUMBERS = {6, 7, 33003, 33005, 34712, 50001, 50002, 52546}
 _LOSSY_TIFF = {"jpeg", "tiff_jpeg", "webp"}
 _PNG_BIT_DEPTH_AT = 24
 _HINT_CONVERT = "convert it to an 8- or 16-bit RGB or grey picture (PNG, say) with an image editor first"
@@ -70,18 +98,34 @@ def open_header(stream: BinaryIO, name: FormatName) -> ImageFile.ImageFile:
     if name in {"avif", "webp"} and not features.check(name):
         msg = f"the installed Pillow cannot read {FORMATS[name].title}"
         raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or convert the picture to PNG")
+    if name == "jpeg":
+        check_kind(stream)
     stream.seek(0)
     try:
-        return _OPENERS[name](stream)
+        return _OPENERS[name](pixels_only(stream) if name == "png" else stream)
     except OSError as error:
         if name == "webp":  # its canvas is allocated at once
             _check_memory(webp_size(stream), error)
+        if name == "bmp" and str(error).startswith("Unsupported"):
+            msg = f"it is a BMP of a kind that cannot be read ({error})"
+            raise UnsupportedFormatError(msg, hint=_HINT_CONVERT) from error
         raise
-    except SyntaxError as error:
-        if name != "tiff" or not str(error).startswith("unknown"):
-            raise
-        msg = "it is a TIFF with an unusual arrangement of pixels"
-        raise UnsupportedFormatError(msg, hint=_HINT_CONVERT) from error
+    except Exception as error:
+        if name == "avif" and is_whole_avif(stream):
+            msg = f"it is an AVIF of a kind that cannot be read ({error})"
+            raise UnsupportedFormatError(msg, hint="open it in a browser, and save it as PNG") from error
+        raise
+
+
+def read_size(stream: BinaryIO, name: FormatName) -> tuple[int, int]:
+    """Return width and height of a file's image as stored; no pixel is decoded.
+
+    Raises:
+        UnsupportedFormatError: as `open_header`, and where a TIFF holds raw data only.
+        Exception: as `open_header`.
+
+    """
+    return page_size(stream) if name == "tiff" else stored_size(open_header(stream, name))
 
 
 def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
@@ -101,44 +145,150 @@ def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
     Raises:
         UnsupportedFormatError: for kinds of pixels that are not handled.
         UnsupportedSizeError: for pictures above the limit.
+        BackendUnavailableError: for high dynamic range in AVIF, if imagecodecs is missing.
         MemoryError: for pictures that do not fit in memory.
         Exception: whatever Pillow raises on damaged files, which is nearly anything.
 
     """
+    if name == "tiff":
+        return _decode_tiff(stream, max_pixels)
     image = open_header(stream, name)
     _check_size(stored_size(image), max_pixels)
+    metadata, header = _metadata(image, stream, name)
     notes = []
-    if (frames := count_pages(stream) if name == "tiff" else getattr(image, "n_frames", 1)) > 1:
-        number = f"{frames} or more" if name == "tiff" and frames == MOST_PAGES else str(frames)
-        notes.append(f"only the first of its {number} {'pages' if name == 'tiff' else 'frames'} is used")
-    exif = exif_of_tiff(image) if name == "tiff" else None
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        notes.append(f"only the first of its {frames} frames is used")
+    decode_pixels = _pixels
+    if header is not None and header.bits > 8:  # noqa: PLR2004 - bits
+        if has_image_codecs() or hdr_transfer(metadata.png_colour) is not None:
+            decode_pixels = _deep_avif(header)
+        else:
+            notes.append(f"its {header.bits} bits per channel were read as 8; more need imagecodecs ({CODECS_HINT})")
+            metadata = replace(metadata, bits=None)
+    array, converted_to = _decoded(image, stream, name, decode_pixels)
+    return _picture(array, name, metadata, notes, converted_to, lossless=_is_lossless(image, stream, name))
+
+
+def _decode_tiff(stream: BinaryIO, max_pixels: int) -> Picture:
+    """Decode the first full page of a TIFF, with Pillow or, where it has no such pixels, with tifffile."""
+    page, full = first_page(stream), full_pages(stream)
+    notes = []
+    if len(full) > 1:
+        number = f"{len(full)} or more" if len(full) == MOST_PAGES else str(len(full))
+        notes.append(f"only the first of its {number} pages is used")
+    image = _open_tiff(stream, page)
+    if image is None:
+        return _decode_unusual_tiff(stream, page, notes, max_pixels)
+    _check_size(stored_size(image), max_pixels)
+    _check_tiff(image)
+    if _is_for_tifffile(image):
+        return _decode_unusual_tiff(stream, page, notes, max_pixels)
+    metadata = read_tiff_metadata(image.tag_v2, exif=exif_of_tiff(image.getexif()))
     turned = _turned_by_pillow(image)
+    channels = len(image.getbands())
+    array, converted_to = _decoded(image, as_only(stream, page), "tiff", _pixels)
+    array = as_stored(array, turned)
+    spare = int(image.tag_v2.get(ExifTags.Base.SamplesPerPixel, channels)) - _channels(array, converted_to)
+    if spare > 0 and image.tag_v2.get(ExifTags.Base.PhotometricInterpretation) in {0, 1, 2}:
+        notes.append(f"{spare} further channel{'s' if spare > 1 else ''} of it {'are' if spare > 1 else 'is'} not kept")
+    return _picture(array, "tiff", metadata, notes, converted_to, lossless=_is_lossless(image, stream, "tiff"))
+
+
+def _channels(array: Array, converted_to: bytes | None) -> int:
+    return 4 if converted_to else 1 if array.ndim == 2 else array.shape[2]  # noqa: PLR2004 - axes
+
+
+def _open_tiff(stream: BinaryIO, page: TiffPage) -> TiffImageFile | None:
+    """Open a page with Pillow; None when it has no such pixels."""
     try:
-        array, converted_to = _pixels(image, stream, name)
+        return TiffImageFile(as_only(stream, page))
+    except SyntaxError as error:
+        if not str(error).startswith("unknown"):
+            raise
+        return None
+
+
+def _is_for_tifffile(image: TiffImageFile) -> bool:
+    """Tell whether Pillow would open pixels that it cannot decode, or only in part."""
+    tags = image.tag_v2
+    deep = max(tags.get(ExifTags.Base.BitsPerSample, (1,))) > 8  # noqa: PLR2004 - bits
+    apart = tags.get(ExifTags.Base.PlanarConfiguration, 1) == _SEPARATE_PLANES and len(image.getbands()) > 1
+    return (deep and apart) or image.mode in {"La", "I"}
+
+
+def _decode_unusual_tiff(stream: BinaryIO, page: TiffPage, notes: list[str], max_pixels: int) -> Picture:
+    tags = directory(stream, page)
+    if _DNG_VERSION in tags:
+        msg = "it looks like a camera's raw file, in which only a preview can be read"
+        raise UnsupportedFormatError(msg, hint=HINT_DEVELOP)
+    check_samples(tags)
+    metadata = read_tiff_metadata(tags, exif=exif_at(stream, page))
+    array, more = read_samples(stream, page, lambda size: _check_size(size, max_pixels))
+    lossless = tags.get(ExifTags.Base.Compression) not in _LOSSY_NUMBERS
+    return _picture(array, "tiff", metadata, [*notes, *more], None, lossless=lossless)
+
+
+def _decoded(
+    image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName, decode_pixels: _Decoder
+) -> tuple[Array, bytes | None]:
+    try:
+        return decode_pixels(image, stream, name)
     except ParagonError:
         raise
     except Exception as error:
         _check_memory(stored_size(image), error)
         raise
-    array = as_stored(array, turned)
+
+
+def _deep_avif(header: AvifHeader) -> _Decoder:
+    return lambda _image, stream, _name: (read_deep_avif(stream, header), None)
+
+
+def _metadata(
+    image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName
+) -> tuple[Metadata, AvifHeader | None]:
+    """Read everything around the pixels."""
+    if name == "png":
+        return read_png_metadata(stream), None
+    if name == "jpeg":
+        return read_jpeg_metadata(stream, image.info), None
+    if name == "avif":
+        return read_avif_metadata(stream, image.info)
+    if name == "bmp":
+        return read_bmp_metadata(stream, image.info), None
+    found = Metadata(
+        icc=image.info.get("icc_profile"),
+        exif=image.info.get("exif"),
+        xmp=image.info.get("xmp"),
+        dpi=usable_dpi(image.info.get("dpi")),
+    )
+    return found, None
+
+
+def _picture(
+    array: Array,
+    name: FormatName,
+    metadata: Metadata,
+    notes: list[str],
+    converted_to: bytes | None,
+    *,
+    lossless: bool,
+) -> Picture:
+    icc = converted_to or metadata.icc
+    fitting = fitting_icc(icc, grey=array.shape[2:] in {(), (2,)})
     if converted_to:
         notes.append("its CMYK colours were converted to sRGB")
-    icc = converted_to or image.info.get("icc_profile")
-    fitting = fitting_icc(icc, grey=array.shape[2:] in {(), (2,)})
     if icc and not fitting:
         notes.append("its colour profile is damaged or meant for other kinds of pixels, and was left out")
-    xmp = image.info.get("xmp")
-    return Picture(
-        array=array,
-        format=name,
-        lossless=_is_lossless(image, stream, name),
+    xmp: bytes | str | None = metadata.xmp
+    metadata = replace(
+        metadata,
         icc=fitting,
-        exif=plain_exif(exif or _exif(image)),
+        exif=plain_exif(metadata.exif),
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
-        dpi=_dpi(image.info.get("dpi")),
-        png_colour=colour_chunks(stream) if name == "png" else (),
-        notes=tuple(notes),
+        notes=tuple(dict.fromkeys((*metadata.notes, *notes))),
     )
+    return Picture(array=array, format=name, lossless=lossless, **vars(metadata))
 
 
 def _check_memory(size: tuple[int, int], error: Exception) -> None:
@@ -168,8 +318,6 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
 
 def _pixels(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName) -> tuple[Array, bytes | None]:
     """Decode to HxW, HxWx2, HxWx3 or HxWx4; with them the ICC profile that they were converted to, if they were."""
-    if isinstance(image, TiffImageFile):
-        _check_tiff(image)
     array = deep_colour(image, _load, lambda: open_header(stream, name))
     if array is None and name == "png":
         array = deep_grey_alpha(image, _load)
@@ -219,14 +367,10 @@ def _turned_by_pillow(image: ImageFile.ImageFile) -> int:
 
 
 def _check_tiff(image: TiffImageFile) -> None:
-    tags = image.tag_v2
-    if _DNG_VERSION in tags or tags.get(ExifTags.Base.NewSubfileType, 0) & _REDUCED_RESOLUTION:
+    if _DNG_VERSION in image.tag_v2:
         msg = "it looks like a camera's raw file, in which only a preview can be read"
-        raise UnsupportedFormatError(msg, hint="develop it to a 16-bit TIFF or PNG with a raw converter first")
-    deep = max(tags.get(ExifTags.Base.BitsPerSample, (1,))) > 8  # noqa: PLR2004 - bits
-    if deep and tags.get(ExifTags.Base.PlanarConfiguration, 1) == _SEPARATE_PLANES and len(image.getbands()) > 1:
-        msg = "it is a TIFF with 16 bits per channel and each channel on its own"
-        raise UnsupportedFormatError(msg, hint="save it with interleaved channels")
+        raise UnsupportedFormatError(msg, hint=HINT_DEVELOP)
+    check_samples(image.tag_v2)
 
 
 def _tiff_grey(array: Array, image: TiffImageFile) -> Array:
@@ -274,24 +418,6 @@ def _with_transparent_colour(array: Array, image: ImageFile.ImageFile, stream: B
             colour = 255 * bool(colour)
     alpha = (array != np.asarray(colour)).any(axis=2, keepdims=True) * np.asarray(full_scale(array), array.dtype)
     return np.concatenate([array, alpha.astype(array.dtype)], axis=2)
-
-
-def _exif(image: ImageFile.ImageFile) -> bytes | None:
-    if "exif" in image.info:
-        block: bytes = image.info["exif"]
-        return block
-    if "Raw profile type exif" in image.info:  # how PNG held EXIF before it had a chunk for it
-        return image.getexif().tobytes()
-    return None
-
-
-def _dpi(value: Any) -> tuple[float, float] | None:  # noqa: ANN401 - whatever stands in the file
-    try:
-        horizontal, vertical = (float(number) for number in value)
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    usable = all(math.isfinite(number) and 1 <= number <= 1e6 for number in (horizontal, vertical))  # noqa: PLR2004
-    return (horizontal, vertical) if usable else None
 
 
 def _is_lossless(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName) -> bool:

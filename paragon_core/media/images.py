@@ -13,7 +13,7 @@ from PIL import Image
 
 from paragon_core.atomic_files import atomic_write
 from paragon_core.errors import MediaError, ParagonError, UnsupportedFormatError, UnsupportedSizeError
-from paragon_core.media.decoding import MAX_PIXELS, decode, open_header, stored_size
+from paragon_core.media.decoding import MAX_PIXELS, decode, read_size
 from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS, HEAD_LENGTH, FormatName, foreign_name, format_of_name, sniff
 from paragon_core.media.picture import Picture
@@ -69,8 +69,7 @@ def read_header(path: Path) -> ImageHeader:
 
     """
     with _opened(path) as (stream, name):
-        size = stored_size(open_header(stream, name))
-        return ImageHeader(format=name, size=size, ends=_ends(stream, name))
+        return ImageHeader(format=name, size=read_size(stream, name), ends=_ends(stream, name))
 
 
 def write_image(path: Path, picture: Picture) -> tuple[str, ...]:
