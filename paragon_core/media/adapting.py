@@ -60,6 +60,8 @@ def _with_fitting_pixels(picture: Picture, target: ImageFormat, notes: list[str]
     if target.name == "tiff" and array.dtype.kind == "f":
         array = array.astype(np.float32)
     elif target.deep and array.dtype != np.uint8:
+        if array.dtype.kind == "f":
+            notes.append(f"{target.title} holds 16 bits per channel, the picture has more")
         array = with_depth(array, np.uint16)
     elif target.name == "avif" and is_for_codecs(picture):
         array = array if array.dtype == np.uint8 else with_depth(array, np.uint16)

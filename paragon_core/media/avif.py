@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CODECS_HINT: Final = 'pip install "paragon-sr[images]", or pip install imagecodecs'
 
+#: The first that labels colours; versions are dates, the year in front.
+_OLDEST_CODECS: Final = "2025.11"
 _UNSPECIFIED: Final = 2
 #: Matrices of luma and chroma (H.273, table 4): that of sRGB files, and that of BT.2020 for HDR.
 _MATRIX, _HDR_MATRIX = 6, 9
@@ -44,8 +46,9 @@ def image_codecs() -> Any:  # noqa: ANN401  (imagecodecs is optional, and import
     except ImportError as error:
         msg = "AVIF with more than 8 bits per channel needs imagecodecs"
         raise BackendUnavailableError(msg, hint=CODECS_HINT) from error
-    if not imagecodecs.AVIF.available:
-        msg = f"imagecodecs {imagecodecs.__version__} comes without AVIF here"
+    version = str(imagecodecs.__version__)
+    if not imagecodecs.AVIF.available or version < _OLDEST_CODECS:
+        msg = f"imagecodecs {version} does not write such AVIF"
         raise BackendUnavailableError(msg, hint="pip install --upgrade imagecodecs")
     return imagecodecs
 
@@ -68,12 +71,9 @@ def read_pixels(stream: BinaryIO, header: AvifHeader) -> Array:
 
     """
     stream.seek(0)
-    decoded = image_codecs().avif_decode(stream.read(), index=0, numthreads=usable_cores())
-    if header.bits == 8:  # noqa: PLR2004 - bits
-        pixels: Array = decoded
-        return pixels
-    pixels = np.rint(decoded * np.float32(65535 / (2**header.bits - 1))).astype(np.uint16)
-    return pixels
+    decoded: Array = image_codecs().avif_decode(stream.read(), index=0, numthreads=usable_cores())
+    scaled: Array = np.rint(decoded * np.float32(65535 / (2**header.bits - 1))).astype(np.uint16)
+    return scaled
 
 
 def is_whole(stream: BinaryIO) -> bool:
@@ -204,4 +204,3 @@ def _png_mastering(mastering: bytes) -> bytes:
     """Bring the chromaticities from green, blue, red to red, green, blue; the units are the same."""
     green, blue, red, rest = mastering[:4], mastering[4:8], mastering[8:12], mastering[12:]
     return red + green + blue + rest
-

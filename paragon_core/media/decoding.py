@@ -158,7 +158,7 @@ def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
     notes = []
     if (frames := getattr(image, "n_frames", 1)) > 1:
         notes.append(f"only the first of its {frames} frames is used")
-    decode_pixels = _pixels
+    decode_pixels: _Decoder = _pixels
     if header is not None and header.bits > 8:  # noqa: PLR2004 - bits
         if has_image_codecs() or hdr_transfer(metadata.png_colour) is not None:
             decode_pixels = _deep_avif(header)
@@ -244,9 +244,7 @@ def _deep_avif(header: AvifHeader) -> _Decoder:
     return lambda _image, stream, _name: (read_deep_avif(stream, header), None)
 
 
-def _metadata(
-    image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName
-) -> tuple[Metadata, AvifHeader | None]:
+def _metadata(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName) -> tuple[Metadata, AvifHeader | None]:
     """Read everything around the pixels."""
     if name == "png":
         return read_png_metadata(stream), None

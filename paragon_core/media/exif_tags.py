@@ -1,6 +1,6 @@
-"""Adding tags to an EXIF block without moving anything in it, so that maker notes, whose inner offsets nobody can
-rewrite, stay whole.
+"""Adding tags to an EXIF block without moving anything in it.
 
+So maker notes stay whole, whose inner offsets nobody can rewrite.
 Source: EXIF 3.0 (CIPA DC-008), 4.6; conventions of programs that generate images, as each is named below.
 """
 

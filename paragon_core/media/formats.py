@@ -53,7 +53,9 @@ class ImageFormat:
 
 
 FORMATS: dict[FormatName, ImageFormat] = {
-    "png": ImageFormat(name="png", title="PNG", extensions=(".png", ".apng"), deep=True, cicp=True, text=True, dpi=True),
+    "png": ImageFormat(
+        name="png", title="PNG", extensions=(".png", ".apng"), deep=True, cicp=True, text=True, dpi=True
+    ),
     "jpeg": ImageFormat(
         name="jpeg",
         title="JPEG",
@@ -66,9 +68,13 @@ FORMATS: dict[FormatName, ImageFormat] = {
         longest_side=65500,
     ),
     "webp": ImageFormat(name="webp", title="WebP", extensions=(".webp",), grey=False, longest_side=16383),
-    "tiff": ImageFormat(name="tiff", title="TIFF", extensions=(".tif", ".tiff"), deep=True, iptc=True, dpi=True, turned=False),
+    "tiff": ImageFormat(
+        name="tiff", title="TIFF", extensions=(".tif", ".tiff"), deep=True, iptc=True, dpi=True, turned=False
+    ),
     "avif": ImageFormat(name="avif", title="AVIF", extensions=(".avif",), cicp=True, longest_side=65536),
-    "bmp": ImageFormat(name="bmp", title="BMP", extensions=(".bmp", ".dib"), alpha=False, metadata=False, exif=False, dpi=True),
+    "bmp": ImageFormat(
+        name="bmp", title="BMP", extensions=(".bmp", ".dib"), alpha=False, metadata=False, exif=False, dpi=True
+    ),
 }
 
 #: Every file name ending that is taken for an image when a folder is searched.

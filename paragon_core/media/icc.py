@@ -7,7 +7,6 @@ specification, third edition, for the chunks gAMA, cHRM, sRGB and cICP; Recommen
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -162,8 +161,8 @@ def _curve(transfer: int) -> bytes | None:
     if transfer in _CURVES:
         return _parametric(*_CURVES[transfer])
     if transfer in _TABLES:
-        table = np.rint(_TABLES[transfer](np.linspace(0, 1, _TABLE_LENGTH)) * 65535).astype(">u2")
-        return struct.pack(">4s4xI", b"curv", _TABLE_LENGTH) + table.tobytes()
+        table: bytes = np.rint(_TABLES[transfer](np.linspace(0, 1, _TABLE_LENGTH)) * 65535).astype(">u2").tobytes()
+        return struct.pack(">4s4xI", b"curv", _TABLE_LENGTH) + table
     return None
 
 
@@ -179,10 +178,11 @@ def _hlg(code: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the light of the scene as a part of its peak (BT.2100, table 5)."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     light: npt.NDArray[Any] = np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)  # noqa: PLR2004
-    return np.minimum(light, 1)
+    scaled: npt.NDArray[Any] = np.minimum(light, 1)
+    return scaled
 
 
-_TABLES: Final[dict[int, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]]] = {PQ: _pq, HLG: _hlg}
+_TABLES: Final = {PQ: _pq, HLG: _hlg}
 
 
 def _parametric(kind: int, parameters: tuple[float, ...]) -> bytes:

@@ -104,16 +104,10 @@ def read_metadata(stream: BinaryIO, info: dict[Any, Any]) -> Metadata:
             appended = True
         elif marker == _APP11 and b"jumb" in content[:64]:
             notes.append("its content credentials (C2PA) cannot be kept")
-    xmp = info.get("xmp")
-    if xmp and announces_appended(xmp):
-        appended, xmp = True, without_appended(xmp)
-        if xmp is None:
-            notes.append("its XMP packet describes images behind the first, and was left out")
-    if appended:
+    xmp = _xmp(info, notes)
+    if appended or xmp != info.get("xmp"):
         notes.append("its gain map for HDR, or what else follows the image in it, is not kept")
-    horizontal, vertical = info.get("jfif_density", (1, 1))
-    if info.get("jfif_unit") == 0 and horizontal != vertical:
-        notes.append(f"its pixels are not square ({vertical}:{horizontal}), which is not kept")
+    notes += _aspect(info)
     return Metadata(
         icc=info.get("icc_profile"),
         exif=info.get("exif"),
@@ -157,6 +151,25 @@ def _iptc(resources: bytes) -> bytes:
             found += resources[place + 4 : place + 4 + length]
         place += 4 + length + length % 2
     return found
+
+
+def _xmp(info: dict[Any, Any], notes: list[str]) -> bytes | None:
+    """Return the XMP packet without what announces images behind the first."""
+    xmp: bytes | None = info.get("xmp")
+    if not xmp or not announces_appended(xmp):
+        return xmp
+    rest = without_appended(xmp)
+    if rest is None:
+        notes.append("its XMP packet describes images behind the first, and was left out")
+    return rest
+
+
+def _aspect(info: dict[Any, Any]) -> list[str]:
+    """Return a note where a file states the shape of its pixels only, and they are not square."""
+    horizontal, vertical = info.get("jfif_density", (1, 1))
+    if info.get("jfif_unit") != 0 or horizontal == vertical:
+        return []
+    return [f"its pixels are not square ({vertical}:{horizontal}), which is not kept"]
 
 
 def _dpi(info: dict[Any, Any]) -> tuple[float, float] | None:

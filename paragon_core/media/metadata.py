@@ -1,4 +1,4 @@
-"""What surrounds the pixels of an image, and EXIF: kept byte for byte, except for the few numbers that become untrue."""
+"""What surrounds the pixels of an image, and EXIF blocks, kept byte for byte but for what becomes untrue."""
 
 from __future__ import annotations
 

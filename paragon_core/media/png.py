@@ -33,8 +33,10 @@ COMPRESSION_LEVEL = 4
 
 #: What one profile or packet may inflate to: a JPEG holds no profile that is longer.
 LONGEST_TEXT: Final = 16 << 20
-#: Text that is kept as it is compressed, in all.
+#: Text that is kept as it is compressed, in all; each is counted longer, so that the number is bounded as well.
 _MOST_TEXT: Final = 64 << 20
+_TEXT_OVERHEAD: Final = 16 << 10
+_LONGEST_COLOUR: Final = 32  # cHRM
 
 _COLOUR_CHUNKS = (b"cICP", b"mDCV", b"cLLI", b"gAMA", b"cHRM", b"sRGB")
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
@@ -106,33 +108,36 @@ def read_metadata(stream: BinaryIO) -> Metadata:
     """
     found = Metadata()
     notes: list[str] = []
-    colour: list[tuple[bytes, bytes]] = []
-    text: list[tuple[bytes, bytes]] = []
     room = _MOST_TEXT
     for chunk in chunks(stream):
-        if chunk.kind in _COLOUR_CHUNKS and chunk.length <= 32:  # noqa: PLR2004 - the longest of them, cHRM
-            colour.append((chunk.kind, chunk.data(stream)))
+        if chunk.kind in _COLOUR_CHUNKS and chunk.length <= _LONGEST_COLOUR:
+            others = tuple(own for own in found.png_colour if own[0] != chunk.kind)
+            found = replace(found, png_colour=(*others, (chunk.kind, chunk.data(stream))))
         elif chunk.kind == b"iCCP":
             found = replace(found, icc=_inflated(chunk.data(stream), notes, "colour profile", separator=1))
         elif chunk.kind == b"eXIf":
             found = replace(found, exif=chunk.data(stream))
         elif chunk.kind == b"pHYs":
             found = replace(found, dpi=_resolution(chunk.data(stream), notes))
-        elif chunk.kind in _TEXT_CHUNKS:
-            data = chunk.data(stream) if chunk.length <= room else b""
-            keyword = data[:80].partition(b"\0")[0]
-            if keyword == _XMP and chunk.kind == b"iTXt":
-                found = replace(found, xmp=_packet(data, notes))
-            elif keyword in _OLD_EXIF:
-                found = replace(found, exif=found.exif or _old_exif(chunk.kind, data, notes))
-            elif data:
-                room -= chunk.length
-                text.append((chunk.kind, data))
-            else:
-                notes.append("its text is longer than 64 MiB, and was left out")
         elif chunk.kind in _NOT_KEPT:
             notes.append(f"{_NOT_KEPT[chunk.kind]} cannot be kept")
-    return replace(found, png_colour=tuple(colour), png_text=tuple(text), notes=tuple(dict.fromkeys(notes)))
+        elif chunk.kind in _TEXT_CHUNKS and chunk.length <= room:
+            room -= chunk.length + _TEXT_OVERHEAD
+            found = _with_text(found, (chunk.kind, chunk.data(stream)), notes)
+        elif chunk.kind in _TEXT_CHUNKS:
+            notes.append(f"its text is longer than {_MOST_TEXT >> 20} MiB, and was left out")
+    return replace(found, notes=tuple(dict.fromkeys(notes)))
+
+
+def _with_text(found: Metadata, chunk: tuple[bytes, bytes], notes: list[str]) -> Metadata:
+    """Add a text chunk, or what programs keep in one."""
+    kind, data = chunk
+    keyword = data[:80].partition(b"\0")[0]
+    if keyword == _XMP and kind == b"iTXt":
+        return replace(found, xmp=_packet(data, notes))
+    if keyword in _OLD_EXIF:
+        return replace(found, exif=found.exif or _old_exif(kind, data, notes))
+    return replace(found, png_text=(*found.png_text, chunk))
 
 
 def decoded_text(chunk: tuple[bytes, bytes]) -> tuple[str, str] | None:
@@ -170,9 +175,8 @@ def metadata_chunks(metadata: Metadata) -> Chunks:
     """Return the chunks that hold everything around the pixels, in an order that all decoders take (5.6)."""
     found = []
     for kind in _COLOUR_CHUNKS:
-        for data in (data for own, data in metadata.png_colour if own == kind):
-            if metadata.icc is None or kind != b"sRGB":  # 11.3.2.5: not both
-                found.append((kind, data))
+        if metadata.icc is None or kind != b"sRGB":  # 11.3.2.5: not both
+            found += [chunk for chunk in metadata.png_colour if chunk[0] == kind]
     if metadata.icc is not None:
         found.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)))
     if metadata.dpi is not None:

@@ -316,7 +316,7 @@ def read_samples(
             found = found.aspage()
         check_size((found.imagewidth, found.imagelength))
         if found.photometric not in {_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB} or found.imagedepth > 1:
-            words = getattr(found.photometric, "name", str(found.photometric))
+            words = tifffile.PHOTOMETRIC(found.photometric).name
             msg = f"it is a TIFF of a kind that is not handled ({words})"
             raise UnsupportedFormatError(msg, hint=_HINT_CONVERT)
         if found.dtype is None or found.dtype.kind not in "buf":
@@ -327,7 +327,8 @@ def read_samples(
         except ValueError as error:
             if "imagecodecs" not in str(error):
                 raise
-            msg = f"it is a TIFF compressed by {found.compression.name}, which needs imagecodecs for such pixels"
+            name = tifffile.COMPRESSION(found.compression).name
+            msg = f"it is a TIFF of unusual pixels compressed by {name}, which needs imagecodecs"
             hint = 'pip install "paragon-sr[images]"; or save it with Deflate compression, or none'
             raise UnsupportedFormatError(msg, hint=hint) from error
         if found.axes == "SYX":
@@ -346,25 +347,21 @@ def _normalised(samples: Array, bits: int) -> Array:
         pixels: Array = samples.astype(np.float32)
         if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
             msg = "it holds floating-point values outside 0..1"
-            raise UnsupportedFormatError(
-                msg, hint="scale them to 0..1, or save the picture with 16-bit integers"
-            )
+            raise UnsupportedFormatError(msg, hint="scale them to 0..1, or save the picture with 16-bit integers")
         return pixels
-    if samples.dtype.kind == "b":
-        return samples.astype(np.uint8) * np.uint8(255)
-    top = 2**bits - 1
+    top = 1 if samples.dtype.kind == "b" else 2**bits - 1
     if bits in {8, 16}:
-        return samples
-    if bits < 8:  # noqa: PLR2004 - bits
-        return np.rint(samples * (255 / top)).astype(np.uint8)
-    if bits < 16:  # noqa: PLR2004 - bits
-        return np.rint(samples * (65535 / top)).astype(np.uint16)
-    return (samples / top).astype(np.float32)
+        pixels = samples
+    elif bits < 8:  # noqa: PLR2004 - bits
+        pixels = np.rint(samples * (255 / top)).astype(np.uint8)
+    elif bits < 16:  # noqa: PLR2004 - bits
+        pixels = np.rint(samples * (65535 / top)).astype(np.uint16)
+    else:
+        pixels = (samples / top).astype(np.float32)
+    return pixels
 
 
-def _arranged(
-    samples: Array, *, colours: int, extra: list[int], inverted: bool
-) -> tuple[Array, tuple[str, ...]]:
+def _arranged(samples: Array, *, colours: int, extra: list[int], inverted: bool) -> tuple[Array, tuple[str, ...]]:
     """Pick colours and alpha; HxWxN to HxW, HxWx2, HxWx3 or HxWx4."""
     notes: tuple[str, ...] = ()
     top = full_scale(samples)
@@ -392,4 +389,5 @@ def without_premultiplication(colours: Array, alpha: Array) -> Array:
         colours * np.float64(top), alpha, out=np.zeros(colours.shape), where=np.broadcast_to(alpha > 0, colours.shape)
     )
     straight = np.minimum(straight, top)
-    return (straight if alpha.dtype.kind == "f" else np.rint(straight)).astype(colours.dtype)
+    result: Array = (straight if alpha.dtype.kind == "f" else np.rint(straight)).astype(colours.dtype)
+    return result
