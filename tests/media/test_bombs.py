@@ -15,7 +15,8 @@ from PIL import Image
 from paragon_core.errors import OutOfMemoryError, UnsupportedSizeError
 from paragon_core.media.images import MAX_PIXELS, read_image
 from paragon_core.media.jobs import plan, run
-from paragon_core.media.tiff_reading import MOST_PAGES, pages as tiff_pages
+from paragon_core.media.tiff_reading import MOST_PAGES
+from paragon_core.media.tiff_reading import pages as tiff_pages
 from tests.fresh_python import run as run_python
 from tests.media import samples
 from tests.media.test_jobs import save, twice
