@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 from paragon_core.media import jpeg
 from paragon_core.media.avif import depth_of, is_for_codecs
 from paragon_core.media.exif_tags import with_dpi, with_text
-from paragon_core.media.icc import colour_profile, fitting_icc, hdr_transfer, profile_of
+from paragon_core.media.icc import are_code_points, colour_profile, fitting_icc, hdr_transfer, profile_of
 from paragon_core.media.metadata import as_viewed, plain_exif, upright, with_size
 from paragon_core.media.picture import Picture, with_depth
 from paragon_core.media.png import decoded_text, keyword_of
@@ -109,7 +109,9 @@ def _coloured(picture: Picture, target: ImageFormat, notes: list[str]) -> Pictur
     if target.name != "png":
         coded = target.cicp and (target.name != "avif" or is_for_codecs(picture))
         hdr = hdr_transfer(chunks) is not None
-        if icc is None and not (coded and b"cICP" in dict(chunks)):
+        if coded and not are_code_points(dict(chunks).get(b"cICP", b"")):
+            coded = False
+        if icc is None and not coded:
             try:
                 icc = profile_of(chunks, grey=grey)
             except ValueError as error:

@@ -165,7 +165,7 @@ def encode_avif(picture: Picture) -> bytes:
     if bits != 8 or array.dtype != np.uint8:  # noqa: PLR2004 - bits
         full = np.iinfo(array.dtype).max
         array = np.rint(array * np.float32(top / full)).astype(np.uint16)
-    code = dict(picture.png_colour).get(b"cICP")
+    code = dict(picture.png_colour).get(b"cICP")  # one that H.273 has: `adapting` left no other
     primaries, transfer = (code[0], code[1]) if code else (1, 13) if picture.icc is None else (_UNSPECIFIED,) * 2
     wide = primaries == _WIDE_PRIMARIES or transfer in {PQ, HLG}
     try:

@@ -36,6 +36,8 @@ class AvifHeader:
 
     bits: int = 8
     """Bits per channel."""
+    grey: bool = False
+    """Whether there is luma only."""
     code_points: tuple[int, int] | None = None
     """Code points of primaries and transfer (ITU-T H.273)."""
     light_levels: bytes | None = None
@@ -81,6 +83,7 @@ def read_avif_header(data: bytes) -> AvifHeader:
     aspect = _first(properties, b"pasp")
     return AvifHeader(
         bits=_bits(properties),
+        grey=_is_grey(properties),
         code_points=struct.unpack_from(">HH", colour, 4) if len(colour) >= 8 else None,  # noqa: PLR2004 - bytes
         light_levels=_first(properties, b"clli", length=4),
         mastering=_first(properties, b"mdcv", length=24),
@@ -173,6 +176,11 @@ def _bits(properties: list[tuple[bytes, bytes]]) -> int:
         return 12 if high and twelve else 10 if high else 8
     pixel = _first(properties, b"pixi")
     return pixel[5] if pixel is not None and len(pixel) > 5 else 8  # noqa: PLR2004 - bytes
+
+
+def _is_grey(properties: list[tuple[bytes, bytes]]) -> bool:
+    coded = _first(properties, b"av1C")
+    return coded is not None and len(coded) > 2 and bool(coded[2] & 0x10)  # noqa: PLR2004 - bytes
 
 
 def _largest_item(iinf: bytes) -> int:

@@ -166,6 +166,8 @@ def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
             notes.append(f"its {header.bits} bits per channel were read as 8; more need imagecodecs ({CODECS_HINT})")
             metadata = replace(metadata, bits=None)
     array, converted_to = _decoded(image, stream, name, decode_pixels)
+    if header is not None and header.grey and array.ndim > 2:  # noqa: PLR2004 - axes
+        array = np.ascontiguousarray(array[..., 0] if array.shape[2] == 3 else array[..., [0, -1]])  # noqa: PLR2004
     return _picture(array, name, metadata, notes, converted_to, lossless=_is_lossless(image, stream, name))
 
 

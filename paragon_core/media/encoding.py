@@ -123,7 +123,7 @@ def _options(picture: Picture, target: ImageFormat) -> dict[str, Any]:
     if target.name == "jpeg":
         options |= {"quality": 95, "subsampling": "4:4:4"}
     elif target.name == "avif":
-        options |= {"quality": 90, "subsampling": "4:4:4", "speed": 8}
+        options |= {"quality": 90, "subsampling": "4:0:0" if picture.is_grey else "4:4:4", "speed": 8}
     elif target.name == "webp" and picture.lossless:  # "exact" keeps the colour under transparent pixels, as PNG does
         options |= {"lossless": True, "exact": True, "quality": 20, "method": 1}
     elif target.name == "webp":

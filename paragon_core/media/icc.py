@@ -51,6 +51,7 @@ _CURVES: Final[dict[int, tuple[int, tuple[float, ...]]]] = {
     8: (0, (1.0,)),
     13: (3, (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)),
 }
+_TRANSFERS: Final = frozenset({1, *range(4, 19)})
 _TABLE_LENGTH: Final = 4096
 #: PNG counts gamma and chromaticities in 1/100000; within these bounds they are those of sRGB.
 _SRGB_GAMMA, _GAMMA_TOLERANCE = 45455, 500
@@ -106,6 +107,11 @@ def hdr_transfer(chunks: Chunks) -> int | None:
     """Return the code point of a transfer for high dynamic range, `PQ` or `HLG`, if chunks of a PNG state one."""
     code = dict(chunks).get(b"cICP", b"")
     return code[1] if len(code) == 4 and code[1] in {PQ, HLG} else None  # noqa: PLR2004 - bytes of the chunk
+
+
+def are_code_points(code: bytes) -> bool:
+    """Tell whether the content of cICP names primaries and a transfer that H.273 has, for RGB in full range."""
+    return len(code) == 4 and code[2:] == b"\0\1" and code[0] in _PRIMARIES and code[1] in _TRANSFERS  # noqa: PLR2004
 
 
 def code_points(primaries: int, transfer: int) -> Chunks:
