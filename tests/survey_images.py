@@ -29,6 +29,7 @@ from paragon_core.upscaler import Upscaler
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from paragon_core.media.formats import FormatName
     from paragon_core.media.jobs import Outcome
 
 #: Larger images take long and show nothing more.
@@ -70,7 +71,17 @@ _STRUCTURE = frozenset(
         ),
         *("ColorType", "Filter", "Interlace", "BitDepth", "ProfileName", "Palette", "Transparency", "BackgroundColor"),
         *("Gamma", "WhitePointX", "WhitePointY", "SRGBRendering", "SignificantBits", "PaletteHistogram", "PixelUnits"),
-        *("RedX", "RedY", "GreenX", "GreenY", "BlueX", "BlueY", "OldSubfileType", "Thresholding", "GrayResponseUnit"),
+        *(
+            "RedX",
+            "RedY",  # codespell:ignore
+            "GreenX",
+            "GreenY",
+            "BlueX",
+            "BlueY",
+            "OldSubfileType",
+            "Thresholding",
+            "GrayResponseUnit",
+        ),
         *("AnimationFrames", "AnimationPlays", "ModifyDate", "HalftoneHints", "InkNames", "WhitePoint", "CleanFaxData"),
         *("PrimaryChromaticities", "TransferFunction", "XPosition", "YPosition", "FreeOffsets", "FreeByteCounts"),
         *("ThumbnailOffset", "ThumbnailLength", "GrayResponseCurve", "XMPToolkit", "InteropOffset", "ExifVersion"),
@@ -101,7 +112,9 @@ class Loss:
     """What is lost, in words."""
 
 
-def survey(sources: Sequence[Path], formats: Sequence[str], folder: Path) -> tuple[list[Loss], list[Outcome]]:
+def survey(
+    sources: Sequence[Path], formats: Sequence[FormatName], folder: Path
+) -> Iterator[tuple[list[Loss], list[Outcome]]]:
     """Upscale files and compare.
 
     Args:
@@ -109,29 +122,28 @@ def survey(sources: Sequence[Path], formats: Sequence[str], folder: Path) -> tup
         formats: names in `FORMATS`.
         folder: an empty folder for the results.
 
-    Returns:
-        What was lost without a note, and what failed.
+    Yields:
+        For each format what was lost without a note, and what failed.
 
     """
-    losses: list[Loss] = []
-    failures: list[Outcome] = []
     before = _tags(sources)
     with Upscaler("realtime-2x", backend="onnxruntime", precision="fp32") as upscaler:
         for name in formats:
-            extension = FORMATS[name].extensions[0]  # type: ignore[index]  # checked by the parser of arguments
+            extension = FORMATS[name].extensions[0]
             tasks = [
                 Task(source=source, target=folder / name / f"{number}{extension}")
                 for number, source in enumerate(sources)
             ]
             outcomes = run(tasks, upscaler, scale=2, overwrite=True)
             written = [outcome for outcome in outcomes if outcome.error is None]
-            failures += [outcome for outcome in outcomes if outcome.error is not None]
+            losses: list[Loss] = []
             after = _tags([outcome.task.target for outcome in written])
             for outcome in written:
                 source, target = outcome.task.source, outcome.task.target
                 words = _lost(before.get(source, {}), after.get(target, {}), " ".join(outcome.notes))
                 losses += [Loss(source=source, format=name, what=word) for word in words]
-    return losses, failures
+            shutil.rmtree(folder / name, ignore_errors=True)
+            yield losses, [outcome for outcome in outcomes if outcome.error is not None]
 
 
 def _tags(paths: Sequence[Path]) -> dict[Path, Mapping[str, Any]]:
@@ -245,21 +257,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--most", type=int, default=10_000, metavar="N", help="number of files at most")
     parser.add_argument("--quiet", action="store_true", help="do not list what failed")
     options = parser.parse_args(argv)
-    formats = options.formats.split(",")
-    if unknown := set(formats) - set(FORMATS):
+    wanted = options.formats.split(",")
+    formats = [name for name in FORMATS if name in wanted]
+    if unknown := set(wanted) - set(formats):
         parser.error(f"unknown formats: {', '.join(sorted(unknown))}")
     if shutil.which("exiftool") is None:
         parser.error("ExifTool is not installed: apt install libimage-exiftool-perl, or see exiftool.org")
     sources = [path for folder in options.folder for path in _usable(folder, options.most)][: options.most]
+    lost, failed = 0, dict[str, None]()
     with tempfile.TemporaryDirectory() as name:
-        losses, failures = survey(sources, formats, Path(name))
-    for loss in losses:
-        sys.stdout.write(f"{loss.source} to {loss.format}: {loss.what}\n")
-    if not options.quiet:
-        for words in dict.fromkeys(str(failure.error) for failure in failures):
-            sys.stdout.write(f"failed: {words}\n")
-    sys.stdout.write(f"{len(sources)} files, {len(losses)} losses without a note, {len(failures)} failures\n")
-    return 1 if losses else 0
+        for losses, failures in survey(sources, formats, Path(name)):
+            lost += len(losses)
+            for loss in losses:
+                sys.stdout.write(f"{loss.source} to {loss.format}: {loss.what}\n")
+            for words in (str(failure.error) for failure in failures):
+                if words not in failed and not options.quiet:
+                    sys.stdout.write(f"failed: {words}\n")
+                failed[words] = None
+            sys.stdout.flush()
+    sys.stdout.write(f"{len(sources)} files, {lost} losses without a note, {len(failed)} ways to fail\n")
+    return 1 if lost else 0
 
 
 if __name__ == "__main__":

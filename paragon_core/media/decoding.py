@@ -74,6 +74,7 @@ _OPENERS: dict[FormatName, Callable[[BinaryIO], ImageFile.ImageFile]] = {
 
 _WHITE_IS_ZERO = 0
 _SEPARATE_PLANES = 2
+_GREY_OR_RGB = {0, 1, 2}
 _DNG_VERSION = 0xC612
 _SIDEWAYS = {5, 6, 7, 8}
 #: Pillow's names for what many builds of libtiff leave out.
@@ -191,7 +192,7 @@ def _decode_tiff(stream: BinaryIO, max_pixels: int) -> Picture:
     array, converted_to = _decoded(image, as_only(stream, page), "tiff", _pixels)
     array = as_stored(array, turned)
     spare = int(image.tag_v2.get(ExifTags.Base.SamplesPerPixel, channels)) - _channels(array, converted_to)
-    if spare > 0 and image.tag_v2.get(ExifTags.Base.PhotometricInterpretation) in {0, 1, 2}:
+    if spare > 0 and image.tag_v2.get(ExifTags.Base.PhotometricInterpretation) in _GREY_OR_RGB:
         notes.append(f"{spare} further channel{'s' if spare > 1 else ''} of it {'are' if spare > 1 else 'is'} not kept")
     return _picture(array, "tiff", metadata, notes, converted_to, lossless=_is_lossless(image, stream, "tiff"))
 
@@ -213,9 +214,11 @@ def _open_tiff(stream: BinaryIO, page: TiffPage) -> TiffImageFile | None:
 def _is_for_tifffile(image: TiffImageFile) -> bool:
     """Tell whether Pillow would open pixels that it cannot decode, or only in part."""
     tags = image.tag_v2
-    deep = max(tags.get(ExifTags.Base.BitsPerSample, (1,))) > 8  # noqa: PLR2004 - bits
-    apart = tags.get(ExifTags.Base.PlanarConfiguration, 1) == _SEPARATE_PLANES and len(image.getbands()) > 1
-    return (deep and apart) or image.mode in {"La", "I"}
+    apart = tags.get(ExifTags.Base.PlanarConfiguration, 1) == _SEPARATE_PLANES
+    several = tags.get(ExifTags.Base.SamplesPerPixel, 1) > 1
+    plain = tags.get(ExifTags.Base.PhotometricInterpretation) in _GREY_OR_RGB
+    swapped = image.mode == "F" and tags.prefix == b"MM" and tags.get(ExifTags.Base.Compression, 1) != 1
+    return (apart and several and plain) or swapped or image.mode in {"La", "I"}
 
 
 def _decode_unusual_tiff(stream: BinaryIO, page: TiffPage, notes: list[str], max_pixels: int) -> Picture:

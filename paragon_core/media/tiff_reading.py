@@ -322,6 +322,10 @@ def read_samples(
         if found.dtype is None or found.dtype.kind not in "buf":
             msg = f"its samples are of a kind that is not handled ({found.dtype})"
             raise UnsupportedFormatError(msg, hint=_HINT_CONVERT)
+        ends = (sum(place) for place in zip(found.dataoffsets, found.databytecounts, strict=True))
+        if max(ends, default=0) > stream.seek(0, io.SEEK_END):
+            msg = "image file is truncated"
+            raise OSError(msg)
         try:
             samples = found.asarray()
         except ValueError as error:

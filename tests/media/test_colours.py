@@ -1,4 +1,4 @@
-"""Colours keep their meaning in every format: in code points, as a profile, or with a note, never under a wrong label."""
+"""Colours keep their meaning in every format: as code points, as a profile, or with a note; never a wrong label."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def to_srgb(icc: bytes, values: list[int], mode: str = "RGB") -> list[int]:
 
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0.4, 3), st.booleans())
-def test_a_gamma_becomes_a_profile_that_other_programs_read(exponent: float, grey: bool) -> None:  # noqa: FBT001
+def test_a_gamma_becomes_a_profile_that_other_programs_read(exponent: float, grey: bool) -> None:
     icc = profile_of(((b"gAMA", struct.pack(">I", round(1e5 / exponent))),), grey=grey)
     if abs(exponent - 2.2) < 0.02:
         return  # that of sRGB
@@ -164,12 +164,10 @@ def test_avif_keeps_hdr_and_depth(tmp_path: Path, bits: int | None, channels: in
     array = np.stack([x * 1300, y * 1500, 65535 - x * 1200, 20000 + x * 900][:channels], axis=2).astype(np.uint16)
     array = array[..., 0] if channels == 1 else array
     path = tmp_path / "a.avif"
-    xmp, icc = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>", None
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
     exif = Image.Exif()
     exif[0x013B] = "Somebody"
-    original = picture(
-        array, PQ, MASTERING, LEVELS, bits=bits, xmp=xmp, icc=icc, exif=exif.tobytes().removeprefix(b"Exif\0\0")
-    )
+    original = picture(array, PQ, MASTERING, LEVELS, bits=bits, xmp=xmp, exif=exif.tobytes().removeprefix(b"Exif\0\0"))
     notes = write_image(path, original)
     assert bool(notes) == (bits is None)
     header = read_avif_header(path.read_bytes())
@@ -210,7 +208,8 @@ def test_avif_of_ten_bits_by_another_program(tmp_path: Path) -> None:
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     result = read_image(path)
-    assert (result.bits, result.array.dtype) == (10, np.uint16)
+    assert result.bits == 10
+    assert result.array.dtype == np.uint16
     assert dict(result.png_colour)[b"cICP"] == PQ[1]
     expected = (values.astype(float) - 64) / 876 * 65535  # limited range, grey
     assert np.abs(result.array[..., 1].astype(float).mean(axis=0) - expected).max() <= 65535 * 0.02

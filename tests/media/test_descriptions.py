@@ -36,9 +36,11 @@ IPTC = b"\x1c\x02\x78\x00\x07caption\x1c\x02\x19\x00\x04cats"
 PIXELS: Any = samples.pixels(1, 9, 7, 3)
 GAIN_MAP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    b'<rdf:Description rdf:about="" xmlns:h="http://ns.adobe.com/hdr-gain-map/1.0/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+    b'<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+    b' xmlns:h="http://ns.adobe.com/hdr-gain-map/1.0/"'
     b' xmlns:C="http://ns.google.com/photos/1.0/container/" xmlns:I="http://ns.google.com/photos/1.0/container/item/"'
-    b' h:Version="1.0" xmp:Rating="5"><C:Directory><rdf:Seq><rdf:li rdf:parseType="Resource"><C:Item I:Semantic="Primary"'
+    b' h:Version="1.0" xmp:Rating="5"><C:Directory><rdf:Seq>'
+    b'<rdf:li rdf:parseType="Resource"><C:Item I:Semantic="Primary"'
     b' I:Mime="image/jpeg"/></rdf:li><rdf:li rdf:parseType="Resource"><C:Item I:Semantic="GainMap" I:Length="432"/>'
     b"</rdf:li></rdf:Seq></C:Directory></rdf:Description></rdf:RDF></x:xmpmeta>"
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -31,23 +31,12 @@ def values(seed: int, *shape: int, dtype: type[np.generic]) -> Any:
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.sampled_from(DTYPES),
-    st.integers(1, 5),
-    st.sampled_from(["contig", "separate"]),
-    st.sampled_from([None, "zlib"]),
-    st.sampled_from(["<", ">"]),
-    st.booleans(),
-)
-def test_tiff_of_any_arrangement(
-    tmp_path_factory: pytest.TempPathFactory,
-    dtype: type[np.generic],
-    channels: int,
-    planar: Literal["contig", "separate"],
-    compression: str | None,
-    order: Literal["<", ">"],
-    premultiplied: bool,  # noqa: FBT001
-) -> None:
+@given(st.data())
+def test_tiff_of_any_arrangement(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    dtype, channels = data.draw(st.sampled_from(DTYPES)), data.draw(st.integers(1, 5))
+    planar: Any = data.draw(st.sampled_from(["contig", "separate"]))
+    compression, order = data.draw(st.sampled_from([None, "zlib"])), data.draw(st.sampled_from(["<", ">"]))
+    premultiplied = data.draw(st.booleans())
     array = values(1, 9, 7, channels, dtype=dtype)
     colours = 1 if channels < 3 else 3
     extra = ["assocalpha" if premultiplied else "unassalpha", "unspecified"][: channels - colours]
