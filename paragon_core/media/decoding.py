@@ -1,13 +1,12 @@
-"""From the bytes of an image file to a `Picture`, with Pillow."""
+"""From the bytes of an image file to a `Picture`."""
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageFile, features
+from PIL import ExifTags, ImageFile, features
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -22,13 +21,13 @@ from paragon_core.media.avif import is_whole as is_whole_avif
 from paragon_core.media.avif import read_metadata as read_avif_metadata
 from paragon_core.media.avif import read_pixels as read_deep_avif
 from paragon_core.media.bmp import read_metadata as read_bmp_metadata
-from paragon_core.media.deep import deep_colour, deep_grey_alpha
 from paragon_core.media.formats import FORMATS, FormatName
 from paragon_core.media.icc import fitting_icc, hdr_transfer
 from paragon_core.media.jpeg import check_kind
 from paragon_core.media.jpeg import read_metadata as read_jpeg_metadata
 from paragon_core.media.metadata import Metadata, as_stored, plain_exif, usable_dpi
-from paragon_core.media.picture import Array, Picture, full_scale
+from paragon_core.media.picture import Array, Picture
+from paragon_core.media.pixels import HINT_CONVERT, decoded_pixels, stored_size, turned_by_pillow
 from paragon_core.media.png import pixels_only
 from paragon_core.media.png import read_metadata as read_png_metadata
 from paragon_core.media.tiff_reading import (
@@ -72,18 +71,12 @@ _OPENERS: dict[FormatName, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     "bmp": BmpImageFile,
 }
 
-_WHITE_IS_ZERO = 0
 _SEPARATE_PLANES = 2
 _GREY_OR_RGB = {0, 1, 2}
 _DNG_VERSION = 0xC612
-_SIDEWAYS = {5, 6, 7, 8}
-#: Pillow's names for what many builds of libtiff leave out.
-_RARE_COMPRESSIONS = {"lzma", "zstd", "webp"}
 #: Compressions of TIFF by their numbers: JPEG (old, new), JPEG 2000, WebP, JPEG XL.
 _LOSSY_NUMBERS = {6, 7, 33003, 33005, 34712, 50001, 50002, 52546}
 _LOSSY_TIFF = {"jpeg", "tiff_jpeg", "webp"}
-_PNG_BIT_DEPTH_AT = 24
-_HINT_CONVERT = "convert it to an 8- or 16-bit RGB or grey picture (PNG, say) with an image editor first"
 
 
 def open_header(stream: BinaryIO, name: FormatName) -> ImageFile.ImageFile:
@@ -109,7 +102,7 @@ def open_header(stream: BinaryIO, name: FormatName) -> ImageFile.ImageFile:
             _check_memory(webp_size(stream), error)
         if name == "bmp" and str(error).startswith("Unsupported"):
             msg = f"it is a BMP of a kind that cannot be read ({error})"
-            raise UnsupportedFormatError(msg, hint=_HINT_CONVERT) from error
+            raise UnsupportedFormatError(msg, hint=HINT_CONVERT) from error
         raise
     except Exception as error:
         if name == "avif" and is_whole_avif(stream):
@@ -127,12 +120,6 @@ def read_size(stream: BinaryIO, name: FormatName) -> tuple[int, int]:
 
     """
     return page_size(stream) if name == "tiff" else stored_size(open_header(stream, name))
-
-
-def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
-    """Return width and height as stored; Pillow reports those of a TIFF after turning."""
-    width, height = image.size
-    return (height, width) if _turned_by_pillow(image) in _SIDEWAYS else (width, height)
 
 
 def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
@@ -187,7 +174,7 @@ def _decode_tiff(stream: BinaryIO, max_pixels: int) -> Picture:
     if _is_for_tifffile(image):
         return _decode_unusual_tiff(stream, page, notes, max_pixels)
     metadata = read_tiff_metadata(image.tag_v2, exif=exif_of_tiff(image.getexif()))
-    turned = _turned_by_pillow(image)
+    turned = turned_by_pillow(image)
     channels = len(image.getbands())
     array, converted_to = _decoded(image, as_only(stream, page), "tiff", _pixels)
     array = as_stored(array, turned)
@@ -243,6 +230,10 @@ def _decoded(
     except Exception as error:
         _check_memory(stored_size(image), error)
         raise
+
+
+def _pixels(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName) -> tuple[Array, bytes | None]:
+    return decoded_pixels(image, stream, name, lambda: open_header(stream, name))
 
 
 def _deep_avif(header: AvifHeader) -> _Decoder:
@@ -319,108 +310,11 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise MemoryError
 
 
-def _pixels(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName) -> tuple[Array, bytes | None]:
-    """Decode to HxW, HxWx2, HxWx3 or HxWx4; with them the ICC profile that they were converted to, if they were."""
-    array = deep_colour(image, _load, lambda: open_header(stream, name))
-    if array is None and name == "png":
-        array = deep_grey_alpha(image, _load)
-    if array is None:
-        _load(image)
-        if image.mode == "CMYK":
-            return _from_cmyk(image)
-        array = _shallow_pixels(image)
-    return _with_transparent_colour(array, image, stream), None
-
-
-def _shallow_pixels(image: ImageFile.ImageFile) -> Array:
-    """Return decoded pixels of the kinds that Pillow has modes for."""
-    mode = image.mode
-    if mode in {"P", "PA"}:
-        mode = "RGBA" if image.has_transparency_data else "RGB"
-        return np.asarray(image.convert(mode))
-    if mode.startswith("I;16"):
-        array = np.asarray(image).astype(np.uint16)
-        return _tiff_grey(array, image) if isinstance(image, TiffImageFile) else array
-    if mode == "F":
-        return _float_grey(np.asarray(image))
-    plain = {"1": "L", "RGBX": "RGB", "YCbCr": "RGB"}.get(mode, mode)
-    if plain not in {"L", "LA", "RGB", "RGBA"}:
-        msg = f"it holds a kind of pixels that is not handled ({mode})"
-        raise UnsupportedFormatError(msg, hint=_HINT_CONVERT)
-    return np.asarray(image if plain == mode else image.convert(plain))
-
-
-def _load(image: ImageFile.ImageFile) -> None:
-    if isinstance(image, TiffImageFile):
-        # With its memory at hand, Pillow does not ask its process-wide limit, which `_check_size` stands in for.
-        image.im = Image.new(image.mode, stored_size(image)).im
-    try:
-        image.load()
-    except OSError as error:
-        compression = image.info.get("compression")
-        if compression not in _RARE_COMPRESSIONS:
-            raise
-        msg = f"it is a TIFF compressed by {compression}, which cannot be read here"
-        raise UnsupportedFormatError(msg, hint="save it with LZW or Deflate compression, or none") from error
-
-
-def _turned_by_pillow(image: ImageFile.ImageFile) -> int:
-    """Return the orientation that Pillow applies while loading: it does so for TIFF alone."""
-    return int(image.getexif().get(ExifTags.Base.Orientation, 1)) if isinstance(image, TiffImageFile) else 1
-
-
 def _check_tiff(image: TiffImageFile) -> None:
     if _DNG_VERSION in image.tag_v2:
         msg = "it looks like a camera's raw file, in which only a preview can be read"
         raise UnsupportedFormatError(msg, hint=HINT_DEVELOP)
     check_samples(image.tag_v2)
-
-
-def _tiff_grey(array: Array, image: TiffImageFile) -> Array:
-    """Bring 16-bit grey to 0 = black, 65535 = white; Pillow hands it out as stored."""
-    if image.tag_v2.get(ExifTags.Base.BitsPerSample) == (12,):
-        array = np.rint(array * (65535 / 4095)).astype(np.uint16)
-    if image.tag_v2.get(ExifTags.Base.PhotometricInterpretation) == _WHITE_IS_ZERO:
-        array = np.uint16(65535) - array
-    return array
-
-
-def _float_grey(array: Array) -> Array:
-    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-        msg = "it holds floating-point values outside 0..1"
-        raise UnsupportedFormatError(msg, hint="scale them to 0..1, or save the picture with 16-bit integers")
-    return array
-
-
-def _from_cmyk(image: Image.Image) -> tuple[Array, bytes]:
-    """Convert CMYK to sRGB by the embedded profile; guessing one would give wrong colours."""
-    profile = image.info.get("icc_profile")
-    if not profile:
-        msg = "its colours are CMYK and it has no colour profile that says which inks"
-        raise UnsupportedFormatError(msg, hint="convert it to RGB with an image editor first")
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-    try:
-        converted = ImageCms.profileToProfile(image, io.BytesIO(profile), srgb, outputMode="RGB")
-    except (ImageCms.PyCMSError, ImportError, OSError) as error:
-        msg = f"its CMYK colours cannot be converted ({error})"
-        raise UnsupportedFormatError(msg, hint="convert it to RGB with an image editor first") from error
-    return np.asarray(converted), srgb.tobytes()
-
-
-def _with_transparent_colour(array: Array, image: ImageFile.ImageFile, stream: BinaryIO) -> Array:
-    """Turn the one colour that a PNG without alpha may declare transparent (tRNS) into an alpha channel."""
-    colour: Any = image.info.get("transparency")
-    if colour is None or array.shape[2:] in {(2,), (4,)}:  # the latter covers palettes, whose colours were looked up
-        return array
-    if array.ndim == 2:  # noqa: PLR2004 - axes
-        array = array[..., np.newaxis]
-        if image.mode == "L":  # the number is counted in the file's own depth, Pillow has widened the pixels to 8 bits
-            stream.seek(_PNG_BIT_DEPTH_AT)
-            colour = colour * 255 // (2 ** stream.read(1)[0] - 1)
-        elif image.mode == "1":  # counted as 0 and 1, or as 0 and 255, depending on Pillow's version
-            colour = 255 * bool(colour)
-    alpha = (array != np.asarray(colour)).any(axis=2, keepdims=True) * np.asarray(full_scale(array), array.dtype)
-    return np.concatenate([array, alpha.astype(array.dtype)], axis=2)
 
 
 def _is_lossless(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName) -> bool:
