@@ -16,6 +16,7 @@ from paragon_core.media.metadata import as_viewed, plain_exif, upright, with_siz
 from paragon_core.media.picture import Picture, with_depth
 from paragon_core.media.png import decoded_text, keyword_of
 from paragon_core.media.xmp import upright as upright_xmp
+from paragon_core.media.xmp import without_appended
 from paragon_core.printable import printable
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def adapted(picture: Picture, target: ImageFormat) -> tuple[Picture, tuple[str, 
         notes.append("its EXIF block is damaged")  # the others copy it unread
         picture = replace(picture, exif=None)
     picture = _coloured(picture, target, notes)
-    picture = _described(picture, target, notes)
+    picture = _described(_without_gain_map(picture, target, notes), target, notes)
     picture = _measured(picture, target, notes)
     return _short_enough(picture, target, notes), tuple(notes)
 
@@ -130,6 +131,14 @@ def _coloured(picture: Picture, target: ImageFormat, notes: list[str]) -> Pictur
     if lost or (icc is not None and not target.metadata and hdr_transfer(picture.png_colour) is None):
         notes.append(f"its colour profile does not go into this {target.title} file")
     return replace(picture, icc=icc if target.metadata else None, png_colour=chunks)
+
+
+def _without_gain_map(picture: Picture, target: ImageFormat, notes: list[str]) -> Picture:
+    if picture.gain_map is None or target.name == "jpeg":
+        return picture
+    notes.append(f"its gain map for HDR does not go into {target.title}")
+    xmp = None if picture.xmp is None else without_appended(picture.xmp)
+    return replace(picture, gain_map=None, gain_map_iso=None, xmp=xmp)
 
 
 def _described(picture: Picture, target: ImageFormat, notes: list[str]) -> Picture:

@@ -22,6 +22,7 @@ from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media import jpeg
 from paragon_core.media.adapting import adapted
 from paragon_core.media.avif import check_writable, encode_avif, is_for_codecs
+from paragon_core.media.gain_map import with_gain_map
 from paragon_core.media.png import COMPRESSION_LEVEL, decoded_text, metadata_chunks, with_chunks, write_deep
 from paragon_core.media.tiff import write_tiff
 
@@ -91,6 +92,9 @@ def encode(picture: Picture, target: ImageFormat) -> tuple[bytes, tuple[str, ...
         data = with_chunks(data, metadata_chunks(picture))
     elif target.name == "jpeg":
         data = jpeg.with_segments(data, _segments(picture))
+        if picture.gain_map is not None:
+            place = jpeg.segment_place(data)
+            data = with_gain_map(data, picture.gain_map, place, iso=picture.gain_map_iso)
     return data, notes
 
 

@@ -10,9 +10,10 @@ import struct
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from paragon_core.errors import UnsupportedFormatError
+from paragon_core.media.gain_map import ISO_NAME, MPF_NAME, find_gain_map, gain_map_at_end
 from paragon_core.media.metadata import Metadata, usable_dpi
 from paragon_core.media.png import text_chunk
-from paragon_core.media.xmp import announces_appended, without_appended
+from paragon_core.media.xmp import announces_video, without_appended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,6 @@ EXIF_NAME: Final = b"Exif\0\0"
 XMP_NAME: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED_XMP_NAME: Final = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP_NAME: Final = b"Photoshop 3.0\0"
-_GAIN_MAP_NAME: Final = b"urn:iso:std:iso:ts:21496:-1\0"
 _IPTC_RESOURCE: Final = 0x0404
 
 _APP0, _APP1, _APP2, _APP11, _APP13, _COM, _SOS = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xFE, 0xDA
@@ -91,8 +91,7 @@ def read_metadata(stream: BinaryIO, info: dict[Any, Any]) -> Metadata:
     """
     notes: list[str] = []
     comments: list[bytes] = []
-    iptc = b""
-    appended = False
+    iptc, iso, gain_map = b"", None, None
     for marker, content in segments(stream):
         if marker == _COM:
             comments.append(content)
@@ -100,19 +99,28 @@ def read_metadata(stream: BinaryIO, info: dict[Any, Any]) -> Metadata:
             iptc += _iptc(content[len(_PHOTOSHOP_NAME) :])
         elif marker == _APP1 and content.startswith(_EXTENDED_XMP_NAME):
             notes.append("its XMP packet goes on in further segments, which are not kept")
-        elif marker == _APP2 and content.startswith(_GAIN_MAP_NAME):
-            appended = True
+        elif marker == _APP2 and content.startswith(ISO_NAME):
+            iso = content
+        elif marker == _APP2 and content.startswith(MPF_NAME):
+            place = stream.tell()
+            gain_map = find_gain_map(stream, content[len(MPF_NAME) :], place - len(content) + len(MPF_NAME))
+            stream.seek(place)
         elif marker == _APP11 and b"jumb" in content[:64]:
             notes.append("its content credentials (C2PA) cannot be kept")
-    xmp = _xmp(info, notes)
-    if appended or xmp != info.get("xmp"):
-        notes.append("its gain map for HDR, or what else follows the image in it, is not kept")
+    xmp: bytes | None = info.get("xmp")
+    gain_map = gain_map or gain_map_at_end(stream, xmp or b"")
+    if gain_map is None or announces_video(xmp or b""):
+        gain_map, xmp = None, without_appended(xmp) if xmp else None
+        if iso is not None or xmp != info.get("xmp"):
+            notes.append("its gain map for HDR, or what else follows the image in it, is not kept")
     notes += _aspect(info)
     return Metadata(
         icc=info.get("icc_profile"),
         exif=info.get("exif"),
         xmp=xmp,
         iptc=iptc or None,
+        gain_map=gain_map,
+        gain_map_iso=None if gain_map is None else iso,
         dpi=_dpi(info),
         png_text=tuple(text_chunk("Comment", comment) for comment in comments if comment.strip(b"\0 ")),
         notes=tuple(dict.fromkeys(notes)),
@@ -132,11 +140,17 @@ def comment_segment(comment: bytes) -> bytes:
 
 
 def with_segments(jpeg: bytes, added: bytes) -> bytes:
-    """Return a JPEG with segments behind those that must come first: JFIF, EXIF and XMP."""
+    """Return a JPEG with segments behind those that must come first."""
+    place = segment_place(jpeg)
+    return b"".join((jpeg[:place], added, memoryview(jpeg)[place:]))
+
+
+def segment_place(jpeg: bytes) -> int:
+    """Return the offset behind the segments that must come first: JFIF, EXIF and XMP."""
     place = 2
     while jpeg[place : place + 2] in {b"\xff\xe0", b"\xff\xe1"}:
         place += 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
-    return b"".join((jpeg[:place], added, memoryview(jpeg)[place:]))
+    return place
 
 
 def _iptc(resources: bytes) -> bytes:
@@ -151,17 +165,6 @@ def _iptc(resources: bytes) -> bytes:
             found += resources[place + 4 : place + 4 + length]
         place += 4 + length + length % 2
     return found
-
-
-def _xmp(info: dict[Any, Any], notes: list[str]) -> bytes | None:
-    """Return the XMP packet without what announces images behind the first."""
-    xmp: bytes | None = info.get("xmp")
-    if not xmp or not announces_appended(xmp):
-        return xmp
-    rest = without_appended(xmp)
-    if rest is None:
-        notes.append("its XMP packet describes images behind the first, and was left out")
-    return rest
 
 
 def _aspect(info: dict[Any, Any]) -> list[str]:

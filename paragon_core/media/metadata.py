@@ -58,6 +58,10 @@ class Metadata:
     png_text: Chunks = ()
     """Text with a keyword (prompts, workflows, author, the comment of a JPEG), in the chunks of a PNG (tEXt, zTXt,
     iTXt) whatever the format was."""
+    gain_map: bytes | None = None
+    """Gain map of a JPEG for HDR, itself a JPEG; `xmp` announces it."""
+    gain_map_iso: bytes | None = None
+    """Content of the segment that announces the gain map after ISO 21496-1."""
     bits: int | None = None
     """Bits per channel in the file, where the array has more: 10 or 12."""
     notes: tuple[str, ...] = ()

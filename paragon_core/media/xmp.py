@@ -30,6 +30,8 @@ def without_appended(xmp: bytes) -> bytes | None:
 
     Properties of the namespaces for these are removed. A packet in which something of them would remain is unfit.
     """
+    if not _announces_appended(xmp):
+        return xmp
     prefixes = [
         match[1]
         for namespace in _APPENDED
@@ -48,8 +50,10 @@ def without_appended(xmp: bytes) -> bytes | None:
     return xmp
 
 
-def announces_appended(xmp: bytes) -> bool:
-    """Tell whether a packet announces further images or videos behind the first."""
-    return any(namespace in xmp for namespace in _APPENDED if namespace != _CAMERA) or (
-        _CAMERA in xmp and (b"MotionPhoto" in xmp or b"MicroVideo" in xmp)
-    )
+def announces_video(xmp: bytes) -> bool:
+    """Tell whether a packet announces a short video behind the image, as motion photos have."""
+    return b"MotionPhoto" in xmp or b"MicroVideo" in xmp
+
+
+def _announces_appended(xmp: bytes) -> bool:
+    return announces_video(xmp) or any(namespace in xmp for namespace in _APPENDED if namespace != _CAMERA)

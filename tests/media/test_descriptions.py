@@ -15,6 +15,7 @@ from PIL import Image
 
 from paragon_core.media.exif_tags import with_dpi, with_text
 from paragon_core.media.formats import FORMATS
+from paragon_core.media.gain_map import ISO_NAME, find_gain_map, with_gain_map
 from paragon_core.media.images import Picture, read_image, write_image
 from paragon_core.media.metadata import upright
 from paragon_core.media.xmp import without_appended
@@ -248,6 +249,44 @@ def test_gain_maps_are_announced_no_more(tmp_path: Path) -> None:
     result, _ = written(tmp_path, "jpeg", original)
     assert result.xmp == original.xmp
     assert result.notes == ()
+
+
+@pytest.mark.parametrize("iso", [False, True])
+@pytest.mark.parametrize("listed", [False, True])
+def test_gain_maps_go_along(tmp_path: Path, *, iso: bool, listed: bool) -> None:
+    streams = [io.BytesIO(), io.BytesIO()]
+    other = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/"/>'
+    Image.fromarray(PIXELS).save(streams[0], "JPEG", xmp=GAIN_MAP)
+    Image.fromarray(PIXELS[..., 0]).save(streams[1], "JPEG", xmp=other)
+    main, gain_map = (stream.getvalue() for stream in streams)
+    announced = ISO_NAME + b"\0\0\0\0" if iso else None
+    path = tmp_path / "b.jpg"
+    if listed:
+        path.write_bytes(with_gain_map(main, gain_map, 20, iso=announced))
+    else:
+        announced = None
+        Image.fromarray(PIXELS).save(path, xmp=GAIN_MAP.replace(b'"432"', b'"%d"' % len(gain_map)))
+        path.write_bytes(path.read_bytes() + gain_map)
+    original = read_image(path)
+    assert original.gain_map == gain_map
+    larger = original.with_array(np.repeat(np.repeat(original.array, 2, axis=0), 2, axis=1))
+    result, notes = written(tmp_path, "jpeg", larger)
+    assert (result.gain_map, result.gain_map_iso, result.xmp, notes) == (gain_map, announced, original.xmp, "")
+    with Image.open(tmp_path / "a.jpg") as opened:  # Pillow finds both by what the file lists
+        assert opened.format == "MPO"
+        assert opened.n_frames == 2  # type: ignore[attr-defined]
+        opened.seek(1)
+        assert opened.size == (7, 9)
+        assert opened.mode == "L"
+    result, notes = written(tmp_path, "webp", larger)
+    assert "gain map" in notes
+    assert b"hdr-gain-map" not in (result.xmp or b"")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=90), st.sampled_from([b"II*\0", b"MM\0*", b""]))
+def test_damaged_lists_of_images_do_no_harm(junk: bytes, order: bytes) -> None:
+    assert find_gain_map(io.BytesIO(junk), order + junk, 0) is None
 
 
 def test_a_packet_that_cannot_be_cleaned_is_left_out() -> None:

@@ -35,7 +35,8 @@ def values(seed: int, *shape: int, dtype: type[np.generic]) -> Any:
 def test_tiff_of_any_arrangement(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     dtype, channels = data.draw(st.sampled_from(DTYPES)), data.draw(st.integers(1, 5))
     planar: Any = data.draw(st.sampled_from(["contig", "separate"]))
-    compression, order = data.draw(st.sampled_from([None, "zlib"])), data.draw(st.sampled_from(["<", ">"]))
+    compression = data.draw(st.sampled_from([None, "zlib"]))
+    order: Any = data.draw(st.sampled_from(["<", ">"]))
     premultiplied = data.draw(st.booleans())
     array = values(1, 9, 7, channels, dtype=dtype)
     colours = 1 if channels < 3 else 3
@@ -66,7 +67,7 @@ def test_tiff_of_any_arrangement(tmp_path_factory: pytest.TempPathFactory, data:
     if used == colours or not premultiplied:
         assert np.array_equal(shown[..., :colours], array[..., :colours])
     else:
-        top = 1 if dtype is np.float32 else np.iinfo(dtype).max  # type: ignore[type-var]
+        top = 1 if dtype is np.float32 else np.iinfo(array.dtype).max
         again = shown[..., :colours] * (array[..., colours, np.newaxis] / top)
         possible = np.minimum(array[..., :colours], array[..., colours, np.newaxis])
         assert np.abs(again - possible).max() <= (1e-6 if top == 1 else 1 + 0.5)
