@@ -94,6 +94,8 @@ _STRUCTURE = frozenset(
             "TargetPrinter",
         ),
         *("ThumbnailTIFF", "PreviewImage", "ExifByteOrder", "XMP", "RasterPadding", "ColorSpace", "ExifImageSize"),
+        *("PreviewImageStart", "PreviewImageLength", "OtherImage", "OtherImageStart", "OtherImageLength"),
+        *("JPEGQTables", "JPEGDCTables", "JPEGACTables", "JPEGProc", "SMinSampleValue", "SMaxSampleValue"),
     )
 )
 #: Groups of XMP for what follows the first image in a file.
@@ -202,11 +204,12 @@ def _lost_descriptions(before: Mapping[str, Any], after: Mapping[str, Any], note
 
 
 def _plain(value: Any) -> str:
-    return str(value).strip("\0 ")
+    """Return a value to compare; ExifTool guesses how a comment is encoded."""
+    return "".join(character for character in str(value) if character.isascii()).replace("?", "").strip("\0 ")
 
 
 def _depth(tags: Mapping[str, Any]) -> int:
-    keys = ("PNG:BitDepth", "QuickTime:ImagePixelDepth", "IFD0:BitsPerSample", "File:BitsPerSample")
+    keys = ("File:BitsPerSample", "PNG:BitDepth", "QuickTime:ImagePixelDepth", "IFD0:BitsPerSample")
     value = next((tags[key] for key in keys if key in tags), 8)
     return int(str(value).split()[0])
 

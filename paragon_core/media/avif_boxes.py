@@ -89,7 +89,7 @@ def read_avif_header(data: bytes) -> AvifHeader:
         mastering=_first(properties, b"mdcv", length=24),
         pixel_aspect=struct.unpack(">II", aspect) if aspect and len(aspect) == 8 else (1, 1),  # noqa: PLR2004 - bytes
         cropped=_first(properties, b"clap") is not None,
-        gain_map=b"tmap" in found.get(b"iinf", b""),
+        gain_map=b"tmap" in found.get(b"iinf", b"") or b"hdrgainmap" in meta,
         whole=whole,
     )
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from PIL import ExifTags, Image
+
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.gain_map import ISO_NAME, MPF_NAME, find_gain_map, gain_map_at_end
 from paragon_core.media.metadata import Metadata, usable_dpi
@@ -42,7 +44,7 @@ _KINDS: Final = {
 _FRAMES: Final = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
 _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 _BITS: Final = 8
-_MADE_UP: Final = (72.0, 72.0)
+_CENTIMETRES, _CENTIMETRE = 3, 2.54
 
 
 def segments(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -176,6 +178,13 @@ def _aspect(info: dict[Any, Any]) -> list[str]:
 
 
 def _dpi(info: dict[Any, Any]) -> tuple[float, float] | None:
-    """Return the resolution that a file states; Pillow makes one up where neither JFIF nor EXIF does."""
-    dpi = usable_dpi(info.get("dpi"))
-    return None if dpi == _MADE_UP and info.get("jfif_unit") not in {1, 2} else dpi
+    """Return the resolution that JFIF or EXIF states; Pillow makes one up where neither does."""
+    if info.get("jfif_unit") in {1, 2}:
+        return usable_dpi(info.get("dpi"))
+    block = Image.Exif()
+    try:
+        block.load(info.get("exif", b""))
+        unit = _CENTIMETRE if block.get(ExifTags.Base.ResolutionUnit) == _CENTIMETRES else 1
+        return usable_dpi([unit * float(block[tag]) for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution)])
+    except Exception:  # noqa: BLE001 - Pillow raises nearly every type there is on damaged blocks
+        return None

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from paragon_core.media.picture import Array
 
-#: Beyond the end of any file, and far enough from what `seek` cannot express.
-_LARGEST_OFFSET = 2**60
-
 #: Pages that are counted at most, so that a small file cannot keep a computer busy.
 MOST_PAGES = 1000
 
@@ -117,16 +114,17 @@ def pages(stream: BinaryIO) -> tuple[TiffPage, ...]:
     number, offset, entry = ("Q", "Q", 20) if _is_big(head) else ("H", "I", 12)  # BigTIFF, and section 2
     count_length, offset_length = struct.calcsize(number), struct.calcsize(offset)
     (place,) = struct.unpack_from(order + offset, head.ljust(16, b"\0"), 8 if _is_big(head) else 4)
+    end = stream.seek(0, io.SEEK_END)  # systems differ in how far behind it they seek
     found: dict[int, TiffPage] = {}
     while place and place not in found and len(found) < MOST_PAGES:
-        stream.seek(min(place, _LARGEST_OFFSET))
+        stream.seek(min(place, end))
         counted = stream.read(count_length)
         count = struct.unpack(order + number, counted)[0] if len(counted) == count_length else 0
         first = stream.read(entry * min(count, _FIRST_TAGS))
         found[place] = TiffPage(offset=place, reduced=_is_reduced(first, order, entry))
         if not counted:
             break
-        stream.seek(min(place + count_length + entry * count, _LARGEST_OFFSET))
+        stream.seek(min(place + count_length + entry * count, end))
         following = stream.read(offset_length)
         if len(following) < offset_length:
             break

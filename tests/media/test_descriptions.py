@@ -310,3 +310,12 @@ def test_pixels_that_are_not_square_are_noted(tmp_path: Path) -> None:
     assert read_image(path).notes == ()
     path.write_bytes(samples.png(b"\0\0\0\0", (1, 1), 8, 2, (b"caBX", b"jumb")))
     assert "C2PA" in read_image(path).notes[0]
+
+
+def test_a_resolution_in_exif_alone(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(PIXELS).save(stream, "JPEG", exif=b"Exif\0\0" + with_dpi(None, (300, 44)))
+    (tmp_path / "a.jpg").write_bytes(stream.getvalue().replace(b"JFIF", b"JFXX"))
+    assert read_image(tmp_path / "a.jpg").dpi == (300, 44)
+    Image.fromarray(PIXELS).save(tmp_path / "b.jpg", exif=with_text(None, [("Author", "me")])[0])
+    assert read_image(tmp_path / "b.jpg").dpi is None
