@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from paragon_core.media import jpeg
-from paragon_core.media.avif import depth_of, is_for_codecs
+from paragon_core.media.avif import CODECS_HINT, depth_of, is_for_codecs
 from paragon_core.media.exif_tags import with_dpi, with_text
 from paragon_core.media.icc import are_code_points, colour_profile, fitting_icc, hdr_transfer, profile_of
 from paragon_core.media.metadata import as_viewed, plain_exif, upright, with_size
@@ -69,7 +69,8 @@ def _with_fitting_pixels(picture: Picture, target: ImageFormat, notes: list[str]
         if array.dtype == np.uint16 and picture.bits is None:
             notes.append(f"AVIF is written with {depth_of(picture)} bits per channel, the picture has more")
     elif array.dtype != np.uint8:
-        notes.append(f"{target.title} holds 8 bits per channel, the picture has more")
+        more = f"; more need imagecodecs ({CODECS_HINT})" if target.name == "avif" else ""
+        notes.append(f"{target.title} holds 8 bits per channel, the picture has more{more}")
         array = with_depth(array, np.uint8)
     is_grey = array.shape[2:] in {(), (2,)}
     if array.shape[2:] == (2,) and target.name not in {"png", "tiff"}:

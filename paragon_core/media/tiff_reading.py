@@ -15,7 +15,7 @@ import numpy as np
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from paragon_core.errors import UnsupportedFormatError
+from paragon_core.errors import BackendUnavailableError, UnsupportedFormatError
 from paragon_core.media.metadata import Metadata, usable_dpi
 from paragon_core.media.picture import full_scale
 from paragon_core.media.ranges import joined
@@ -303,11 +303,15 @@ def read_samples(
 
     Raises:
         UnsupportedFormatError: for kinds that are not handled.
+        BackendUnavailableError: tifffile is missing, which Paragon's own package would have brought.
         Exception: tifffile's errors on damaged files.
 
     """
-    import tifffile  # noqa: PLC0415 - slow to import, and few files need it
-
+    try:
+        import tifffile  # noqa: PLC0415 - slow to import, and few files need it
+    except ImportError as error:
+        msg = "a TIFF of this kind needs tifffile"
+        raise BackendUnavailableError(msg, hint="pip install tifffile") from error
     with tifffile.TiffFile(as_only(stream, page)) as opened:
         found = opened.pages[0]
         if not isinstance(found, tifffile.TiffPage):
