@@ -21,6 +21,7 @@ from paragon_core.media.avif import is_whole as is_whole_avif
 from paragon_core.media.avif import read_metadata as read_avif_metadata
 from paragon_core.media.avif import read_pixels as read_deep_avif
 from paragon_core.media.bmp import read_metadata as read_bmp_metadata
+from paragon_core.media.exif_tags import dpi_of
 from paragon_core.media.formats import FORMATS, FormatName
 from paragon_core.media.icc import fitting_icc, hdr_transfer
 from paragon_core.media.jpeg import check_kind
@@ -275,10 +276,12 @@ def _picture(
     if icc and not fitting:
         notes.append("its colour profile is damaged or meant for other kinds of pixels, and was left out")
     xmp: bytes | str | None = metadata.xmp
+    exif = plain_exif(metadata.exif)
     metadata = replace(
         metadata,
         icc=fitting,
-        exif=plain_exif(metadata.exif),
+        exif=exif,
+        dpi=metadata.dpi or (dpi_of(exif) if exif else None),
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
         notes=tuple(dict.fromkeys((*metadata.notes, *notes))),
     )

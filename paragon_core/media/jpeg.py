@@ -9,8 +9,6 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from PIL import ExifTags, Image
-
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.gain_map import ISO_NAME, MPF_NAME, find_gain_map, gain_map_at_end
 from paragon_core.media.metadata import Metadata, usable_dpi
@@ -44,7 +42,6 @@ _KINDS: Final = {
 _FRAMES: Final = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
 _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 _BITS: Final = 8
-_CENTIMETRES, _CENTIMETRE = 3, 2.54
 
 
 def segments(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -123,7 +120,7 @@ def read_metadata(stream: BinaryIO, info: dict[Any, Any]) -> Metadata:
         iptc=iptc or None,
         gain_map=gain_map,
         gain_map_iso=None if gain_map is None else iso,
-        dpi=_dpi(info),
+        dpi=usable_dpi(info.get("dpi")) if info.get("jfif_unit") in {1, 2} else None,  # else Pillow makes one up
         png_text=tuple(text_chunk("Comment", comment) for comment in comments if comment.strip(b"\0 ")),
         notes=tuple(dict.fromkeys(notes)),
     )
@@ -175,16 +172,3 @@ def _aspect(info: dict[Any, Any]) -> list[str]:
     if info.get("jfif_unit") != 0 or horizontal == vertical:
         return []
     return [f"its pixels are not square ({vertical}:{horizontal}), which is not kept"]
-
-
-def _dpi(info: dict[Any, Any]) -> tuple[float, float] | None:
-    """Return the resolution that JFIF or EXIF states; Pillow makes one up where neither does."""
-    if info.get("jfif_unit") in {1, 2}:
-        return usable_dpi(info.get("dpi"))
-    block = Image.Exif()
-    try:
-        block.load(info.get("exif", b""))
-        unit = _CENTIMETRE if block.get(ExifTags.Base.ResolutionUnit) == _CENTIMETRES else 1
-        return usable_dpi([unit * float(block[tag]) for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution)])
-    except Exception:  # noqa: BLE001 - Pillow raises nearly every type there is on damaged blocks
-        return None
