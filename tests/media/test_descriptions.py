@@ -104,11 +104,16 @@ def test_jpeg_keeps_comment_and_iptc(tmp_path: Path, comment: bytes) -> None:
     stream = io.BytesIO()
     Image.fromarray(PIXELS).save(stream, "JPEG", comment=comment)
     data = stream.getvalue()
-    block = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC
+    block = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC + b"\0"  # padded
     block += b"8BIM\x04\x0c\0\0" + struct.pack(">I", 4) + b"thum"
     (tmp_path / "b.jpg").write_bytes(data[:2] + b"\xff\xed" + struct.pack(">H", len(block) + 2) + block + data[2:])
     original = read_image(tmp_path / "b.jpg")
-    assert original.iptc == IPTC
+    assert (original.iptc, original.notes) == (IPTC, ())
+    paths = (
+        data[:2] + b"\xff\xed" + struct.pack(">H", len(block) + 14) + block + b"8BIM\x07\xd0\0\0" + bytes(4) + data[2:]
+    )
+    (tmp_path / "c.jpg").write_bytes(paths)
+    assert read_image(tmp_path / "c.jpg").notes == ("its clipping paths are not kept",)
     result, notes = written(tmp_path, "jpeg", original)
     assert (result.iptc, notes) == (IPTC, "")
     with Image.open(tmp_path / "a.jpg") as opened:
