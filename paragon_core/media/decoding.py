@@ -26,7 +26,7 @@ from paragon_core.media.formats import FORMATS, FormatName
 from paragon_core.media.icc import fitting_icc, hdr_transfer
 from paragon_core.media.jpeg import check_kind
 from paragon_core.media.jpeg import read_metadata as read_jpeg_metadata
-from paragon_core.media.metadata import Metadata, as_stored, plain_exif, usable_dpi
+from paragon_core.media.metadata import Metadata, as_stored, orientation, plain_exif, usable_dpi
 from paragon_core.media.picture import Array, Picture
 from paragon_core.media.pixels import HINT_CONVERT, decoded_pixels, stored_size, turned_by_pillow
 from paragon_core.media.png import pixels_only
@@ -42,7 +42,7 @@ from paragon_core.media.tiff_reading import (
     exif_of_tiff,
     first_page,
     full_pages,
-    page_size,
+    page_layout,
     read_samples,
 )
 from paragon_core.media.tiff_reading import read_metadata as read_tiff_metadata
@@ -112,15 +112,19 @@ def open_header(stream: BinaryIO, name: FormatName) -> ImageFile.ImageFile:
         raise
 
 
-def read_size(stream: BinaryIO, name: FormatName) -> tuple[int, int]:
-    """Return width and height of a file's image as stored; no pixel is decoded.
+def read_layout(stream: BinaryIO, name: FormatName) -> tuple[tuple[int, int], int]:
+    """Return width and height of a file's image as stored, and its EXIF orientation; no pixel is decoded.
 
     Raises:
         UnsupportedFormatError: as `open_header`, and where a TIFF holds raw data only.
         Exception: as `open_header`.
 
     """
-    return page_size(stream) if name == "tiff" else stored_size(open_header(stream, name))
+    if name == "tiff":
+        return page_layout(stream)
+    image = open_header(stream, name)
+    exif = read_png_metadata(stream).exif if name == "png" else image.info.get("exif")
+    return stored_size(image), orientation(plain_exif(exif))
 
 
 def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:

@@ -5,11 +5,16 @@ What fails does not stop the others.
 
 from __future__ import annotations
 
+import os
+import shutil
+import stat
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from paragon_core.atomic_files import prepare_folder, remove_leftovers, unwritable
 from paragon_core.errors import (
@@ -22,24 +27,31 @@ from paragon_core.errors import (
     UnsupportedFormatError,
 )
 from paragon_core.low_memory import is_low_memory
+from paragon_core.media.compression import ImageCompression
 from paragon_core.media.encoding import fit
-from paragon_core.media.formats import format_of_name
-from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write_image
+from paragon_core.media.formats import FORMATS, format_of_name
+from paragon_core.media.images import MAX_PIXELS, incomplete, read_header, read_image, write_image
 from paragon_core.media.ordered import settled, waited
+from paragon_core.media.result_size import result_size
 from paragon_core.media.tasks import Task, plan
-from paragon_core.media.video.jobs import film_is_done, prepare_film
+from paragon_core.media.video.jobs import film_grows, film_is_done, prepare_film
 from paragon_core.memory import lacks_for_image
+from paragon_core.output_size import OutputSize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
+    from paragon_core.media.formats import ImageFormat
     from paragon_core.media.picture import Array, Picture
     from paragon_core.media.video.upscale import VideoResult
+    from paragon_core.output_size import Size
 
 __all__ = ["PICTURES_AT_ONCE", "Outcome", "State", "Task", "is_done", "plan", "run"]
 
 State = Literal["written", "skipped", "failed"]
+
+#: An EXIF orientation with width and height exchanged.
+_SIDEWAYS: Final = 6
 
 #: Pictures that `run` holds unless told otherwise: one being read, one in the network, one being written.
 PICTURES_AT_ONCE = 3
@@ -54,7 +66,7 @@ class Outcome:
     task: Task
     """The task."""
     state: State
-    """Whether the target was written, was there already, or could not be made."""
+    """Whether the target was written, was there already or is not needed, or could not be made."""
     size: tuple[int, int] | None = None
     """Width and height of what was written."""
     frames: int = 1
@@ -62,7 +74,7 @@ class Outcome:
     seconds: float = 0.0
     """Time that the network took; for a film, reading and writing included."""
     notes: tuple[str, ...] = ()
-    """What was not kept, in words for the user."""
+    """What was not kept, or why nothing was done, in words for the user."""
     error: ParagonError | None = None
     """Why it failed."""
 
@@ -72,11 +84,44 @@ def _no_film(source: Path, _target: Path) -> VideoResult:
     raise UnsupportedFormatError(msg, hint="enlarge it on the command line, with paragon upscale")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _JobOptions:
+    """What is to be done with every source."""
+
+    scale: int
+    size: OutputSize | None
+    compression: ImageCompression
+    overwrite: bool
+    max_pixels: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """An image that has been read."""
+
+    picture: Picture
+    target: Size
+    """Width and height of the result as stored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Nothing:
+    """There is nothing to do."""
+
+    notes: tuple[str, ...] = ()
+    """Why, unless the result is there."""
+
+
+_AS_IT_IS: Final = _Nothing(notes=("it was left as it is, because it is that large already",))
+
+
 def run(
     tasks: Sequence[Task],
-    upscale: Callable[[Array], Array],
+    upscale: Callable[..., Array],
     *,
     scale: int,
+    size: OutputSize | None = None,
+    compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
     film: Callable[[Path, Path], VideoResult] = _no_film,
     report: Callable[[Outcome], None] = lambda _: None,
     at_once: int = PICTURES_AT_ONCE,
@@ -93,8 +138,11 @@ def run(
     Args:
         tasks: from `plan`.
         upscale: takes the array of a `Picture` and returns it ``scale`` times as high and wide, with the same dtype;
-            called in the calling thread only.
+            with ``size``, it is called with ``size=`` an `OutputSize` of that width and height, and returns such an
+            array. An `Upscaler` does both. Called in the calling thread only.
         scale: enlargement.
+        size: the size that results shall have instead, as viewed. For videos ``film`` has to see to it.
+        compression: how lossy formats of images are written.
         film: enlarges the film in one file into another, likewise (`video.upscale_video`); without it films fail.
         report: called in the calling thread with each outcome, in the order of the tasks.
         at_once: largest number of pictures in memory; 1 means one after another without overlap.
@@ -113,6 +161,7 @@ def run(
         raise InputError(msg, hint="--jobs takes a number from 1 on")
     for folder in {task.target.parent for task in tasks}:
         remove_leftovers(folder)
+    options = _JobOptions(scale=scale, size=size, compression=compression, overwrite=overwrite, max_pixels=max_pixels)
     outcomes: list[Outcome] = []
     waiting = deque(tasks)
     reading: deque[tuple[Task, Future[Any]]] = deque()
@@ -123,11 +172,13 @@ def run(
             while waiting and len(reading) + len(writing) < at_once:
                 task = waiting.popleft()
                 look: Callable[..., Any] = _look_at_film if task.is_film else _read
-                read = pool.submit(look, task, scale=scale, overwrite=overwrite, max_pixels=max_pixels)
-                reading.append((task, read))
+                reading.append((task, pool.submit(look, task, options)))
             if reading:
                 task, read = reading.popleft()
-                writing.append(_enlarge_film(task, read, film) if task.is_film else _enlarge(task, read, upscale, pool))
+                if task.is_film:
+                    writing.append(_enlarge_film(task, read, film))
+                else:
+                    writing.append(_enlarge(task, read, upscale, options, pool))
             # With nothing left to enlarge, or no room to read, wait for the oldest; else only look.
             while writing and (not reading or writing[0].done()):
                 outcomes.append(waited(writing.popleft()))
@@ -139,7 +190,7 @@ def run(
     return tuple(outcomes)
 
 
-def is_done(task: Task, *, scale: int) -> bool:
+def is_done(task: Task, *, scale: int, size: OutputSize | None = None) -> bool:
     """Tell whether a task's target is there: a whole one of the right size, not older than the source.
 
     One of that size that is older, and one that is damaged or broke off, is to be made anew.
@@ -150,7 +201,7 @@ def is_done(task: Task, *, scale: int) -> bool:
 
     """
     if task.is_film:
-        return film_is_done(task.source, task.target, scale=scale)
+        return film_is_done(task.source, task.target, scale=scale, size=size)
     try:
         if not task.target.exists():
             return False
@@ -165,51 +216,96 @@ def is_done(task: Task, *, scale: int) -> bool:
         raise JobError(msg, hint=_HINT_REPLACE) from error
     if not made.ends:
         return False
-    width, height = (scale * side for side in read_header(task.source).size)
-    if made.size not in {(width, height), (height, width)}:  # the latter: formats without metadata are stored turned
-        msg = f"{task.target} exists and is not {task.source.name} enlarged {scale} times"
+    stored, possible = read_header(task.source).size, set()
+    for orientation in (1, _SIDEWAYS):  # headers do not always tell
+        with suppress(InputError):  # too large, or it does not fit: no size is possible, and the work will tell
+            possible.add(result_size(stored, orientation, scale=scale, wanted=size))
+    if not possible & {made.size, made.size[::-1]}:  # the latter: formats without metadata are stored turned
+        what = f"{scale}x" if size is None else str(size)
+        msg = f"{task.target} exists and is not {task.source.name} upscaled to {what}"
         raise JobError(msg, hint=_HINT_REPLACE)
     return task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
 
 
-def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Picture | None:
-    """Read a source and make sure that its result can be stored; None when there is nothing to do."""
-    if not overwrite and is_done(task, scale=scale):
-        return None
+def _read(task: Task, options: _JobOptions) -> _Ready | _Nothing:
+    """Read a source and make sure that its result can be stored."""
+    if not (options.overwrite or task.replaces) and is_done(task, scale=options.scale, size=options.size):
+        return _Nothing()
     target_format = format_of_name(task.target)
-    picture = read_image(task.source, max_pixels=max_pixels)
-    _check_memory(task, picture, scale=scale)
+    options.compression.check(target_format)
+    picture = read_image(task.source, max_pixels=options.max_pixels)
     try:
-        picture = fit(picture, target_format, scale=scale)
+        target = result_size(picture.size, picture.orientation, scale=options.scale, wanted=options.size)
+        if task.replaces:
+            if not _grows(picture.size, target):
+                return _AS_IT_IS
+            _check_replaceable(task, picture, target_format)
+        _check_memory(task, picture, target)
+        picture = fit(picture, target_format, size=target)
     except (BackendUnavailableError, InputError) as error:
-        raise type(error)(f"{task.source}: {error}", hint=error.hint) from error
+        text = str(error) if str(task.source) in str(error) else f"{task.source}: {error}"
+        raise type(error)(text, hint=error.hint) from error
     prepare_folder(task.target)
-    return picture
+    return _Ready(picture=picture, target=target)
 
 
-def _check_memory(task: Task, picture: Picture, *, scale: int) -> None:
+def _grows(size: Size, target: Size) -> bool:
+    return any(after > before for before, after in zip(size, target, strict=True))
+
+
+def _check_replaceable(task: Task, picture: Picture, target_format: ImageFormat) -> None:
+    """Refuse to replace a file by one that holds less, or is of another format than it.
+
+    Raises:
+        InputError: it is of another format than its name says, or write-protected.
+        JobError: something was not read.
+
+    """
+    if picture.format != target_format.name:
+        msg = f"it is {FORMATS[picture.format].title} by another name, and would become {target_format.title}"
+        raise InputError(msg, hint="leave --replace out, or rename it first")
+    _check_writable(task.target)
+    if picture.notes:
+        raise incomplete(task.target, picture.notes)
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse to replace a file that its owner protected; a new one could still take its name."""
+    if not os.access(path, os.W_OK):
+        raise InputError(f"{path} is write-protected", hint="leave --replace out, or allow writing to it")
+
+
+def _check_memory(task: Task, picture: Picture, target: Size) -> None:
     """Refuse an image whose result cannot fit in memory, before the machine comes to a halt over it."""
-    width, height = picture.size
-    if lack := lacks_for_image(width * height * scale**2):
-        needed, free = (f"{size / 2**30:.1f} GiB" for size in lack)
-        msg = f"{task.source}: {width} x {height} pixels, upscaled {scale} times, take {needed}, and {free} is free"
-        raise OutOfMemoryError(msg, hint="close other programs, or split it into smaller parts")
+    if lack := lacks_for_image(target[0] * target[1]):
+        (width, height), (needed, free) = picture.size, (f"{size / 2**30:.1f} GiB" for size in lack)
+        msg = f"{task.source}: {width} x {height} pixels, upscaled to {target[0]} x {target[1]}, take {needed}, "
+        raise OutOfMemoryError(msg + f"and {free} is free", hint="close other programs, or split it into smaller parts")
 
 
-def _look_at_film(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> bool:
-    """Make sure that a film can be read and its target written; false when there is nothing to do."""
-    if not overwrite and is_done(task, scale=scale):
-        return False
-    prepare_film(task.source, task.target, max_pixels=max_pixels)
-    return True
+def _look_at_film(task: Task, options: _JobOptions) -> _Nothing | None:
+    """Make sure that a film can be read and its target written."""
+    if not options.overwrite and is_done(task, scale=options.scale, size=options.size):
+        return _Nothing()
+    prepare_film(task.source, task.target, max_pixels=options.max_pixels)
+    if task.replaces:
+        if not film_grows(task.source, scale=options.scale, size=options.size):
+            return _AS_IT_IS
+        _check_writable(task.source)
+    return None
 
 
-def _enlarge_film(task: Task, look: Future[bool], film: Callable[[Path, Path], VideoResult]) -> Future[Outcome]:
+def _enlarge_film(
+    task: Task, look: Future[_Nothing | None], film: Callable[[Path, Path], VideoResult]
+) -> Future[Outcome]:
     try:
-        if not waited(look):
-            return settled(Outcome(task=task, state="skipped"))
+        if (nothing := waited(look)) is not None:
+            return settled(Outcome(task=task, state="skipped", notes=nothing.notes))
         start = time.perf_counter()
         result = film(task.source, task.target)
+        notes = result.notes
+        if task.replaces:
+            notes = _take_place(task, notes)
     except (ParagonError, MemoryError, OSError) as error:
         return settled(_failure(task, error))
     except RuntimeError as error:  # a thread that cannot be started
@@ -224,33 +320,63 @@ def _enlarge_film(task: Task, look: Future[bool], film: Callable[[Path, Path], V
             size=result.size,
             frames=result.frames,
             seconds=seconds,
-            notes=tuple(dict.fromkeys(result.notes)),
+            notes=tuple(dict.fromkeys(notes)),
         )
     )
 
 
+def _take_place(task: Task, notes: tuple[str, ...]) -> tuple[str, ...]:
+    """Move a complete video to its source's place, unless something was not kept: then both stay; return notes."""
+    if notes:
+        return (*notes, f"it was not replaced, because of that; the result is {task.target}")
+    replaced = Path(os.path.realpath(task.source))
+    try:
+        shutil.copymode(replaced, task.target)
+        task.target.replace(replaced)
+    except OSError as error:  # on Windows, where a player has it open
+        raise unwritable(replaced, error) from error
+    return notes
+
+
 def _enlarge(
-    task: Task, read: Future[Picture | None], upscale: Callable[[Array], Array], pool: ThreadPoolExecutor
+    task: Task,
+    read: Future[_Ready | _Nothing],
+    upscale: Callable[..., Array],
+    options: _JobOptions,
+    pool: ThreadPoolExecutor,
 ) -> Future[Outcome]:
     """Run the network over a picture that has been read, and have the result written."""
     try:
-        picture = waited(read)
+        ready = waited(read)
     except (ParagonError, MemoryError, OSError) as error:
         return settled(_failure(task, error))
-    if picture is None:
-        return settled(Outcome(task=task, state="skipped"))
+    if isinstance(ready, _Nothing):
+        return settled(Outcome(task=task, state="skipped", notes=ready.notes))
+    picture, (width, height) = ready.picture, ready.target
     try:
         start = time.perf_counter()
-        enlarged = picture.with_array(upscale(picture.array))
+        if options.size is None:
+            array = upscale(picture.array)
+        else:
+            array = upscale(picture.array, size=OutputSize(width=width, height=height))
         seconds = time.perf_counter() - start
+        if not _grows(picture.size, ready.target):
+            same = picture.size == ready.target
+            note = "it has that size already" if same else "it was resized without the model, which only upscales"
+            picture = replace(picture, notes=(*picture.notes, note))
+        enlarged = picture.with_array(array)
     except (ParagonError, MemoryError) as error:
         return settled(_failure(task, error))
-    return pool.submit(_write, task, enlarged, seconds)
+    return pool.submit(_write, task, enlarged, options, seconds)
 
 
-def _write(task: Task, picture: Picture, seconds: float) -> Outcome:
+def _write(task: Task, picture: Picture, options: _JobOptions, seconds: float) -> Outcome:
     try:
-        notes = write_image(task.target, picture)
+        mode = task.target.stat().st_mode if task.replaces else None
+        notes = write_image(task.target, picture, compression=options.compression, complete=task.replaces)
+        if mode is not None:
+            with suppress(OSError):  # disks without permissions
+                task.target.chmod(stat.S_IMODE(mode))
     except (ParagonError, MemoryError, OSError) as error:
         return _failure(task, error)
     return Outcome(

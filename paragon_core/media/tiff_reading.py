@@ -75,15 +75,17 @@ def full_pages(stream: BinaryIO) -> tuple[TiffPage, ...]:
     return tuple(sorted(found[:_MOST_THUMBNAILS], key=lambda page: -_pixels(directory(stream, page)))[:1])
 
 
-def page_size(stream: BinaryIO) -> tuple[int, int]:
-    """Return width and height, as stored, of the first full page of a TIFF, and 0 where it states none.
+def page_layout(stream: BinaryIO) -> tuple[tuple[int, int], int]:
+    """Return width and height, as stored and 0 where unstated, of the first full page of a TIFF, and its orientation.
 
     Raises:
         UnsupportedFormatError: there is none.
 
     """
     tags = directory(stream, first_page(stream))
-    return _side(tags, ExifTags.Base.ImageWidth), _side(tags, ExifTags.Base.ImageLength)
+    turn = tags.get(ExifTags.Base.Orientation, 1)
+    size = _side(tags, ExifTags.Base.ImageWidth), _side(tags, ExifTags.Base.ImageLength)
+    return size, turn if turn in range(1, 9) else 1
 
 
 def first_page(stream: BinaryIO) -> TiffPage:
