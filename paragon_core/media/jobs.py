@@ -32,7 +32,7 @@ from paragon_core.media.encoding import fit
 from paragon_core.media.formats import FORMATS, format_of_name
 from paragon_core.media.images import MAX_PIXELS, incomplete, read_header, read_image, write_image
 from paragon_core.media.ordered import settled, waited
-from paragon_core.media.result_size import result_size
+from paragon_core.media.result_size import as_viewed, result_size
 from paragon_core.media.tasks import Task, plan
 from paragon_core.media.video.jobs import film_grows, film_is_done, prepare_film
 from paragon_core.memory import lacks_for_image
@@ -382,7 +382,7 @@ def _write(task: Task, picture: Picture, options: _JobOptions, seconds: float) -
     return Outcome(
         task=task,
         state="written",
-        size=picture.size,
+        size=as_viewed(picture.size, picture.orientation) if format_of_name(task.target).turned else picture.size,
         seconds=seconds,
         notes=tuple(dict.fromkeys(picture.notes + notes)),
     )
