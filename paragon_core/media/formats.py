@@ -31,20 +31,50 @@ class ImageFormat:
     deep: bool = False
     """Whether it holds 16 bits per channel."""
     metadata: bool = True
-    """Whether it holds an ICC profile and EXIF."""
+    """Whether it holds an ICC profile."""
+    exif: bool = True
+    """Whether it holds EXIF and XMP."""
+    cicp: bool = False
+    """Whether it holds code points for colours (ITU-T H.273), as HDR needs."""
+    text: bool = False
+    """Whether it holds any text with a keyword."""
+    comment: bool = False
+    """Whether it holds one comment."""
+    iptc: bool = False
+    """Whether it holds IPTC records."""
+    dpi: bool = False
+    """Whether it holds the printing resolution outside EXIF."""
+    grey: bool = True
+    """Whether it holds grey as one channel."""
+    turned: bool = True
+    """Whether pixels are stored as viewed, since many readers do not ask for the orientation."""
     longest_side: int = 2**31 - 1
     """Largest width and height in pixels."""
 
 
 FORMATS: dict[FormatName, ImageFormat] = {
-    "png": ImageFormat(name="png", title="PNG", extensions=(".png", ".apng"), deep=True),
-    "jpeg": ImageFormat(
-        name="jpeg", title="JPEG", extensions=(".jpg", ".jpeg", ".jpe", ".jfif"), alpha=False, longest_side=65500
+    "png": ImageFormat(
+        name="png", title="PNG", extensions=(".png", ".apng"), deep=True, cicp=True, text=True, dpi=True
     ),
-    "webp": ImageFormat(name="webp", title="WebP", extensions=(".webp",), longest_side=16383),
-    "tiff": ImageFormat(name="tiff", title="TIFF", extensions=(".tif", ".tiff"), deep=True),
-    "avif": ImageFormat(name="avif", title="AVIF", extensions=(".avif",), longest_side=65536),
-    "bmp": ImageFormat(name="bmp", title="BMP", extensions=(".bmp", ".dib"), alpha=False, metadata=False),
+    "jpeg": ImageFormat(
+        name="jpeg",
+        title="JPEG",
+        extensions=(".jpg", ".jpeg", ".jpe", ".jfif"),
+        alpha=False,
+        comment=True,
+        iptc=True,
+        dpi=True,
+        turned=False,
+        longest_side=65500,
+    ),
+    "webp": ImageFormat(name="webp", title="WebP", extensions=(".webp",), grey=False, longest_side=16383),
+    "tiff": ImageFormat(
+        name="tiff", title="TIFF", extensions=(".tif", ".tiff"), deep=True, iptc=True, dpi=True, turned=False
+    ),
+    "avif": ImageFormat(name="avif", title="AVIF", extensions=(".avif",), cicp=True, longest_side=65536),
+    "bmp": ImageFormat(
+        name="bmp", title="BMP", extensions=(".bmp", ".dib"), alpha=False, metadata=False, exif=False, dpi=True
+    ),
 }
 
 #: Every file name ending that is taken for an image when a folder is searched.

@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, BinaryIO
 from PIL import Image
 
 from paragon_core.atomic_files import atomic_write
-from paragon_core.errors import JobError, MediaError, ParagonError, UnsupportedFormatError, UnsupportedSizeError
+from paragon_core.errors import (
+    BackendUnavailableError,
+    JobError,
+    MediaError,
+    ParagonError,
+    UnsupportedFormatError,
+    UnsupportedSizeError,
+)
 from paragon_core.media.compression import ImageCompression
-from paragon_core.media.decoding import MAX_PIXELS, decode, header_orientation, open_header, stored_size
+from paragon_core.media.decoding import MAX_PIXELS, decode, read_layout
 from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS, HEAD_LENGTH, FormatName, foreign_name, format_of_name, sniff
 from paragon_core.media.picture import Picture
@@ -40,7 +47,7 @@ class ImageHeader:
     size: tuple[int, int]
     """Width and height in pixels, as stored."""
     orientation: int
-    """The EXIF orientation, 1 to 8, as far as it comes before the pixels."""
+    """The EXIF orientation, 1 to 8."""
     ends: bool
     """Whether the file has the ending that its format prescribes: a copy that broke off has not."""
 
@@ -56,6 +63,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         MediaError: when the file is missing, unreadable, damaged or no image.
         UnsupportedFormatError: when it is an image of a kind that is not handled.
         UnsupportedSizeError: when it has more pixels than the limit, or none.
+        BackendUnavailableError: when it needs a package that is not installed.
         OutOfMemoryError: when there is too little memory for it.
 
     """
@@ -72,10 +80,8 @@ def read_header(path: Path) -> ImageHeader:
 
     """
     with _opened(path) as (stream, name):
-        image = open_header(stream, name)
-        return ImageHeader(
-            format=name, size=stored_size(image), orientation=header_orientation(image), ends=_ends(stream, name)
-        )
+        size, orientation = read_layout(stream, name)
+        return ImageHeader(format=name, size=size, orientation=orientation, ends=_ends(stream, name))
 
 
 def write_image(
@@ -101,6 +107,7 @@ def write_image(
         JobError: when it must be ``complete`` and is not.
         UnsupportedFormatError: when the name's ending is not that of a format, or the format holds no such picture.
         UnsupportedSizeError: when the format holds no picture of that size.
+        BackendUnavailableError: when it is high dynamic range for AVIF, and imagecodecs is missing.
 
     """
     data, notes = encode(picture, format_of_name(path), compression)
@@ -124,7 +131,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, FormatName]]:
         check_regular(path, kind="an image file")
         with path.open("rb") as stream:
             yield stream, _format(stream, path)
-    except (UnsupportedFormatError, UnsupportedSizeError) as error:
+    except (BackendUnavailableError, UnsupportedFormatError, UnsupportedSizeError) as error:
         raise type(error)(f"{path}: {error}", hint=error.hint) from error
     except ParagonError:
         raise

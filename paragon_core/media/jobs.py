@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from paragon_core.atomic_files import prepare_folder, remove_leftovers, unwritable
 from paragon_core.errors import (
+    BackendUnavailableError,
     InputError,
     JobError,
     MediaError,
@@ -31,7 +32,7 @@ from paragon_core.media.encoding import fit
 from paragon_core.media.formats import FORMATS, format_of_name
 from paragon_core.media.images import MAX_PIXELS, incomplete, read_header, read_image, write_image
 from paragon_core.media.ordered import settled, waited
-from paragon_core.media.result_size import result_size
+from paragon_core.media.result_size import as_viewed, result_size
 from paragon_core.media.tasks import Task, plan
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.jobs import film_grows, film_is_done, prepare_film
@@ -267,7 +268,7 @@ def _read(task: Task, options: _JobOptions) -> _Ready | _Nothing:
             _check_replaceable(task, picture, target_format)
         _check_memory(task, picture, target)
         picture = fit(picture, target_format, size=target)
-    except InputError as error:
+    except (BackendUnavailableError, InputError) as error:
         text = str(error) if str(task.source) in str(error) else f"{task.source}: {error}"
         raise type(error)(text, hint=error.hint) from error
     prepare_folder(task.target)
@@ -413,7 +414,7 @@ def _write(task: Task, picture: Picture, options: _JobOptions, seconds: float) -
     return Outcome(
         task=task,
         state="written",
-        size=picture.size,
+        size=as_viewed(picture.size, picture.orientation) if format_of_name(task.target).turned else picture.size,
         seconds=seconds,
         notes=tuple(dict.fromkeys(picture.notes + notes)),
     )
