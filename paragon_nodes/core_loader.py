@@ -14,8 +14,9 @@ _LOG: Final = logging.getLogger(__name__)
 def register_architecture() -> None:
     """Have spandrel open ParagonSR2 files, and take our models for its descriptors; without it, say so in the log."""
     try:
-        from paragon_core.interop.spandrel import register  # noqa: PLC0415 - imports it
         from spandrel import ImageModelDescriptor  # noqa: PLC0415 - ComfyUI has it; if not, our nodes work all the same
+
+        from paragon_core.interop.spandrel import register  # noqa: PLC0415 - imports it
 
         register(files=checkpoints.files)
         ImageModelDescriptor.register(UpscaleModel)
