@@ -94,7 +94,9 @@ def enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) 
 
 def _enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) -> vs.VideoNode:
     grey = clips[0].format.color_family is vs.GRAY
-    network = onnx_bytes(settings.model, grey=grey, separate_detail=len(clips) > 1, merge_base=namespace == "ov")
+    network = onnx_bytes(
+        settings.model, grey=grey, separate_detail=len(clips) > 1, merge_base=namespace == "ov", portable=False
+    )
     run: Callable[..., Any] = getattr(vs.core, namespace).Model
     result: vs.VideoNode = run(
         list(clips),
