@@ -47,7 +47,7 @@ def test_a_file_computes_what_the_upscaler_does(tmp_path: Path, fused: bool) -> 
 @pytest.mark.parametrize("size", [None, (7, 9)])
 @pytest.mark.parametrize("grey", [False, True])
 def test_every_option_makes_a_valid_file(
-    tmp_path: Path, fused: bool, precision: Any, io: Any, size: Any, grey: bool
+    tmp_path: Path, *, fused: bool, precision: Any, io: Any, size: Any, grey: bool
 ) -> None:
     path = export_onnx(MODEL, tmp_path / "model.onnx", fused=fused, precision=precision, io=io, size=size, grey=grey)
     onnx.checker.check_model(path, full_check=True)

@@ -40,6 +40,8 @@ class Settings:
     """As of `Upscaler`."""
     tile: Any
     """As of `Upscaler`."""
+    padding: Any
+    """As of `Upscaler`."""
     streams: int | None
     """Frames computed at once; None for one on each core."""
     reuse: bool
@@ -68,6 +70,7 @@ def upscaler(settings: Settings) -> Upscaler:
             backend=_INSTEAD.get(settings.backend, settings.backend),
             precision=settings.precision,
             tile=settings.tile,
+            padding=settings.padding,
             streams=settings.streams,
             pictures_at_once=settings.frames_at_once,
             reuse=settings.reuse,

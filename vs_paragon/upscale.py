@@ -38,6 +38,7 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
     temporal: float = 0.0,
     reuse: bool = False,  # noqa: FBT001, FBT002
     device: str = "auto",
+    padding: str = "auto",
 ) -> vs.VideoNode:
     """Enlarge a clip; the same as ``core.paragon.Upscale``.
 
@@ -67,6 +68,8 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
         reuse: compute only what changed since the frame before; the pixels are the same. For screen recordings and
             cartoons; frames pass through Python.
         device: the runtime's name of a device, such as "cpu" or "cuda:1".
+        padding: what the network sees beyond the border of a frame: "zero" as the author's network, "edge",
+            "symmetric", "wrap" (for textures without a seam); "auto" is "symmetric", but "zero" for photo and pro.
 
     Returns:
         A clip of the same family, subsampling, depth, length and frame rate, ``scale`` times as wide and high.
@@ -97,6 +100,7 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
             backend=backend,
             precision=precision,
             tile=_tile(tile),
+            padding=padding,
             streams=num_streams,
             reuse=bool(reuse),
             device=device,

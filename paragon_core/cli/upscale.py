@@ -70,6 +70,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--format", choices=sorted(FORMATS), help="format of pictures. Default: that of the sources")
     parser.add_argument("--overwrite", action="store_true", help="make files anew that are there already")
     options.add_model_settings(parser)
+    options.add_padding(parser)
     _add_video(parser)
     speed = parser.add_argument_group("speed and memory")
     speed.add_argument(
@@ -178,6 +179,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         device=arguments.device,
         precision=arguments.precision,
         tile=arguments.tile,
+        padding=arguments.padding,
         max_memory=arguments.max_memory,
         building=progress.building,
     )

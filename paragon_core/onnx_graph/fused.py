@@ -61,9 +61,8 @@ def write(
     if not exact_border:
         return _cropped(graph, enlarged, scale)
     rows, columns = _strips(graph, features, weights.border, scale)
-    channels = weights.border.column_out.weight.shape[0] // 2
     subtract = _joined if portable else _scattered
-    return subtract(graph, enlarged, rows, columns, channels, scale)
+    return subtract(graph, enlarged, rows, columns, weights)
 
 
 def _strips(graph: Graph, features: str, border: BorderStrips, scale: int) -> tuple[str, str]:
@@ -92,16 +91,16 @@ def _repeated(conv: Convolution, scale: int, axis: int) -> Convolution:
     return replace(conv, weight=weight.reshape(-1, *conv.weight.shape[1:]), bias=bias.reshape(-1))
 
 
-def _scattered(graph: Graph, enlarged: str, rows: str, columns: str, channels: int, scale: int) -> str:
+def _scattered(graph: Graph, enlarged: str, rows: str, columns: str, weights: FusedWeights) -> str:
     """Crop what was enlarged cell by cell, and subtract the strips from the ring, in a way that is cheap on a CPU.
 
     Done by one scattered addition into the flattened image, which runtimes carry out in place: passes over the whole
     image (masks, thin matrix products, concatenations) cost up to ten times as much. Corners belong to a row and to a
     column and get both strips, as they should.
     """
-    image = _cropped(graph, enlarged, scale)
+    image = _cropped(graph, enlarged, weights.spec.scale)
     values = graph.node("Concat", *(graph.reshape(part, [-1]) for part in (rows, columns)), axis=0)
-    places = _ring_places(graph, image, channels)
+    places = _ring_places(graph, image, weights.border.column_out.weight.shape[0] // 2)
     flat, updates = graph.reshape(image, [-1]), graph.node("Neg", values)
     if graph.precision == "fp16":  # ONNX Runtime's kernel for the CPU adds in float32 only
         flat, updates = graph.cast(flat, TensorProto.FLOAT), graph.cast(updates, TensorProto.FLOAT)
@@ -111,8 +110,9 @@ def _scattered(graph: Graph, enlarged: str, rows: str, columns: str, channels: i
     return graph.node("Reshape", summed, graph.node("Shape", image))
 
 
-def _joined(graph: Graph, enlarged: str, rows: str, columns: str, channels: int, scale: int) -> str:
+def _joined(graph: Graph, enlarged: str, rows: str, columns: str, weights: FusedWeights) -> str:
     """Do what `_scattered` does with operators that every runtime has: put the image together from its parts."""
+    scale, channels = weights.spec.scale, weights.border.column_out.weight.shape[0] // 2
     first, inside, last = (scale - 1, scale), (scale, -2), (-2, -1)  # of rows and columns of what is to be cropped
     top, bottom = _cut(graph, rows, 0, channels, 1), _cut(graph, rows, channels, 2 * channels, 1)
     lines = []

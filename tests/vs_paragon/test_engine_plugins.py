@@ -41,6 +41,7 @@ def settings(**changes: Any) -> Settings:
         "streams": None,
         "reuse": False,
         "device": "auto",
+        "padding": "zero",
         "bits": 8,
     }
     return Settings(**(fields | changes))
