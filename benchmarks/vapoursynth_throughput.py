@@ -107,7 +107,9 @@ def ways(width: int, height: int, frames: int) -> dict[str, Callable[[], object]
     yuv = clip[0].resize.Bicubic(format=vs.YUV420P8, matrix_s="709").std.Loop(clip.num_frames)
     found: dict[str, Callable[[], object]] = {
         "bare openvino": bare(openvino_request(onnx_bytes(model, portable=False), streams), picture, frames, streams),
-        "bare onnxruntime": bare(onnxruntime_request(onnx_bytes(model, merge_base=False, portable=False)), picture, frames, streams),
+        "bare onnxruntime": bare(
+            onnxruntime_request(onnx_bytes(model, merge_base=False, portable=False)), picture, frames, streams
+        ),
     }
     for backend in ("openvino", "onnxruntime"):
         found[f"paragon, {backend}"] = drain(vs_paragon.upscale(clip, backend=backend), frames)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paragon_core.border import AUTHORS, INEXACT_HALO, Border, halo_of
@@ -17,14 +18,25 @@ from paragon_core.upscaler import Upscaler
 from tests.random_models import MODEL, RADIUS, picture, random_model, spec
 from tests.upscalers import same
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 MODES: tuple[Any, ...] = ("edge", "symmetric", "wrap")
 STREAM = random_model(spec("stream"))
 PHOTO = random_model(spec("photo"))
 
 
-@cache
-def upscaler(padding: Any, **options: Any) -> Upscaler:
-    return Upscaler(MODEL, backend="onnxruntime", precision="fp32", streams=2, padding=padding, **options)
+@pytest.fixture(scope="module")
+def upscaler() -> Iterator[Callable[..., Upscaler]]:
+    """Make upscalers of the small network, each once: compiling takes most of their time."""
+    with ExitStack() as stack:
+
+        @cache
+        def opened(padding: Any, **options: Any) -> Upscaler:
+            made = Upscaler(MODEL, backend="onnxruntime", precision="fp32", streams=2, padding=padding, **options)
+            return stack.enter_context(made)
+
+        yield opened
 
 
 @given(data=st.data())
@@ -36,8 +48,9 @@ def test_a_tile_reads_what_numpy_pads(data: st.DataObject) -> None:
     padded = np.pad(image, [(margin, margin)] * 2 + [(0, 0)] * (image.ndim - 2), mode=mode)
 
     def span(length: int) -> Span:
-        start = data.draw(st.integers(-margin, length + margin - 1))
-        return Span(start=start, end=data.draw(st.integers(start + 1, length + margin)), core_start=0, core_end=0)
+        start = data.draw(st.integers(-margin, length - 1))
+        end = data.draw(st.integers(max(start, 0) + 1, length + margin))
+        return Span(start=start, end=end, core_start=0, core_end=0)
 
     rows, columns = span(height), span(width)
     read = Border(padding=mode, margin=margin).read(image, Tile(rows=rows, columns=columns))
@@ -75,7 +88,9 @@ def test_cores_cover_the_image_once_and_tiles_read_the_margin(
 @pytest.mark.parametrize("padding", MODES)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("tile", ["auto", "off", 17])
-def test_the_result_is_that_of_the_image_padded_by_hand(padding: Any, dtype: str, tile: Any) -> None:
+def test_the_result_is_that_of_the_image_padded_by_hand(
+    upscaler: Callable[..., Upscaler], padding: Any, dtype: str, tile: Any
+) -> None:
     image = picture(21, 13, 3, dtype=dtype)
     padded = np.pad(image, ((RADIUS, RADIUS), (RADIUS, RADIUS), (0, 0)), mode=padding)
     edge = RADIUS * MODEL.spec.scale
@@ -84,7 +99,7 @@ def test_the_result_is_that_of_the_image_padded_by_hand(padding: Any, dtype: str
 
 
 @pytest.mark.parametrize("padding", MODES)
-def test_pixels_further_inside_than_the_radius_are_the_authors(padding: Any) -> None:
+def test_pixels_further_inside_than_the_radius_are_the_authors(upscaler: Callable[..., Upscaler], padding: Any) -> None:
     image = picture(30, 25, 3)
     inside = slice(2 * RADIUS, -2 * RADIUS)
     found, authors = (upscaler(each)(image) for each in (padding, "zero"))
@@ -105,8 +120,9 @@ def test_what_wraps_fits_its_neighbours(model: Any) -> None:
 
 
 @pytest.mark.parametrize("channels", [(2,), (4,)])
-def test_transparency_wraps_with_its_colours(channels: tuple[int, ...]) -> None:
+def test_transparency_wraps_with_its_colours(upscaler: Callable[..., Upscaler], channels: tuple[int, ...]) -> None:
     image = picture(12, 15, *channels)
+    image[:, :, -1] |= 1  # where nothing is to be seen, colours come from anywhere
     image[:6, :, -1] = 255
     once, twice = (upscaler("wrap")(each) for each in (image, np.tile(image, (2, 2, 1))))
     assert same(twice, np.tile(once, (2, 2, 1)))
@@ -118,7 +134,7 @@ def test_flat_images_stay_flat_up_to_the_border(name: str, level: int) -> None:
     flat = np.full((14, 17, 3), level, np.uint8)
     with Upscaler(name, precision="fp32") as default, Upscaler(name, precision="fp32", padding="zero") as authors:
         assert np.abs(default(flat).astype(int) - level).max() <= 1
-        assert np.abs(authors(flat).astype(int) - level).max() > 2
+        assert np.abs(authors(flat).astype(int) - level).max() > 1
 
 
 def test_the_default_is_the_authors_border_where_no_margin_is_exact() -> None:
@@ -134,7 +150,7 @@ def test_another_padding_is_refused() -> None:
     assert "symmetric" in str(caught.value.hint)
 
 
-def test_smoothed_detail_and_reused_tiles_see_the_same_border() -> None:
+def test_smoothed_detail_and_reused_tiles_see_the_same_border(upscaler: Callable[..., Upscaler]) -> None:
     frames = [picture(40, 44, dtype="float32", seed=seed) for seed in (0, 1)]
     results = []
     for options in ({}, {"reuse": True, "tile": 17}):

@@ -119,7 +119,7 @@ def test_both_runtimes_and_both_forms_agree_for_every_network(name: str) -> None
     image = picture(11, 14, 4)  # no multiple of the attention window
     results = []
     for runtime, fused in itertools.product(PRESENT_RUNTIMES, (True, False)):
-        with Upscaler(model, backend=runtime, precision="fp32", fused=fused, streams=1) as upscaler:
+        with Upscaler(model, backend=runtime, precision="fp32", padding="zero", fused=fused, streams=1) as upscaler:
             results.append(upscaler(image).astype(int))
     assert max(np.abs(result - results[0]).max() for result in results) <= 1
     expected = np.clip(network_output(image[:, :, :3] / 255, model), 0, 1) * 255
@@ -191,7 +191,7 @@ def test_options_out_of_range_are_refused_with_advice(options: dict[str, Any]) -
 
 
 def test_a_tile_without_room_for_its_halo_is_refused_with_the_smallest_that_has() -> None:
-    with Upscaler(MODEL, backend="onnxruntime", tile=2 * RADIUS, streams=1) as upscaler:
+    with Upscaler(MODEL, backend="onnxruntime", padding="zero", tile=2 * RADIUS, streams=1) as upscaler:
         upscaler(picture(2 * RADIUS, 2 * RADIUS, 3))
         with pytest.raises(InputError, match="too small") as caught:
             upscaler(picture(2 * RADIUS + 1, 4, 3))
@@ -242,7 +242,7 @@ def test_progress_rises_to_the_number_of_windows(channels: tuple[int, ...]) -> N
         assert threading.get_ident() == caller
         calls.append((done, total))
 
-    with Upscaler(MODEL, backend="onnxruntime", tile=(20, 30), streams=2) as upscaler:
+    with Upscaler(MODEL, backend="onnxruntime", padding="zero", tile=(20, 30), streams=2) as upscaler:
         upscaler(picture(60, 50, *channels), progress=progress)
     windows = count_windows(50, 60)
     if channels in {(2,), (4,)}:  # alpha is continued beyond the edge

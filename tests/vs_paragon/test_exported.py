@@ -25,7 +25,7 @@ needs_ort = pytest.mark.skipif(not hasattr(vs.core, "ort"), reason="needs vapour
 def upscaled(clip: vs.VideoNode, model: str) -> list[Any]:
     planes = planes_of(clip)
     result = [np.empty((2 * clip.height, 2 * clip.width), np.float32) for _ in planes]
-    with paragon.Upscaler(model, precision="fp32", clip=False, backend="onnxruntime") as upscaler:
+    with paragon.Upscaler(model, precision="fp32", padding="zero", clip=False, backend="onnxruntime") as upscaler:
         upscaler.upscale_planes(planes, result)
     return result
 
