@@ -10,6 +10,7 @@ import torch
 from comfy import model_management
 
 from paragon_core.backends import BACKENDS, Network, RunSettings, choose
+from paragon_core.border import Border
 from paragon_core.upscaler import Upscaler
 from paragon_nodes.memory import ManagedTorch
 from paragon_nodes.runtime_memory import RuntimePatcher
@@ -72,7 +73,9 @@ class UpscaleModel:
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """Return [B, 3, H, W] of 0..1 enlarged, for nodes that cut their own tiles."""
         if self._session is not None:
-            return self._session.forward(image)
+            border = Border.of(self.paragon.spec, "auto")  # that of the other backends
+            enlarged: torch.Tensor = border.cropped(self._session.forward(border.continued(image)), self.scale)
+            return enlarged
         pictures = image.movedim(1, -1).float().cpu().numpy()
         enlarged = [torch.from_numpy(self._upscaler(picture, progress=check_interrupt)) for picture in pictures]
         return torch.stack(enlarged).movedim(-1, 1).to(image.device, image.dtype)
