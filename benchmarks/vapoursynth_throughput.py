@@ -107,8 +107,10 @@ def ways(width: int, height: int, frames: int) -> dict[str, Callable[[], object]
     picture = np.stack([np.asarray(plane) for plane in clip.get_frame(0)])[None]
     yuv = clip[0].resize.Bicubic(format=vs.YUV420P8, matrix_s="709").std.Loop(clip.num_frames)
     found: dict[str, Callable[[], object]] = {
-        "bare openvino": bare(openvino_request(onnx_bytes(model), streams), picture, frames, streams),
-        "bare onnxruntime": bare(onnxruntime_request(onnx_bytes(model, merge_base=False)), picture, frames, streams),
+        "bare openvino": bare(openvino_request(onnx_bytes(model, portable=False), streams), picture, frames, streams),
+        "bare onnxruntime": bare(
+            onnxruntime_request(onnx_bytes(model, merge_base=False, portable=False)), picture, frames, streams
+        ),
     }
     for backend in ("openvino", "onnxruntime"):
         found[f"paragon, {backend}"] = drain(vs_paragon.upscale(clip, backend=backend), frames)
@@ -146,7 +148,7 @@ def drain(clip: vs.VideoNode, frames: int) -> Callable[[], object]:
 
 def native(clip: vs.VideoNode, namespace: str, streams: int) -> vs.VideoNode:
     """Call a plugin of vs-mlrt as its users do, with float32 as here."""
-    network = onnx_bytes(load(MODEL), merge_base=namespace == "ov")
+    network = onnx_bytes(load(MODEL), merge_base=namespace == "ov", portable=False)
     more = {"config": lambda: {"INFERENCE_PRECISION_HINT": "f32"}} if namespace == "ov" else {}
     run: Callable[..., vs.VideoNode] = getattr(vs.core, namespace).Model
     return run(clip, network_path=network, path_is_serialization=True, num_streams=streams, **more)

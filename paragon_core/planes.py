@@ -107,12 +107,13 @@ def fill_transparent(colour: Image, alpha: Image) -> Image:
     return filled
 
 
-def even_places(alpha: Image) -> npt.NDArray[np.bool_]:
-    """Return where a plane [h, w, 1] has one value in the 5x5 pixels around, beyond its edge as at its edge; [h, w].
+def even_places(alpha: Image, *, wrap: bool = False) -> npt.NDArray[np.bool_]:
+    """Return where a plane [h, w, 1] has one value in the 5x5 pixels around; [h, w].
 
     There an enlarged plane must have that value, which a network only nearly gives: an opaque area would end at 254.
+    Beyond the plane is what is at its edge, or with ``wrap`` what is on its opposite side.
     """
-    lowest = highest = np.pad(alpha[:, :, 0], _EVEN_RADIUS, mode="edge")
+    lowest = highest = np.pad(alpha[:, :, 0], _EVEN_RADIUS, mode="wrap" if wrap else "edge")
     for axis in (0, 1):
         length = lowest.shape[axis] - 2 * _EVEN_RADIUS
         shifted = [np.arange(start, start + length) for start in range(2 * _EVEN_RADIUS + 1)]

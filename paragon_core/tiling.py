@@ -26,7 +26,7 @@ class Span:
     """One window along one axis, in low-resolution pixels."""
 
     start: int
-    """First pixel that the window reads."""
+    """First pixel that the window reads; negative in a margin (see `cover`)."""
     end: int
     """One past the last pixel that the window reads."""
     core_start: int
@@ -94,7 +94,7 @@ def checked(tile: TileSize) -> Literal["auto", "off"] | tuple[int, int]:
     raise InputError(msg, hint='give "auto", "off", a number of pixels or (width, height)')
 
 
-def cover(length: int, window: int, *, halo: int, multiple: int = 1) -> tuple[Span, ...]:
+def cover(length: int, window: int, *, halo: int, multiple: int = 1, margin: int = 0) -> tuple[Span, ...]:
     """Cover an axis by as few equal windows as possible, spread evenly.
 
     Args:
@@ -102,13 +102,16 @@ def cover(length: int, window: int, *, halo: int, multiple: int = 1) -> tuple[Sp
         window: wanted size of a window; the whole axis is one window where it is not shorter.
         halo: pixels on each inner side that a window reads but is not responsible for.
         multiple: windows start at multiples of this; above 1 the last window may be shorter than the others.
+        margin: pixels beyond both ends of the axis that its first and last window read, but are not responsible for;
+            at most ``halo``. Places there are negative, or not below ``length``.
 
     Raises:
         InputError: the window has no core left between its halos.
 
     """
+    inside, length = length, length + 2 * margin
     if window >= length:
-        return (Span(start=0, end=length, core_start=0, core_end=length),)
+        return (Span(start=-margin, end=inside + margin, core_start=0, core_end=inside),)
     smallest = _smallest_window(halo, multiple)
     if window < smallest:
         msg = f"tiles of {window} pixels are too small: this model needs {halo} extra pixels on each side"
@@ -124,7 +127,14 @@ def cover(length: int, window: int, *, halo: int, multiple: int = 1) -> tuple[Sp
     for start, following in zip(starts, [*starts[1:], None], strict=True):
         end = min(start + window, length)
         core_end = length if following is None else (following + end) // 2
-        spans.append(Span(start=start, end=end, core_start=core_start, core_end=core_end))
+        spans.append(
+            Span(
+                start=start - margin,
+                end=end - margin,
+                core_start=max(core_start - margin, 0),
+                core_end=min(core_end - margin, inside),
+            )
+        )
         core_start = core_end
     return tuple(spans)
 

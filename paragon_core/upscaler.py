@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from paragon_core import memory, tiling
 from paragon_core.backends import Backend, Network, Precision
+from paragon_core.border import Border, Padding, halo_of
 from paragon_core.engines import MOST_PIXELS, ignore_progress
 from paragon_core.engines import Progress as BuildProgress
 from paragon_core.errors import EngineError, InputError, NonFiniteError, OutOfMemoryError
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
 
 Image = npt.NDArray[Any]
 Progress = Callable[[int, int], None]
-
-#: Halo of windows where attention or a global mean leaves no exact one, in low-resolution pixels.
-INEXACT_HALO: Final = 32
 
 #: Tiles that cost less than this share in overlap are large enough: (w / (w - 2 halo))^2 <= 1.05 at w = 84 halos.
 _LARGE_ENOUGH: Final = 84
@@ -72,6 +70,7 @@ class Upscaler:
         backend: str | Backend = "auto",
         precision: Precision | Literal["auto"] = "auto",
         tile: tiling.TileSize = "auto",
+        padding: Padding | Literal["auto"] = "auto",
         fused: bool = True,
         clip: bool = True,
         max_memory: int | None = None,
@@ -97,6 +96,11 @@ class Upscaler:
                 receptive radius (realtime, stream) the pixels are the same in every case. Photo with attention and pro
                 see the whole picture: for them "auto" tiles only what exceeds ``max_memory``, with other pixels (6
                 levels of 255 at most, 0.04 on average, for the official photo network on a picture of Set14).
+            padding: what the network sees beyond the border of an image: "zero" as the author's network, which darkens
+                the outermost pixels of bright images; "edge" (the outermost pixels repeated); "symmetric" (the image
+                mirrored, which scores best); "wrap" (the opposite side, for textures that are laid next to each other
+                without a seam). "auto" is "symmetric" for networks with a receptive radius, for others "zero". Pixels
+                further inside than the network's radius are the same in every case.
             fused: run the fused form; False runs the network layer by layer as upstream does.
             clip: clip results to 0..1; False returns float pictures as the network makes them.
             max_memory: bytes that the runtime may take for its work, roughly; by default half of what is free, and
@@ -124,6 +128,7 @@ class Upscaler:
         """
         self.model = model if isinstance(model, Model) else load(model)
         self._tile = tiling.checked(tile)
+        self._border = Border.of(self.model.spec, padding)
         self._network = Network(model=self.model, fused=fused)
         self._clip = clip
         self._limits_memory = max_memory is not None  # the default is about this machine's memory, not a card's
@@ -290,7 +295,9 @@ class Upscaler:
         """
         seen = () if detail is None else tuple(detail)
         check_planes(planes, out, seen, scale=self.scale)
-        picture = FloatPicture(planes=tuple(planes), out=tuple(out), detail=seen, clip=self._clip, bits=bits)
+        picture = FloatPicture(
+            planes=tuple(planes), out=tuple(out), border=self._border, detail=seen, clip=self._clip, bits=bits
+        )
         with _named_memory_errors(planes[0], self.scale):
             self._enlarge(picture, None, often=True)
 
@@ -301,20 +308,22 @@ class Upscaler:
         """
         with _named_memory_errors(alpha, self.scale):
             plane = split(alpha[:, :, None]).colour
-            return self._enlarged_alpha(plane, even_places(plane), None)[:, :, 0]
+            even = even_places(plane, wrap=self._border.padding == "wrap")
+            return self._enlarged_alpha(plane, even, None)[:, :, 0]
 
     def _upscale(self, image: Image, progress: Progress | None, *, bits: int = FLOAT_BITS) -> Image:
         parts = split(image)
         if parts.alpha is None:
-            result = self._enlarged(parts.colour, progress, clip=self._clip, bits=bits)
+            result = self._enlarged(parts.colour, progress, self._border, clip=self._clip, bits=bits)
             return result.reshape(_enlarged_shape(image, self.scale))
         colour = fill_transparent(parts.colour, parts.alpha)
         channels = colour.shape[2]
         result = np.empty(_enlarged_shape(image, self.scale), dtype=image.dtype)
-        even = even_places(parts.alpha)
-        works = self._steps(colour), 0 if even.all() else self._steps(parts.alpha, beyond=2 * self._halo)
-        result[:, :, :channels] = self._enlarged(colour, _part(progress, 0, works[1]), clip=self._clip, bits=bits)
-        result[:, :, channels:] = self._enlarged_alpha(parts.alpha, even, _part(progress, works[0], 0), bits=bits)
+        even = even_places(parts.alpha, wrap=self._border.padding == "wrap")
+        works = self._steps(colour, self._border), 0 if even.all() else self._steps(parts.alpha, self._border_of_alpha)
+        of_colour, of_alpha = _part(progress, 0, works[1]), _part(progress, works[0], 0)
+        result[:, :, :channels] = self._enlarged(colour, of_colour, self._border, clip=self._clip, bits=bits)
+        result[:, :, channels:] = self._enlarged_alpha(parts.alpha, even, of_alpha, bits=bits)
         return result
 
     def _enlarged_alpha(
@@ -323,37 +332,38 @@ class Upscaler:
         """Return transparency [h, w, 1] enlarged, unchanged where it is ``even``."""
         result = alpha.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
         if not even.all():
-            # Continued beyond the picture, so that the network's own zeros there stay out of sight.
-            edge = self._halo
-            padded = np.pad(alpha, ((edge, edge), (edge, edge), (0, 0)), mode="edge")
-            edge *= self.scale
-            drawn = self._enlarged(padded, progress, clip=True, bits=bits)[edge:-edge, edge:-edge]
+            drawn = self._enlarged(alpha, progress, self._border_of_alpha, clip=True, bits=bits)
             uneven = ~even.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
             result[uneven] = drawn[uneven]
         return result
 
-    def _steps(self, image: Image, beyond: int = 0) -> int:
-        """Return the number of windows for [h, w, 1 or 3], so many pixels larger."""
-        height, width = (side + beyond for side in image.shape[:2])
+    @property
+    def _border_of_alpha(self) -> Border:
+        """Continued in any case, so that the network's own zeros beyond the picture stay out of sight."""
+        return self._border if self._border.padding == "wrap" else Border(padding="edge", margin=self._halo)
+
+    def _steps(self, image: Image, border: Border) -> int:
+        """Return the number of windows for [h, w, 1 or 3]."""
+        height, width = image.shape[:2]
         io: Io = "uint8" if image.dtype == np.uint8 else "float32"
         running, network = self._running, replace(self._network, io=io, grey=image.shape[2] == 1)
         precision = self.precision_of(image.dtype)
-        return len(self._plan(width, height, self._window(running, network, precision, size=(width, height))))
+        window = self._window(running, network, precision, size=border.grown((width, height)))
+        return len(self._plan(width, height, window, border))
 
     @property
     def _halo(self) -> int:
-        radius = self.model.spec.receptive_radius
-        return INEXACT_HALO if radius is None else radius
+        return halo_of(self.model.spec)
 
-    def _enlarged(self, image: Image, progress: Progress | None, *, clip: bool, bits: int) -> Image:
+    def _enlarged(self, image: Image, progress: Progress | None, border: Border, *, clip: bool, bits: int) -> Image:
         """Return [h, w, 1 or 3] enlarged; ``bits`` is the depth that matters where it is not bytes."""
         height, width, channels = image.shape
         result = np.empty((height * self.scale, width * self.scale, channels), dtype=image.dtype)
         if image.dtype == np.uint8:
-            self._enlarge(BytePicture(image=image, out=result), progress)
+            self._enlarge(BytePicture(image=image, out=result, border=border), progress)
         else:
             parts, out = tuple(np.moveaxis(image, 2, 0)), tuple(np.moveaxis(result, 2, 0))
-            self._enlarge(FloatPicture(planes=parts, out=out, clip=clip, bits=bits), progress)
+            self._enlarge(FloatPicture(planes=parts, out=out, clip=clip, border=border, bits=bits), progress)
         return result
 
     def _enlarge(self, picture: Picture, progress: Progress | None, *, often: bool = False) -> None:
@@ -377,20 +387,23 @@ class Upscaler:
     def _attempt(self, running: Running, attempt: Attempt, progress: Progress | None, *, often: bool) -> None:
         """Enlarge a picture in one precision, in smaller windows as long as memory runs out."""
         width, height = attempt.picture.size
+        border = attempt.picture.border
+        seen = border.grown((width, height))
         network = attempt.picture.network(self._network)
-        window = self._window(running, network, attempt.precision, size=(width, height), often=often)
-        if self._tile == "auto" and self.model.spec.receptive_radius is None and window != (width, height):
+        window = self._window(running, network, attempt.precision, size=seen, often=often)
+        if self._tile == "auto" and self.model.spec.receptive_radius is None and window != seen:
             _LOG.warning(
                 "%dx%d pixels need more than max_memory in one go; tiles of %s differ a little from the whole picture",
                 *(width, height, self.model.spec.variant),
             )
         while True:
-            plan = self._plan(width, height, window)
+            plan = self._plan(width, height, window, border)
             try:
                 self._run(running, self._of_size(running, network, plan, often=often), attempt, plan, progress)
             except MemoryError:  # the runtime's, or numpy's around it
                 smaller = (max(plan.window[0] // 2, 4 * self._halo), max(plan.window[1] // 2, 4 * self._halo))
-                if self._tile == "off" or smaller == window or len(self._plan(width, height, smaller)) <= len(plan):
+                following = self._plan(width, height, smaller, border)
+                if self._tile == "off" or smaller == window or len(following) <= len(plan):
                     raise
                 _LOG.warning("out of memory with windows of %dx%d, trying %dx%d", *plan.window, *smaller)
                 window = smaller
@@ -409,17 +422,17 @@ class Upscaler:
             if self._running is running:
                 self._running = running.after(error)
 
-    def _plan(self, width: int, height: int, window: tuple[int, int]) -> tiling.TilePlan:
+    def _plan(self, width: int, height: int, window: tuple[int, int], border: Border) -> tiling.TilePlan:
         multiple = self.model.spec.size_multiple
         return tiling.TilePlan(
-            rows=tiling.cover(height, window[1], halo=self._halo, multiple=multiple),
-            columns=tiling.cover(width, window[0], halo=self._halo, multiple=multiple),
+            rows=tiling.cover(height, window[1], halo=self._halo, multiple=multiple, margin=border.margin),
+            columns=tiling.cover(width, window[0], halo=self._halo, multiple=multiple, margin=border.margin),
         )
 
     def _window(
         self, running: Running, network: Network, precision: Precision, *, size: tuple[int, int], often: bool = False
     ) -> tuple[int, int]:
-        """Return the size of the windows for a picture of a size."""
+        """Return the size of the windows for a picture that has a size with the margin of its border."""
         width, height = size
         if self._tile == "off":
             return width, height

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paragon_core.backends.failures import non_finite
+from paragon_core.border import AUTHORS, Border
 from paragon_core.precision import BYTE_BITS, FLOAT_BITS
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Picture(Protocol):
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the picture."""
+        ...
+
+    @property
+    def border(self) -> Border:
+        """What the network sees beyond the picture."""
         ...
 
     def network(self, network: Network) -> Network:
@@ -91,6 +97,8 @@ class FloatPicture:
     """As many planes [sh, sw] of the same type."""
     clip: bool
     """Whether results are clipped to 0..1; integers always are."""
+    border: Border = AUTHORS
+    """What the network sees beyond the planes."""
     detail: tuple[Array, ...] = ()
     """What the detail path sees instead, where it is not ``planes``."""
     bits: int = FLOAT_BITS
@@ -114,8 +122,7 @@ class FloatPicture:
 
     def batch(self, tile: Tile) -> Array:
         """Return [1, planes and those of the detail path, height, width] of 0..1."""
-        rows, columns = _read(tile.rows), _read(tile.columns)
-        sources = [plane[rows, columns] for plane in (*self.planes, *self.detail)]
+        sources = [self.border.read(plane, tile) for plane in (*self.planes, *self.detail)]
         batch = np.empty((1, len(sources), *sources[0].shape), dtype=np.float32)
         for channel, source in enumerate(sources):
             batch[0, channel] = source
@@ -155,6 +162,8 @@ class BytePicture:
     """[h, w, 1 or 3] of uint8."""
     out: Array
     """[sh, sw, 1 or 3] of uint8."""
+    border: Border = AUTHORS
+    """What the network sees beyond the image."""
     bits: int = BYTE_BITS
     """Depth to which a reduced precision must be the same as fp32."""
     io: Io = "uint8"
@@ -166,7 +175,7 @@ class BytePicture:
         Bytes are checked by their sum before rounding, which huge values overflow as well; floats are looked at singly.
         """
         planes, out = (tuple(np.moveaxis(array, 2, 0)) for array in (self.image, self.out))
-        floats = FloatPicture(planes=planes, out=out, clip=True, bits=self.bits)
+        floats = FloatPicture(planes=planes, out=out, clip=True, border=self.border, bits=self.bits)
         return [
             *(Attempt(picture=self, precision=precision) for precision in precisions),
             *floats.attempts(precisions[-1:]),
@@ -183,7 +192,7 @@ class BytePicture:
 
     def batch(self, tile: Tile) -> Array:
         """Return [1, height, width, channels]."""
-        return self.image[None, _read(tile.rows), _read(tile.columns)]
+        return self.border.read(self.image, tile)[None]
 
     def core(self, tile: Tile, output: Array) -> Array:
         """Return [height, width, channels]."""
@@ -194,11 +203,6 @@ class BytePicture:
         """Copy."""
         scale = self.out.shape[0] // self.image.shape[0]
         self.out[_written(tile.rows, scale), _written(tile.columns, scale)] = core
-
-
-def _read(span: Span) -> slice:
-    """Return what a window reads along one axis of the picture."""
-    return slice(span.start, span.end)
 
 
 def _inside(span: Span, scale: int) -> slice:

@@ -10,6 +10,7 @@ import torch
 from comfy import model_management
 
 from paragon_core.backends import BACKENDS, choose
+from paragon_core.border import Border
 from paragon_core.interop.network import AutoFusedParagonSR2
 from paragon_core.upscaler import Upscaler
 from paragon_nodes.descriptor import Descriptor, RuntimeNetwork
@@ -80,7 +81,8 @@ class UpscaleModel(Descriptor):
     def compute(self, image: torch.Tensor) -> torch.Tensor:
         """Return [B, 3, H, W] upscaled; see `Descriptor.compute`."""
         if not isinstance(self.model, RuntimeNetwork):
-            upscaled: torch.Tensor = self.model(image)
+            border = Border.of(self.paragon.spec, "auto")  # that of the other backends
+            upscaled: torch.Tensor = border.cropped(self.model(border.continued(image)), self.scale)
             return upscaled
         pictures = image.detach().movedim(1, -1).float().cpu().numpy()
         results = [torch.from_numpy(self._upscaler(picture, progress=check_interrupt)) for picture in pictures]

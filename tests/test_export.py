@@ -31,7 +31,7 @@ def run(path: Path, value: npt.NDArray[Any]) -> npt.NDArray[Any]:
 @pytest.mark.parametrize("fused", [False, True])
 def test_a_file_computes_what_the_upscaler_does(tmp_path: Path, fused: bool) -> None:
     image = picture(9, 7, 3)
-    with paragon.Upscaler(MODEL, backend="onnxruntime", fused=fused, streams=1) as upscaler:
+    with paragon.Upscaler(MODEL, backend="onnxruntime", padding="zero", fused=fused, streams=1) as upscaler:
         expected = upscaler(image)
     path = export_onnx(MODEL, tmp_path / "bytes.onnx", fused=fused, io="uint8")
     assert np.abs(run(path, image[None])[0].astype(int) - expected).max() <= 1
@@ -45,15 +45,20 @@ def test_a_file_computes_what_the_upscaler_does(tmp_path: Path, fused: bool) -> 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("io", ["float32", "float16", "uint8"])
 @pytest.mark.parametrize("size", [None, (7, 9)])
-def test_every_option_makes_a_valid_file(tmp_path: Path, fused: bool, precision: Any, io: Any, size: Any) -> None:
-    path = export_onnx(MODEL, tmp_path / "model.onnx", fused=fused, precision=precision, io=io, size=size)
+@pytest.mark.parametrize("grey", [False, True])
+def test_every_option_makes_a_valid_file(
+    tmp_path: Path, *, fused: bool, precision: Any, io: Any, size: Any, grey: bool
+) -> None:
+    path = export_onnx(MODEL, tmp_path / "model.onnx", fused=fused, precision=precision, io=io, size=size, grey=grey)
     onnx.checker.check_model(path, full_check=True)
     notes = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     assert notes["form"] == ("fused" if fused else "plain")
     assert (notes["precision"], notes["io"]) == (precision, io)
     assert (notes["variant"], notes["scale"], notes["upsampler_alpha"]) == ("realtime", "2", "0.3")
-    value = picture(9, 7, 3)[None] if io == "uint8" else batch(1, 9, 7).astype(io)
-    assert run(path, value).shape == ((1, 18, 14, 3) if io == "uint8" else (1, 3, 18, 14))
+    assert not {node.op_type for node in onnx.load(path).graph.node if node.op_type.startswith("Scatter")}
+    channels = 1 if grey else 3
+    value = picture(9, 7, channels)[None] if io == "uint8" else batch(1, 9, 7, channels).astype(io)
+    assert run(path, value).shape == ((1, 18, 14, channels) if io == "uint8" else (1, channels, 18, 14))
 
 
 def test_half_precision_makes_half_the_file(tmp_path: Path) -> None:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 TILE = 2 * RADIUS + 8
 UPSCALERS = {
-    (runtime, reuse): Upscaler(MODEL, backend=runtime, precision="fp32", tile=TILE, streams=2, reuse=reuse)
+    (runtime, reuse): Upscaler(
+        MODEL, backend=runtime, precision="fp32", padding="zero", tile=TILE, streams=2, reuse=reuse
+    )
     for runtime in PRESENT_RUNTIMES
     for reuse in (False, True)
 }
@@ -93,7 +95,7 @@ def test_frames_in_any_order_in_any_threads_have_the_pixels_they_have_without(
 
 
 def test_what_moves_is_computed_and_what_stands_still_is_not() -> None:
-    with Upscaler(MODEL, backend="onnxruntime", tile=TILE, streams=2, reuse=True) as upscaler:
+    with Upscaler(MODEL, backend="onnxruntime", padding="zero", tile=TILE, streams=2, reuse=True) as upscaler:
         frame = picture(3, 60, 60, dtype="float32")
         enlarge(upscaler, frame)
         windows = upscaler.windows_computed
@@ -108,7 +110,7 @@ def test_what_moves_is_computed_and_what_stands_still_is_not() -> None:
         assert upscaler.windows_computed == 2 * windows + 1
         enlarge(upscaler, frame)  # two kinds are remembered side by side
         assert upscaler.windows_computed == 2 * windows + 1
-    with Upscaler(MODEL, backend="onnxruntime", tile=TILE, streams=2) as upscaler:
+    with Upscaler(MODEL, backend="onnxruntime", padding="zero", tile=TILE, streams=2) as upscaler:
         for _ in range(2):
             enlarge(upscaler, frame)
         assert (upscaler.windows_computed, upscaler.windows_reused) == (2 * windows, 0)

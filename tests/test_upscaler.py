@@ -71,7 +71,8 @@ def test_the_pixels_are_the_networks(dtype: str, runtime: str) -> None:
     peak = 1 if dtype.startswith("f") else np.iinfo(dtype).max
     expected = np.clip(network_output(image / peak), 0, 1) * peak
     tolerance = TOLERANCE[dtype]
-    assert np.abs(shared_upscaler(runtime)(image).astype(np.float64) - expected).max() <= tolerance
+    result = shared_upscaler(runtime, padding="zero")(image)
+    assert np.abs(result.astype(np.float64) - expected).max() <= tolerance
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32"])
@@ -80,19 +81,20 @@ def test_grey_is_the_mean_over_the_colours_of_a_grey_picture(dtype: str) -> None
     peak = 1 if dtype.startswith("f") else np.iinfo(dtype).max
     expected = np.clip(network_output(np.stack([grey] * 3, axis=2) / peak).mean(axis=2), 0, 1) * peak
     tolerance = TOLERANCE[dtype]
-    result = shared_upscaler()(grey)
+    upscaler = shared_upscaler(padding="zero")
+    result = upscaler(grey)
     assert np.abs(result.astype(np.float64) - expected).max() <= tolerance
-    assert np.array_equal(result, shared_upscaler()(grey[:, :, None])[:, :, 0])
+    assert np.array_equal(result, upscaler(grey[:, :, None])[:, :, 0])
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_without_clipping_floats_are_as_the_network_makes_them(dtype: str) -> None:
     image = picture(12, 15, 3, dtype=dtype)
-    raw = shared_upscaler(clip=False)(image)
+    raw = shared_upscaler(clip=False, padding="zero")(image)
     assert np.abs(raw - network_output(image)).max() <= (1e-5 if dtype == "float32" else 5e-3)
     assert raw.min() < 0
     assert raw.max() > 1
-    assert np.array_equal(np.clip(raw, 0, 1), shared_upscaler()(image))
+    assert np.array_equal(np.clip(raw, 0, 1), shared_upscaler(padding="zero")(image))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -119,7 +121,7 @@ def test_both_runtimes_and_both_forms_agree_for_every_network(name: str) -> None
     image = picture(11, 14, 4)  # no multiple of the attention window
     results = []
     for runtime, fused in itertools.product(PRESENT_RUNTIMES, (True, False)):
-        with Upscaler(model, backend=runtime, precision="fp32", fused=fused, streams=1) as upscaler:
+        with Upscaler(model, backend=runtime, precision="fp32", padding="zero", fused=fused, streams=1) as upscaler:
             results.append(upscaler(image).astype(int))
     assert max(np.abs(result - results[0]).max() for result in results) <= 1
     expected = np.clip(network_output(image[:, :, :3] / 255, model), 0, 1) * 255
@@ -191,7 +193,7 @@ def test_options_out_of_range_are_refused_with_advice(options: dict[str, Any]) -
 
 
 def test_a_tile_without_room_for_its_halo_is_refused_with_the_smallest_that_has() -> None:
-    with Upscaler(MODEL, backend="onnxruntime", tile=2 * RADIUS, streams=1) as upscaler:
+    with Upscaler(MODEL, backend="onnxruntime", padding="zero", tile=2 * RADIUS, streams=1) as upscaler:
         upscaler(picture(2 * RADIUS, 2 * RADIUS, 3))
         with pytest.raises(InputError, match="too small") as caught:
             upscaler(picture(2 * RADIUS + 1, 4, 3))
@@ -242,7 +244,7 @@ def test_progress_rises_to_the_number_of_windows(channels: tuple[int, ...]) -> N
         assert threading.get_ident() == caller
         calls.append((done, total))
 
-    with Upscaler(MODEL, backend="onnxruntime", tile=(20, 30), streams=2) as upscaler:
+    with Upscaler(MODEL, backend="onnxruntime", padding="zero", tile=(20, 30), streams=2) as upscaler:
         upscaler(picture(60, 50, *channels), progress=progress)
     windows = count_windows(50, 60)
     if channels in {(2,), (4,)}:  # alpha is continued beyond the edge

@@ -80,6 +80,7 @@ def opened(tmp_path: Path, runtime: Counting) -> Iterator[Callable[..., Upscaler
 
     def make(**options: Any) -> Upscaler:
         chosen: dict[str, Any] = {"model": MODEL, "backend": EngineBackend(runtime), "cache": tmp_path / "cache"}
+        chosen["padding"] = "zero"  # so that engines have the sizes of images
         made.append(Upscaler(**(chosen | options)))
         return made[-1]
 
@@ -100,20 +101,20 @@ def test_pixels_are_those_of_onnx_runtime(
     image = picture(*size, *channels, dtype=dtype)
     upscaler = opened()
     assert upscaler.backend == "reference"
-    assert same(upscaler(image), shared_upscaler()(image))
+    assert same(upscaler(image), shared_upscaler(padding="zero")(image))
 
 
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo"])
 def test_every_family(opened: Callable[..., Upscaler], variant: str) -> None:
     model, image = random_model(spec(variant)), picture(70, 81, 3)
-    with Upscaler(model, backend="onnxruntime") as other:
+    with Upscaler(model, backend="onnxruntime", padding="zero") as other:
         assert same(opened(model=model)(image), other(image))
 
 
 def test_frames_use_an_engine_of_their_size(opened: Callable[..., Upscaler], runtime: Counting) -> None:
     planes = list(np.moveaxis(picture(40, 50, 3, dtype="float32"), 2, 0))
     expected, result = ([np.empty((80, 100), np.float32) for _ in range(3)] for _ in range(2))
-    shared_upscaler().upscale_planes(planes, expected)
+    shared_upscaler(padding="zero").upscale_planes(planes, expected)
     upscaler = opened()
     for _ in range(2):
         upscaler.upscale_planes(planes, result)
@@ -147,7 +148,7 @@ def test_what_is_above_the_maximum_goes_through_in_tiles(
     monkeypatch.setattr(EngineBackend, "largest_window", small.maximum)
     image, steps = picture(130, 250, 3), []
     result = opened()(image, progress=lambda done, total: steps.append((done, total)))
-    assert same(result, shared_upscaler()(image))
+    assert same(result, shared_upscaler(padding="zero")(image))
     assert steps[-1] == (2 * 3, 2 * 3)
     assert runtime.built == [small.name]
 
@@ -184,7 +185,7 @@ def test_engines_built_for_more_gpus_are_used(
 ) -> None:
     prebuild(tmp_path / "cache", PICTURES, target=target)
     image = picture(70, 90, 3)
-    assert same(opened()(image), shared_upscaler()(image))
+    assert same(opened()(image), shared_upscaler(padding="zero")(image))
     assert runtime.built == []
     runtime.refusals = 1  # and if such a one must be built again, then for the same GPUs
     opened()(image)
@@ -293,7 +294,7 @@ def test_the_next_backend_takes_over_with_one_line(
     with caplog.at_level(logging.WARNING, logger="paragon_core"):
         results = [upscaler(image) for _ in range(2)]
     assert upscaler.backend == "openvino"
-    with Upscaler(MODEL, backend="openvino", precision="fp32") as expected:
+    with Upscaler(MODEL, backend="openvino", precision="fp32", padding="zero") as expected:
         assert all(np.array_equal(result, expected(image)) for result in results)
     lines = [record.message for record in caplog.records if "takes over" in record.message]
     assert len(lines) == 1
@@ -305,10 +306,10 @@ def test_a_full_device_gets_engines_of_one_size_then_smaller_ones(
 ) -> None:
     image = picture(100, 130, 3)
     runtime.largest = 100 * 130
-    assert same(opened()(image), shared_upscaler()(image))
+    assert same(opened()(image), shared_upscaler(padding="zero")(image))
     assert runtime.built == [PICTURES.name, "130x100"]
     runtime.largest = 70 * 70
-    assert same(opened()(image), shared_upscaler()(image))
+    assert same(opened()(image), shared_upscaler(padding="zero")(image))
 
 
 def test_a_build_tells_how_it_goes_and_can_be_stopped(opened: Callable[..., Upscaler], runtime: Counting) -> None:

@@ -27,9 +27,9 @@ CHANNELS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (3,), (4,))
 
 
 @functools.cache
-def shared_upscaler(runtime: str = "onnxruntime", *, clip: bool = True) -> Upscaler:
+def shared_upscaler(runtime: str = "onnxruntime", *, clip: bool = True, padding: Any = "auto") -> Upscaler:
     """For tests that need nothing special: compiling takes most of their time."""
-    return Upscaler(MODEL, backend=runtime, precision="fp32", clip=clip, streams=2)
+    return Upscaler(MODEL, backend=runtime, precision="fp32", padding=padding, clip=clip, streams=2)
 
 
 def totals(upscaler: Upscaler, image: Pixels) -> tuple[Pixels, list[tuple[int, int]]]:

@@ -1,4 +1,9 @@
-"""ParagonSR2 in VapourSynth: ``core.paragon.Upscale(clip)``, or `upscale` for who likes an import line and types."""
+"""ParagonSR2 in VapourSynth: ``core.paragon.Upscale(clip)``, or `upscale` for who likes an import line and types.
+
+``vs_paragon.Scaler`` is the same for vs-jetpack, which is imported only then (`scaler`).
+"""
+
+from typing import Any
 
 from paragon_core.errors import BackendUnavailableError as _BackendUnavailableError
 
@@ -14,3 +19,12 @@ from vs_paragon.upscale import upscale
 __all__ = ["upscale"]
 
 _install()
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any name may be asked for
+    """Import `scaler.Scaler` when it is first asked for."""
+    if name == "Scaler":
+        from vs_paragon.scaler import Scaler  # noqa: PLC0415 - needs vs-jetpack
+
+        return Scaler
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

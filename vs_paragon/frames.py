@@ -41,6 +41,8 @@ class Settings:
     """As of `Upscaler`."""
     tile: Any
     """As of `Upscaler`."""
+    padding: Any
+    """As of `Upscaler`."""
     streams: int | None
     """Frames computed at once; None for one on each core."""
     reuse: bool
@@ -73,6 +75,7 @@ def upscaler(settings: Settings) -> Upscaler:
             backend=_INSTEAD.get(settings.backend, settings.backend),
             precision=precision,
             tile=settings.tile,
+            padding=settings.padding,
             streams=settings.streams,
             pictures_at_once=settings.frames_at_once,
             reuse=settings.reuse,

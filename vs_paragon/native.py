@@ -12,6 +12,7 @@ import numpy as np
 import vapoursynth as vs
 
 from paragon_core.backends import choose
+from paragon_core.border import Border
 from paragon_core.errors import (
     BackendUnavailableError,
     EngineError,
@@ -23,7 +24,7 @@ from paragon_core.errors import (
 from paragon_core.export import onnx_bytes
 from paragon_core.memory import default_limit, pixels_that_fit
 from paragon_core.tiling import choose_window, cover
-from vs_paragon import engine_plugins, frames
+from vs_paragon import borders, engine_plugins, frames
 from vs_paragon.engine_plugins import FLAVOURS
 from vs_paragon.frame_choice import choose_by_frame
 from vs_paragon.frames import PLUGINS, planes
@@ -80,9 +81,11 @@ def enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) 
     def exact() -> vs.VideoNode:
         return enlarged(clips, replace(settings, precision="fp32"), namespace)
 
+    border = Border.of(settings.model.spec, settings.padding)
+    seen = [borders.continued(clip, border) for clip in clips]
     if namespace in FLAVOURS:
         try:
-            result = engine_plugins.enlarged(clips, settings, namespace)
+            result = engine_plugins.enlarged(seen, settings, namespace)
         except EngineError as error:
             if settings.backend != "auto":
                 raise
@@ -90,14 +93,17 @@ def enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) 
             return frames.enlarged(clips, settings)
         is_exact = settings.precision == "fp32"
     else:
-        result = _enlarged(clips, settings, namespace)
+        result = _enlarged(seen, settings, namespace)
         is_exact = settings.precision in {"auto", "fp32"}
+    result = borders.cropped(result, border, settings.model.spec.scale)
     return checked(result) if is_exact else checked(result, instead=exact)
 
 
 def _enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) -> vs.VideoNode:
     grey = clips[0].format.color_family is vs.GRAY
-    network = onnx_bytes(settings.model, grey=grey, separate_detail=len(clips) > 1, merge_base=namespace == "ov")
+    network = onnx_bytes(
+        settings.model, grey=grey, separate_detail=len(clips) > 1, merge_base=namespace == "ov", portable=False
+    )
     run: Callable[..., Any] = getattr(vs.core, namespace).Model
     result: vs.VideoNode = run(
         list(clips),
@@ -173,6 +179,7 @@ def _engine_plugin(settings: Settings, size: tuple[int, int]) -> str | None:
     """Return the first TensorRT plugin that suits; where none does, say why that is, for Paragon's executor to run."""
     by_name = settings.backend in FLAVOURS
     namespaces = [settings.backend] if by_name else list(FLAVOURS)
+    size = Border.of(settings.model.spec, settings.padding).grown(size)
     obstacles = {namespace: engine_plugins.obstacle(settings, namespace, size) for namespace in namespaces}
     for namespace, reason in obstacles.items():
         if not reason:

@@ -39,6 +39,7 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
     temporal: float = 0.0,
     reuse: bool = False,  # noqa: FBT001, FBT002
     device: str = "auto",
+    padding: str = "auto",
 ) -> vs.VideoNode:
     """Enlarge a clip; the same as ``core.paragon.Upscale``.
 
@@ -70,6 +71,8 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
         reuse: compute only what changed since the frame before; the pixels are the same. For screen recordings and
             cartoons; frames pass through Python.
         device: "cpu", "gpu", or the runtime's name of a device, such as "cuda:1".
+        padding: what the network sees beyond the border of a frame: "zero" as the author's network, "edge",
+            "symmetric", "wrap" (for textures without a seam); "auto" is "symmetric", but "zero" for photo and pro.
 
     Returns:
         A clip of the same family, subsampling, depth, length and frame rate, ``scale`` times as wide and high.
@@ -96,6 +99,7 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
             backend=arguments.name("backend", backend),
             precision=arguments.name("precision", precision),
             tile=arguments.tile(tile),
+            padding=arguments.name("padding", padding),
             streams=streams,
             reuse=arguments.switch("reuse", reuse),
             device=arguments.name("device", device),

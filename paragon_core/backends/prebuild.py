@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from paragon_core.backends.tensorrt_build import graph_to_build
-from paragon_core.engines import Profile, Progress, ignore_progress
+from paragon_core.border import Border
+from paragon_core.engines import PICTURES, Profile, Progress, ignore_progress
 from paragon_core.errors import EngineCacheError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from paragon_core.backends.base import Network
     from paragon_core.backends.engine_runtime import EngineDevice, Runtime
+    from paragon_core.border import Padding
     from paragon_core.engines import EngineCache
     from paragon_core.onnx_graph import Io
 
@@ -55,6 +57,7 @@ def prebuild(
     precision: Literal["fp32", "fp16"],
     cache: EngineCache,
     io: Io | None = None,
+    padding: Padding | Literal["auto"] = "auto",
     progress: Progress = ignore_progress,
 ) -> Prebuilt:
     """Build an engine unless the cache has it, as `EngineBackend` would on that device.
@@ -63,10 +66,12 @@ def prebuild(
         runtime: who builds.
         device: where it will run; `tensorrt.elsewhere` tells of GPUs that are not here.
         network: what is to be computed.
-        profile: for which sizes.
+        profile: for which sizes of images; those of the network are larger by the margin of ``padding``, but for
+            `engines.PICTURES`, whose engine takes tiles.
         precision: of weights and arithmetic.
         cache: where it is kept.
         io: another type of input and output than the network's.
+        padding: that of the `Upscaler` which is to use it.
         progress: told how far it is; an exception from it ends the build and is raised here, and nothing is kept.
 
     Raises:
@@ -76,6 +81,8 @@ def prebuild(
         InputError: it knows no such GPU, or there is no such graph.
 
     """
+    if profile != PICTURES:
+        profile = profile.with_margin(Border.of(network.model.spec, padding).margin)
     graph = graph_to_build(network, precision, io=io)
     key = runtime.key(network.model.name, graph, precision, device)
     built = False

@@ -95,7 +95,7 @@ def graph_to_build(network: Network, precision: Precision, *, io: Io | None = No
         io=io,
         grey=network.grey,
         separate_detail=network.separate_detail,
-        for_tensorrt=True,
+        portable=True,
         check=io == "uint8",
     )
     proto.ClearField("producer_version")

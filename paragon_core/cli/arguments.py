@@ -45,6 +45,24 @@ def add_model_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_padding(parser: argparse._ActionsContainer) -> None:
+    """Add ``--padding`` and ``--seamless``."""
+    parser.add_argument(
+        "--padding",
+        default="auto",
+        choices=("auto", "zero", "edge", "symmetric", "wrap"),
+        help="what the network sees beyond the border: the image mirrored (symmetric), its outermost pixels (edge), "
+        "black as in the author's network (zero), its opposite side (wrap) [symmetric, but zero for photo and pro]",
+    )
+    parser.add_argument(
+        "--seamless",
+        action="store_const",
+        const="wrap",
+        dest="padding",
+        help="for textures that are laid next to each other: the same as --padding wrap",
+    )
+
+
 def add_backends(parser: argparse.ArgumentParser) -> None:
     """Add ``--backends``; None stands for all."""
     parser.add_argument(

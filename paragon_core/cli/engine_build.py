@@ -47,7 +47,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         action="append",
         default=[],
         metavar="WxH",
-        help="size of the sources, for an engine of that size only; can be given several times",
+        help="size of the sources, for an engine of that size (and its margin) only; can be given several times",
     )
     parser.add_argument(
         "--range",
@@ -64,6 +64,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar="FOLDER|VIDEO",
         help="build for the sizes of these pictures, or of this video; can be given several times",
     )
+    options.add_padding(parser)
     parser.add_argument("--precision", default="fp16", choices=("fp16", "fp32"), help="of the arithmetic [fp16]")
     parser.add_argument(
         "--io",
@@ -120,6 +121,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 profile,
                 precision=arguments.precision,
                 io=arguments.io,
+                padding=arguments.padding,
                 cache=cache,
                 progress=_Line(console, profile).draw,
             )

@@ -36,6 +36,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--size", type=options.image_size, metavar="WxH", help="size of the input, for a graph of that size only"
     )
+    parser.add_argument(
+        "--grey", action="store_true", help="one channel in and out, for programs that upscale the luma only"
+    )
     parser.add_argument("--plain", action="store_true", help="layer by layer as upstream, not fused")
     options.add_model_settings(parser)
     options.add_debug(parser)
@@ -52,7 +55,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         raise InputError(msg, hint="the file would be taken for something else: give a name such as model.onnx")
     model = options.load_model(arguments.file, arguments)
     export_onnx(
-        model, output, fused=not arguments.plain, precision=arguments.precision, io=arguments.io, size=arguments.size
+        model,
+        output,
+        fused=not arguments.plain,
+        precision=arguments.precision,
+        io=arguments.io,
+        size=arguments.size,
+        grey=arguments.grey,
     )
     console.say(f"{model.name} -> {output} ({output.stat().st_size / 1e6:.2f} MB)")
     return OK

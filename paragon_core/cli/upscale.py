@@ -73,6 +73,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     options.add_model_settings(parser)
     size_options.add_to(parser)
     result_options.add_to(parser)
+    options.add_padding(parser)
     _add_video(parser)
     speed = parser.add_argument_group("speed and memory")
     speed.add_argument(
@@ -201,6 +202,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         device=arguments.device,
         precision=arguments.precision,
         tile=arguments.tile,
+        padding=arguments.padding,
         max_memory=arguments.max_memory,
         building=progress.building,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from paragon_core.engines.key import typed
@@ -70,6 +70,15 @@ class Profile:
         """The name of the engine's files: ``1920x1080`` or ``64x64-1280x720-1920x1920``, and ``_b4`` for a batch."""
         sizes = (self.optimum,) if self.is_static else (self.minimum, self.optimum, self.maximum)
         return "-".join(map(_text, sizes)) + (f"_b{self.batch}" if self.batch > 1 else "")
+
+    def with_margin(self, margin: int) -> Self:
+        """Return the profile for images of these sizes that are continued by a margin on each side."""
+
+        def grown(size: Size) -> Size:
+            return min(size[0] + 2 * margin, LONGEST_SIDE), min(size[1] + 2 * margin, LONGEST_SIDE)
+
+        minimum = grown(self.minimum) if self.is_static else self.minimum
+        return replace(self, minimum=minimum, optimum=grown(self.optimum), maximum=grown(self.maximum))
 
     def covers(self, size: Size, *, batch: int = 1) -> bool:
         """Tell whether an engine of this profile takes this size."""

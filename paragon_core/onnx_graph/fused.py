@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 from onnx import TensorProto
 
 from paragon_core.fuse import merge_inputs
@@ -11,6 +13,7 @@ from paragon_core.fused_weights import (
     Attention,
     Block,
     BorderStrips,
+    Convolution,
     FusedWeights,
     NanoBlock,
     PhotoBlock,
@@ -32,14 +35,14 @@ def write(
     *,
     merge_base: bool = True,
     exact_border: bool = True,
-    for_tensorrt: bool = False,
+    portable: bool = False,
 ) -> str:
     """Append the fused network to ``graph`` and return the name of its NCHW output.
 
     ``image`` goes to the base path, ``detail`` to the detail path; as a rule they are one. ``merge_base`` runs the base
     path as extra input channels of the tail's convolution, else as a convolution of its own that is added.
     ``exact_border=False`` leaves the outermost ring of output pixels wrong; it exists to measure what the ring costs.
-    ``for_tensorrt`` mends the ring without a scattered addition, which TensorRT does not know.
+    ``portable`` corrects the ring without a scattered addition, which TensorRT, ncnn and float16 in ONNX Runtime lack.
     """
     features = graph.convolution(detail, weights.conv_in, "conv_in")
     for index, block in enumerate(weights.blocks):
@@ -55,46 +58,49 @@ def write(
         cells = graph.node("Add", graph.convolution(softened, weights.tail.base, "tail.base"), detail)
     scale = weights.spec.scale
     enlarged = graph.node("DepthToSpace", cells, blocksize=scale, mode="CRD")
-    first, last = graph.integers(scale - 1, scale - 1), graph.integers(-1, -1)
-    cropped = graph.node("Slice", enlarged, first, last, graph.integers(2, 3))
     if not exact_border:
-        return cropped
+        return _cropped(graph, enlarged, scale)
     rows, columns = _strips(graph, features, weights.border, scale)
-    channels = weights.border.column_out.weight.shape[0] // 2
-    subtract = _joined if for_tensorrt else _scattered
-    return subtract(graph, cropped, rows, columns, channels)
+    subtract = _joined if portable else _scattered
+    return subtract(graph, enlarged, rows, columns, weights)
 
 
 def _strips(graph: Graph, features: str, border: BorderStrips, scale: int) -> tuple[str, str]:
-    """Return what is too much in the ring (see `fuse.border_strips`).
+    """Return what is too much in the ring (see `fuse.border_strips`), first and last side on top of each other.
 
-    [batch, channel, side, column, phase] for the first and last row, [batch, channel, enlarged row, side] for the
-    columns.
+    [batch, 2 * channels, 1, enlarged width] for the rows, [batch, 2 * channels, enlarged height, 1] for the columns.
+    Phases are put in order by DepthToSpace on lines that are one pixel wide, each phase there ``scale`` times: every
+    runtime has that operator, but not every one has tensors of more than four axes.
     """
-    channels = border.column_out.weight.shape[0] // 2
-    strips = graph.convolution(_first_and_last(graph, features, 2), border.rows, "border.rows")
-    strips = graph.reshape(strips, [0, 2, channels, scale, -1])  # batch, side, channel, phase, column
-    rows = graph.node("Transpose", strips, perm=[0, 2, 1, 4, 3])
-    outside = graph.convolution(_first_and_last(graph, features, 3), border.column_up, "border.column_up")
-    outside = graph.reshape(
-        outside, [0, border.column_out.weight.shape[1] * 2, scale, -1]
-    )  # batch, feature, phase, row
-    outside = graph.reshape(graph.node("Transpose", outside, perm=[0, 1, 3, 2]), [0, 0, -1, 1])
-    strips = graph.convolution(outside, border.column_out, "border.column_out")
-    strips = graph.reshape(strips, [0, 2, channels, -1])  # batch, side, channel, enlarged row
-    columns = graph.node("Transpose", strips, perm=[0, 2, 3, 1])
-    return rows, columns
+    strips = graph.convolution(_first_and_last(graph, features, 2), _repeated(border.rows, scale, 1), "border.rows")
+    rows = _cut(graph, graph.node("DepthToSpace", strips, blocksize=scale, mode="CRD"), 0, 1, 2)
+    outside = graph.convolution(
+        _first_and_last(graph, features, 3), _repeated(border.column_up, scale, 2), "border.column_up"
+    )
+    outside = _cut(graph, graph.node("DepthToSpace", outside, blocksize=scale, mode="CRD"), 0, 1, 3)
+    return rows, graph.convolution(outside, border.column_out, "border.column_out")
 
 
-def _scattered(graph: Graph, image: str, rows: str, columns: str, channels: int) -> str:
-    """Subtract the strips from the ring of ``image``, in a way that is cheap on a CPU.
+def _repeated(conv: Convolution, scale: int, axis: int) -> Convolution:
+    """Return a convolution whose outputs are [channel, phase] with those of the other axis of a cell: all the same.
+
+    ``axis`` is where that one goes among [channel, row phase, column phase].
+    """
+    outputs = conv.weight.reshape(-1, scale, *conv.weight.shape[1:]), conv.bias.reshape(-1, scale)
+    weight, bias = (np.repeat(np.expand_dims(each, axis), scale, axis) for each in outputs)
+    return replace(conv, weight=weight.reshape(-1, *conv.weight.shape[1:]), bias=bias.reshape(-1))
+
+
+def _scattered(graph: Graph, enlarged: str, rows: str, columns: str, weights: FusedWeights) -> str:
+    """Crop what was enlarged cell by cell, and subtract the strips from the ring, in a way that is cheap on a CPU.
 
     Done by one scattered addition into the flattened image, which runtimes carry out in place: passes over the whole
     image (masks, thin matrix products, concatenations) cost up to ten times as much. Corners belong to a row and to a
     column and get both strips, as they should.
     """
+    image = _cropped(graph, enlarged, weights.spec.scale)
     values = graph.node("Concat", *(graph.reshape(part, [-1]) for part in (rows, columns)), axis=0)
-    places = _ring_places(graph, image, channels)
+    places = _ring_places(graph, image, weights.border.column_out.weight.shape[0] // 2)
     flat, updates = graph.reshape(image, [-1]), graph.node("Neg", values)
     if graph.precision == "fp16":  # ONNX Runtime's kernel for the CPU adds in float32 only
         flat, updates = graph.cast(flat, TensorProto.FLOAT), graph.cast(updates, TensorProto.FLOAT)
@@ -104,15 +110,30 @@ def _scattered(graph: Graph, image: str, rows: str, columns: str, channels: int)
     return graph.node("Reshape", summed, graph.node("Shape", image))
 
 
-def _joined(graph: Graph, image: str, rows: str, columns: str, channels: int) -> str:
-    """Subtract the strips from the ring of ``image`` by cutting it off and putting it back."""
-    rows = graph.reshape(rows, [0, channels, 2, -1])
-    for strips, axis in ((rows, 2), (columns, 3)):
-        first = graph.node("Sub", _cut(graph, image, 0, 1, axis), _cut(graph, strips, 0, 1, axis))
-        middle = _cut(graph, image, 1, -1, axis)
-        last = graph.node("Sub", _cut(graph, image, -1, blocks.END, axis), _cut(graph, strips, 1, 2, axis))
-        image = graph.node("Concat", first, middle, last, axis=axis)
-    return image
+def _joined(graph: Graph, enlarged: str, rows: str, columns: str, weights: FusedWeights) -> str:
+    """Do what `_scattered` does with operators that every runtime has: put the image together from its parts."""
+    scale, channels = weights.spec.scale, weights.border.column_out.weight.shape[0] // 2
+    first, inside, last = (scale - 1, scale), (scale, -2), (-2, -1)  # of rows and columns of what is to be cropped
+    top, bottom = _cut(graph, rows, 0, channels, 1), _cut(graph, rows, channels, 2 * channels, 1)
+    lines = []
+    for place, own in ((first, (0, 1)), (inside, (1, -1)), (last, (-1, blocks.END))):
+        ends = _cut(graph, columns, *own, 2)
+        left = graph.node("Sub", _box(graph, enlarged, place, first), _cut(graph, ends, 0, channels, 1))
+        right = graph.node("Sub", _box(graph, enlarged, place, last), _cut(graph, ends, channels, 2 * channels, 1))
+        lines.append(graph.node("Concat", left, _box(graph, enlarged, place, inside), right, axis=3))
+    lines[0], lines[2] = graph.node("Sub", lines[0], top), graph.node("Sub", lines[2], bottom)
+    return graph.node("Concat", *lines, axis=2)
+
+
+def _cropped(graph: Graph, enlarged: str, scale: int) -> str:
+    """Cut off the part of the cells that lies outside the image."""
+    return _box(graph, enlarged, (scale - 1, -1), (scale - 1, -1))
+
+
+def _box(graph: Graph, value: str, rows: tuple[int, int], columns: tuple[int, int]) -> str:
+    """Cut rows and columns, each from one to before another, out of an NCHW map."""
+    starts, ends = zip(rows, columns, strict=True)
+    return graph.node("Slice", value, graph.integers(*starts), graph.integers(*ends), graph.integers(2, 3))
 
 
 def _cut(graph: Graph, value: str, start: int, end: int, axis: int) -> str:
@@ -120,19 +141,19 @@ def _cut(graph: Graph, value: str, start: int, end: int, axis: int) -> str:
 
 
 def _ring_places(graph: Graph, image: str, channels: int) -> str:
-    """Return the places of the ring in the flattened NCHW image, int64.
+    """Return the places of the ring in the flattened NCHW image, int64: of the strips of rows, then of columns.
 
-    First [batch * channels, 2, width] for the first and last row, then [batch * channels, height, 2] for the columns.
+    Both are [batch, side, channel, length].
     """
     batch, height, width = (graph.node("Squeeze", graph.dimension(image, axis)) for axis in (0, 2, 3))
     zero, one = graph.index(0), graph.index(1)
     area = graph.node("Mul", height, width)
     planes = graph.node("Range", zero, graph.node("Mul", batch, graph.index(channels)), one)
-    planes = graph.reshape(graph.node("Mul", planes, area), [-1, 1, 1])
-    row_starts = graph.reshape(_pair(graph, zero, graph.node("Sub", area, width)), [2, 1])
+    planes = graph.reshape(graph.node("Mul", planes, area), [-1, 1, channels, 1])
+    row_starts = graph.reshape(_pair(graph, zero, graph.node("Sub", area, width)), [2, 1, 1])
     in_row = graph.node("Add", row_starts, graph.node("Range", zero, width, one))
-    column_starts = graph.reshape(graph.node("Range", zero, area, width), [-1, 1])
-    in_column = graph.node("Add", column_starts, _pair(graph, zero, graph.node("Sub", width, one)))
+    column_starts = graph.reshape(_pair(graph, zero, graph.node("Sub", width, one)), [2, 1, 1])
+    in_column = graph.node("Add", column_starts, graph.node("Range", zero, area, width))
     places = (graph.reshape(graph.node("Add", planes, part), [-1]) for part in (in_row, in_column))
     return graph.node("Concat", *places, axis=0)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from paragon_core.border import Border
 from paragon_core.cli.main import main
 from paragon_core.engines import EngineCache, Profile
 from tests.checkpoint_files import SMALL, as_stored, safetensors_file
@@ -45,7 +46,18 @@ def put(cache: EngineCache, profile: Profile = HD, **changes: Any) -> Path:
 
 @pytest.mark.usefixtures("rtx")
 def test_build_then_there_already(cache: EngineCache, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["build", "mine.safetensors", "--size", "96x64", "--size", "64x64", "--size", "96x64"]
+    command = [
+        "build",
+        "mine.safetensors",
+        "--size",
+        "96x64",
+        "--size",
+        "64x64",
+        "--size",
+        "96x64",
+        "--padding",
+        "zero",
+    ]
     built = answered(capsys, *command)
     assert [engine["built"] for engine in built] == [True, True]
     assert [engine["profile"]["optimum"] for engine in built] == [[96, 64], [64, 64]]
@@ -67,10 +79,13 @@ def test_build_for_other_machines_and_sizes(
     (tmp_path / "d.png").write_bytes(b"damaged")
     (wide,) = answered(capsys, "build", "mine.safetensors", "--target", "sm_89,sm_86", "--precision", "fp32")
     assert Path(wide["path"]).parts[-2:] == ("sm86+sm89_1.7.1.116_fp32", "64x64-1280x720-1920x1920.engine")
-    built = answered(capsys, "build", "mine.safetensors", "--for", ".", "--range", "64x64", "80x64", "96x96")
+    several = ("--for", ".", "--range", "64x64", "80x64", "96x96", "--padding", "zero")
+    built = answered(capsys, "build", "mine.safetensors", *several)
     assert {Path(engine["path"]).stem for engine in built} == {"64x64-80x64-96x96", "80x64", "64x80"}
     (of_floats,) = answered(capsys, "build", "mine.safetensors", "--size", "64x80", "--io", "float32")
     assert of_floats["built"]
+    margin = Border.of(SMALL, "auto").margin
+    assert Path(of_floats["path"]).stem == f"{64 + 2 * margin}x{80 + 2 * margin}"
     for entry in cache.entries():
         assert cache.verify(entry) == ""
 

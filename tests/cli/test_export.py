@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         (["--precision", "fp16"], onnx.TensorProto.FLOAT, None),
         (["--io", "uint8", "--size", "24x16"], onnx.TensorProto.UINT8, [1, 16, 24, 3]),
         (["--size", "24x16"], onnx.TensorProto.FLOAT, [1, 3, 16, 24]),
+        (["--grey"], onnx.TensorProto.FLOAT, None),
+        (["--grey", "--size", "24x16"], onnx.TensorProto.FLOAT, [1, 1, 16, 24]),
     ],
 )
 def test_graphs(
@@ -37,10 +39,11 @@ def test_graphs(
     assert tensor.elem_type == element
     if shape:
         assert [dimension.dim_value for dimension in tensor.shape.dim] == shape
-    small = np.zeros(shape or (1, 3, 16, 24), np.uint8 if element == onnx.TensorProto.UINT8 else np.float32)
+    channels = 1 if "--grey" in options else 3
+    small = np.zeros(shape or (1, channels, 16, 24), np.uint8 if element == onnx.TensorProto.UINT8 else np.float32)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (large,) = session.run(None, {graph.graph.input[0].name: small})
-    assert sorted(large.shape) == [1, 3, 32, 48]
+    assert sorted(large.shape) == sorted([1, channels, 32, 48])
 
 
 def test_an_existing_checkpoint_is_not_overwritten_by_mistake(tmp_path: Path) -> None:

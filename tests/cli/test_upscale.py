@@ -65,6 +65,18 @@ def test_files_hold_what_the_upscaler_makes(here: Path, shape: tuple[int, ...], 
         assert np.array_equal(read_image(here / "b.png").array, upscaler(array))
 
 
+@pytest.mark.parametrize(
+    ("options", "padding"),
+    [(["--padding", "zero"], "zero"), (["--padding", "edge"], "edge"), (["--seamless"], "wrap")],
+)
+def test_the_border_is_as_told(here: Path, options: list[str], padding: Any) -> None:
+    array = samples.pixels(1, 20, 24, 3)
+    save(here / "a.png", array)
+    assert main(["upscale", "a.png", "-o", "b.png", "--backend", "onnxruntime", *options]) == 0
+    with paragon.Upscaler("realtime-2x", backend="onnxruntime", padding=padding) as upscaler:
+        assert np.array_equal(read_image(here / "b.png").array, upscaler(array))
+
+
 def test_what_surrounds_the_pixels_is_kept(here: Path) -> None:
     block = Image.Exif()
     block[0x0112] = 6

@@ -54,12 +54,12 @@ def test_the_second_output_is_the_mean_before_rounding(variant: str, fused: bool
 @pytest.mark.parametrize("variant", MODELS)
 def test_tensorrts_output_has_a_row_more(variant: str, size: tuple[int, int] | None) -> None:
     model = MODELS[variant]
-    found = outputs(build(model, io="uint8", check=True, for_tensorrt=True, size=size))
-    plain = outputs(build(model, io="uint8", for_tensorrt=True, size=size))[OUTPUT]
+    found = outputs(build(model, io="uint8", check=True, portable=True, size=size))
+    plain = outputs(build(model, io="uint8", portable=True, size=size))[OUTPUT]
     assert set(found) == {OUTPUT}
     assert np.array_equal(found[OUTPUT][:, :-1], plain)
     assert not found[OUTPUT][:, -1].any()
-    broken = outputs(build(overflowing(model), io="uint8", check=True, for_tensorrt=True, size=size))[OUTPUT]
+    broken = outputs(build(overflowing(model), io="uint8", check=True, portable=True, size=size))[OUTPUT]
     assert (broken[:, -1] == 1).all()
 
 

@@ -18,6 +18,7 @@ def settings(**changes: Any) -> Settings:
         "streams": None,
         "reuse": False,
         "device": "auto",
+        "padding": "auto",
         "bits": 8,
     }
     return Settings(**(fields | changes))

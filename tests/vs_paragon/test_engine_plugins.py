@@ -34,7 +34,7 @@ SIZE = (60, 44)
 
 
 def settings(**changes: Any) -> Settings:
-    return filter_settings.settings(**({"backend": "trt_rtx", "precision": "fp16"} | changes))
+    return filter_settings.settings(**({"backend": "trt_rtx", "precision": "fp16", "padding": "zero"} | changes))
 
 
 class Plugin:

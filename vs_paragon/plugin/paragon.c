@@ -57,7 +57,8 @@ static const char UPSCALE_ARGUMENTS[] =
     "upsampler_alpha:float:opt;"
     "temporal:float:opt;"
     "reuse:int:opt;"
-    "device:data:opt;";
+    "device:data:opt;"
+    "padding:data:opt;";
 
 /* --- Upscale: into Python ---------------------------------------------------------------------------------------- */
 
