@@ -13,7 +13,7 @@ from paragon_core.cli import arguments as options
 from paragon_core.cli.console import Console, Progress
 from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
 from paragon_core.errors import InputError
-from paragon_core.media.formats import FORMATS
+from paragon_core.media.formats import WRITABLE
 from paragon_core.media.video.formats import CODECS, PRESETS
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ examples:
   paragon upscale photos -o large            a folder, with all folders in it
   paragon upscale "scans/*.tif" -o large --format png
   paragon upscale photo.jpg --model 2xParagonSR2_Photo_fidelity.safetensors
+  paragon upscale film.gif                   an animation, with its times; also PNG, WebP and AVIF
   paragon upscale film.mkv -o film_2x.mp4 --temporal 0.2
 
 Without -o, photo.jpg becomes photo_2x.jpg beside it, film.avi film_2x.mp4, and the folder photos photos_2x.
@@ -52,7 +53,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "upscale",
         help="enlarge pictures and films",
-        description="Enlarge pictures (PNG, JPEG, WebP, TIFF, BMP, AVIF) and keep profile, EXIF, alpha and depth; "
+        description="Upscale images (PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP, TGA, DDS) and keep profile, EXIF, alpha, depth, "
+        "animations and pages; "
         "enlarge films (MP4, Matroska and what else FFmpeg reads) and keep times, sound and subtitles.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -67,7 +69,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--scale", type=options.count, metavar="N", help="enlargement; only that of the model is possible"
     )
-    parser.add_argument("--format", choices=sorted(FORMATS), help="format of pictures. Default: that of the sources")
+    parser.add_argument("--format", choices=sorted(WRITABLE), help="format of pictures. Default: that of the sources")
     parser.add_argument("--overwrite", action="store_true", help="make files anew that are there already")
     options.add_model_settings(parser)
     _add_video(parser)
@@ -210,6 +212,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 scale=scale,
                 film=film,
                 report=report,
+                progress=progress.within,
                 at_once=arguments.jobs or jobs.PICTURES_AT_ONCE,
                 overwrite=arguments.overwrite,
                 max_pixels=arguments.max_pixels or images.MAX_PIXELS,

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import io
 import math
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageFile, features
-from PIL.AvifImagePlugin import AvifImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
+from PIL import ExifTags, Image, ImageCms, features
 from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
-from paragon_core.errors import ParagonError, UnsupportedFormatError, UnsupportedSizeError
+from paragon_core.errors import BackendUnavailableError, ParagonError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.low_memory import lacks
 from paragon_core.media.deep import deep_colour, deep_grey_alpha
-from paragon_core.media.formats import FORMATS, FormatName
+from paragon_core.media.formats import FORMATS
 from paragon_core.media.metadata import as_stored, fitting_icc, plain_exif
 from paragon_core.media.picture import Array, Picture, full_scale
 from paragon_core.media.png import colour_chunks
@@ -29,21 +25,16 @@ from paragon_core.memory import lacks_for_image
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from PIL import ImageFile
+
+    from paragon_core.media.formats import FormatName, ImageFormat
+
 #: Pictures with more pixels are refused unless the caller says otherwise: a small file can claim any size. It is the
 #: number from which on Pillow refuses them by default, about 179 million.
 MAX_PIXELS = 2 * 89_478_485
 
 #: Bytes for each pixel that decoders may take at once, Pillow's image and a copy of it included.
 _BYTES_TO_DECODE = 16
-
-_OPENERS: dict[FormatName, Callable[[BinaryIO], ImageFile.ImageFile]] = {
-    "png": PngImageFile,
-    "jpeg": JpegImageFile,  # not Pillow's factory, which makes further frames of the previews that cameras append
-    "webp": WebPImageFile,
-    "tiff": TiffImageFile,
-    "avif": AvifImageFile,
-    "bmp": BmpImageFile,
-}
 
 _WHITE_IS_ZERO = 0
 _SEPARATE_PLANES = 2
@@ -67,12 +58,10 @@ def open_header(stream: BinaryIO, name: FormatName) -> ImageFile.ImageFile:
         Exception: whatever Pillow raises on damaged files, which is nearly anything.
 
     """
-    if name in {"avif", "webp"} and not features.check(name):
-        msg = f"the installed Pillow cannot read {FORMATS[name].title}"
-        raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or convert the picture to PNG")
+    opener = _opener(FORMATS[name])
     stream.seek(0)
     try:
-        return _OPENERS[name](stream)
+        return opener(stream)
     except OSError as error:
         if name == "webp":  # its canvas is allocated at once
             _check_memory(webp_size(stream), error)
@@ -84,19 +73,35 @@ def open_header(stream: BinaryIO, name: FormatName) -> ImageFile.ImageFile:
         raise UnsupportedFormatError(msg, hint=_HINT_CONVERT) from error
 
 
+def _opener(row: ImageFormat) -> Callable[[BinaryIO], ImageFile.ImageFile]:
+    """Import what opens a format."""
+    if row.feature is not None and not features.check(row.feature):
+        msg = f"the installed Pillow cannot read {row.title}"
+        raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or convert the image to PNG")
+    module, _, name = row.opener.partition(":")
+    try:
+        opener: Callable[[BinaryIO], ImageFile.ImageFile] = getattr(import_module(module), name)
+    except ImportError as error:
+        msg = f"{row.title} images are read by {row.requirement}, which is not installed or does not load"
+        hint = f'pip install "paragon-sr[{row.extra}]", or pip install {row.requirement}; or convert the image to PNG'
+        raise BackendUnavailableError(msg, hint=hint) from error
+    return opener
+
+
 def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     """Return width and height as stored; Pillow reports those of a TIFF after turning."""
     width, height = image.size
     return (height, width) if _turned_by_pillow(image) in _SIDEWAYS else (width, height)
 
 
-def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
+def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int, first_only: bool = True) -> Picture:
     """Decode a whole picture; of several frames or pages, the first.
 
     Args:
         stream: the file, seekable.
         name: its format, from `formats.sniff`.
         max_pixels: pictures with more pixels are refused before anything of their size is allocated.
+        first_only: whether there is a note about further frames or pages, because they are not read elsewhere.
 
     Raises:
         UnsupportedFormatError: for kinds of pixels that are not handled.
@@ -106,9 +111,9 @@ def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
 
     """
     image = open_header(stream, name)
-    _check_size(stored_size(image), max_pixels)
+    check_size(stored_size(image), max_pixels)
     notes = []
-    if (frames := count_pages(stream) if name == "tiff" else getattr(image, "n_frames", 1)) > 1:
+    if first_only and (frames := count_pages(stream) if name == "tiff" else getattr(image, "n_frames", 1)) > 1:
         number = f"{frames} or more" if name == "tiff" and frames == MOST_PAGES else str(frames)
         notes.append(f"only the first of its {number} {'pages' if name == 'tiff' else 'frames'} is used")
     exif = exif_of_tiff(image) if name == "tiff" else None
@@ -152,7 +157,14 @@ def _check_memory(size: tuple[int, int], error: Exception) -> None:
         raise MemoryError from error
 
 
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+def check_size(size: tuple[int, int], max_pixels: int) -> None:
+    """Refuse sizes before anything is allocated for them.
+
+    Raises:
+        UnsupportedSizeError: there are no pixels, or more than the limit.
+        MemoryError: an image of that size cannot fit in memory.
+
+    """
     width, height = size
     if width < 1 or height < 1:
         msg = f"it has no pixels ({width} x {height})"
@@ -299,4 +311,4 @@ def _is_lossless(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName)
         return any(kind == b"VP8L" for kind in riff_chunks(stream))
     if name == "tiff":
         return image.info.get("compression") not in _LOSSY_TIFF
-    return name in {"png", "bmp"}
+    return name in {"png", "bmp", "gif", "tga", "dds"}

@@ -6,6 +6,8 @@ JPEG   quality 95, no colour subsampling
 WebP   lossless where the source was, else quality 95
 TIFF   8 or 16 bits or floating point, Deflate
 AVIF   quality 90, no colour subsampling
+GIF    255 colours a frame, dithered where there are more; pixels are opaque or transparent
+TGA    8 bits, compressed without loss, no metadata: the orientation tag is applied to the pixels
 BMP    8 bits, no alpha, no metadata: the orientation tag is applied to the pixels
 =====  =====================================================================================================
 """
@@ -20,6 +22,7 @@ from PIL import ExifTags, Image, features
 from PIL.PngImagePlugin import PngInfo
 
 from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
+from paragon_core.media.gif_writer import GIF_DITHERED, GIF_HALF, GifWriter
 from paragon_core.media.metadata import as_viewed, fitting_icc, plain_exif
 from paragon_core.media.picture import Array, Picture, with_depth
 from paragon_core.media.png import COMPRESSION_LEVEL, write_deep
@@ -45,7 +48,7 @@ def fit(picture: Picture, target: ImageFormat, *, scale: int = 1) -> Picture:
         UnsupportedSizeError: when the format holds no picture of that size.
 
     """
-    if target.name in {"avif", "webp"} and not features.check(target.name):
+    if target.feature is not None and not features.check(target.feature):
         msg = f"the installed Pillow cannot write {target.title}"
         raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or choose PNG")
     width, height = (scale * side for side in picture.size)
@@ -81,6 +84,8 @@ def encode(picture: Picture, target: ImageFormat) -> tuple[bytes, tuple[str, ...
     if target.name == "jpeg":
         exif = _short_enough(exif, _LONGEST_JPEG_EXIF, "EXIF block", notes)
         xmp = _short_enough(xmp, _LONGEST_JPEG_XMP, "XMP packet", notes)
+    if exif is not None and target.metadata and not target.exif:
+        notes.append(f"{target.title} holds no EXIF")
     if target.name in {"tiff", "avif"} and exif is not None and not _is_readable(exif):  # the others copy it unread
         notes.append("its EXIF block is damaged")
         exif = None
@@ -88,7 +93,13 @@ def encode(picture: Picture, target: ImageFormat) -> tuple[bytes, tuple[str, ...
         notes.append(f"its colour profile does not go into this {target.title} file")
 
     stream = io.BytesIO()
-    if target.name == "tiff":
+    if target.name == "gif":
+        writer = GifWriter(stream, (array.shape[1], array.shape[0]), icc=icc, xmp=xmp)
+        writer.add(array, 0)
+        writer.finish()
+        notes += [GIF_DITHERED] if writer.dithered and picture.format != "gif" else []
+        notes += [GIF_HALF] if picture.has_half_alpha and picture.format != "gif" else []
+    elif target.name == "tiff":
         try:
             write_tiff(stream, array, icc=icc, exif=exif, xmp=xmp, dpi=picture.dpi)
         except OverflowError as error:
@@ -115,7 +126,7 @@ def _stored_pixels(picture: Picture, target: ImageFormat, notes: list[str]) -> A
     # Grey with alpha exists in PNG and in TIFF; Pillow, and thus Paragon, reads the latter with 8 bits only.
     if array.shape[2:] == (2,) and target.name != "png" and not (target.name == "tiff" and array.dtype == np.uint8):
         array = array[..., [0, 0, 0, 1]]
-    return array if target.metadata else as_viewed(array, picture.orientation)
+    return array if target.exif else as_viewed(array, picture.orientation)
 
 
 def _short_enough(block: bytes | None, limit: int, words: str, notes: list[str]) -> bytes | None:
@@ -145,6 +156,8 @@ def _options(
     Efforts are chosen for 8K results: the next higher ones take many times as long for files of nearly the same size.
     """
     options: dict[str, Any] = {}
+    if target.name == "tga":
+        options["compression"] = "tga_rle"
     if picture.dpi is not None:
         options["dpi"] = picture.dpi
     if not target.metadata:

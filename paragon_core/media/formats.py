@@ -1,24 +1,53 @@
-"""The image file formats that Paragon reads and writes, and how to tell a file's format from its first bytes."""
+"""The image file formats that Paragon reads and writes, a row each, and how to tell a file's format."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from paragon_core.errors import UnsupportedFormatError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-FormatName = Literal["png", "jpeg", "webp", "tiff", "avif", "bmp"]
+FormatName = Literal["png", "jpeg", "webp", "tiff", "avif", "bmp", "gif", "tga", "dds", "exr", "jxl"]
 
 #: Bytes at the start of a file that `sniff` and `foreign_name` need.
 HEAD_LENGTH = 64
+_TAIL_LENGTH = 12
+
+
+def _tail(stream: BinaryIO) -> bytes:
+    stream.seek(max(stream.seek(0, 2) - _TAIL_LENGTH, 0))
+    return stream.read()
+
+
+def _png_ends(stream: BinaryIO) -> bool:
+    return _tail(stream).endswith(b"IEND\xaeB`\x82")
+
+
+def _jpeg_ends(stream: BinaryIO) -> bool:
+    return b"\xff\xd9" in _tail(stream)
+
+
+def _gif_ends(stream: BinaryIO) -> bool:
+    return b";" in _tail(stream)
+
+
+def _webp_ends(stream: BinaryIO) -> bool:
+    length = stream.seek(0, 2)
+    stream.seek(4)
+    return int.from_bytes(stream.read(4), "little") + 8 <= length
+
+
+def _unknown_end(_stream: BinaryIO) -> bool:
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFormat:
-    """What one file format can hold."""
+    """What one file format can hold, and what reads it."""
 
     name: FormatName
     """Name in the code and in ``--format``."""
@@ -26,38 +55,142 @@ class ImageFormat:
     """Name in messages."""
     extensions: tuple[str, ...]
     """File name endings in lower case with the dot; the first one is given to new files."""
+    opener: str
+    """What opens it, as ``module:name``: a subclass of Pillow's ``ImageFile``, imported when it is needed."""
+    signatures: tuple[bytes, ...] = ()
+    """What its files begin with, unless `sniff` has to look closer."""
+    ends: Callable[[BinaryIO], bool] = _unknown_end
+    """Whether a file has the end that the format prescribes; a truncated copy has not."""
+    feature: str | None = None
+    """Pillow's name of what not every build of it has."""
+    requirement: str | None = None
+    """Package that reads and writes it, if Pillow alone does not."""
+    extra: str | None = None
+    """Extra of Paragon that installs the package."""
+    writable: bool = True
+    """Whether it is written."""
     alpha: bool = True
     """Whether it holds transparency."""
     deep: bool = False
     """Whether it holds 16 bits per channel."""
     metadata: bool = True
-    """Whether it holds an ICC profile and EXIF."""
+    """Whether it holds an ICC profile."""
+    exif: bool = True
+    """Whether it holds EXIF, and with it the orientation."""
+    animated: bool = False
+    """Whether it holds animations."""
+    paged: bool = False
+    """Whether it holds pages."""
     longest_side: int = 2**31 - 1
     """Largest width and height in pixels."""
 
 
-FORMATS: dict[FormatName, ImageFormat] = {
-    "png": ImageFormat(name="png", title="PNG", extensions=(".png", ".apng"), deep=True),
-    "jpeg": ImageFormat(
-        name="jpeg", title="JPEG", extensions=(".jpg", ".jpeg", ".jpe", ".jfif"), alpha=False, longest_side=65500
+_ROWS = (
+    ImageFormat(
+        name="png",
+        title="PNG",
+        extensions=(".png", ".apng"),
+        opener="PIL.PngImagePlugin:PngImageFile",
+        signatures=(b"\x89PNG\r\n\x1a\n",),
+        ends=_png_ends,
+        deep=True,
+        animated=True,
     ),
-    "webp": ImageFormat(name="webp", title="WebP", extensions=(".webp",), longest_side=16383),
-    "tiff": ImageFormat(name="tiff", title="TIFF", extensions=(".tif", ".tiff"), deep=True),
-    "avif": ImageFormat(name="avif", title="AVIF", extensions=(".avif",), longest_side=65536),
-    "bmp": ImageFormat(name="bmp", title="BMP", extensions=(".bmp", ".dib"), alpha=False, metadata=False),
-}
+    ImageFormat(
+        name="jpeg",
+        title="JPEG",
+        extensions=(".jpg", ".jpeg", ".jpe", ".jfif"),
+        # Not Pillow's factory, which makes further frames of the previews that cameras append.
+        opener="PIL.JpegImagePlugin:JpegImageFile",
+        signatures=(b"\xff\xd8\xff",),
+        ends=_jpeg_ends,
+        alpha=False,
+        longest_side=65500,
+    ),
+    ImageFormat(
+        name="webp",
+        title="WebP",
+        extensions=(".webp",),
+        opener="PIL.WebPImagePlugin:WebPImageFile",
+        ends=_webp_ends,
+        feature="webp",
+        animated=True,
+        longest_side=16383,
+    ),
+    ImageFormat(
+        name="tiff",
+        title="TIFF",
+        extensions=(".tif", ".tiff"),
+        opener="PIL.TiffImagePlugin:TiffImageFile",
+        signatures=(b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
+        deep=True,
+        paged=True,
+    ),
+    ImageFormat(
+        name="avif",
+        title="AVIF",
+        extensions=(".avif", ".avifs"),
+        opener="PIL.AvifImagePlugin:AvifImageFile",
+        feature="avif",
+        animated=True,
+        longest_side=65536,
+    ),
+    ImageFormat(
+        name="bmp",
+        title="BMP",
+        extensions=(".bmp", ".dib"),
+        opener="PIL.BmpImagePlugin:BmpImageFile",
+        signatures=(b"BM",),
+        alpha=False,
+        metadata=False,
+        exif=False,
+    ),
+    ImageFormat(
+        name="gif",
+        title="GIF",
+        extensions=(".gif",),
+        opener="paragon_core.media.gif:CompositedGif",
+        signatures=(b"GIF87a", b"GIF89a"),
+        ends=_gif_ends,
+        exif=False,
+        animated=True,
+        longest_side=65535,
+    ),
+    ImageFormat(
+        name="tga",
+        title="TGA",
+        extensions=(".tga",),
+        opener="PIL.TgaImagePlugin:TgaImageFile",
+        metadata=False,
+        exif=False,
+        longest_side=65535,
+    ),
+    ImageFormat(
+        name="dds",
+        title="DDS",
+        extensions=(".dds",),
+        opener="PIL.DdsImagePlugin:DdsImageFile",
+        signatures=(b"DDS ",),
+        writable=False,
+    ),
+)
+
+FORMATS: dict[FormatName, ImageFormat] = {row.name: row for row in _ROWS}
 
 #: Every file name ending that is taken for an image when a folder is searched.
 EXTENSIONS: dict[str, FormatName] = {
     extension: image_format.name for image_format in FORMATS.values() for extension in image_format.extensions
 }
 
+#: Names of the formats that are written.
+WRITABLE: tuple[FormatName, ...] = tuple(row.name for row in _ROWS if row.writable)
+
 #: Extensions of images and videos that are not read, so that jobs over folders can tell what they passed over.
 FOREIGN_EXTENSIONS: frozenset[str] = frozenset(
     (
-        *(".gif", ".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".jxr", ".wdp", ".psd", ".psb"),
+        *(".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".jxr", ".wdp", ".psd", ".psb"),
         *(".xcf", ".kra", ".ora", ".clip", ".exr", ".hdr", ".svg", ".svgz", ".eps", ".ai", ".emf", ".wmf", ".ico"),
-        *(".icns", ".cur", ".tga", ".pcx", ".pbm", ".pgm", ".pnm", ".ppm", ".pam", ".pfm", ".qoi", ".dds", ".sgi"),
+        *(".icns", ".cur", ".pcx", ".pbm", ".pgm", ".pnm", ".ppm", ".pam", ".pfm", ".qoi", ".sgi"),
         *(".rgb", ".xbm", ".xpm", ".fits", ".mng", ".flif", ".bpg", ".cin", ".dpx", ".djvu", ".mpo", ".jps", ".pns"),
         # Raw files of cameras.
         *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".kdc", ".mrw", ".nef", ".nrw", ".orf"),
@@ -68,19 +201,8 @@ FOREIGN_EXTENSIONS: frozenset[str] = frozenset(
     )
 )
 
-_SIGNATURES: tuple[tuple[bytes, FormatName], ...] = (
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"II*\x00", "tiff"),
-    (b"MM\x00*", "tiff"),
-    (b"II+\x00", "tiff"),
-    (b"MM\x00+", "tiff"),
-    (b"BM", "bmp"),
-)
-
 #: What people hand over most often by mistake.
 _FOREIGN_SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b"GIF8", "a GIF animation or picture"),
     (b"%PDF", "a PDF document"),
     (b"8BPS", "a Photoshop document"),
     (b"\xff\x0a", "a JPEG XL picture"),
@@ -100,14 +222,14 @@ _FOREIGN_SIGNATURES: tuple[tuple[bytes, str], ...] = (
 
 def sniff(head: bytes) -> FormatName | None:
     """Tell the format of a file from its first `HEAD_LENGTH` bytes; None when it is not one that Paragon reads."""
-    for signature, name in _SIGNATURES:
-        if head.startswith(signature):
-            return name
+    for row in _ROWS:
+        if head.startswith(row.signatures):
+            return row.name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
     if head[4:8] == b"ftyp" and _has_brand(head, b"avif", b"avis"):
         return "avif"
-    return None
+    return "tga" if foreign_name(head) is None and _may_be_tga(head) else None
 
 
 def foreign_name(head: bytes) -> str | None:
@@ -124,15 +246,26 @@ def format_of_name(path: Path) -> ImageFormat:
     """Return the format that a file name asks for.
 
     Raises:
-        UnsupportedFormatError: when the ending is missing or is none of `EXTENSIONS`.
+        UnsupportedFormatError: when the ending is missing, or is not that of a format in `WRITABLE`.
 
     """
     name = EXTENSIONS.get(path.suffix.lower())
-    if name is None:
+    if name not in WRITABLE:
         ending = f"files ending in {path.suffix}" if path.suffix else "a file without an ending"
         msg = f"cannot write {ending}: {path.name}"
-        raise UnsupportedFormatError(msg, hint=f"use one of {', '.join(EXTENSIONS)}")
+        endings = (extension for extension, held in EXTENSIONS.items() if held in WRITABLE)
+        raise UnsupportedFormatError(msg, hint=f"use one of {', '.join(endings)}")
     return FORMATS[name]
+
+
+def _may_be_tga(head: bytes) -> bool:
+    """Tell whether the header of a TGA makes sense: it begins with no signature."""
+    if len(head) < 18 or head[1] > 1 or head[2] & ~8 not in {1, 2, 3} or head[17] & 0xC0:  # noqa: PLR2004 - its length
+        return False
+    has_palette = head[2] & ~8 == 1
+    depths = {8, 16} if has_palette or head[2] & ~8 == 3 else {15, 16, 24, 32}  # noqa: PLR2004 - grey
+    fits = head[1] == has_palette and (not has_palette or head[7] in {15, 16, 24, 32})
+    return fits and head[16] in depths and head[12:14] != b"\0\0" and head[14:16] != b"\0\0"
 
 
 def _has_brand(head: bytes, *brands: bytes) -> bool:

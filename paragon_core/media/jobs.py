@@ -25,6 +25,9 @@ from paragon_core.media.encoding import fit
 from paragon_core.media.formats import format_of_name
 from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write_image
 from paragon_core.media.ordered import settled, waited
+from paragon_core.media.picture import Picture
+from paragon_core.media.series import read_series, upscale_animation, upscale_pages
+from paragon_core.media.tiff_pages import TiffPages
 from paragon_core.media.tasks import Task, plan
 from paragon_core.media.video.jobs import film_is_done, prepare_film
 from paragon_core.memory import lacks_for_image
@@ -33,7 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from paragon_core.media.picture import Array, Picture
+    from paragon_core.media.animation import Animation
+    from paragon_core.media.picture import Array
+    from paragon_core.media.series import SeriesProgress
     from paragon_core.media.video.upscale import VideoResult
 
 __all__ = ["PICTURES_AT_ONCE", "Outcome", "State", "Task", "is_done", "plan", "run"]
@@ -57,13 +62,17 @@ class Outcome:
     size: tuple[int, int] | None = None
     """Width and height of what was written."""
     frames: int = 1
-    """How many frames of that size; 1 for a picture."""
+    """Number of frames or pages, of which the first has that size; 1 for a still image."""
     seconds: float = 0.0
     """Time that the network took; for a film, reading and writing included."""
     notes: tuple[str, ...] = ()
     """What was not kept, in words for the user."""
     error: ParagonError | None = None
     """Why it failed."""
+
+
+def _ignore_progress(_done: int, _total: int) -> None:
+    """Show no progress."""
 
 
 def _no_film(source: Path, _target: Path) -> VideoResult:
@@ -78,6 +87,7 @@ def run(
     scale: int,
     film: Callable[[Path, Path], VideoResult] = _no_film,
     report: Callable[[Outcome], None] = lambda _: None,
+    progress: SeriesProgress = _ignore_progress,
     at_once: int = PICTURES_AT_ONCE,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -96,6 +106,7 @@ def run(
         scale: enlargement.
         film: enlarges the film in one file into another, likewise (`video.upscale_video`); without it films fail.
         report: called in the calling thread with each outcome, in the order of the tasks.
+        progress: called in the calling thread before each frame of an animation and each page.
         at_once: largest number of pictures in memory; 1 means one after another without overlap.
         overwrite: make targets that are done (see `is_done`) anew, and replace whatever else bears their name.
         max_pixels: larger sources fail.
@@ -126,7 +137,7 @@ def run(
                 reading.append((task, read))
             if reading:
                 task, read = reading.popleft()
-                writing.append(_enlarge_film(task, read, film) if task.is_film else _enlarge(task, read, upscale, pool))
+                writing.append(_enlarge_film(task, read, film) if task.is_film else _enlarge(task, read, upscale, pool, progress))
             # With nothing left to enlarge, or no room to read, wait for the oldest; else only look.
             while writing and (not reading or writing[0].done()):
                 outcomes.append(waited(writing.popleft()))
@@ -171,19 +182,26 @@ def is_done(task: Task, *, scale: int) -> bool:
     return task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
 
 
-def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Picture | None:
-    """Read a source and make sure that its result can be stored; None when there is nothing to do."""
+def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Picture | Animation | TiffPages | None:
+    """Read a source and make sure that its result can be stored; None when there is nothing to do.
+
+    Of an animation and of pages, no more than their outline is read.
+    """
     if not overwrite and is_done(task, scale=scale):
         return None
     target_format = format_of_name(task.target)
-    picture = read_image(task.source, max_pixels=max_pixels)
+    series = read_series(task.source, target_format, max_pixels=max_pixels)
+    if isinstance(series, TiffPages):  # each page is of a size of its own
+        prepare_folder(task.target)
+        return series
+    picture = read_image(task.source, max_pixels=max_pixels) if series is None else series.still
     _check_memory(task, picture, scale=scale)
     try:
         picture = fit(picture, target_format, scale=scale)
     except InputError as error:
         raise type(error)(f"{task.source}: {error}", hint=error.hint) from error
     prepare_folder(task.target)
-    return picture
+    return picture if series is None else series
 
 
 def _check_memory(task: Task, picture: Picture, *, scale: int) -> None:
@@ -229,11 +247,17 @@ def _enlarge_film(task: Task, look: Future[bool], film: Callable[[Path, Path], V
 
 
 def _enlarge(
-    task: Task, read: Future[Picture | None], upscale: Callable[[Array], Array], pool: ThreadPoolExecutor
+    task: Task,
+    read: Future[Picture | Animation | TiffPages | None],
+    upscale: Callable[[Array], Array],
+    pool: ThreadPoolExecutor,
+    progress: SeriesProgress,
 ) -> Future[Outcome]:
-    """Run the network over a picture that has been read, and have the result written."""
+    """Run the network over a picture that has been read, and have the result written; over a series, do all of it."""
     try:
         picture = waited(read)
+        if picture is not None and not isinstance(picture, Picture):
+            return settled(_upscaled_series(task, picture, upscale, progress))
     except (ParagonError, MemoryError, OSError) as error:
         return settled(_failure(task, error))
     if picture is None:
@@ -245,6 +269,24 @@ def _enlarge(
     except (ParagonError, MemoryError) as error:
         return settled(_failure(task, error))
     return pool.submit(_write, task, enlarged, seconds)
+
+
+def _upscaled_series(
+    task: Task, series: Animation | TiffPages, upscale: Callable[[Array], Array], progress: SeriesProgress
+) -> Outcome:
+    start = time.perf_counter()
+    if isinstance(series, TiffPages):
+        result = upscale_pages(series, task.target, upscale, progress=progress)
+    else:
+        result = upscale_animation(series, task.target, upscale, progress=progress)
+    return Outcome(
+        task=task,
+        state="written",
+        size=result.size,
+        frames=result.count,
+        seconds=time.perf_counter() - start,
+        notes=result.notes,
+    )
 
 
 def _write(task: Task, picture: Picture, seconds: float) -> Outcome:

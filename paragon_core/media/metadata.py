@@ -85,6 +85,15 @@ def with_size(exif: bytes, width: int, height: int) -> bytes:
     return bytes(changed)
 
 
+def upright(exif: bytes) -> bytes:
+    """Return an EXIF block that says that pixels are stored as they are viewed; a damaged one is returned unchanged."""
+    changed = bytearray(exif)
+    for at, tag, kind in _entries(exif, _first_directory(exif)):
+        if tag == _ORIENTATION and kind == _SHORT:
+            struct.pack_into(_order(exif) + "H", changed, at + 8, 1)
+    return bytes(changed)
+
+
 def fitting_icc(icc: bytes | None, *, grey: bool) -> bytes | None:
     """Return an ICC profile if it describes pixels of this kind, else None.
 

@@ -65,6 +65,14 @@ class Picture:
         """Whether nothing in the picture lets the background through."""
         return not self.has_alpha or bool((self.array[..., -1] == full_scale(self.array)).all())
 
+    @property
+    def has_half_alpha(self) -> bool:
+        """Whether a pixel is neither opaque nor transparent."""
+        if not self.has_alpha:
+            return False
+        alpha = self.array[..., -1]
+        return bool(((alpha > 0) & (alpha < full_scale(self.array))).any())
+
     def with_array(self, array: Array) -> Picture:
         """Return the picture with other pixels of the same kind; the sizes stated in EXIF follow."""
         height, width = array.shape[:2]

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paragon_core.errors import InputError, ParagonError
-from paragon_core.media.formats import EXTENSIONS, FOREIGN_EXTENSIONS, FORMATS, FormatName, format_of_name
+from paragon_core.media.formats import (
+    EXTENSIONS,
+    FOREIGN_EXTENSIONS,
+    FORMATS,
+    WRITABLE,
+    FormatName,
+    format_of_name,
+)
 from paragon_core.media.same_file import are_one, folded
 from paragon_core.media.sources import unreadable
 from paragon_core.media.video.formats import CONTAINERS, FILM_EXTENSIONS, container_of_name, is_film
@@ -93,7 +100,8 @@ def plan(
         inputs: files, folders and patterns.
         output: file or folder; a separator at its end says that it is a folder.
         suffix: what follows names in the last column, such as ``_2x``.
-        target_format: format of all pictures. None keeps each source's, and takes PNG where its ending tells none.
+        target_format: format of all pictures. None keeps each source's, and takes PNG where its ending tells none, or
+            one that is not written.
         unusable: called with each file, folder and pattern that cannot be used, and why: it does not exist or holds no
             images or videos, it cannot be searched, its target would replace a source, or another source has the same
             target (`same_file.are_one`; then both are unusable). The others are planned. Without it, the first such
@@ -285,7 +293,7 @@ def _target(item: _Found, out: Path | None, suffix: str, target_format: FormatNa
     elif target_format is not None:
         known = FORMATS[target_format].extensions
         ending = ending if ending.lower() in known else known[0]
-    elif ending.lower() not in EXTENSIONS:
+    elif EXTENSIONS.get(ending.lower()) not in WRITABLE:
         ending = FORMATS["png"].extensions[0]
     if out is not None:
         return out / item.relative.with_suffix(ending)

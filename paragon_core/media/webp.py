@@ -21,6 +21,18 @@ def riff_chunks(stream: BinaryIO) -> Iterator[bytes]:
         stream.seek(place)
 
 
+def frames_are_lossless(stream: BinaryIO) -> bool:
+    """Tell whether every frame of an animated WebP holds its pixels without loss."""
+    frames = 0
+    for kind in riff_chunks(stream):
+        if kind == b"ANMF":  # section 2.7.1.3: 16 bytes about the frame, then its chunks
+            frames += 1
+            inner = stream.read(24)[16:]
+            if inner[:4] == b"VP8 " or inner[:4] == b"ALPH":
+                return False
+    return frames > 0
+
+
 def webp_size(stream: BinaryIO) -> tuple[int, int]:
     """Return the width and height that a WebP file states first; 0 and 0 where it states none."""
     for kind in riff_chunks(stream):
