@@ -59,6 +59,7 @@ class GifWriter:
         self._colours: Array = np.zeros((height, width, 3), np.uint8)  # before their number was reduced
         self._opaque: Array = np.zeros((height, width), bool)
         self.dithered = False
+        self._began = False
         self._waiting: tuple[Array, Array, tuple[int, int], int] | None = None
         stream.write(b"GIF89a" + width.to_bytes(2, "little") + height.to_bytes(2, "little") + b"\x70\0\0")
         stream.write(extensions(loop=loop, comment=comment, icc=icc, xmp=xmp))
@@ -79,7 +80,9 @@ class GifWriter:
         else:
             self._write(_KEEP)
             changed = opaque & ~(self._opaque & (colours == self._colours).all(axis=2))
-        rows, columns = _bounds(changed)
+        # The first frame fills the canvas: some readers give what it leaves free the background colour.
+        rows, columns = _bounds(changed) if self._began else (slice(0, opaque.shape[0]), slice(0, opaque.shape[1]))
+        self._began = True
         self._colours[changed] = colours[changed]
         self._opaque |= changed
         self._waiting = (colours[rows, columns].copy(), changed[rows, columns], (columns.start, rows.start), delay)

@@ -22,6 +22,7 @@ from paragon_core.media.gif_writer import GIF_DITHERED, GIF_HALF, GifWriter
 from paragon_core.media.metadata import fitting_icc
 from paragon_core.media.picture import Array, Picture, full_scale, with_depth
 from paragon_core.media.tiff_pages import TiffPages, append_page, read_pages
+from paragon_core.media.webp import with_alpha_flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -185,7 +186,8 @@ def _write_png(stream: BinaryIO, result: _Result) -> None:
 
 def _write_gif(stream: BinaryIO, result: _Result) -> None:
     animation, first = result.animation, result.first
-    delays = _rounded(animation.durations, Fraction(1, 100), shortest=_SHORTEST_DELAY, longest=_LONGEST_DELAY)
+    shortest = 0 if animation.still.format == "gif" else _SHORTEST_DELAY
+    delays = _rounded(animation.durations, Fraction(1, 100), shortest=shortest, longest=_LONGEST_DELAY)
     if any(delay != duration * 100 for delay, duration in zip(delays, animation.durations, strict=True)):
         result.notes.append("GIF holds times in hundredths of a second, and they were rounded to these")
     if animation.has_half_alpha:
@@ -217,16 +219,16 @@ def _write_webp(stream: BinaryIO, result: _Result) -> None:
         options |= {"lossless": True, "quality": 20, "method": 1}
     else:
         options |= {"quality": 95, "method": 2}
-    _save(stream, "WEBP", result, options)
+    data = _saved("WEBP", result, options)
+    stream.write(with_alpha_flag(data) if animation.has_alpha else data)
 
 
 def _write_avif(stream: BinaryIO, result: _Result) -> None:
-    held = io.BytesIO()
-    _save(held, "AVIF", result, {"quality": 90, "subsampling": "4:4:4", "speed": 8})
-    stream.write(with_plays(held.getvalue(), result.animation.plays))
+    data = _saved("AVIF", result, {"quality": 90, "subsampling": "4:4:4", "speed": 8})
+    stream.write(with_plays(data, result.animation.plays))
 
 
-def _save(stream: BinaryIO, name: str, result: _Result, options: dict[str, Any]) -> None:
+def _saved(name: str, result: _Result, options: dict[str, Any]) -> bytes:
     """Let Pillow write an animation; it counts in thousandths of a second."""
     first, count = result.first, result.animation.count
     durations = _shown(result.animation, result.notes)
@@ -236,7 +238,9 @@ def _save(stream: BinaryIO, name: str, result: _Result, options: dict[str, Any])
     for key, block in (("icc_profile", fitting_icc(first.icc, grey=False)), ("exif", first.exif), ("xmp", first.xmp)):
         options |= {key: block} if block else {}
     frames = FrameSequence(map(_in_colour, result.frames), count)
+    stream = io.BytesIO()
     frames.save(stream, name, save_all=True, duration=times, **options)
+    return stream.getvalue()
 
 
 def _in_colour(frame: Array) -> Array:
