@@ -11,6 +11,7 @@ import pytest
 
 from paragon_core.cli.main import main
 from tests.file_server import serving
+from tests.media import animations
 from tests.media.video import films
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,8 @@ def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     if "film.mkv" in command:
         films.make(tmp_path / "film.mkv", sound=("aac",))
+    if "film.gif" in command:
+        animations.save(tmp_path / "film.gif", animations.drawn(0, alpha=True))
     monkeypatch.chdir(tmp_path)
     arguments = shlex.split(command)[1:]
     quick = ["--rounds", "1", "--no-memory"] if "bench" in arguments else []

@@ -53,8 +53,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "upscale",
         help="enlarge pictures and films",
-        description="Upscale images (PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP, TGA, DDS) and keep profile, EXIF, alpha, depth, "
-        "animations and pages; "
+        description="Upscale images (PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP, TGA; DDS and, with their extras, OpenEXR "
+        "and JPEG XL) and keep profile, EXIF, alpha, depth, animations and pages; "
         "enlarge films (MP4, Matroska and what else FFmpeg reads) and keep times, sound and subtitles.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -79,9 +79,11 @@ class Animation:
         return tuple(_SHOWN_INSTEAD if duration <= shortest else duration for duration in self.durations)
 
     def upright_still(self) -> Picture:
-        """Return `still`, its pixels turned for viewing: libavif 1.4.2 crashes over frames that viewers have to turn."""
+        """Return `still`, its pixels turned for viewing; libavif 1.4.2 crashes over frames that viewers must turn."""
         turned = as_viewed(self.still.array, self.still.orientation)
-        return replace(self.still.with_array(turned), exif=None if self.still.exif is None else upright(self.still.exif))
+        return replace(
+            self.still.with_array(turned), exif=None if self.still.exif is None else upright(self.still.exif)
+        )
 
 
 def read_animation(path: Path, *, max_pixels: int = MAX_PIXELS) -> Animation | None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import math
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, features
 from PIL.TiffImagePlugin import TiffImageFile
 
-from paragon_core.errors import BackendUnavailableError, ParagonError, UnsupportedFormatError, UnsupportedSizeError
+from paragon_core.errors import ParagonError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.low_memory import lacks
+from paragon_core.media.dds import dds_notes
 from paragon_core.media.deep import deep_colour, deep_grey_alpha
-from paragon_core.media.formats import FORMATS
+from paragon_core.media.formats import FORMATS, imported
 from paragon_core.media.metadata import as_stored, fitting_icc, plain_exif
 from paragon_core.media.picture import Array, Picture, full_scale
 from paragon_core.media.png import colour_chunks
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from PIL import ImageFile
 
-    from paragon_core.media.formats import FormatName, ImageFormat
+    from paragon_core.media.formats import FormatName
 
 #: Pictures with more pixels are refused unless the caller says otherwise: a small file can claim any size. It is the
 #: number from which on Pillow refuses them by default, about 179 million.
@@ -54,14 +54,22 @@ def open_header(stream: BinaryIO, name: FormatName) -> ImageFile.ImageFile:
     Pillow's own limit on the number of pixels is not asked, because it is one setting for the whole process.
 
     Raises:
-        UnsupportedFormatError: when this Pillow was built without the format.
+        UnsupportedFormatError: when this Pillow was built without the format, or the image is of a kind not handled.
+        BackendUnavailableError: when the package that reads the format is not installed.
         Exception: whatever Pillow raises on damaged files, which is nearly anything.
 
     """
-    opener = _opener(FORMATS[name])
+    row = FORMATS[name]
+    if row.feature is not None and not features.check(row.feature):
+        msg = f"the installed Pillow cannot read {row.title}"
+        raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or convert the image to PNG")
+    opener: Callable[[BinaryIO], ImageFile.ImageFile] = imported(row, row.opener)
     stream.seek(0)
     try:
         return opener(stream)
+    except NotImplementedError as error:
+        msg = f"it is a {row.title} image of a kind that is not handled ({error})"
+        raise UnsupportedFormatError(msg, hint=_HINT_CONVERT) from error
     except OSError as error:
         if name == "webp":  # its canvas is allocated at once
             _check_memory(webp_size(stream), error)
@@ -71,21 +79,6 @@ def open_header(stream: BinaryIO, name: FormatName) -> ImageFile.ImageFile:
             raise
         msg = "it is a TIFF with an unusual arrangement of pixels"
         raise UnsupportedFormatError(msg, hint=_HINT_CONVERT) from error
-
-
-def _opener(row: ImageFormat) -> Callable[[BinaryIO], ImageFile.ImageFile]:
-    """Import what opens a format."""
-    if row.feature is not None and not features.check(row.feature):
-        msg = f"the installed Pillow cannot read {row.title}"
-        raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or convert the image to PNG")
-    module, _, name = row.opener.partition(":")
-    try:
-        opener: Callable[[BinaryIO], ImageFile.ImageFile] = getattr(import_module(module), name)
-    except ImportError as error:
-        msg = f"{row.title} images are read by {row.requirement}, which is not installed or does not load"
-        hint = f'pip install "paragon-sr[{row.extra}]", or pip install {row.requirement}; or convert the image to PNG'
-        raise BackendUnavailableError(msg, hint=hint) from error
-    return opener
 
 
 def stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
@@ -110,9 +103,12 @@ def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int, first_only: b
         Exception: whatever Pillow raises on damaged files, which is nearly anything.
 
     """
+    notes = dds_notes(stream) if name == "dds" else []
     image = open_header(stream, name)
     check_size(stored_size(image), max_pixels)
-    notes = []
+    if (decoder := FORMATS[name].decoder) is not None:
+        picture: Picture = imported(FORMATS[name], decoder)(stream)
+        return picture
     if first_only and (frames := count_pages(stream) if name == "tiff" else getattr(image, "n_frames", 1)) > 1:
         number = f"{frames} or more" if name == "tiff" and frames == MOST_PAGES else str(frames)
         notes.append(f"only the first of its {number} {'pages' if name == 'tiff' else 'frames'} is used")
@@ -311,4 +307,6 @@ def _is_lossless(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName)
         return any(kind == b"VP8L" for kind in riff_chunks(stream))
     if name == "tiff":
         return image.info.get("compression") not in _LOSSY_TIFF
-    return name in {"png", "bmp", "gif", "tga", "dds"}
+    if name == "dds":
+        return not getattr(image, "pixel_format", "")
+    return name in {"png", "bmp", "gif", "tga"}

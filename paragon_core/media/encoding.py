@@ -22,14 +22,19 @@ from PIL import ExifTags, Image, features
 from PIL.PngImagePlugin import PngInfo
 
 from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
-from paragon_core.media.gif_writer import GIF_DITHERED, GIF_HALF, GifWriter
+from paragon_core.media.formats import imported
 from paragon_core.media.metadata import as_viewed, fitting_icc, plain_exif
 from paragon_core.media.picture import Array, Picture, with_depth
 from paragon_core.media.png import COMPRESSION_LEVEL, write_deep
 from paragon_core.media.tiff import write_tiff
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from paragon_core.media.formats import ImageFormat
+    from paragon_core.media.linear_light import LinearLight
+
+    Encoder = Callable[[Picture], tuple[bytes, tuple[str, ...]]]
 
 _EXIF_PREFIX = b"Exif\0\0"
 #: What fits in one segment of a JPEG file besides the segment's own name (2-byte length, ITU-T T.81 B.1.1.4).
@@ -55,6 +60,13 @@ def fit(picture: Picture, target: ImageFormat, *, scale: int = 1) -> Picture:
     if max(width, height) > target.longest_side:
         msg = f"{width} x {height} pixels do not fit in a {target.title} file ({target.longest_side} a side)"
         raise UnsupportedSizeError(msg, hint="choose PNG or TIFF (--format png, or an output name that ends so)")
+    if target.encoder is not None:
+        imported(target, target.encoder)
+    if target.name == "exr" and picture.linear is None:
+        msg = "only OpenEXR images become OpenEXR images"
+        raise UnsupportedFormatError(msg, hint="choose PNG or TIFF (--format png, or an output name that ends so)")
+    if picture.linear is not None and target.name != "exr":
+        _check_colours(picture.linear, target)
     if target.alpha or not picture.has_alpha:
         return picture
     if not picture.opaque:
@@ -63,6 +75,21 @@ def fit(picture: Picture, target: ImageFormat, *, scale: int = 1) -> Picture:
             msg, hint="choose PNG, WebP or TIFF (--format png, or an output name that ends so)"
         )
     return picture.without_alpha()
+
+
+def _check_colours(coding: LinearLight, target: ImageFormat) -> None:
+    """Refuse colours from OpenEXR that would be shown wrong.
+
+    Raises:
+        UnsupportedFormatError: there is no number for the primaries, or the format cannot say that it is HDR.
+
+    """
+    if coding.primaries is None:
+        msg = f"its primaries (chromaticities) are none that {target.title} has a number for"
+        raise UnsupportedFormatError(msg, hint="choose OpenEXR as output, or convert it to sRGB or BT.2020 first")
+    if target.name != "png" and (coding.curve == "pq" or coding.primaries != 1):
+        msg = f"it is brighter than white, or of a wide gamut, which {target.title} would show wrong"
+        raise UnsupportedFormatError(msg, hint="choose OpenEXR or PNG as output, or map its tones first")
 
 
 def encode(picture: Picture, target: ImageFormat) -> tuple[bytes, tuple[str, ...]]:
@@ -77,15 +104,18 @@ def encode(picture: Picture, target: ImageFormat) -> tuple[bytes, tuple[str, ...
 
     """
     picture = fit(picture, target)
+    if target.encoder is not None:
+        encoder: Encoder = imported(target, target.encoder)
+        return encoder(picture)
     notes: list[str] = []
+    if picture.linear is not None and picture.linear.gain < 1:
+        notes.append(f"it was darkened {1 / picture.linear.gain:.3g} times, so that its brightest parts fit")
     array = _stored_pixels(picture, target, notes)
     icc = fitting_icc(picture.icc, grey=array.shape[2:] in {(), (2,)})
     exif, xmp = plain_exif(picture.exif), picture.xmp
     if target.name == "jpeg":
         exif = _short_enough(exif, _LONGEST_JPEG_EXIF, "EXIF block", notes)
         xmp = _short_enough(xmp, _LONGEST_JPEG_XMP, "XMP packet", notes)
-    if exif is not None and target.metadata and not target.exif:
-        notes.append(f"{target.title} holds no EXIF")
     if target.name in {"tiff", "avif"} and exif is not None and not _is_readable(exif):  # the others copy it unread
         notes.append("its EXIF block is damaged")
         exif = None
@@ -93,13 +123,7 @@ def encode(picture: Picture, target: ImageFormat) -> tuple[bytes, tuple[str, ...
         notes.append(f"its colour profile does not go into this {target.title} file")
 
     stream = io.BytesIO()
-    if target.name == "gif":
-        writer = GifWriter(stream, (array.shape[1], array.shape[0]), icc=icc, xmp=xmp)
-        writer.add(array, 0)
-        writer.finish()
-        notes += [GIF_DITHERED] if writer.dithered and picture.format != "gif" else []
-        notes += [GIF_HALF] if picture.has_half_alpha and picture.format != "gif" else []
-    elif target.name == "tiff":
+    if target.name == "tiff":
         try:
             write_tiff(stream, array, icc=icc, exif=exif, xmp=xmp, dpi=picture.dpi)
         except OverflowError as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from paragon_core.errors import UnsupportedFormatError
+from paragon_core.errors import BackendUnavailableError, UnsupportedFormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,10 @@ class ImageFormat:
     """File name endings in lower case with the dot; the first one is given to new files."""
     opener: str
     """What opens it, as ``module:name``: a subclass of Pillow's ``ImageFile``, imported when it is needed."""
+    decoder: str | None = None
+    """What makes a `Picture` of its stream where Pillow has no mode for the pixels, likewise."""
+    encoder: str | None = None
+    """What makes bytes and notes of a `Picture` where Pillow does not make the file, likewise."""
     signatures: tuple[bytes, ...] = ()
     """What its files begin with, unless `sniff` has to look closer."""
     ends: Callable[[BinaryIO], bool] = _unknown_end
@@ -150,6 +155,7 @@ _ROWS = (
         title="GIF",
         extensions=(".gif",),
         opener="paragon_core.media.gif:CompositedGif",
+        encoder="paragon_core.media.gif_writer:encode_gif",
         signatures=(b"GIF87a", b"GIF89a"),
         ends=_gif_ends,
         exif=False,
@@ -173,6 +179,31 @@ _ROWS = (
         signatures=(b"DDS ",),
         writable=False,
     ),
+    ImageFormat(
+        name="exr",
+        title="OpenEXR",
+        extensions=(".exr",),
+        opener="paragon_core.media.exr:ExrImageFile",
+        decoder="paragon_core.media.exr:decode_exr",
+        encoder="paragon_core.media.exr:encode_exr",
+        signatures=(b"v/1\x01",),
+        requirement="OpenEXR",
+        extra="exr",
+        deep=True,
+        metadata=False,
+        exif=False,
+    ),
+    ImageFormat(
+        name="jxl",
+        title="JPEG XL",
+        extensions=(".jxl",),
+        opener="paragon_core.media.jxl:JxlImageFile",
+        decoder="paragon_core.media.jxl:decode_jxl",
+        encoder="paragon_core.media.jxl:encode_jxl",
+        signatures=(b"\xff\x0a", b"\0\0\0\x0cJXL "),
+        requirement="pillow-jxl-plugin",
+        extra="jxl",
+    ),
 )
 
 FORMATS: dict[FormatName, ImageFormat] = {row.name: row for row in _ROWS}
@@ -188,8 +219,8 @@ WRITABLE: tuple[FormatName, ...] = tuple(row.name for row in _ROWS if row.writab
 #: Extensions of images and videos that are not read, so that jobs over folders can tell what they passed over.
 FOREIGN_EXTENSIONS: frozenset[str] = frozenset(
     (
-        *(".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".jxr", ".wdp", ".psd", ".psb"),
-        *(".xcf", ".kra", ".ora", ".clip", ".exr", ".hdr", ".svg", ".svgz", ".eps", ".ai", ".emf", ".wmf", ".ico"),
+        *(".heic", ".heif", ".hif", ".jp2", ".j2k", ".jpf", ".jpx", ".jxr", ".wdp", ".psd", ".psb"),
+        *(".xcf", ".kra", ".ora", ".clip", ".hdr", ".svg", ".svgz", ".eps", ".ai", ".emf", ".wmf", ".ico"),
         *(".icns", ".cur", ".pcx", ".pbm", ".pgm", ".pnm", ".ppm", ".pam", ".pfm", ".qoi", ".sgi"),
         *(".rgb", ".xbm", ".xpm", ".fits", ".mng", ".flif", ".bpg", ".cin", ".dpx", ".djvu", ".mpo", ".jps", ".pns"),
         # Raw files of cameras.
@@ -205,11 +236,8 @@ FOREIGN_EXTENSIONS: frozenset[str] = frozenset(
 _FOREIGN_SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF document"),
     (b"8BPS", "a Photoshop document"),
-    (b"\xff\x0a", "a JPEG XL picture"),
-    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
     (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture"),
     (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
-    (b"\x76\x2f\x31\x01", "an OpenEXR picture"),
     (b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"<svg", "an SVG drawing"),
@@ -240,6 +268,22 @@ def foreign_name(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return "a HEIC picture" if _has_brand(head, b"heic", b"heix", b"hevc", b"mif1", b"msf1") else "an MP4 video"
     return None
+
+
+def imported(row: ImageFormat, name: str) -> Any:  # noqa: ANN401 - classes and functions
+    """Import what a row names as ``module:name``.
+
+    Raises:
+        BackendUnavailableError: the package that it needs is not installed, or does not load.
+
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ImportError as error:
+        msg = f"{row.title} images need {row.requirement}, which is not installed or does not load"
+        hint = f'pip install "paragon-sr[{row.extra}]", or pip install {row.requirement}; or convert the image to PNG'
+        raise BackendUnavailableError(msg, hint=hint) from error
 
 
 def format_of_name(path: Path) -> ImageFormat:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -149,7 +149,8 @@ class CompositedGif(ImageFile.ImageFile):
     format_description = "GIF, frames drawn over each other"
 
     def _open(self) -> None:
-        self._outline = outline(self.fp)
+        assert self.fp is not None  # noqa: S101 - told to mypy: Pillow opens it before
+        self._outline = outline(cast("BinaryIO", self.fp))
         self._size = self._outline.size
         self._mode = "RGBA"
         self.n_frames = len(self._outline.frames)

@@ -6,15 +6,18 @@ dithered differently from frame to frame.
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 from PIL import GifImagePlugin, Image
 
 from paragon_core.media.gif import extensions
+from paragon_core.media.metadata import as_viewed, fitting_icc
+from paragon_core.media.picture import with_depth
 
 if TYPE_CHECKING:
-    from paragon_core.media.picture import Array
+    from paragon_core.media.picture import Array, Picture
 
 #: Alpha from which on a pixel is opaque: the format knows no more than that.
 HALF: Final = 128
@@ -25,6 +28,36 @@ GIF_HALF: Final = "GIF holds no half-transparent pixels: each became opaque or t
 
 _KEEP, _CLEAR = 1, 2
 _MOST_COLOURS: Final = 255  # one of 256 is for transparent pixels
+
+
+def encode_gif(picture: Picture) -> tuple[bytes, tuple[str, ...]]:
+    """Encode a still image.
+
+    Returns:
+        The bytes of the file, and in words for the user what the format could not keep.
+
+    """
+    array = as_viewed(with_depth(picture.array, np.uint8), picture.orientation)
+    stream = io.BytesIO()
+    icc, notes = gif_profile(picture)
+    writer = GifWriter(stream, (array.shape[1], array.shape[0]), icc=icc, xmp=picture.xmp)
+    writer.add(array, 0)
+    writer.finish()
+    if picture.array.dtype != np.uint8:
+        notes.append("GIF holds 8 bits per channel, the image has more")
+    if picture.format != "gif":  # whose smooth edges have more colours, and half of its opacity, by nature
+        notes += [GIF_DITHERED] if writer.dithered else []
+        notes += [GIF_HALF] if picture.has_half_alpha else []
+    return stream.getvalue(), tuple(notes)
+
+
+def gif_profile(picture: Picture) -> tuple[bytes | None, list[str]]:
+    """Return the colour profile for a GIF, and what of the metadata does not go into one, in words for the user."""
+    icc = fitting_icc(picture.icc, grey=False)
+    notes = ["GIF holds no EXIF"] if picture.exif is not None else []
+    if picture.icc and icc is None:
+        notes.append("its colour profile does not go into this GIF file")
+    return icc, notes
 
 
 class GifWriter:

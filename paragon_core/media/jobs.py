@@ -27,8 +27,8 @@ from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write
 from paragon_core.media.ordered import settled, waited
 from paragon_core.media.picture import Picture
 from paragon_core.media.series import read_series, upscale_animation, upscale_pages
-from paragon_core.media.tiff_pages import TiffPages
 from paragon_core.media.tasks import Task, plan
+from paragon_core.media.tiff_pages import TiffPages
 from paragon_core.media.video.jobs import film_is_done, prepare_film
 from paragon_core.memory import lacks_for_image
 
@@ -137,7 +137,9 @@ def run(
                 reading.append((task, read))
             if reading:
                 task, read = reading.popleft()
-                writing.append(_enlarge_film(task, read, film) if task.is_film else _enlarge(task, read, upscale, pool, progress))
+                writing.append(
+                    _enlarge_film(task, read, film) if task.is_film else _enlarge(task, read, upscale, pool, progress)
+                )
             # With nothing left to enlarge, or no room to read, wait for the oldest; else only look.
             while writing and (not reading or writing[0].done()):
                 outcomes.append(waited(writing.popleft()))

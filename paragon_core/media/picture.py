@@ -12,6 +12,7 @@ from paragon_core.media.metadata import orientation, with_size
 
 if TYPE_CHECKING:
     from paragon_core.media.formats import FormatName
+    from paragon_core.media.linear_light import LinearLight
 
 Array = npt.NDArray[Any]
 
@@ -37,6 +38,8 @@ class Picture:
     """Printing resolution, horizontal and vertical, in pixels per inch."""
     png_colour: tuple[tuple[bytes, bytes], ...] = ()
     """Colour chunks of a PNG (gAMA, cHRM, sRGB, cICP) as (type, data), for another PNG."""
+    linear: LinearLight | None = None
+    """How the values code linear light, for an image from OpenEXR."""
     notes: tuple[str, ...] = ()
     """What was not kept when the file was read, in words for the user."""
 

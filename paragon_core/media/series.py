@@ -18,7 +18,7 @@ from paragon_core.media.avif_times import with_plays
 from paragon_core.media.encoding import encode, fit
 from paragon_core.media.formats import FORMATS, format_of_name
 from paragon_core.media.frame_sequence import FrameSequence
-from paragon_core.media.gif_writer import GIF_DITHERED, GIF_HALF, GifWriter
+from paragon_core.media.gif_writer import GIF_DITHERED, GIF_HALF, GifWriter, gif_profile
 from paragon_core.media.metadata import fitting_icc
 from paragon_core.media.picture import Array, Picture, full_scale, with_depth
 from paragon_core.media.tiff_pages import TiffPages, append_page, read_pages
@@ -98,9 +98,9 @@ def upscale_pages(
     notes = list(pages.notes)
     size = (0, 0)
     with atomic_write(target) as stream:
-        for index, picture in enumerate(pages.pictures()):
+        for index, page in enumerate(pages.pictures()):
             progress(index, pages.count)
-            picture = fit(picture, format_of_name(target))
+            picture = fit(page, format_of_name(target))
             result = picture.with_array(upscale(picture.array))
             data, lost = encode(result, format_of_name(target))
             append_page(stream, data)
@@ -145,9 +145,7 @@ def upscale_animation(
     return SeriesResult(size=first.size, count=animation.count, notes=tuple(dict.fromkeys(notes)))
 
 
-def _upscaled(
-    animation: Animation, upscale: Callable[[Array], Array], progress: SeriesProgress
-) -> Iterator[Array]:
+def _upscaled(animation: Animation, upscale: Callable[[Array], Array], progress: SeriesProgress) -> Iterator[Array]:
     for index, frame in enumerate(animation.frames()):
         progress(index, animation.count)
         yield _with_channels(upscale(frame), animation)
@@ -166,8 +164,8 @@ def _with_channels(array: Array, animation: Animation) -> Array:
 def _write_png(stream: BinaryIO, result: _Result) -> None:
     animation = result.animation
 
-    def encoded(array: Array, *, first: bool) -> bytes:
-        picture = result.first if first else Picture(array=array, format="png", lossless=True)
+    def encoded(image: Array, *, first: bool) -> bytes:
+        picture = result.first if first else Picture(array=image, format="png", lossless=True)
         data, notes = encode(picture, FORMATS["png"])
         result.notes.extend(notes)
         return data
@@ -192,11 +190,8 @@ def _write_gif(stream: BinaryIO, result: _Result) -> None:
         result.notes.append("GIF holds times in hundredths of a second, and they were rounded to these")
     if animation.has_half_alpha:
         result.notes.append(GIF_HALF)
-    if first.exif is not None:
-        result.notes.append("GIF holds no EXIF")
-    icc = fitting_icc(first.icc, grey=False)
-    if first.icc and not icc:
-        result.notes.append("its colour profile does not go into this GIF file")
+    icc, lost = gif_profile(first)
+    result.notes.extend(lost)
     writer = GifWriter(
         stream,
         first.size,

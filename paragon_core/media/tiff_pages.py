@@ -188,7 +188,7 @@ def _layout(stream: BinaryIO) -> tuple[str, bool]:
 
 
 def _look(stream: BinaryIO, order: str, *, big: bool) -> tuple[bool | None, int]:
-    """Tell whether the directory at the stream's position is a page, None if it is cut off, and where the next one is."""
+    """Tell whether the directory at the stream's position is a page, and where the next is; None if it is cut off."""
     count = _number(stream, order, 8 if big else 2)
     size, value_at = (20, 12) if big else (12, 8)
     if count > 2**16:
@@ -202,10 +202,7 @@ def _look(stream: BinaryIO, order: str, *, big: bool) -> tuple[bool | None, int]
         tag, kind = struct.unpack_from(order + "HH", entries, at)
         if tag in {_NEW_SUBFILE_TYPE, _OLD_SUBFILE_TYPE} and kind in {_LONG, _SHORT}:
             (value,) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), entries, at + value_at)
-            if tag == _NEW_SUBFILE_TYPE:
-                is_page = not value & (_REDUCED | _MASK)
-            else:
-                is_page = is_page and value != _OLD_REDUCED
+            is_page &= value != _OLD_REDUCED if tag == _OLD_SUBFILE_TYPE else not value & (_REDUCED | _MASK)
     return is_page, struct.unpack(order + ("Q" if big else "I"), following)[0]
 
 

@@ -29,7 +29,7 @@ def frames_are_lossless(stream: BinaryIO) -> bool:
         if kind == b"ANMF":  # section 2.7.1.3: 16 bytes about the frame, then its chunks
             frames += 1
             inner = stream.read(24)[16:]
-            if inner[:4] in {b"VP8 ", b"ALPH"}:
+            if inner[:4] in {b"VP8 ", b"ALPH"}:  # codespell:ignore alph
                 return False
     return frames > 0
 

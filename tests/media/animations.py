@@ -62,10 +62,12 @@ def random_gif(seed: int) -> tuple[bytes, Drawn]:
     """A GIF of frames with boxes, disposals, palettes and transparency of all kinds, some over the canvas's border."""
     random = np.random.default_rng(seed)
     width, height = (int(side) for side in random.integers(5, 20, 2))
-    loop = random.choice([None, 0, 1, 5])
+    loop = [None, 0, 1, 5][int(random.integers(4))]
     palette = random.integers(0, 256, (256, 3)).astype(np.uint8)
     stream = io.BytesIO()
-    stream.write(b"GIF89a" + width.to_bytes(2, "little") + height.to_bytes(2, "little") + b"\xf7\0\0" + palette.tobytes())
+    stream.write(
+        b"GIF89a" + width.to_bytes(2, "little") + height.to_bytes(2, "little") + b"\xf7\0\0" + palette.tobytes()
+    )
     if loop is not None:
         stream.write(b"!\xff\x0bNETSCAPE2.0\3\1" + int(loop).to_bytes(2, "little") + b"\0")
     canvas = np.zeros((height, width, 4), np.uint8)
@@ -100,7 +102,9 @@ def random_gif(seed: int) -> tuple[bytes, Drawn]:
         part = canvas[top : top + rows, left : left + columns]
         indices = indices[: part.shape[0], : part.shape[1]]
         shown = np.concatenate([colours[indices], np.full((*indices.shape, 1), 255, np.uint8)], axis=2)
-        part[...] = np.where((indices == transparent)[..., np.newaxis] if transparent is not None else False, part, shown)
+        part[...] = np.where(
+            (indices == transparent)[..., np.newaxis] if transparent is not None else False, part, shown
+        )
         frames.append(canvas.copy())
         if disposal == 2:
             part[...] = 0

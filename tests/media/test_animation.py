@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -78,7 +78,9 @@ def test_frames_times_and_repetitions_stay(
     lossy = {".avif"} & {source, target}
     for one, other in zip(before, after, strict=True):
         assert other.shape == twice(one).shape
-        error = np.abs(np.where(one[..., 3:] > 128, one, 0).astype(int) - np.where(other[..., 3:] > 128, other, 0)[::2, ::2])
+        error = np.abs(
+            np.where(one[..., 3:] > 128, one, 0).astype(int) - np.where(other[..., 3:] > 128, other, 0)[::2, ::2]
+        )
         # AVIF blurs edges; what is lossless stays as it is.
         assert (error.mean() < 12) if lossy else (error.max() == 0)
     expected = 0 if source == ".avif" else animation.plays  # Pillow writes no other AVIF
@@ -155,7 +157,7 @@ def test_metadata_of_the_container_stays(tmp_path: Path, extension: str) -> None
         exif[0x0112] = 6
     first, *others = noise(3)
     path, made = tmp_path / f"a{extension}", tmp_path / f"b{extension}"
-    options = {} if xmp is None else {"xmp": xmp}
+    options: dict[str, Any] = {} if xmp is None else {"xmp": xmp}
     first.save(path, save_all=True, append_images=others, icc_profile=icc, exif=exif.tobytes(), **options)
     upscale(path, made)
     size = (64, 96) if turned else (96, 64)
@@ -185,7 +187,7 @@ def test_an_image_that_is_not_part_of_the_animation(tmp_path: Path) -> None:
     upscale(tmp_path / "a.png", tmp_path / "b.png")
     with Image.open(tmp_path / "b.png") as image:
         assert image.info["default_image"]
-        assert image.n_frames == 4
+        assert len(viewed(tmp_path / "b.png")) == 4
     for one, two in zip(viewed(tmp_path / "a.png"), viewed(tmp_path / "b.png"), strict=True):
         assert np.array_equal(twice(one), two)
     assert upscale(tmp_path / "a.png", tmp_path / "b.webp").frames == 3
@@ -201,14 +203,13 @@ def test_where_the_target_holds_no_animation(tmp_path: Path) -> None:
 @pytest.mark.parametrize("plays", [0, 1, 2, 9])
 def test_repetitions_of_an_avif(tmp_path: Path, plays: int) -> None:
     frames = noise(2)
-    options = {} if plays == 0 else {"loop": plays}
+    options: dict[str, Any] = {} if plays == 0 else {"loop": plays}
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], duration=50, **options)
     upscale(tmp_path / "a.png", tmp_path / "b.avif")
     upscale(tmp_path / "b.avif", tmp_path / "c.png")
     with Image.open(tmp_path / "c.png") as image:
         assert image.info["loop"] == plays
-    with Image.open(tmp_path / "b.avif") as image:
-        assert image.n_frames == 2
+    assert len(viewed(tmp_path / "b.avif")) == 2
 
 
 def test_frames_of_no_duration(tmp_path: Path) -> None:
@@ -239,9 +240,14 @@ def test_a_truncated_animation_is_refused_before_any_work(tmp_path: Path, extens
     first.save(tmp_path / f"a{extension}", save_all=True, append_images=others, duration=50)
     data = (tmp_path / f"a{extension}").read_bytes()
     (tmp_path / f"a{extension}").write_bytes(data[: len(data) * 2 // 3])
-    asked = []
+    asked: list[Array] = []
+
+    def never(array: Array) -> Array:
+        asked.append(array)
+        return twice(array)
+
     task = Task(source=tmp_path / f"a{extension}", target=tmp_path / f"b{extension}")
-    (outcome,) = run([task], lambda array: asked.append(array) or twice(array), scale=2)
+    (outcome,) = run([task], never, scale=2)
     assert isinstance(outcome.error, MediaError)
     assert not asked
     assert not list(tmp_path.glob("b*"))

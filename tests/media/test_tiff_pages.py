@@ -72,7 +72,7 @@ def test_every_page_keeps_its_size_depth_and_metadata(
     made = read_pages(folder / "b.tif", max_pixels=10**6)
     assert made is not None
     with Image.open(folder / "b.tif") as image:  # Pillow finds the same pages, and their metadata
-        assert image.n_frames == count
+        assert getattr(image, "n_frames", 1) == count
         for number, (picture, (pixels, _)) in enumerate(zip(made.pictures(), pages, strict=True)):
             assert picture.array.dtype == pixels.dtype
             assert np.array_equal(picture.array, twice(pixels))
@@ -88,9 +88,7 @@ def test_every_page_keeps_its_size_depth_and_metadata(
 @pytest.mark.parametrize("big", [False, True])
 def test_pages_that_pillow_wrote(tmp_path: Path, compression: str | None, big: bool) -> None:
     images = [Image.fromarray(samples.pixels(number, 20 + number, 30 - number, 3)) for number in range(3)]
-    images[0].save(
-        tmp_path / "a.tif", save_all=True, append_images=images[1:], compression=compression, big_tiff=big
-    )
+    images[0].save(tmp_path / "a.tif", save_all=True, append_images=images[1:], compression=compression, big_tiff=big)
     assert upscale(tmp_path / "a.tif", tmp_path / "b.tif").frames == 3
     with Image.open(tmp_path / "a.tif") as before, Image.open(tmp_path / "b.tif") as after:
         for number in range(3):
