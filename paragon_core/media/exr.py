@@ -14,9 +14,11 @@ from paragon_core.media.linear_light import LinearLight
 from paragon_core.media.picture import Array, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _PQ, _SRGB = 16, 13
+#: Types of channels that are read, by their numbers.
+_TYPES = {1: np.float16, 2: np.float32}
 _HINT = "save it with half or single floats in channels R, G, B and A, or in Y"
 
 
@@ -27,7 +29,7 @@ class ExrImageFile(ImageFile.ImageFile):
     format_description = "OpenEXR"
 
     def _open(self) -> None:
-        self._size = _size(_header(self.fp))
+        self._size = _size(_header(self.fp)[0])
         self._mode = "F"
 
 
@@ -39,23 +41,27 @@ def decode_exr(stream: BinaryIO) -> Picture:
         OSError: it is damaged.
 
     """
-    header = _header(stream)
+    header, parts = _header(stream)
     _check_kind(header)
+    # Not File, which prints on stdout what it cannot read.
     stream.seek(0)
-    try:
-        file = OpenEXR.File(stream, separate_channels=True)
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise OSError(str(error)) from error
-    channels = {name: channel.pixels for name, channel in file.channels().items()}
-    names = next((names for names in (("R", "G", "B"), ("Y",)) if set(names) <= channels.keys()), None)
-    if names is None or any(channels[name].dtype.kind != "f" for name in names):
-        msg = f"it is an OpenEXR image of channels that are not handled ({', '.join(channels)})"
+    file = OpenEXR.InputFile(stream)
+    kinds = {name: channel.type.v for name, channel in file.header()["channels"].items()}
+    names = next((names for names in (("R", "G", "B"), ("Y",)) if set(names) <= kinds.keys()), None)
+    if names is None or any(kinds[name] not in _TYPES for name in names):
+        msg = f"it is an OpenEXR image of channels that are not handled ({', '.join(kinds)})"
         raise UnsupportedFormatError(msg, hint=_HINT)
-    notes = _notes(header, channels, names, parts=len(file.parts))
-    half = channels[names[0]].dtype == np.float16
+    notes = _notes(header, kinds, names, parts=parts)
+    width, height = _size(header)
+    channels = {
+        name: np.frombuffer(file.channel(name), _TYPES[kinds[name]]).reshape(height, width)
+        for name in (*names, "A")
+        if kinds.get(name) in _TYPES
+    }
+    half = _TYPES[kinds[names[0]]] is np.float16
     light = np.stack([channels[name].astype(np.float32) for name in names], axis=2)
     alpha = channels.get("A")
-    if alpha is not None and alpha.shape == light.shape[:2]:
+    if alpha is not None:
         alpha = np.clip(np.nan_to_num(alpha.astype(np.float32)), 0, 1)[..., np.newaxis]
         light = np.divide(light, alpha, out=np.zeros_like(light), where=alpha > 0)  # it was multiplied by it
     if not np.isfinite(light).all():
@@ -66,7 +72,7 @@ def decode_exr(stream: BinaryIO) -> Picture:
     chromaticities = _chromaticities(header)
     coding = LinearLight.fitting(float(light.max()), half=half, chromaticities=chromaticities)
     array = coding.coded(np.maximum(light, 0))
-    if alpha is not None and alpha.shape == (*light.shape[:2], 1):
+    if alpha is not None:
         array = np.concatenate([array, alpha], axis=2)
     return Picture(
         array=array[..., 0] if array.shape[2] == 1 else array,
@@ -112,13 +118,15 @@ def encode_exr(picture: Picture) -> tuple[bytes, tuple[str, ...]]:
     return stream.getvalue(), ()
 
 
-def _header(stream: Any) -> dict[str, Any]:  # noqa: ANN401 - Pillow's type for streams is wider
+def _header(stream: Any) -> tuple[dict[str, Any], int]:  # noqa: ANN401 - Pillow's type for streams is wider
+    """Return the header of the first part, and the number of parts."""
     stream.seek(0)
     try:
-        header: dict[str, Any] = OpenEXR.File(stream, header_only=True).header()
+        file = OpenEXR.File(stream, header_only=True)
+        header: dict[str, Any] = file.header()
     except (RuntimeError, ValueError, TypeError) as error:
         raise OSError(str(error)) from error
-    return header
+    return header, len(file.parts)
 
 
 def _size(header: dict[str, Any]) -> tuple[int, int]:
@@ -135,11 +143,11 @@ def _check_kind(header: dict[str, Any]) -> None:
         raise UnsupportedFormatError(msg, hint=_HINT)
 
 
-def _notes(header: dict[str, Any], channels: dict[str, Array], names: Sequence[str], *, parts: int) -> list[str]:
+def _notes(header: dict[str, Any], channels: Iterable[str], names: Sequence[str], *, parts: int) -> list[str]:
     notes = []
     if parts > 1:
         notes.append(f"only the first of its {parts} parts is used")
-    if others := sorted(channels.keys() - {*names, "A"}):
+    if others := sorted(set(channels) - {*names, "A"}):
         notes.append(f"its channels {', '.join(others[:8])}{' and others' if len(others) > 8 else ''} were left out")  # noqa: PLR2004 - enough to tell
     if any((one != other).any() for one, other in zip(header["dataWindow"], header["displayWindow"], strict=True)):
         notes.append("its display window was left out: the pixels fill the image")
