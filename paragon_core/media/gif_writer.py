@@ -7,6 +7,7 @@ dithered differently from frame to frame.
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
@@ -28,6 +29,8 @@ GIF_HALF: Final = "GIF holds no half-transparent pixels: each became opaque or t
 
 _KEEP, _CLEAR = 1, 2
 _MOST_COLOURS: Final = 255  # one of 256 is for transparent pixels
+#: Pixels from which a palette is made, evenly spread: more cost time, and change little.
+_MOST_SAMPLES: Final = 1 << 18
 
 
 def encode_gif(picture: Picture) -> tuple[bytes, tuple[str, ...]]:
@@ -187,7 +190,9 @@ def _with_palette(colours: Array, drawn: Array) -> tuple[Array, bytes, bool]:
         indices = np.minimum(np.searchsorted(found, keys), len(found) - 1).astype(np.uint8)
         return indices, found.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes(), False
     image = Image.fromarray(np.ascontiguousarray(colours))
-    palette = image.quantize(_MOST_COLOURS, Image.Quantize.MEDIANCUT)
+    step = math.sqrt(max(image.width * image.height / _MOST_SAMPLES, 1))
+    samples = image.resize((math.ceil(image.width / step), math.ceil(image.height / step)), Image.Resampling.NEAREST)
+    palette = samples.quantize(_MOST_COLOURS, Image.Quantize.MEDIANCUT)
     reduced = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
     table = bytes(palette.getpalette() or ())[: 3 * _MOST_COLOURS]
     return np.asarray(reduced), table, True
