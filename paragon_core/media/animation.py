@@ -11,7 +11,6 @@ import numpy as np
 from paragon_core.errors import UnsupportedSizeError
 from paragon_core.media.avif_times import avif_plays
 from paragon_core.media.decoding import MAX_PIXELS, check_size, decode, open_header
-from paragon_core.media.deep import raw_mode
 from paragon_core.media.gif import MOST_FRAMES
 from paragon_core.media.images import opened_image
 from paragon_core.media.metadata import as_viewed, upright
@@ -50,8 +49,6 @@ class Animation:
     """Whether a pixel is neither opaque nor transparent."""
     hidden: bool = False
     """Whether `still` is not among the frames: some animated PNGs have another image for other viewers."""
-    comment: bytes = b""
-    """Comment of a GIF."""
     notes: tuple[str, ...] = ()
     """What was not kept when the file was read, in words for the user."""
 
@@ -116,8 +113,8 @@ def read_animation(path: Path, *, max_pixels: int = MAX_PIXELS) -> Animation | N
             still = replace(still, lossless=frames_are_lossless(stream))
         notes = list(still.notes)
         image = open_header(stream, name)
-        if ";16" in raw_mode(image):
-            notes.append("its frames hold 16 bits per channel, of which 8 are used")
+        if still.array.dtype != np.uint8:
+            notes.append("its frames hold more than 8 bits per channel, of which 8 are used")
         durations, has_alpha, has_half_alpha = [], False, False
         for index in range(count):
             image.seek(index + hidden)
@@ -134,7 +131,6 @@ def read_animation(path: Path, *, max_pixels: int = MAX_PIXELS) -> Animation | N
             has_alpha=has_alpha,
             has_half_alpha=has_half_alpha,
             hidden=hidden,
-            comment=image.info.get("comment") or b"" if name == "gif" else b"",
             notes=tuple(notes),
         )
 

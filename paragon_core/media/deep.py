@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from paragon_core.media.tiff_reading import without_premultiplication
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -43,7 +45,9 @@ def deep_colour(image: ImageFile, load: Callable[[ImageFile], None], reopen: Cal
     plain = layout.upper() if layout == "RGBa" else layout
     high = _decoded(image, f"{plain};16{order}", load).astype(np.uint16) << 8
     pixels: Array = high | _decoded(reopen(), f"{plain};16{_OTHER_ORDER[order]}", load)
-    return _without_premultiplication(pixels) if layout == "RGBa" else pixels
+    if layout != "RGBa":
+        return pixels
+    return np.concatenate([without_premultiplication(pixels[..., :3], pixels[..., 3:]), pixels[..., 3:]], axis=2)
 
 
 def deep_grey_alpha(image: ImageFile, load: Callable[[ImageFile], None]) -> Array | None:
@@ -70,9 +74,3 @@ def _decoded(image: ImageFile, mode: str, load: Callable[[ImageFile], None]) -> 
     ]
     load(image)
     return np.asarray(image)
-
-
-def _without_premultiplication(pixels: Array) -> Array:
-    alpha = pixels[..., 3:].astype(np.float64)
-    colour = np.divide(pixels[..., :3] * 65535.0, alpha, out=np.zeros(pixels[..., :3].shape), where=alpha > 0)
-    return np.concatenate([np.rint(np.minimum(colour, 65535)).astype(np.uint16), pixels[..., 3:]], axis=2)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from paragon_core.errors import BackendUnavailableError, UnsupportedFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 FormatName = Literal["png", "jpeg", "webp", "tiff", "avif", "bmp", "gif", "tga", "dds", "exr", "jxl"]
@@ -62,6 +62,8 @@ class ImageFormat:
     """What makes a `Picture` of its stream where Pillow has no mode for the pixels, likewise."""
     encoder: str | None = None
     """What makes bytes and notes of a `Picture` where Pillow does not make the file, likewise."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of Pillow's ``save`` that do not depend on the image."""
     signatures: tuple[bytes, ...] = ()
     """What its files begin with, unless `sniff` has to look closer."""
     ends: Callable[[BinaryIO], bool] = _unknown_end
@@ -81,7 +83,21 @@ class ImageFormat:
     metadata: bool = True
     """Whether it holds an ICC profile."""
     exif: bool = True
-    """Whether it holds EXIF, and with it the orientation."""
+    """Whether it holds EXIF and XMP."""
+    cicp: bool = False
+    """Whether it holds code points for colours (ITU-T H.273), as HDR needs."""
+    text: bool = False
+    """Whether it holds any text with a keyword."""
+    comment: bool = False
+    """Whether it holds one comment."""
+    iptc: bool = False
+    """Whether it holds IPTC records."""
+    dpi: bool = False
+    """Whether it holds the printing resolution outside EXIF."""
+    grey: bool = True
+    """Whether it holds grey as one channel."""
+    turned: bool = True
+    """Whether pixels are stored as viewed, since many readers do not ask for the orientation."""
     animated: bool = False
     """Whether it holds animations."""
     paged: bool = False
@@ -100,6 +116,9 @@ _ROWS = (
         ends=_png_ends,
         deep=True,
         animated=True,
+        cicp=True,
+        text=True,
+        dpi=True,
     ),
     ImageFormat(
         name="jpeg",
@@ -111,6 +130,10 @@ _ROWS = (
         ends=_jpeg_ends,
         alpha=False,
         longest_side=65500,
+        comment=True,
+        iptc=True,
+        dpi=True,
+        turned=False,
     ),
     ImageFormat(
         name="webp",
@@ -121,6 +144,7 @@ _ROWS = (
         feature="webp",
         animated=True,
         longest_side=16383,
+        grey=False,
     ),
     ImageFormat(
         name="tiff",
@@ -130,6 +154,9 @@ _ROWS = (
         signatures=(b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
         deep=True,
         paged=True,
+        iptc=True,
+        dpi=True,
+        turned=False,
     ),
     ImageFormat(
         name="avif",
@@ -139,6 +166,7 @@ _ROWS = (
         feature="avif",
         animated=True,
         longest_side=65536,
+        cicp=True,
     ),
     ImageFormat(
         name="bmp",
@@ -149,6 +177,7 @@ _ROWS = (
         alpha=False,
         metadata=False,
         exif=False,
+        dpi=True,
     ),
     ImageFormat(
         name="gif",
@@ -161,12 +190,14 @@ _ROWS = (
         exif=False,
         animated=True,
         longest_side=65535,
+        comment=True,
     ),
     ImageFormat(
         name="tga",
         title="TGA",
         extensions=(".tga",),
         opener="PIL.TgaImagePlugin:TgaImageFile",
+        options={"compression": "tga_rle"},
         metadata=False,
         exif=False,
         longest_side=65535,

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 from PIL import GifImagePlugin, Image
 
+from paragon_core.media.adapting import adapted
+from paragon_core.media.formats import FORMATS
 from paragon_core.media.gif import extensions
-from paragon_core.media.metadata import as_viewed, fitting_icc
-from paragon_core.media.picture import with_depth
+from paragon_core.media.png import decoded_text
 
 if TYPE_CHECKING:
     from paragon_core.media.picture import Array, Picture
@@ -40,27 +42,27 @@ def encode_gif(picture: Picture) -> tuple[bytes, tuple[str, ...]]:
         The bytes of the file, and in words for the user what the format could not keep.
 
     """
-    array = as_viewed(with_depth(picture.array, np.uint8), picture.orientation)
+    held, notes = gif_form(picture)
     stream = io.BytesIO()
-    icc, notes = gif_profile(picture)
-    writer = GifWriter(stream, (array.shape[1], array.shape[0]), icc=icc, xmp=picture.xmp)
-    writer.add(array, 0)
+    writer = GifWriter(stream, held.size, comment=gif_comment(held), icc=held.icc, xmp=held.xmp)
+    writer.add(held.array, 0)
     writer.finish()
-    if picture.array.dtype != np.uint8:
-        notes.append("GIF holds 8 bits per channel, the image has more")
     if picture.format != "gif":  # whose smooth edges have more colours, and half of its opacity, by nature
-        notes += [GIF_DITHERED] if writer.dithered else []
-        notes += [GIF_HALF] if picture.has_half_alpha else []
-    return stream.getvalue(), tuple(notes)
+        notes += (GIF_DITHERED,) if writer.dithered else ()
+        notes += (GIF_HALF,) if picture.has_half_alpha else ()
+    return stream.getvalue(), notes
 
 
-def gif_profile(picture: Picture) -> tuple[bytes | None, list[str]]:
-    """Return the colour profile for a GIF, and what of the metadata does not go into one, in words for the user."""
-    icc = fitting_icc(picture.icc, grey=False)
-    notes = ["GIF holds no EXIF"] if picture.exif is not None else []
-    if picture.icc and icc is None:
-        notes.append("its colour profile does not go into this GIF file")
-    return icc, notes
+def gif_form(picture: Picture) -> tuple[Picture, tuple[str, ...]]:
+    """Return an image with pixels and metadata as GIF holds them, and in words for the user what it does not."""
+    held, notes = adapted(replace(picture, xmp=None), FORMATS["gif"])
+    return replace(held, xmp=picture.xmp), notes
+
+
+def gif_comment(picture: Picture) -> bytes:
+    """Return the comment for a GIF."""
+    decoded = (decoded_text(chunk) for chunk in picture.png_text)
+    return b"\n".join(text[1].encode() for text in decoded if text is not None)
 
 
 class GifWriter:

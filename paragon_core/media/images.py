@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, BinaryIO
 from PIL import Image
 
 from paragon_core.atomic_files import atomic_write
-from paragon_core.errors import MediaError, ParagonError, UnsupportedFormatError, UnsupportedSizeError
-from paragon_core.media.decoding import MAX_PIXELS, decode, open_header, stored_size
+from paragon_core.errors import (
+    BackendUnavailableError,
+    MediaError,
+    ParagonError,
+    UnsupportedFormatError,
+    UnsupportedSizeError,
+)
+from paragon_core.media.decoding import MAX_PIXELS, decode, read_size
 from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS, HEAD_LENGTH, FormatName, foreign_name, format_of_name, sniff
 from paragon_core.media.picture import Picture
@@ -49,6 +55,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         MediaError: when the file is missing, unreadable, damaged or no image.
         UnsupportedFormatError: when it is an image of a kind that is not handled.
         UnsupportedSizeError: when it has more pixels than the limit, or none.
+        BackendUnavailableError: when it needs a package that is not installed.
         OutOfMemoryError: when there is too little memory for it.
 
     """
@@ -65,8 +72,7 @@ def read_header(path: Path) -> ImageHeader:
 
     """
     with opened_image(path) as (stream, name):
-        size = stored_size(open_header(stream, name))
-        return ImageHeader(format=name, size=size, ends=FORMATS[name].ends(stream))
+        return ImageHeader(format=name, size=read_size(stream, name), ends=FORMATS[name].ends(stream))
 
 
 def write_image(path: Path, picture: Picture) -> tuple[str, ...]:
@@ -79,6 +85,7 @@ def write_image(path: Path, picture: Picture) -> tuple[str, ...]:
         MediaError: when the file cannot be written.
         UnsupportedFormatError: when the name's ending is not that of a format, or the format holds no such picture.
         UnsupportedSizeError: when the format holds no picture of that size.
+        BackendUnavailableError: when it is high dynamic range for AVIF, and imagecodecs is missing.
 
     """
     data, notes = encode(picture, format_of_name(path))
@@ -99,7 +106,7 @@ def opened_image(path: Path) -> Iterator[tuple[BinaryIO, FormatName]]:
         check_regular(path, kind="an image file")
         with path.open("rb") as stream:
             yield stream, _format(stream, path)
-    except (UnsupportedFormatError, UnsupportedSizeError) as error:
+    except (BackendUnavailableError, UnsupportedFormatError, UnsupportedSizeError) as error:
         raise type(error)(f"{path}: {error}", hint=error.hint) from error
     except ParagonError:
         raise

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from paragon_core.atomic_files import prepare_folder, remove_leftovers, unwritable
 from paragon_core.errors import (
+    BackendUnavailableError,
     InputError,
     JobError,
     MediaError,
@@ -200,7 +201,7 @@ def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Pictur
     _check_memory(task, picture, scale=scale)
     try:
         picture = fit(picture, target_format, scale=scale)
-    except InputError as error:
+    except (BackendUnavailableError, InputError) as error:
         raise type(error)(f"{task.source}: {error}", hint=error.hint) from error
     prepare_folder(task.target)
     return picture if series is None else series

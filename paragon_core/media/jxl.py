@@ -15,8 +15,11 @@ from PIL import Image, ImageCms, ImageFile
 from pillow_jxl.JpegXLImagePlugin import JXLImageFile
 
 from paragon_core.errors import UnsupportedFormatError
-from paragon_core.media.metadata import as_viewed, fitting_icc, plain_exif, upright
-from paragon_core.media.picture import Picture, with_depth
+from paragon_core.media.adapting import adapted
+from paragon_core.media.formats import FORMATS
+from paragon_core.media.icc import fitting_icc
+from paragon_core.media.metadata import plain_exif, upright
+from paragon_core.media.picture import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,20 +107,15 @@ def encode_jxl(picture: Picture) -> tuple[bytes, tuple[str, ...]]:
         UnsupportedFormatError: the colours cannot be converted.
 
     """
-    notes = []
-    array = as_viewed(with_depth(picture.array, np.uint8), picture.orientation)
-    if picture.array.dtype != np.uint8:
-        notes.append("JPEG XL is written with 8 bits per channel, the image has more")
-    image = Image.fromarray(array)
-    icc = fitting_icc(picture.icc, grey=picture.is_grey)
-    if icc is not None and not _is_srgb(icc):
-        image = _in_srgb(image, icc)
-        notes.append("its colours were converted to sRGB, because no profile can be written into JPEG XL here")
+    held, notes = adapted(picture, FORMATS["jxl"])
+    image = Image.fromarray(held.array)
+    if held.icc is not None and not _is_srgb(held.icc):
+        image = _in_srgb(image, held.icc)
+        notes += ("its colours were converted to sRGB, because no profile can be written into JPEG XL here",)
     options: dict[str, Any] = {"lossless": True} if picture.lossless else {"quality": 95}
-    exif = None if picture.exif is None else upright(picture.exif)
     stream = io.BytesIO()
-    image.save(stream, "JXL", use_container=True, exif=exif, xmp=picture.xmp, **options)
-    return stream.getvalue(), tuple(notes)
+    image.save(stream, "JXL", use_container=True, exif=held.exif, xmp=held.xmp, **options)
+    return stream.getvalue(), notes
 
 
 def read_jxl_header(stream: Any) -> JxlHeader:  # noqa: ANN401 - Pillow's type for streams is wider

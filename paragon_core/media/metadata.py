@@ -1,8 +1,10 @@
-"""EXIF and ICC blocks: kept byte for byte, except for the few numbers that enlarging makes untrue."""
+"""What surrounds the pixels of an image, and EXIF blocks, kept byte for byte but for what becomes untrue."""
 
 from __future__ import annotations
 
+import math
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +33,49 @@ _TURNS: dict[int, tuple[Callable[[_Array], _Array], Callable[[_Array], _Array]]]
     7: (lambda a: np.rot90(a, 2).swapaxes(0, 1), lambda a: np.rot90(a, 2).swapaxes(0, 1)),
     8: (np.rot90, lambda a: np.rot90(a, -1)),
 }
-_ICC_HEADER_LENGTH = 128
+
+#: Chunks of a PNG, as (type, data).
+Chunks = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Metadata:
+    """Everything around the pixels of an image that is kept."""
+
+    icc: bytes | None = None
+    """ICC profile of the pixels."""
+    exif: bytes | None = None
+    """EXIF block as a bare TIFF structure, orientation included."""
+    xmp: bytes | None = None
+    """XMP packet (ratings, copyright, edits) as UTF-8 XML."""
+    iptc: bytes | None = None
+    """IPTC-IIM records (captions, keywords, credits) as news agencies write them."""
+    dpi: tuple[float, float] | None = None
+    """Printing resolution, horizontal and vertical, in pixels per inch."""
+    png_colour: Chunks = ()
+    """What the numbers mean as colours, in the chunks of a PNG (cICP, gAMA, cHRM, sRGB, mDCV, cLLI) whatever the
+    format was."""
+    png_text: Chunks = ()
+    """Text with a keyword (prompts, workflows, author, the comment of a JPEG), in the chunks of a PNG (tEXt, zTXt,
+    iTXt) whatever the format was."""
+    gain_map: bytes | None = None
+    """Gain map of a JPEG for HDR, itself a JPEG; `xmp` announces it."""
+    gain_map_iso: bytes | None = None
+    """Content of the segment that announces the gain map after ISO 21496-1."""
+    bits: int | None = None
+    """Bits per channel in the file, where the array has more: 10 or 12."""
+    notes: tuple[str, ...] = ()
+    """What was not kept when the file was read, in words for the user."""
+
+
+def usable_dpi(value: Any) -> tuple[float, float] | None:  # noqa: ANN401 - whatever a file has
+    """Return a printing resolution from a file, None when it is none."""
+    try:
+        horizontal, vertical = (float(number) for number in value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    usable = all(math.isfinite(number) and 1 <= number <= 1e6 for number in (horizontal, vertical))  # noqa: PLR2004
+    return (horizontal, vertical) if usable else None
 
 
 def plain_exif(block: bytes | None) -> bytes | None:
@@ -46,9 +90,9 @@ def orientation(exif: bytes | None) -> int:
     """Return the orientation tag of an EXIF block: 1 to 8, and 1 (as stored) when it is absent or nonsense."""
     if exif is None:
         return 1
-    for at, tag, kind in _entries(exif, _first_directory(exif)):
+    for at, tag, kind in entries(exif, first_directory(exif)):
         if tag == _ORIENTATION and kind == _SHORT:
-            value: int = struct.unpack_from(_order(exif) + "H", exif, at + 8)[0]
+            value: int = struct.unpack_from(order(exif) + "H", exif, at + 8)[0]
             return value if 1 <= value <= 8 else 1  # noqa: PLR2004 - the eight orientations of the EXIF standard
     return 1
 
@@ -70,58 +114,56 @@ def with_size(exif: bytes, width: int, height: int) -> bytes:
     thumbnail, which still shows the same picture, stay as they are. A damaged block is returned unchanged.
     """
     sizes = {_IMAGE_WIDTH: width, _IMAGE_LENGTH: height, _PIXEL_X: width, _PIXEL_Y: height}
-    order = _order(exif)
+    endian = order(exif)
     changed = bytearray(exif)
-    main = _first_directory(exif)
+    main = first_directory(exif)
     directories = [main]
-    for at, tag, _kind in _entries(exif, main):
+    for at, tag, _kind in entries(exif, main):
         if tag == _EXIF_POINTER:
-            directories.append(struct.unpack_from(order + "I", exif, at + 8)[0])
+            directories.append(struct.unpack_from(endian + "I", exif, at + 8)[0])
     for directory in directories:
-        for at, tag, kind in _entries(exif, directory):
+        for at, tag, kind in entries(exif, directory):
             if tag in sizes and kind in {_SHORT, _LONG}:
                 # The value field has four bytes in either case, so a number that outgrew SHORT still fits.
-                struct.pack_into(order + "HII", changed, at + 2, _LONG, 1, sizes[tag])
+                struct.pack_into(endian + "HII", changed, at + 2, _LONG, 1, sizes[tag])
     return bytes(changed)
 
 
 def upright(exif: bytes) -> bytes:
-    """Return an EXIF block that says that pixels are stored as they are viewed; a damaged one is returned unchanged."""
+    """Return an EXIF block for pixels that have been turned as it asked: orientation 1, and no thumbnail.
+
+    The thumbnail, which the second directory describes, would be shown as it was stored, which is not upright.
+    """
     changed = bytearray(exif)
-    for at, tag, kind in _entries(exif, _first_directory(exif)):
+    endian, main = order(exif), first_directory(exif)
+    for at, tag, kind in entries(exif, main):
         if tag == _ORIENTATION and kind == _SHORT:
-            struct.pack_into(_order(exif) + "H", changed, at + 8, 1)
+            struct.pack_into(endian + "H", changed, at + 8, 1)
+    if 0 < main <= len(exif) - 2:
+        link = main + 2 + 12 * struct.unpack_from(endian + "H", exif, main)[0]
+        if link + 4 <= len(exif):
+            struct.pack_into(endian + "I", changed, link, 0)
     return bytes(changed)
 
 
-def fitting_icc(icc: bytes | None, *, grey: bool) -> bytes | None:
-    """Return an ICC profile if it describes pixels of this kind, else None.
-
-    A profile of another colour space (a CMYK profile left behind by a conversion, say) or a damaged one would make
-    viewers show wrong colours or refuse the file. The space is named in bytes 16 to 19, the signature in 36 to 39
-    (ICC.1:2022, 7.2).
-    """
-    if icc is None or len(icc) < _ICC_HEADER_LENGTH or icc[36:40] != b"acsp":
-        return None
-    return icc if icc[16:20] == (b"GRAY" if grey else b"RGB ") else None
-
-
-def _order(exif: bytes) -> str:
+def order(exif: bytes) -> str:
+    """Return the byte order of an EXIF block, as `struct` names it."""
     return "<" if exif[:2] == b"II" else ">"
 
 
-def _first_directory(exif: bytes) -> int:
-    return int(struct.unpack_from(_order(exif) + "I", exif, 4)[0]) if len(exif) >= 8 else 0  # noqa: PLR2004 - header
+def first_directory(exif: bytes) -> int:
+    """Return the offset of the main directory, 0 where the block is too short."""
+    return int(struct.unpack_from(order(exif) + "I", exif, 4)[0]) if len(exif) >= 8 else 0  # noqa: PLR2004 - header
 
 
-def _entries(exif: bytes, directory: int) -> Iterator[tuple[int, int, int]]:
+def entries(exif: bytes, directory: int) -> Iterator[tuple[int, int, int]]:
     """Yield (offset, tag, type) of the entries of a directory, as many as really are there."""
     if not 0 < directory <= len(exif) - 2:
         return
-    order = _order(exif)
-    for index in range(struct.unpack_from(order + "H", exif, directory)[0]):
+    endian = order(exif)
+    for index in range(struct.unpack_from(endian + "H", exif, directory)[0]):
         at = directory + 2 + 12 * index
         if at + 12 > len(exif):
             return
-        tag, kind = struct.unpack_from(order + "HH", exif, at)
+        tag, kind = struct.unpack_from(endian + "HH", exif, at)
         yield at, tag, kind

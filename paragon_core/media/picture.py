@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.media.metadata import orientation, with_size
+from paragon_core.media.metadata import Metadata, orientation, with_size
 
 if TYPE_CHECKING:
     from paragon_core.media.formats import FormatName
@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Picture:
+class Picture(Metadata):
     """The pixels of an image file and everything around them that is kept."""
 
     array: Array
@@ -28,20 +28,9 @@ class Picture:
     """Format of the file that was read."""
     lossless: bool
     """Whether that file held the pixels without loss."""
-    icc: bytes | None = None
-    """ICC profile of the pixels."""
-    exif: bytes | None = None
-    """EXIF block as a bare TIFF structure, orientation included."""
-    xmp: bytes | None = None
-    """XMP packet (ratings, copyright, edits) as UTF-8 XML."""
-    dpi: tuple[float, float] | None = None
-    """Printing resolution, horizontal and vertical, in pixels per inch."""
-    png_colour: tuple[tuple[bytes, bytes], ...] = ()
-    """Colour chunks of a PNG (gAMA, cHRM, sRGB, cICP) as (type, data), for another PNG."""
+
     linear: LinearLight | None = None
     """How the values code linear light, for an image from OpenEXR."""
-    notes: tuple[str, ...] = ()
-    """What was not kept when the file was read, in words for the user."""
 
     @property
     def size(self) -> tuple[int, int]:

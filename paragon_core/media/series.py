@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from paragon_core.atomic_files import atomic_write
+from paragon_core.media.adapting import adapted
 from paragon_core.media.animation import Animation, read_animation
 from paragon_core.media.apng import ApngWriter
 from paragon_core.media.avif_times import with_plays
 from paragon_core.media.encoding import encode, fit
 from paragon_core.media.formats import FORMATS, format_of_name
 from paragon_core.media.frame_sequence import FrameSequence
-from paragon_core.media.gif_writer import GIF_DITHERED, GIF_HALF, GifWriter, gif_profile
-from paragon_core.media.metadata import fitting_icc
+from paragon_core.media.gif_writer import GIF_DITHERED, GIF_HALF, GifWriter, gif_comment, gif_form
 from paragon_core.media.picture import Array, Picture, full_scale, with_depth
 from paragon_core.media.tiff_pages import TiffPages, append_page, read_pages
 from paragon_core.media.webp import with_alpha_flag
@@ -136,8 +136,6 @@ def upscale_animation(
         frame = next(results)
         first = still.with_array(frame)
         results = chain([frame], results)
-    if animation.comment and image_format.name != "gif":
-        notes.append(f"its comment does not go into this {image_format.title} file")
     first = fit(first, image_format)
     result = _Result(animation=animation, first=first, frames=results, notes=notes)
     with atomic_write(target) as stream:
@@ -190,15 +188,15 @@ def _write_gif(stream: BinaryIO, result: _Result) -> None:
         result.notes.append("GIF holds times in hundredths of a second, and they were rounded to these")
     if animation.has_half_alpha:
         result.notes.append(GIF_HALF)
-    icc, lost = gif_profile(first)
+    held, lost = gif_form(first)
     result.notes.extend(lost)
     writer = GifWriter(
         stream,
         first.size,
         loop=None if animation.plays == 1 else min(max(animation.plays - 1, 0), _MOST_LOOPS),
-        comment=animation.comment,
-        icc=icc,
-        xmp=first.xmp,
+        comment=gif_comment(held),
+        icc=held.icc,
+        xmp=held.xmp,
     )
     for frame, delay in zip(result.frames, delays, strict=True):
         writer.add(frame, delay)
@@ -230,7 +228,9 @@ def _saved(name: str, result: _Result, options: dict[str, Any]) -> bytes:
     times = _rounded(durations, Fraction(1, 1000), shortest=1, longest=_LONGEST_TIME)
     if any(time != duration * 1000 for time, duration in zip(times, durations, strict=True)):
         result.notes.append("its times were rounded to thousandths of a second, which the format holds")
-    for key, block in (("icc_profile", fitting_icc(first.icc, grey=False)), ("exif", first.exif), ("xmp", first.xmp)):
+    held, lost = adapted(first, next(row for row in FORMATS.values() if row.name == name.lower()))
+    result.notes.extend(lost)
+    for key, block in (("icc_profile", held.icc), ("exif", held.exif), ("xmp", held.xmp)):
         options |= {key: block} if block else {}
     frames = FrameSequence(map(_in_colour, result.frames), count)
     stream = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Writing TIFF with 8 or 16 bits or floating point per channel, and moving descriptions between TIFF and EXIF.
+"""Writing TIFF with 8 or 16 bits or floating point per channel.
 
 Pillow writes neither 16-bit colour nor horizontal differencing; the tags themselves are packed by its
 `ImageFileDirectory_v2`. Source: TIFF Revision 6.0 (Adobe, 1992); section numbers below are its own.
@@ -7,7 +7,6 @@ Pillow writes neither 16-bit colour nor horizontal differencing; the tags themse
 from __future__ import annotations
 
 import io
-import struct
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,27 +15,29 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
 if TYPE_CHECKING:
+    from paragon_core.media.metadata import Metadata
     from paragon_core.media.picture import Array
 
 #: Tags of the main directory that describe the picture rather than its storage: they belong to EXIF elsewhere.
 DESCRIPTIVE_TAGS = (
+    ExifTags.Base.DocumentName,
     ExifTags.Base.ImageDescription,
     ExifTags.Base.Make,
     ExifTags.Base.Model,
     ExifTags.Base.Orientation,
+    ExifTags.Base.PageName,
     ExifTags.Base.Software,
     ExifTags.Base.DateTime,
     ExifTags.Base.Artist,
     ExifTags.Base.HostComputer,
     ExifTags.Base.Copyright,
 )
-_SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+#: Directories below the main one that hold descriptions, too.
+SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 _COMPRESSION_LEVEL = 4
 _STRIP_BYTES = 1 << 20
 _LARGEST_FILE = 2**32 - 1
-#: Beyond the end of any file, and far enough from what `seek` cannot express.
-_LARGEST_OFFSET = 2**60
 
 _ADOBE_DEFLATE = 8
 _BLACK_IS_ZERO, _RGB = 1, 2
@@ -47,75 +48,13 @@ _INCH = 2
 _LONG, _BYTE, _UNDEFINED = 4, 1, 7
 
 
-#: Pages that are counted at most, so that a small file cannot keep a computer busy.
-MOST_PAGES = 1000
-
-
-def count_pages(stream: BinaryIO) -> int:
-    """Return the number of pages of a TIFF, at most `MOST_PAGES`; Pillow's takes time as their square.
-
-    Args:
-        stream: the file, seekable.
-
-    """
-    stream.seek(0)
-    head = stream.read(16)
-    order = "<" if head[:2] == b"II" else ">"
-    big = head[2:4] in {b"+\0", b"\0+"}
-    number, offset, entry = ("Q", "Q", 20) if big else ("H", "I", 12)  # BigTIFF, and section 2
-    count_length, offset_length = struct.calcsize(number), struct.calcsize(offset)
-    (place,) = struct.unpack_from(order + offset, head.ljust(16, b"\0"), 8 if big else 4)
-    seen: set[int] = set()
-    while place and place not in seen and len(seen) < MOST_PAGES:
-        seen.add(place)
-        stream.seek(min(place, _LARGEST_OFFSET))
-        count = stream.read(count_length)
-        if len(count) < count_length:
-            break
-        stream.seek(min(entry * struct.unpack(order + number, count)[0], _LARGEST_OFFSET), 1)
-        following = stream.read(offset_length)
-        if len(following) < offset_length:
-            break
-        (place,) = struct.unpack(order + offset, following)
-    return len(seen)
-
-
-def exif_of_tiff(image: Image.Image) -> bytes | None:
-    """Gather the descriptive tags of a TIFF file and its EXIF and GPS directories into an EXIF block.
-
-    Returns:
-        The block as a bare TIFF structure, None when there is nothing to keep.
-
-    """
-    source, kept = image.getexif(), Image.Exif()
-    for tag in DESCRIPTIVE_TAGS:
-        if tag in source:
-            kept[tag] = source[tag]
-    for directory in _SUB_DIRECTORIES:
-        if entries := source.get_ifd(directory):
-            kept.get_ifd(directory).update(entries)
-            kept[directory] = dict(entries)
-    return kept.tobytes().removeprefix(b"Exif\0\0") if len(kept) else None
-
-
-def write_tiff(
-    stream: BinaryIO,
-    array: Array,
-    *,
-    icc: bytes | None = None,
-    exif: bytes | None = None,
-    xmp: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
-) -> None:
+def write_tiff(stream: BinaryIO, array: Array, metadata: Metadata) -> None:
     """Write a TIFF compressed without loss (Deflate; integers with horizontal differencing, section 14).
 
     Args:
         stream: binary stream at position 0.
         array: HxW, HxWx2 (grey and alpha), HxWx3 or HxWx4; uint8, uint16 or float32.
-        icc: ICC profile.
-        exif: EXIF block without the ``Exif`` prefix.
-        xmp: XMP packet.
-        dpi: pixels per inch, horizontal and vertical.
+        metadata: everything around the pixels.
 
     Raises:
         OverflowError: when the compressed file would pass 4 GiB, which the offsets in a TIFF cannot express.
@@ -129,8 +68,8 @@ def write_tiff(
     lengths = [len(strip) for strip in strips]
 
     tags = ImageFileDirectory_v2(b"II*\0\0\0\0\0")
-    if exif is not None:
-        _add_exif(tags, exif)
+    if metadata.exif is not None:
+        _add_exif(tags, metadata.exif)
     tags[ExifTags.Base.ImageWidth] = width
     tags[ExifTags.Base.ImageLength] = height
     tags[ExifTags.Base.BitsPerSample] = (8 * array.itemsize,) * channels
@@ -144,16 +83,18 @@ def write_tiff(
         tags[ExifTags.Base.Predictor] = _HORIZONTAL_DIFFERENCING
     if channels in {2, 4}:
         tags[ExifTags.Base.ExtraSamples] = _UNASSOCIATED_ALPHA
-    if dpi is not None:
-        tags[ExifTags.Base.XResolution] = IFDRational(round(dpi[0] * 1000), 1000)
-        tags[ExifTags.Base.YResolution] = IFDRational(round(dpi[1] * 1000), 1000)
+    if metadata.dpi is not None:
+        tags[ExifTags.Base.XResolution] = IFDRational(round(metadata.dpi[0] * 1000), 1000)
+        tags[ExifTags.Base.YResolution] = IFDRational(round(metadata.dpi[1] * 1000), 1000)
         tags[ExifTags.Base.ResolutionUnit] = _INCH
-    if icc is not None:
-        tags.tagtype[ExifTags.Base.InterColorProfile] = _UNDEFINED
-        tags[ExifTags.Base.InterColorProfile] = icc
-    if xmp is not None:
-        tags.tagtype[ExifTags.Base.XMLPacket] = _BYTE
-        tags[ExifTags.Base.XMLPacket] = xmp
+    for tag, kind, block in (
+        (ExifTags.Base.InterColorProfile, _UNDEFINED, metadata.icc),
+        (ExifTags.Base.XMLPacket, _BYTE, metadata.xmp),
+        (ExifTags.Base.IPTCNAA, _UNDEFINED, metadata.iptc),
+    ):
+        if block is not None:
+            tags.tagtype[tag] = kind
+            tags[tag] = block
     # Pillow counts strip offsets from the end of the directory, and would keep small ones in 16 bits.
     for tag, values in (
         (ExifTags.Base.StripOffsets, np.cumsum([0, *lengths[:-1]]).tolist()),
@@ -185,7 +126,7 @@ def _add_exif(tags: ImageFileDirectory_v2, exif: bytes) -> None:
     for tag in DESCRIPTIVE_TAGS:
         if tag in block:
             tags[tag] = block[tag]
-    for directory in _SUB_DIRECTORIES:
+    for directory in SUB_DIRECTORIES:
         if entries := block.get_ifd(directory):
             tags.tagtype[directory] = _LONG
             tags[directory] = dict(entries)

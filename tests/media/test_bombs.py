@@ -15,7 +15,8 @@ from PIL import Image
 from paragon_core.errors import OutOfMemoryError, UnsupportedSizeError
 from paragon_core.media.images import MAX_PIXELS, read_image
 from paragon_core.media.jobs import plan, run
-from paragon_core.media.tiff import MOST_PAGES, count_pages
+from paragon_core.media.tiff_reading import MOST_PAGES
+from paragon_core.media.tiff_reading import pages as tiff_pages
 from tests.fresh_python import run as run_python
 from tests.media import samples
 from tests.media.test_jobs import save, twice
@@ -84,7 +85,7 @@ def test_pages_are_counted_in_bounded_time(tmp_path: Path, data: bytes, expected
     path = tmp_path / "a.tif"
     path.write_bytes(data)
     with path.open("rb") as stream:
-        assert count_pages(stream) == expected
+        assert len(tiff_pages(stream)) == expected
     if expected == MOST_PAGES:
         start = time.process_time()
         assert any("1000 or more pages" in note for note in read_image(path).notes)

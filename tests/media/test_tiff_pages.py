@@ -17,7 +17,7 @@ from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.jobs import Outcome, Task, run
 from paragon_core.media.picture import Picture
-from paragon_core.media.tiff_pages import append_page, page_places, read_pages
+from paragon_core.media.tiff_pages import append_page, read_pages
 from tests.media import samples
 
 if TYPE_CHECKING:
@@ -115,8 +115,6 @@ def with_thumbnails(path: Path) -> list[Array]:
 
 def test_thumbnails_and_masks_are_no_pages(tmp_path: Path) -> None:
     pages = with_thumbnails(tmp_path / "a.tif")
-    with (tmp_path / "a.tif").open("rb") as stream:
-        assert len(page_places(stream)) == 2
     assert upscale(tmp_path / "a.tif", tmp_path / "b.tif").frames == 2
     made = read_pages(tmp_path / "b.tif", max_pixels=10**6)
     assert made is not None
@@ -144,8 +142,8 @@ def test_a_page_that_cannot_be_read(tmp_path: Path) -> None:
 def test_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = put_together([page(1, number) for number in range(3)])
     (tmp_path / "a.tif").write_bytes(data)
-    monkeypatch.setattr(tiff_pages, "MOST_DIRECTORIES", 2)
-    with pytest.raises(UnsupportedSizeError, match="more than 2 pages"):
+    monkeypatch.setattr(tiff_pages, "MOST_PAGES", 3)
+    with pytest.raises(UnsupportedSizeError, match="3 pages or more"):
         read_pages(tmp_path / "a.tif", max_pixels=10**6)
     monkeypatch.setattr(tiff_pages, "_LARGEST_FILE", len(data) + 100)
     stream = io.BytesIO(data)
