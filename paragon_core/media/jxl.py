@@ -1,4 +1,4 @@
-"""JPEG XL, through pillow-jxl-plugin, which reads and writes 8 bits per channel and, of grey alone, 16.
+"""JPEG XL, through pillow-jxl-plugin: 8 bits per channel; more are read with imagecodecs, which knows no metadata.
 
 The header is read here: the package decodes a file when it opens it, so that a limit on the size has to come before,
 and it does not say what it left out. Source: ISO/IEC 18181-1 (image header) and 18181-2 (boxes).
@@ -16,6 +16,7 @@ from pillow_jxl.JpegXLImagePlugin import JXLImageFile
 
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.adapting import adapted
+from paragon_core.media.avif import CODECS_HINT, has_image_codecs, image_codecs
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.icc import fitting_icc
 from paragon_core.media.metadata import plain_exif, upright
@@ -23,6 +24,8 @@ from paragon_core.media.picture import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from paragon_core.media.picture import Array
 
 _CODESTREAM: Final = b"\xff\x0a"
 _CONTAINER_START: Final = b"\0\0\0\x0cJXL "
@@ -66,6 +69,8 @@ def decode_jxl(stream: BinaryIO) -> Picture:
 
     """
     header = read_jxl_header(stream)
+    deep = header.bits > 8 or header.floating  # noqa: PLR2004 - bits
+    whole = deep and not header.floating and header.bits <= 16 and has_image_codecs()  # noqa: PLR2004 - bits
     stream.seek(0)
     try:
         image = JXLImageFile(stream)
@@ -73,19 +78,19 @@ def decode_jxl(stream: BinaryIO) -> Picture:
         msg = "the JPEG XL decoder refused it"
         raise OSError(msg) from error
     image.load()
-    deep = header.bits > 8 or header.floating  # noqa: PLR2004 - bits
-    if image.mode not in {"L", "LA", "RGB", "RGBA", "I;16"} or (image.mode == "LA" and deep):
+    if image.mode not in {"L", "LA", "RGB", "RGBA", "I;16"} or (image.mode == "LA" and deep and not whole):
         msg = "it is a JPEG XL image of a kind that is not handled"
         raise UnsupportedFormatError(msg, hint="convert it to a 16-bit PNG or TIFF first, with djxl for example")
     notes = []
-    if deep and image.mode != "I;16":
-        notes.append(f"{header.bits} bits per channel were read as 8, the most that the package reads of colours")
+    array = _all_bits(stream, header) if whole else np.asarray(image)
+    if deep and array.dtype == np.uint8:
+        notes.append(f"its {header.bits} bits per channel were read as 8; up to 16 need imagecodecs ({CODECS_HINT})")
     if header.animated:
         notes.append("only the last of its frames is used")
     icc = image.info.get("icc_profile")
     exif = plain_exif(image.info.get("exif"))
     return Picture(
-        array=np.asarray(image),
+        array=array,
         format="jxl",
         lossless=False,  # the file does not say
         icc=fitting_icc(icc, grey=image.mode in {"L", "LA", "I;16"}),
@@ -93,6 +98,13 @@ def decode_jxl(stream: BinaryIO) -> Picture:
         xmp=next((data for kind, data in _boxes(stream) if kind == b"xml "), None),
         notes=tuple(notes),
     )
+
+
+def _all_bits(stream: BinaryIO, header: JxlHeader) -> Array:
+    """Decode 9 to 16 bits per channel to uint16 over the whole range."""
+    stream.seek(0)
+    array: Array = image_codecs().jpegxl_decode(stream.read())
+    return np.rint(array * (65535 / (2**header.bits - 1))).astype(np.uint16) if header.bits < 16 else array  # noqa: PLR2004
 
 
 def encode_jxl(picture: Picture) -> tuple[bytes, tuple[str, ...]]:

@@ -94,3 +94,15 @@ def test_bounds_and_damage(tmp_path: Path) -> None:
         (tmp_path / "a.jxl").write_bytes(data[:cut])
         with pytest.raises(MediaError):
             read_image(tmp_path / "a.jxl")
+
+
+@pytest.mark.parametrize(("channels", "bits"), [(1, 10), (2, 16), (3, 10), (3, 16), (4, 12)])
+def test_high_bit_depth(tmp_path: Path, channels: int, bits: int) -> None:
+    codecs = pytest.importorskip("imagecodecs")
+    shape = (9, 7) if channels == 1 else (9, 7, channels)
+    pixels = samples.pixels(1, *shape, dtype=np.uint16) >> (16 - bits)
+    (tmp_path / "a.jxl").write_bytes(codecs.jpegxl_encode(pixels, lossless=True, bitspersample=bits))
+    picture = read_image(tmp_path / "a.jxl")
+    assert picture.array.dtype == np.uint16
+    assert np.abs(picture.array - pixels * (65535 / (2**bits - 1))).max() <= 1
+    assert picture.notes == ()
