@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from paragon_core.errors import AssumptionWarning, ParagonError
     from paragon_core.export import export_onnx
     from paragon_core.model import Model, bundled, load
+    from paragon_core.output_size import OutputSize
     from paragon_core.spec import ModelSpec
     from paragon_core.upscaler import Upscaler
 
@@ -25,6 +26,7 @@ __all__ = [
     "BackendInfo",
     "Model",
     "ModelSpec",
+    "OutputSize",
     "ParagonError",
     "Upscaler",
     "__version__",
@@ -39,6 +41,7 @@ _HOMES: Final = {
     "BackendInfo": "backends",
     "Model": "model",
     "ModelSpec": "spec",
+    "OutputSize": "output_size",
     "ParagonError": "errors",
     "Upscaler": "upscaler",
     "backends": "backends",

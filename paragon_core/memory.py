@@ -28,7 +28,11 @@ def default_limit(spec: ModelSpec) -> int:
 
 def lacks_for_image(pixels: int) -> tuple[int, int] | None:
     """Return what an image of so many pixels takes at least, and what is free, in bytes, if that is less; else None."""
-    needed = pixels * _IMAGE_BYTES
+    return lacks(pixels * _IMAGE_BYTES)
+
+
+def lacks(needed: int) -> tuple[int, int] | None:
+    """Return the bytes that are needed and those that are free if these are less, else None."""
     free = psutil.virtual_memory().available + psutil.swap_memory().free
     return (needed, free) if needed > free else None
 

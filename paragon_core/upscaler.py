@@ -20,6 +20,7 @@ from paragon_core.backends import Backend, Network, Precision
 from paragon_core.engines import MOST_PIXELS, ignore_progress
 from paragon_core.engines import Progress as BuildProgress
 from paragon_core.errors import EngineError, InputError, NonFiniteError, OutOfMemoryError
+from paragon_core.free_size import upscale_to
 from paragon_core.model import Model, load
 from paragon_core.planes import check_planes, even_places, fill_transparent, split
 from paragon_core.precision import BYTE_BITS, FLOAT_BITS
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from paragon_core.output_size import OutputSize
     from paragon_core.precision import Io
 
 Image = npt.NDArray[Any]
@@ -212,19 +214,25 @@ class Upscaler:
         if not self._running.sessions.inherited:
             self._forget(self._running)
 
-    def __call__(self, image: Image, *, progress: Progress | None = None) -> Image:
+    def __call__(self, image: Image, *, size: OutputSize | None = None, progress: Progress | None = None) -> Image:
         """Return a picture enlarged, with the data type and the channels of the input.
+
+        By the model's scale, or to any size: then the model runs as often as needed, in floats from its first run on,
+        and the result is resized down to exactly that size and rounded once. An image that is to become smaller is only
+        resized.
 
         Args:
             image: [h, w] or [h, w, 1] grey, [h, w, 2] grey and alpha, [h, w, 3] RGB, [h, w, 4] RGB and alpha; uint8,
                 uint16, or float16 and float32 of 0..1. Grey goes through the network as equal R, G and B, and the mean
                 of the result is returned. Alpha goes through it as a plane of its own, continued beyond the picture's
                 edge so that opaque pictures stay opaque, and is always clipped.
+            size: the size that the result shall have, instead of the model's scale.
             progress: called with (windows done, windows in all) from the calling thread, those of alpha included; an
                 exception that it raises ends the work and reaches the caller.
 
         Raises:
             InputError: the picture is not of such a kind.
+            UnsupportedSizeError: the result, or a step on the way to it, would have more than 2^30 pixels.
             BackendUnavailableError: the upscaler was closed, or belongs to the process from which this one was forked.
             OutOfMemoryError: it does not fit, even in small windows.
             NonFiniteError: the network computed values that are not numbers, also in fp32.
@@ -232,7 +240,22 @@ class Upscaler:
 
         """
         with _named_memory_errors(image, self.scale):
-            return self._upscale(image, progress)
+            if size is None:
+                return self._upscale(image, progress)
+            split(image)  # which refuses what is no image
+            width, height = image.shape[1], image.shape[0]
+            target = size.of((width, height))
+            if target == (width * self.scale, height * self.scale):
+                return self._upscale(image, progress)
+            bits = BYTE_BITS if image.dtype == np.uint8 else FLOAT_BITS
+            return upscale_to(
+                image,
+                target,
+                scale=self.scale,
+                enlarge=lambda pixels, progress: self._upscale(pixels, progress, bits=bits),
+                clip=self._clip,
+                progress=progress,
+            )
 
     def upscale_planes(
         self,
@@ -280,20 +303,23 @@ class Upscaler:
             plane = split(alpha[:, :, None]).colour
             return self._enlarged_alpha(plane, even_places(plane), None)[:, :, 0]
 
-    def _upscale(self, image: Image, progress: Progress | None) -> Image:
+    def _upscale(self, image: Image, progress: Progress | None, *, bits: int = FLOAT_BITS) -> Image:
         parts = split(image)
         if parts.alpha is None:
-            return self._enlarged(parts.colour, progress, clip=self._clip).reshape(_enlarged_shape(image, self.scale))
+            result = self._enlarged(parts.colour, progress, clip=self._clip, bits=bits)
+            return result.reshape(_enlarged_shape(image, self.scale))
         colour = fill_transparent(parts.colour, parts.alpha)
         channels = colour.shape[2]
         result = np.empty(_enlarged_shape(image, self.scale), dtype=image.dtype)
         even = even_places(parts.alpha)
         works = self._steps(colour), 0 if even.all() else self._steps(parts.alpha, beyond=2 * self._halo)
-        result[:, :, :channels] = self._enlarged(colour, _part(progress, 0, works[1]), clip=self._clip)
-        result[:, :, channels:] = self._enlarged_alpha(parts.alpha, even, _part(progress, works[0], 0))
+        result[:, :, :channels] = self._enlarged(colour, _part(progress, 0, works[1]), clip=self._clip, bits=bits)
+        result[:, :, channels:] = self._enlarged_alpha(parts.alpha, even, _part(progress, works[0], 0), bits=bits)
         return result
 
-    def _enlarged_alpha(self, alpha: Image, even: npt.NDArray[np.bool_], progress: Progress | None) -> Image:
+    def _enlarged_alpha(
+        self, alpha: Image, even: npt.NDArray[np.bool_], progress: Progress | None, *, bits: int = FLOAT_BITS
+    ) -> Image:
         """Return transparency [h, w, 1] enlarged, unchanged where it is ``even``."""
         result = alpha.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
         if not even.all():
@@ -301,7 +327,7 @@ class Upscaler:
             edge = self._halo
             padded = np.pad(alpha, ((edge, edge), (edge, edge), (0, 0)), mode="edge")
             edge *= self.scale
-            drawn = self._enlarged(padded, progress, clip=True)[edge:-edge, edge:-edge]
+            drawn = self._enlarged(padded, progress, clip=True, bits=bits)[edge:-edge, edge:-edge]
             uneven = ~even.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
             result[uneven] = drawn[uneven]
         return result
@@ -319,15 +345,15 @@ class Upscaler:
         radius = self.model.spec.receptive_radius
         return INEXACT_HALO if radius is None else radius
 
-    def _enlarged(self, image: Image, progress: Progress | None, *, clip: bool) -> Image:
-        """Return [h, w, 1 or 3] enlarged."""
+    def _enlarged(self, image: Image, progress: Progress | None, *, clip: bool, bits: int) -> Image:
+        """Return [h, w, 1 or 3] enlarged; ``bits`` is the depth that matters where it is not bytes."""
         height, width, channels = image.shape
         result = np.empty((height * self.scale, width * self.scale, channels), dtype=image.dtype)
         if image.dtype == np.uint8:
             self._enlarge(BytePicture(image=image, out=result), progress)
         else:
             parts, out = tuple(np.moveaxis(image, 2, 0)), tuple(np.moveaxis(result, 2, 0))
-            self._enlarge(FloatPicture(planes=parts, out=out, clip=clip), progress)
+            self._enlarge(FloatPicture(planes=parts, out=out, clip=clip, bits=bits), progress)
         return result
 
     def _enlarge(self, picture: Picture, progress: Progress | None, *, often: bool = False) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import torch
 from comfy_api.latest import io
 
+from paragon_core.output_size import OutputSize
 from paragon_nodes.frames import enlarge_all, paragon_model
 from paragon_nodes.messages import explained
-from paragon_nodes.sizes import MODES, Mode, passes, target_size
 from paragon_nodes.upscale import tile_input
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from paragon_core.upscaler import Progress
     from paragon_nodes.upscale_model import UpscaleModel
+
+Mode = Literal["factor", "short edge", "long edge", "fit", "megapixels"]
+
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 _LARGEST_EDGE = 32768
 
@@ -100,41 +101,24 @@ class ParagonUpscaleTo(io.ComfyNode):
     ) -> io.NodeOutput:
         """Enlarge and resize them."""
         with explained():
-            model = paragon_model(upscale_model)
-            upscaler = model.upscaler(tile_size)
-            size = image.shape[2], image.shape[1]
-            target = target_size(
-                size, mode, factor=factor, edge=edge, box=(width, height), megapixels=megapixels, multiple=multiple_of
+            upscaler = paragon_model(upscale_model).upscaler(tile_size)
+            values: dict[Mode, dict[str, Any]] = {
+                "factor": {"factor": factor},
+                "short edge": {"short_edge": edge},
+                "long edge": {"long_edge": edge},
+                "fit": {"fit": (width, height)},
+                "megapixels": {"megapixels": megapixels},
+            }
+            size = OutputSize(**values[mode], multiple=multiple_of)
+            target = size.of((image.shape[2], image.shape[1]))
+            return io.NodeOutput(
+                enlarge_all(
+                    image,
+                    target,
+                    lambda picture, progress: torch.from_numpy(upscaler(picture, size=size, progress=progress)),
+                ),
+                *target,
             )
-            count = passes(size, target, model.scale)
-
-            def enlarge(picture: npt.NDArray[Any], progress: Progress) -> torch.Tensor:
-                for index in range(count):
-
-                    def pass_progress(done: int, total: int, index: int = index) -> None:
-                        progress(index * total + done, count * total)
-
-                    picture = upscaler(picture, progress=pass_progress)
-                return resized(torch.from_numpy(picture), target)
-
-            return io.NodeOutput(enlarge_all(image, target, enlarge), *target)
-
-
-def resized(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Return [h, w, C] of 0..1 in another size (width, height), by a cubic filter as wide as the step asks for.
-
-    Colours count as much as they are opaque, so that what transparency hides does not bleed into what is seen.
-    """
-    if image.shape[:2] == (size[1], size[0]):
-        return image
-    planes = image.movedim(-1, 0)[None].float()
-    if planes.shape[1] == 4:  # noqa: PLR2004 - red, green, blue and alpha
-        planes = torch.cat((planes[:, :3] * planes[:, 3:], planes[:, 3:]), dim=1)
-    planes = torch.nn.functional.interpolate(planes, size=(size[1], size[0]), mode="bicubic", antialias=True)
-    if planes.shape[1] == 4:  # noqa: PLR2004 - red, green, blue, alpha
-        alpha = planes[:, 3:]
-        planes = torch.cat((planes[:, :3] / alpha.clamp(min=1 / 65535), alpha), dim=1)
-    return planes[0].movedim(0, -1).clamp(0, 1)
 
 
 def _pixels(name: str, default: int, tooltip: str) -> io.Int.Input:

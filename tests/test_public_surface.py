@@ -21,6 +21,7 @@ PUBLIC = [
     "BackendInfo",
     "Model",
     "ModelSpec",
+    "OutputSize",
     "ParagonError",
     "Upscaler",
     "__version__",

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from paragon_core.cli.main import main
 from tests.file_server import serving
@@ -34,12 +35,18 @@ def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         films.make(tmp_path / "film.mkv", sound=("aac",))
     if "film.gif" in command:
         animations.save(tmp_path / "film.gif", animations.drawn(0, alpha=True))
+    if "photo.jpg" in command:
+        with Image.open(ROOT / "examples" / "chelsea.png") as photo:
+            photo.resize((960, 540)).save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     arguments = shlex.split(command)[1:]
     quick = ["--rounds", "1", "--no-memory"] if "bench" in arguments else []
     assert main([*arguments, *quick]) == 0
     if "-o" in arguments:
         assert (tmp_path / arguments[arguments.index("-o") + 1]).exists()
+    if "--fit" in arguments:
+        with Image.open(tmp_path / "photo_3840x2160.jpg") as photo:
+            assert photo.size == (3840, 2160)
 
 
 def test_training_is_offered_as_shown() -> None:

@@ -121,6 +121,14 @@ def count(text: str) -> int:
     return int(text)
 
 
+def positive(text: str) -> float:
+    """Read a positive number, such as 3 or 1.5."""
+    if not re.fullmatch(r"\d{1,9}(?:\.\d{1,9})?", text) or not float(text):
+        msg = f"{text!r} is not a positive number such as 1.5"
+        raise argparse.ArgumentTypeError(msg)
+    return float(text)
+
+
 def byte_count(text: str) -> int:
     """Read a number of bytes with a unit: ``1500M``, ``2G``, ``1.5GiB``."""
     match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMGT]?)(?:i?B)?", text, re.IGNORECASE)

@@ -10,9 +10,9 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
+from paragon_core.cli import result_options, size_options
 from paragon_core.cli.console import Console, Progress
 from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
-from paragon_core.errors import InputError
 from paragon_core.media.formats import WRITABLE
 from paragon_core.media.video.formats import CODECS, PRESETS
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from paragon_core.errors import ParagonError
     from paragon_core.media.jobs import Outcome
     from paragon_core.media.video.upscale import VideoResult
-    from paragon_core.model import Model
+    from paragon_core.output_size import OutputSize
 
     #: What cannot be upscaled, known before the work begins, and why.
     Refused = tuple[Path, ParagonError]
@@ -39,11 +39,14 @@ examples:
   paragon upscale photo.jpg -o large.png
   paragon upscale photos -o large            a folder, with all folders in it
   paragon upscale "scans/*.tif" -o large --format png
+  paragon upscale photo.jpg --fit 3840x2160
+  paragon upscale photos --scale 1.5 --format jpeg --quality 90
   paragon upscale photo.jpg --model 2xParagonSR2_Photo_fidelity.safetensors
   paragon upscale film.gif                   an animation, with its times; also PNG, WebP and AVIF
   paragon upscale film.mkv -o film_2x.mp4 --temporal 0.2
 
-Without -o, photo.jpg becomes photo_2x.jpg beside it, film.avi film_2x.mp4, and the folder photos photos_2x.
+Without -o, photo.jpg becomes photo_2x.jpg next to it, film.avi film_2x.mp4, and the folder photos photos_2x; with
+--fit 3840x2160, photo_3840x2160.jpg.
 Files that are done already are skipped, so that an interrupted job can simply be started again.
 """
 
@@ -53,7 +56,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "upscale",
         help="enlarge pictures and films",
-        description="Upscale images (PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP, TGA; DDS and, with their extras, OpenEXR "
+        description="Enlarge pictures (PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP, TGA; DDS and, with their extras, OpenEXR "
         "and JPEG XL) and keep profile, EXIF, alpha, depth, animations and pages; "
         "enlarge films (MP4, Matroska and what else FFmpeg reads) and keep times, sound and subtitles.",
         epilog=_EXAMPLES,
@@ -66,12 +69,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar="NAME|FILE",
         help=f"a model (see: paragon models) or a checkpoint [{options.DEFAULT_MODEL}]",
     )
-    parser.add_argument(
-        "--scale", type=options.count, metavar="N", help="enlargement; only that of the model is possible"
-    )
     parser.add_argument("--format", choices=sorted(WRITABLE), help="format of pictures. Default: that of the sources")
     parser.add_argument("--overwrite", action="store_true", help="make files anew that are there already")
     options.add_model_settings(parser)
+    size_options.add_to(parser)
+    result_options.add_to(parser)
     _add_video(parser)
     speed = parser.add_argument_group("speed and memory")
     speed.add_argument(
@@ -149,15 +151,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     check_strength(arguments.temporal)
     encoding = VideoEncoding(codec=arguments.codec, crf=arguments.crf, preset=arguments.preset)
-    model = _model(arguments)
-    scale = model.spec.scale
+    size = size_options.wanted_size(arguments)
+    models = size_options.suitable_models(arguments, size)
+    scale = next(iter(models))
     refused: list[Refused] = []
     passed_over: list[Path] = []
     tasks = jobs.plan(
         arguments.inputs,
         arguments.output,
-        suffix=f"_{scale}x",
+        suffix=f"_{result_options.label(size, scale)}",
         target_format=arguments.format,
+        name=result_options.naming(arguments, size, models, encoding),
+        replace=arguments.replace,
         unusable=lambda *reason: refused.append(reason),
         passed_over=passed_over.append,
     )
@@ -166,6 +171,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if not tasks:
         _sum_up((), refused, passed_over, console)
         return _exit_code((), refused)
+    compression = result_options.compression_of(arguments, tasks, console)
     progress = Progress(console, len(tasks))
 
     def report(outcome: Outcome) -> None:
@@ -175,7 +181,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     make_upscaler = partial(
         Upscaler,
-        model,
         backend=arguments.backend,
         device=arguments.device,
         precision=arguments.precision,
@@ -185,31 +190,42 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     )
     with ExitStack() as stack:
         at_once = min(usable_cores(), _MOST_FRAMES)
-        for_pictures = cache(lambda: stack.enter_context(make_upscaler()))
-        for_films = cache(lambda: stack.enter_context(make_upscaler(pictures_at_once=at_once, clip=False)))
 
-        def upscale(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-            return for_pictures()(array, progress=progress.advance)
+        @cache
+        def for_pictures(scale: int) -> Upscaler:
+            return stack.enter_context(make_upscaler(models[scale]))
+
+        @cache
+        def for_films(scale: int) -> Upscaler:
+            return stack.enter_context(make_upscaler(models[scale], pictures_at_once=at_once, clip=False))
+
+        def upscale(array: npt.NDArray[np.generic], size: OutputSize | None = None) -> npt.NDArray[np.generic]:
+            upscaler = for_pictures(size_options.scale_for((array.shape[1], array.shape[0]), size, models))
+            return upscaler(array, size=size, progress=progress.advance)
 
         def film(source: Path, target: Path) -> VideoResult:
             return upscale_video(
                 source,
                 target,
-                for_films(),
+                for_films(size_options.scale_for_video(source, encoding, size, models)),
+                size=size,
                 temporal=arguments.temporal,
                 encoding=encoding,
                 progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
             )
 
         films_only = all(task.is_film for task in tasks)
-        upscaler = for_films() if films_only else for_pictures()
+        upscaler = for_films(scale) if films_only else for_pictures(scale)
         precision = upscaler.precision_of("float32" if films_only else "uint8")
-        console.say(f"{model.name}, {scale}x, {upscaler.backend} {precision}")
+        names = " or ".join(model.name for model in models.values())
+        console.say(f"{names}, {result_options.label(size, scale)}, {upscaler.backend} {precision}")
         try:
             outcomes = jobs.run(
                 tasks,
                 upscale,
                 scale=scale,
+                size=size,
+                compression=compression,
                 film=film,
                 report=report,
                 progress=progress.within,
@@ -223,25 +239,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return _exit_code(outcomes, refused)
 
 
-def _model(arguments: argparse.Namespace) -> Model:
-    """Load the model that was asked for, by name or by scale."""
-    from paragon_core.model import bundled, load
-
-    scale: int | None = arguments.scale
-    if arguments.model is None and scale is not None:
-        fitting = [name for name in bundled() if load(name).spec.scale == scale]
-        name = options.DEFAULT_MODEL if options.DEFAULT_MODEL in fitting or not fitting else fitting[0]
-    else:
-        name = arguments.model or options.DEFAULT_MODEL
-    model = options.load_model(name, arguments)
-    if scale not in {None, model.spec.scale}:
-        fitting = [name for name in bundled() if load(name).spec.scale == scale]
-        msg = f"{model.name} enlarges {model.spec.scale} times, not {scale} times"
-        boxed = f"boxed models that do: {', '.join(fitting)}" if fitting else f"no boxed model enlarges {scale} times"
-        raise InputError(msg, hint=f"{boxed}; give one with --model, or leave --scale away")
-    return model
-
-
 def _tell(outcome: Outcome, console: Console, *, single: bool) -> None:
     """Tell what became of one picture."""
     task = outcome.task
@@ -253,7 +250,7 @@ def _tell(outcome: Outcome, console: Console, *, single: bool) -> None:
     if outcome.state == "written" and outcome.size and (single or not console.shows_progress):
         width, height = outcome.size
         console.say(f"{task.source} -> {task.target} ({width} x {height}, {outcome.seconds:.1f} s)")
-    elif outcome.state == "skipped" and single:
+    elif outcome.state == "skipped" and single and not outcome.notes:
         console.say(f"{task.target} is there already (--overwrite makes it anew)")
 
 
@@ -270,8 +267,11 @@ def _sum_up(
     if total <= 1:
         return
     parts = [_made(outcomes, total)]
-    if skipped := [outcome.state for outcome in outcomes].count("skipped"):
-        parts.append(f"{skipped} were there already (--overwrite makes them anew)")
+    skipped = [bool(outcome.notes) for outcome in outcomes if outcome.state == "skipped"]
+    if there := skipped.count(False):
+        parts.append(f"{there} were there already (--overwrite makes them anew)")
+    if large := skipped.count(True):
+        parts.append(f"{large} were left as they are")
     failed = [path for path, _ in refused] + [outcome.task.source for outcome in outcomes if outcome.state == "failed"]
     if not failed:
         console.say(", ".join(parts))

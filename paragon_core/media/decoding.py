@@ -21,7 +21,7 @@ from paragon_core.media.formats import FORMATS, imported
 from paragon_core.media.icc import fitting_icc, hdr_transfer
 from paragon_core.media.jpeg import check_kind
 from paragon_core.media.jpeg import read_metadata as read_jpeg_metadata
-from paragon_core.media.metadata import Metadata, as_stored, plain_exif, usable_dpi
+from paragon_core.media.metadata import Metadata, as_stored, orientation, plain_exif, usable_dpi
 from paragon_core.media.picture import Array, Picture
 from paragon_core.media.pixels import HINT_CONVERT, decoded_pixels, stored_size, turned_by_pillow
 from paragon_core.media.png import pixels_only, text_chunk
@@ -116,6 +116,15 @@ def read_size(stream: BinaryIO, name: FormatName) -> tuple[int, int]:
 
     """
     return page_size(stream) if name == "tiff" else stored_size(open_header(stream, name))
+
+
+def header_orientation(stream: BinaryIO, name: FormatName) -> int:
+    """Return the EXIF orientation that a header tells, 1 to 8; that of a PNG may come after its pixels."""
+    if name == "tiff":
+        turn = directory(stream, first_page(stream)).get(ExifTags.Base.Orientation, 1)
+    else:
+        turn = orientation(plain_exif(open_header(stream, name).info.get("exif")))
+    return turn if turn in range(1, 9) else 1
 
 
 def decode(

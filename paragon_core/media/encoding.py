@@ -2,8 +2,8 @@
 
 =====  =====================================================================================================
 PNG    8 or 16 bits, lossless
-JPEG   quality 95, no colour subsampling
-WebP   lossless where the source was, else quality 95
+JPEG   quality 95, no colour subsampling, or as asked for
+WebP   lossless where the source was, else quality 95, or as asked for
 TIFF   8 or 16 bits or floating point, Deflate
 AVIF   quality 90, no colour subsampling; 8 bits, or 10 and 12 with imagecodecs
 GIF    255 colours a frame, dithered where there are more; pixels are opaque or transparent
@@ -24,6 +24,7 @@ from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media import jpeg
 from paragon_core.media.adapting import adapted
 from paragon_core.media.avif import check_writable, encode_avif, is_for_codecs
+from paragon_core.media.compression import ImageCompression
 from paragon_core.media.formats import imported
 from paragon_core.media.gain_map import with_gain_map
 from paragon_core.media.png import COMPRESSION_LEVEL, decoded_text, metadata_chunks, with_chunks, write_deep
@@ -35,12 +36,18 @@ if TYPE_CHECKING:
     from paragon_core.media.formats import ImageFormat
     from paragon_core.media.linear_light import LinearLight
     from paragon_core.media.picture import Picture
+    from paragon_core.output_size import Size
 
     Encoder = Callable[[Picture], tuple[bytes, tuple[str, ...]]]
 
 
-def fit(picture: Picture, target: ImageFormat, *, scale: int = 1) -> Picture:
+def fit(picture: Picture, target: ImageFormat, *, size: Size | None = None) -> Picture:
     """Make sure, before any work is spent on it, that a picture can be stored in a format once it is enlarged.
+
+    Args:
+        picture: what is to be stored.
+        target: the format.
+        size: width and height that it will have, as stored; None for those that it has.
 
     Returns:
         The picture, without its alpha channel if that is fully opaque and the format has none.
@@ -56,7 +63,7 @@ def fit(picture: Picture, target: ImageFormat, *, scale: int = 1) -> Picture:
         raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or choose PNG")
     if target.name == "avif":
         check_writable(picture)
-    width, height = (scale * side for side in picture.size)
+    width, height = size or picture.size
     if max(width, height) > target.longest_side:
         msg = f"{width} x {height} pixels do not fit in a {target.title} file ({target.longest_side} a side)"
         raise UnsupportedSizeError(msg, hint="choose PNG or TIFF (--format png, or an output name that ends so)")
@@ -92,7 +99,11 @@ def _check_colours(coding: LinearLight, target: ImageFormat) -> None:
         raise UnsupportedFormatError(msg, hint="choose OpenEXR, PNG or AVIF as output, or map its tones first")
 
 
-def encode(picture: Picture, target: ImageFormat) -> tuple[bytes, tuple[str, ...]]:
+def encode(
+    picture: Picture,
+    target: ImageFormat,
+    compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
+) -> tuple[bytes, tuple[str, ...]]:
     """Encode a picture.
 
     Returns:
@@ -121,7 +132,7 @@ def encode(picture: Picture, target: ImageFormat) -> tuple[bytes, tuple[str, ...
     elif picture.array.dtype == np.uint16:
         write_deep(stream, picture.array, added=metadata_chunks(picture))
     else:
-        Image.fromarray(picture.array).save(stream, target.name, **_options(picture, target))
+        Image.fromarray(picture.array).save(stream, target.name, **_options(picture, target, compression))
     # Not getbuffer(): a view that outlives its stream, in the traceback of an error, ends the process.
     data = stream.getvalue()
     if target.name == "png" and picture.array.dtype == np.uint8:
@@ -144,7 +155,7 @@ def _segments(picture: Picture) -> bytes:
     return added
 
 
-def _options(picture: Picture, target: ImageFormat) -> dict[str, Any]:
+def _options(picture: Picture, target: ImageFormat, compression: ImageCompression) -> dict[str, Any]:
     """Return the arguments of Pillow's ``save`` for one format.
 
     Efforts are chosen for 8K results: the next higher ones take many times as long for files of nearly the same size.
@@ -161,11 +172,17 @@ def _options(picture: Picture, target: ImageFormat) -> dict[str, Any]:
     if target.exif and picture.xmp is not None:
         options["xmp"] = picture.xmp
     if target.name == "jpeg":
-        options |= {"quality": 95, "subsampling": "4:4:4"}
+        options |= {"quality": compression.quality or 95, "subsampling": compression.subsampling or "4:4:4"}
     elif target.name == "avif":
-        options |= {"quality": 90, "subsampling": "4:0:0" if picture.is_grey else "4:4:4", "speed": 8}
-    elif target.name == "webp" and picture.lossless:  # "exact" keeps the colour under transparent pixels, as PNG does
+        options |= {
+            "quality": compression.quality or 90,
+            "subsampling": "4:0:0" if picture.is_grey else compression.subsampling or "4:4:4",
+            "speed": 8,
+        }
+    elif (
+        target.name == "webp" and picture.lossless and compression.quality is None
+    ):  # "exact" keeps the colour under transparent pixels, as PNG does
         options |= {"lossless": True, "exact": True, "quality": 20, "method": 1}
     elif target.name == "webp":
-        options |= {"quality": 95, "method": 2}
+        options |= {"quality": compression.quality or 95, "method": 2}
     return options

@@ -14,22 +14,33 @@ from PIL import Image
 from paragon_core.atomic_files import atomic_write
 from paragon_core.errors import (
     BackendUnavailableError,
+    JobError,
     MediaError,
     ParagonError,
     UnsupportedFormatError,
     UnsupportedSizeError,
 )
-from paragon_core.media.decoding import MAX_PIXELS, decode, read_size
+from paragon_core.media.compression import ImageCompression
+from paragon_core.media.decoding import MAX_PIXELS, decode, header_orientation, read_size
 from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS, HEAD_LENGTH, FormatName, foreign_name, format_of_name, sniff
 from paragon_core.media.picture import Picture
 from paragon_core.media.sources import check_regular, out_of_memory, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["MAX_PIXELS", "ImageHeader", "Picture", "opened_image", "read_header", "read_image", "write_image"]
+__all__ = [
+    "MAX_PIXELS",
+    "ImageHeader",
+    "Picture",
+    "incomplete",
+    "opened_image",
+    "read_header",
+    "read_image",
+    "write_image",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +51,8 @@ class ImageHeader:
     """The file's format, whatever its name says."""
     size: tuple[int, int]
     """Width and height in pixels, as stored."""
+    orientation: int
+    """EXIF orientation, 1 to 8, as far as the header tells."""
     ends: bool
     """Whether the file has the ending that its format prescribes: a copy that broke off has not."""
 
@@ -72,26 +85,52 @@ def read_header(path: Path) -> ImageHeader:
 
     """
     with opened_image(path) as (stream, name):
-        return ImageHeader(format=name, size=read_size(stream, name), ends=FORMATS[name].ends(stream))
+        return ImageHeader(
+            format=name,
+            size=read_size(stream, name),
+            orientation=header_orientation(stream, name),
+            ends=FORMATS[name].ends(stream),
+        )
 
 
-def write_image(path: Path, picture: Picture) -> tuple[str, ...]:
+def write_image(
+    path: Path,
+    picture: Picture,
+    *,
+    compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
+    complete: bool = False,
+) -> tuple[str, ...]:
     """Write an image file in the format that its name asks for; it appears whole or not at all.
+
+    Args:
+        path: the file, replaced if it is there.
+        picture: what goes into it.
+        compression: how lossy formats are written.
+        complete: write nothing if anything could not be kept.
 
     Returns:
         In words for the user, what the format could not keep.
 
     Raises:
         MediaError: when the file cannot be written.
+        JobError: when it must be ``complete`` and is not.
         UnsupportedFormatError: when the name's ending is not that of a format, or the format holds no such picture.
         UnsupportedSizeError: when the format holds no picture of that size.
         BackendUnavailableError: when it is high dynamic range for AVIF, and imagecodecs is missing.
 
     """
-    data, notes = encode(picture, format_of_name(path))
+    data, notes = encode(picture, format_of_name(path), compression)
+    if notes and complete:
+        raise incomplete(path, notes)
     with atomic_write(path) as stream:
         stream.write(data)
     return notes
+
+
+def incomplete(path: Path, notes: Sequence[str]) -> JobError:
+    """Return the error to raise when a file must not be replaced, because something would be lost."""
+    msg = f"{path} was not replaced, because something would be lost: {'; '.join(notes)}"
+    return JobError(msg, hint="leave --replace out: the result then gets a name of its own")
 
 
 @contextmanager

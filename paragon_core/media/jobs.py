@@ -5,15 +5,19 @@ What fails does not stop the others.
 
 from __future__ import annotations
 
+import os
+import shutil
+import stat
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from paragon_core.atomic_files import prepare_folder, remove_leftovers, unwritable
 from paragon_core.errors import (
-    BackendUnavailableError,
     InputError,
     JobError,
     MediaError,
@@ -22,29 +26,35 @@ from paragon_core.errors import (
     UnsupportedFormatError,
 )
 from paragon_core.low_memory import is_low_memory
+from paragon_core.media.compression import ImageCompression
 from paragon_core.media.encoding import fit
-from paragon_core.media.formats import format_of_name
-from paragon_core.media.images import MAX_PIXELS, read_header, read_image, write_image
+from paragon_core.media.formats import FORMATS, format_of_name
+from paragon_core.media.images import MAX_PIXELS, incomplete, read_header, read_image, write_image
 from paragon_core.media.ordered import settled, waited
-from paragon_core.media.picture import Picture
+from paragon_core.media.result_size import result_size
 from paragon_core.media.series import read_series, upscale_animation, upscale_pages
 from paragon_core.media.tasks import Task, plan
 from paragon_core.media.tiff_pages import TiffPages
-from paragon_core.media.video.jobs import film_is_done, prepare_film
+from paragon_core.media.video.jobs import film_grows, film_is_done, prepare_film
 from paragon_core.memory import lacks_for_image
+from paragon_core.output_size import OutputSize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from paragon_core.media.animation import Animation
-    from paragon_core.media.picture import Array
+    from paragon_core.media.formats import ImageFormat
+    from paragon_core.media.picture import Array, Picture
     from paragon_core.media.series import SeriesProgress
     from paragon_core.media.video.upscale import VideoResult
+    from paragon_core.output_size import Size
 
 __all__ = ["PICTURES_AT_ONCE", "Outcome", "State", "Task", "is_done", "plan", "run"]
 
 State = Literal["written", "skipped", "failed"]
+
+#: An EXIF orientation with width and height exchanged.
+_SIDEWAYS: Final = 6
 
 #: Pictures that `run` holds unless told otherwise: one being read, one in the network, one being written.
 PICTURES_AT_ONCE = 3
@@ -59,15 +69,15 @@ class Outcome:
     task: Task
     """The task."""
     state: State
-    """Whether the target was written, was there already, or could not be made."""
+    """Whether the target was written, was there already or is not needed, or could not be made."""
     size: tuple[int, int] | None = None
     """Width and height of what was written."""
     frames: int = 1
-    """Number of frames or pages, of which the first has that size; 1 for a still image."""
+    """How many frames of that size; 1 for a picture."""
     seconds: float = 0.0
     """Time that the network took; for a film, reading and writing included."""
     notes: tuple[str, ...] = ()
-    """What was not kept, in words for the user."""
+    """What was not kept, or why nothing was done, in words for the user."""
     error: ParagonError | None = None
     """Why it failed."""
 
@@ -81,11 +91,46 @@ def _no_film(source: Path, _target: Path) -> VideoResult:
     raise UnsupportedFormatError(msg, hint="enlarge it on the command line, with paragon upscale")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _JobOptions:
+    """What is to be done with every source."""
+
+    scale: int
+    size: OutputSize | None
+    compression: ImageCompression
+    overwrite: bool
+    max_pixels: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """An image that has been read."""
+
+    picture: Picture
+    target: Size
+    """Width and height of the result as stored."""
+    series: Animation | TiffPages | None = None
+    """What it is the first image of, if more is to be upscaled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Nothing:
+    """There is nothing to do."""
+
+    notes: tuple[str, ...] = ()
+    """Why, unless the result is there."""
+
+
+_AS_IT_IS: Final = _Nothing(notes=("it was left as it is, because it is that large already",))
+
+
 def run(
     tasks: Sequence[Task],
-    upscale: Callable[[Array], Array],
+    upscale: Callable[..., Array],
     *,
     scale: int,
+    size: OutputSize | None = None,
+    compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
     film: Callable[[Path, Path], VideoResult] = _no_film,
     report: Callable[[Outcome], None] = lambda _: None,
     progress: SeriesProgress = _ignore_progress,
@@ -103,8 +148,11 @@ def run(
     Args:
         tasks: from `plan`.
         upscale: takes the array of a `Picture` and returns it ``scale`` times as high and wide, with the same dtype;
-            called in the calling thread only.
+            with ``size``, it is called with ``size=`` an `OutputSize` of that width and height, and returns such an
+            array. An `Upscaler` does both. Called in the calling thread only.
         scale: enlargement.
+        size: the size that results shall have instead, as viewed. For videos ``film`` has to see to it.
+        compression: how lossy formats of images are written.
         film: enlarges the film in one file into another, likewise (`video.upscale_video`); without it films fail.
         report: called in the calling thread with each outcome, in the order of the tasks.
         progress: called in the calling thread before each frame of an animation and each page.
@@ -124,6 +172,7 @@ def run(
         raise InputError(msg, hint="--jobs takes a number from 1 on")
     for folder in {task.target.parent for task in tasks}:
         remove_leftovers(folder)
+    options = _JobOptions(scale=scale, size=size, compression=compression, overwrite=overwrite, max_pixels=max_pixels)
     outcomes: list[Outcome] = []
     waiting = deque(tasks)
     reading: deque[tuple[Task, Future[Any]]] = deque()
@@ -134,13 +183,13 @@ def run(
             while waiting and len(reading) + len(writing) < at_once:
                 task = waiting.popleft()
                 look: Callable[..., Any] = _look_at_film if task.is_film else _read
-                read = pool.submit(look, task, scale=scale, overwrite=overwrite, max_pixels=max_pixels)
-                reading.append((task, read))
+                reading.append((task, pool.submit(look, task, options)))
             if reading:
                 task, read = reading.popleft()
-                writing.append(
-                    _enlarge_film(task, read, film) if task.is_film else _enlarge(task, read, upscale, pool, progress)
-                )
+                if task.is_film:
+                    writing.append(_enlarge_film(task, read, film))
+                else:
+                    writing.append(_enlarge(task, read, upscale, options, pool, progress=progress))
             # With nothing left to enlarge, or no room to read, wait for the oldest; else only look.
             while writing and (not reading or writing[0].done()):
                 outcomes.append(waited(writing.popleft()))
@@ -152,7 +201,7 @@ def run(
     return tuple(outcomes)
 
 
-def is_done(task: Task, *, scale: int) -> bool:
+def is_done(task: Task, *, scale: int, size: OutputSize | None = None) -> bool:
     """Tell whether a task's target is there: a whole one of the right size, not older than the source.
 
     One of that size that is older, and one that is damaged or broke off, is to be made anew.
@@ -163,7 +212,7 @@ def is_done(task: Task, *, scale: int) -> bool:
 
     """
     if task.is_film:
-        return film_is_done(task.source, task.target, scale=scale)
+        return film_is_done(task.source, task.target, scale=scale, size=size)
     try:
         if not task.target.exists():
             return False
@@ -178,58 +227,100 @@ def is_done(task: Task, *, scale: int) -> bool:
         raise JobError(msg, hint=_HINT_REPLACE) from error
     if not made.ends:
         return False
-    width, height = (scale * side for side in read_header(task.source).size)
-    if made.size not in {(width, height), (height, width)}:  # the latter: formats without metadata are stored turned
-        msg = f"{task.target} exists and is not {task.source.name} enlarged {scale} times"
+    stored, possible = read_header(task.source).size, set()
+    for orientation in (1, _SIDEWAYS):  # headers do not always tell
+        with suppress(InputError):  # too large, or it does not fit: no size is possible, and the work will tell
+            possible.add(result_size(stored, orientation, scale=scale, wanted=size))
+    if not possible & {made.size, made.size[::-1]}:  # the latter: formats without metadata are stored turned
+        what = f"{scale}x" if size is None else str(size)
+        msg = f"{task.target} exists and is not {task.source.name} upscaled to {what}"
         raise JobError(msg, hint=_HINT_REPLACE)
     return task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
 
 
-def _read(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> Picture | Animation | TiffPages | None:
-    """Read a source and make sure that its result can be stored; None when there is nothing to do.
-
-    Of an animation and of pages, no more than their outline is read.
-    """
-    if not overwrite and is_done(task, scale=scale):
-        return None
+def _read(task: Task, options: _JobOptions) -> _Ready | _Nothing:
+    """Read a source and make sure that its result can be stored."""
+    if not (options.overwrite or task.replaces) and is_done(task, scale=options.scale, size=options.size):
+        return _Nothing()
     target_format = format_of_name(task.target)
-    series = read_series(task.source, target_format, max_pixels=max_pixels)
-    if isinstance(series, TiffPages):  # each page is of a size of its own
-        prepare_folder(task.target)
-        return series
-    picture = read_image(task.source, max_pixels=max_pixels) if series is None else series.still
-    _check_memory(task, picture, scale=scale)
+    options.compression.check(target_format)
+    series = read_series(task.source, target_format, max_pixels=options.max_pixels)
+    if series is None or isinstance(series, TiffPages):
+        picture = read_image(task.source, max_pixels=options.max_pixels)
+    else:
+        picture = series.upright_still()
     try:
-        picture = fit(picture, target_format, scale=scale)
-    except (BackendUnavailableError, InputError) as error:
-        raise type(error)(f"{task.source}: {error}", hint=error.hint) from error
+        target = result_size(picture.size, picture.orientation, scale=options.scale, wanted=options.size)
+        if task.replaces:
+            if not _grows(picture.size, target):
+                return _AS_IT_IS
+            _check_replaceable(task, picture if series is None else replace(picture, notes=series.notes), target_format)
+        _check_memory(task, picture, target)
+        picture = fit(picture, target_format, size=target)
+    except InputError as error:
+        text = str(error) if str(task.source) in str(error) else f"{task.source}: {error}"
+        raise type(error)(text, hint=error.hint) from error
     prepare_folder(task.target)
-    return picture if series is None else series
+    return _Ready(picture=picture, target=target, series=series)
 
 
-def _check_memory(task: Task, picture: Picture, *, scale: int) -> None:
+def _grows(size: Size, target: Size) -> bool:
+    return any(after > before for before, after in zip(size, target, strict=True))
+
+
+def _check_replaceable(task: Task, picture: Picture, target_format: ImageFormat) -> None:
+    """Refuse to replace a file by one that holds less, or is of another format than it.
+
+    Raises:
+        InputError: it is of another format than its name says, or write-protected.
+        JobError: something was not read.
+
+    """
+    if picture.format != target_format.name:
+        msg = f"it is {FORMATS[picture.format].title} by another name, and would become {target_format.title}"
+        raise InputError(msg, hint="leave --replace out, or rename it first")
+    _check_writable(task.target)
+    if picture.notes:
+        raise incomplete(task.target, picture.notes)
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse to replace a file that its owner protected; a new one could still take its name."""
+    if not os.access(path, os.W_OK):
+        raise InputError(f"{path} is write-protected", hint="leave --replace out, or allow writing to it")
+
+
+def _check_memory(task: Task, picture: Picture, target: Size) -> None:
     """Refuse an image whose result cannot fit in memory, before the machine comes to a halt over it."""
-    width, height = picture.size
-    if lack := lacks_for_image(width * height * scale**2):
-        needed, free = (f"{size / 2**30:.1f} GiB" for size in lack)
-        msg = f"{task.source}: {width} x {height} pixels, upscaled {scale} times, take {needed}, and {free} is free"
-        raise OutOfMemoryError(msg, hint="close other programs, or split it into smaller parts")
+    if lack := lacks_for_image(target[0] * target[1]):
+        (width, height), (needed, free) = picture.size, (f"{size / 2**30:.1f} GiB" for size in lack)
+        msg = f"{task.source}: {width} x {height} pixels, upscaled to {target[0]} x {target[1]}, take {needed}, "
+        raise OutOfMemoryError(msg + f"and {free} is free", hint="close other programs, or split it into smaller parts")
 
 
-def _look_at_film(task: Task, *, scale: int, overwrite: bool, max_pixels: int) -> bool:
-    """Make sure that a film can be read and its target written; false when there is nothing to do."""
-    if not overwrite and is_done(task, scale=scale):
-        return False
-    prepare_film(task.source, task.target, max_pixels=max_pixels)
-    return True
+def _look_at_film(task: Task, options: _JobOptions) -> _Nothing | None:
+    """Make sure that a film can be read and its target written."""
+    if not options.overwrite and is_done(task, scale=options.scale, size=options.size):
+        return _Nothing()
+    prepare_film(task.source, task.target, max_pixels=options.max_pixels)
+    if task.replaces:
+        if not film_grows(task.source, scale=options.scale, size=options.size):
+            return _AS_IT_IS
+        _check_writable(task.source)
+    return None
 
 
-def _enlarge_film(task: Task, look: Future[bool], film: Callable[[Path, Path], VideoResult]) -> Future[Outcome]:
+def _enlarge_film(
+    task: Task, look: Future[_Nothing | None], film: Callable[[Path, Path], VideoResult]
+) -> Future[Outcome]:
     try:
-        if not waited(look):
-            return settled(Outcome(task=task, state="skipped"))
+        if (nothing := waited(look)) is not None:
+            return settled(Outcome(task=task, state="skipped", notes=nothing.notes))
         start = time.perf_counter()
         result = film(task.source, task.target)
+        notes = result.notes
+        if task.replaces:
+            notes = _take_place(task, notes)
     except (ParagonError, MemoryError, OSError) as error:
         return settled(_failure(task, error))
     except RuntimeError as error:  # a thread that cannot be started
@@ -244,44 +335,81 @@ def _enlarge_film(task: Task, look: Future[bool], film: Callable[[Path, Path], V
             size=result.size,
             frames=result.frames,
             seconds=seconds,
-            notes=tuple(dict.fromkeys(result.notes)),
+            notes=tuple(dict.fromkeys(notes)),
         )
     )
 
 
+def _take_place(task: Task, notes: tuple[str, ...]) -> tuple[str, ...]:
+    """Move a complete video to its source's place, unless something was not kept: then both stay; return notes."""
+    if notes:
+        return (*notes, f"it was not replaced, because of that; the result is {task.target}")
+    replaced = Path(os.path.realpath(task.source))
+    try:
+        shutil.copymode(replaced, task.target)
+        task.target.replace(replaced)
+    except OSError as error:  # on Windows, where a player has it open
+        raise unwritable(replaced, error) from error
+    return notes
+
+
 def _enlarge(
     task: Task,
-    read: Future[Picture | Animation | TiffPages | None],
-    upscale: Callable[[Array], Array],
+    read: Future[_Ready | _Nothing],
+    upscale: Callable[..., Array],
+    options: _JobOptions,
     pool: ThreadPoolExecutor,
+    *,
     progress: SeriesProgress,
 ) -> Future[Outcome]:
     """Run the network over a picture that has been read, and have the result written; over a series, do all of it."""
     try:
-        picture = waited(read)
-        if picture is not None and not isinstance(picture, Picture):
-            return settled(_upscaled_series(task, picture, upscale, progress))
+        ready = waited(read)
     except (ParagonError, MemoryError, OSError) as error:
         return settled(_failure(task, error))
-    if picture is None:
-        return settled(Outcome(task=task, state="skipped"))
+    if isinstance(ready, _Nothing):
+        return settled(Outcome(task=task, state="skipped", notes=ready.notes))
+    picture = ready.picture
     try:
         start = time.perf_counter()
-        enlarged = picture.with_array(upscale(picture.array))
+        if ready.series is not None:
+            return settled(_upscaled_series(task, ready.series, upscale, options, progress))
+        array = _upscaled(picture, upscale, options)
         seconds = time.perf_counter() - start
-    except (ParagonError, MemoryError) as error:
+        if not _grows(picture.size, ready.target):
+            same = picture.size == ready.target
+            note = "it has that size already" if same else "it was resized without the model, which only upscales"
+            picture = replace(picture, notes=(*picture.notes, note))
+        enlarged = picture.with_array(array)
+    except (ParagonError, MemoryError, OSError) as error:
         return settled(_failure(task, error))
-    return pool.submit(_write, task, enlarged, seconds)
+    return pool.submit(_write, task, enlarged, options, seconds)
+
+
+def _upscaled(picture: Picture, upscale: Callable[..., Array], options: _JobOptions) -> Array:
+    if options.size is None:
+        return upscale(picture.array)
+    width, height = result_size(picture.size, picture.orientation, scale=options.scale, wanted=options.size)
+    return upscale(picture.array, size=OutputSize(width=width, height=height))
 
 
 def _upscaled_series(
-    task: Task, series: Animation | TiffPages, upscale: Callable[[Array], Array], progress: SeriesProgress
+    task: Task,
+    series: Animation | TiffPages,
+    upscale: Callable[..., Array],
+    options: _JobOptions,
+    progress: SeriesProgress,
 ) -> Outcome:
     start = time.perf_counter()
-    if isinstance(series, TiffPages):
-        result = upscale_pages(series, task.target, upscale, progress=progress)
-    else:
-        result = upscale_animation(series, task.target, upscale, progress=progress)
+    write = upscale_pages if isinstance(series, TiffPages) else upscale_animation
+    result = write(
+        series,  # type: ignore[arg-type]  # each gets its own
+        task.target,
+        lambda picture: _upscaled(picture, upscale, options),
+        compression=options.compression,
+        complete=task.replaces,
+        progress=progress,
+    )
     return Outcome(
         task=task,
         state="written",
@@ -292,9 +420,13 @@ def _upscaled_series(
     )
 
 
-def _write(task: Task, picture: Picture, seconds: float) -> Outcome:
+def _write(task: Task, picture: Picture, options: _JobOptions, seconds: float) -> Outcome:
     try:
-        notes = write_image(task.target, picture)
+        mode = task.target.stat().st_mode if task.replaces else None
+        notes = write_image(task.target, picture, compression=options.compression, complete=task.replaces)
+        if mode is not None:
+            with suppress(OSError):  # disks without permissions
+                task.target.chmod(stat.S_IMODE(mode))
     except (ParagonError, MemoryError, OSError) as error:
         return _failure(task, error)
     return Outcome(

@@ -20,6 +20,7 @@ from paragon_core.media.encoding import encode, fit
 from paragon_core.media.formats import FORMATS, format_of_name
 from paragon_core.media.frame_sequence import FrameSequence
 from paragon_core.media.gif_writer import GIF_DITHERED, GIF_HALF, GifWriter, gif_comment, gif_form
+from paragon_core.media.images import incomplete
 from paragon_core.media.picture import Array, Picture, full_scale, with_depth
 from paragon_core.media.tiff_pages import TiffPages, append_page, read_pages
 from paragon_core.media.webp import with_alpha_flag
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from paragon_core.media.compression import ImageCompression
     from paragon_core.media.formats import ImageFormat
 
 #: Called with the number of images that are done, and how many there are.
@@ -66,6 +68,8 @@ class _Result:
     """All frames, in their order: uint8, all with the same channels."""
     notes: list[str]
     """What was not kept, in words for the user."""
+    compression: ImageCompression
+    """How lossy formats are written."""
 
 
 def read_series(path: Path, target: ImageFormat, *, max_pixels: int) -> Animation | TiffPages | None:
@@ -81,14 +85,22 @@ def read_series(path: Path, target: ImageFormat, *, max_pixels: int) -> Animatio
 
 
 def upscale_pages(
-    pages: TiffPages, target: Path, upscale: Callable[[Array], Array], *, progress: SeriesProgress
+    pages: TiffPages,
+    target: Path,
+    upscale: Callable[[Picture], Array],
+    *,
+    compression: ImageCompression,
+    complete: bool,
+    progress: SeriesProgress,
 ) -> SeriesResult:
     """Upscale a TIFF page by page into one that appears whole or not at all.
 
     Args:
         pages: from `tiff_pages.read_pages`.
         target: file to write.
-        upscale: takes the array of a page and returns the result with the same channels and dtype.
+        upscale: takes a page and returns the result with the same channels and dtype.
+        compression: as `write_image` takes it.
+        complete: write nothing if anything could not be kept.
         progress: called before each page.
 
     Raises:
@@ -101,23 +113,33 @@ def upscale_pages(
         for index, page in enumerate(pages.pictures()):
             progress(index, pages.count)
             picture = fit(page, format_of_name(target))
-            result = picture.with_array(upscale(picture.array))
-            data, lost = encode(result, format_of_name(target))
+            result = picture.with_array(upscale(picture))
+            data, lost = encode(result, format_of_name(target), compression)
             append_page(stream, data)
             size = result.size if index == 0 else size
             notes += [f"page {index + 1}: {note}" for note in (*picture.notes, *lost)]
+        if notes and complete:
+            raise incomplete(target, notes)
     return SeriesResult(size=size, count=pages.count, notes=tuple(notes))
 
 
 def upscale_animation(
-    animation: Animation, target: Path, upscale: Callable[[Array], Array], *, progress: SeriesProgress
+    animation: Animation,
+    target: Path,
+    upscale: Callable[[Picture], Array],
+    *,
+    compression: ImageCompression,
+    complete: bool,
+    progress: SeriesProgress,
 ) -> SeriesResult:
     """Upscale an animation frame by frame into a file that appears whole or not at all.
 
     Args:
         animation: from `animation.read_animation`.
         target: file to write, in a format that is ``animated``.
-        upscale: takes the array of a frame and returns the result with the same channels and dtype; all of one size.
+        upscale: takes a frame and returns the result with the same channels and dtype; all of one size.
+        compression: how lossy formats are written.
+        complete: write nothing if anything could not be kept.
         progress: called before each frame.
 
     Raises:
@@ -131,22 +153,24 @@ def upscale_animation(
     results = _upscaled(animation, upscale, progress)
     still = animation.upright_still()
     if animation.hidden and image_format.name == "png":
-        first = still.with_array(_with_channels(upscale(still.array), animation))
+        first = still.with_array(_with_channels(upscale(still), animation))
     else:
         frame = next(results)
         first = still.with_array(frame)
         results = chain([frame], results)
     first = fit(first, image_format)
-    result = _Result(animation=animation, first=first, frames=results, notes=notes)
+    result = _Result(animation=animation, first=first, frames=results, notes=notes, compression=compression)
     with atomic_write(target) as stream:
         _WRITERS[image_format.name](stream, result)
+        if notes and complete:
+            raise incomplete(target, notes)
     return SeriesResult(size=first.size, count=animation.count, notes=tuple(dict.fromkeys(notes)))
 
 
-def _upscaled(animation: Animation, upscale: Callable[[Array], Array], progress: SeriesProgress) -> Iterator[Array]:
+def _upscaled(animation: Animation, upscale: Callable[[Picture], Array], progress: SeriesProgress) -> Iterator[Array]:
     for index, frame in enumerate(animation.frames()):
         progress(index, animation.count)
-        yield _with_channels(upscale(frame), animation)
+        yield _with_channels(upscale(Picture(array=frame, format=animation.still.format, lossless=True)), animation)
 
 
 def _with_channels(array: Array, animation: Animation) -> Array:
@@ -208,16 +232,24 @@ def _write_gif(stream: BinaryIO, result: _Result) -> None:
 def _write_webp(stream: BinaryIO, result: _Result) -> None:
     animation = result.animation
     options: dict[str, Any] = {"loop": min(animation.plays, _MOST_LOOPS), "background": (0, 0, 0, 0)}
-    if animation.still.lossless:
+    if animation.still.lossless and result.compression.quality is None:
         options |= {"lossless": True, "quality": 20, "method": 1}
     else:
-        options |= {"quality": 95, "method": 2}
+        options |= {"quality": result.compression.quality or 95, "method": 2}
     data = _saved("WEBP", result, options)
     stream.write(with_alpha_flag(data) if animation.has_alpha else data)
 
 
 def _write_avif(stream: BinaryIO, result: _Result) -> None:
-    data = _saved("AVIF", result, {"quality": 90, "subsampling": "4:4:4", "speed": 8})
+    data = _saved(
+        "AVIF",
+        result,
+        {
+            "quality": result.compression.quality or 90,
+            "subsampling": result.compression.subsampling or "4:4:4",
+            "speed": 8,
+        },
+    )
     stream.write(with_plays(data, result.animation.plays))
 
 

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,9 @@ class Task:
     """File to read."""
     target: Path
     """File to write."""
+    replaces: bool = False
+    """Whether the result takes the source's place: at once where both are the same file; a video's ``target`` is moved
+    there when it is complete."""
 
     @property
     def is_film(self) -> bool:
@@ -75,6 +79,8 @@ def plan(
     *,
     suffix: str,
     target_format: FormatName | None = None,
+    name: Callable[[Path], str] | None = None,
+    replace: bool = False,
     unusable: Unusable = _refuse,
     passed_over: PassedOver = _ignore,
 ) -> tuple[Task, ...]:
@@ -93,6 +99,9 @@ def plan(
     a folder           in that folder, with the same tree     in a folder beside it, ``photos`` to ``photos_2x``
     =================  =====================================  ================================================
 
+    With ``name``, files are called what it returns instead of ``photo_2x`` or the same name. With ``replace``, results
+    take the place of their sources, links are followed, and there is no output.
+
     Films become MP4, or Matroska if they are that, unless the output is a file that says otherwise. Without an output,
     files that are results of other sources are not enlarged again: ``*.jpg`` can be repeated.
 
@@ -102,6 +111,9 @@ def plan(
         suffix: what follows names in the last column, such as ``_2x``.
         target_format: format of all pictures. None keeps each source's, and takes PNG where its ending tells none, or
             one that is not written.
+        name: called with each source, returns the name of its result without the extension, in no other folder; what it
+            raises makes the source unusable.
+        replace: whether results take the place of their sources.
         unusable: called with each file, folder and pattern that cannot be used, and why: it does not exist or holds no
             images or videos, it cannot be searched, its target would replace a source, or another source has the same
             target (`same_file.are_one`; then both are unusable). The others are planned. Without it, the first such
@@ -109,8 +121,9 @@ def plan(
         passed_over: called with each image and video in folders whose format is not read, told by its extension.
 
     Raises:
-        InputError: when one output file is given for several sources, or the output cannot be one; and what `unusable`
-            would be called with, without it.
+        InputError: when one output file is given for several sources or together with ``name``, when an output or
+            ``name`` is given together with ``replace``, or the output cannot be one; and what `unusable` would be
+            called with, without it.
         UnsupportedFormatError: when the output's ending is not that of a format, or films are to become pictures.
         MediaError: as for `unusable`.
 
@@ -119,6 +132,9 @@ def plan(
         msg = "no input was given"
         raise InputError(msg, hint="name pictures, films, folders, or patterns such as photos/*.jpg")
     out = None if output is None else Path(output)
+    if replace and (out is not None or name is not None):
+        msg = "results that replace their sources have no other place or name"
+        raise InputError(msg, hint="give either --replace, or -o and --name")
     refused: list[Path] = []
 
     def refuse(path: Path, error: ParagonError) -> None:
@@ -127,9 +143,17 @@ def plan(
 
     found = _once_each(item for given in inputs for item in _find(given, out, refuse, passed_over))
     if found and out is not None and _is_file_name(out, str(output), found, sources=len(found) + len(refused)):
+        if name is not None:
+            msg = f"{out} is the name of a file, and --name gives another"
+            raise InputError(msg, hint="give a folder with -o, or leave --name out")
         tasks = [Task(source=found[0].source, target=_agreeing(out, found[0].source, target_format))]
+    elif replace:
+        tasks = [
+            task for item in found for task in _usable(item, partial(_replacing, item, suffix, target_format), unusable)
+        ]
     else:
-        tasks = [task for item in found for task in _task(item, out, suffix, target_format, unusable)]
+        naming = _Naming(out=out, suffix=suffix, target_format=target_format, name=name)
+        tasks = [task for item in found for task in _usable(item, partial(naming.task, item), unusable)]
         if out is None:
             tasks = _without_results(tasks)
     return _apart(tasks, unusable)
@@ -277,38 +301,77 @@ def _agreeing(out: Path, source: Path, target_format: FormatName | None) -> Path
     return out
 
 
-def _task(
-    item: _Found, out: Path | None, suffix: str, target_format: FormatName | None, unusable: Unusable
-) -> Iterator[Task]:
+def _usable(item: _Found, task: Callable[[], Task], unusable: Unusable) -> Iterator[Task]:
     try:
-        yield Task(source=item.source, target=_target(item, out, suffix, target_format))
+        yield task()
     except (ParagonError, OSError, ValueError) as error:
         unusable(item.source, _in_words(item.source, error))
 
 
-def _target(item: _Found, out: Path | None, suffix: str, target_format: FormatName | None) -> Path:
-    ending = item.source.suffix
-    if is_film(item.source):
-        ending = ending if CONTAINERS.get(ending.lower()) == "matroska" else ".mp4"
-    elif target_format is not None:
+@dataclass(frozen=True, kw_only=True)
+class _Naming:
+    """What results that replace nothing are called."""
+
+    out: Path | None
+    suffix: str
+    target_format: FormatName | None
+    name: Callable[[Path], str] | None
+
+    def task(self, item: _Found) -> Task:
+        """Return what is to be done with a source."""
+        extension = _extension(item.source, self.target_format)
+        if self.out is not None:
+            return self._task(item, self.out / item.relative, item.source.stem, extension)
+        if item.folder is None:
+            return self._task(item, item.source, item.source.stem + self.suffix, extension)
+        folder = item.folder if item.folder.name not in {"", ".."} else Path(os.path.realpath(item.folder))
+        if not folder.name:
+            msg = f"{item.folder} has no folder beside it"
+            raise InputError(msg, hint="name an output folder with -o")
+        return self._task(
+            item, folder.with_name(folder.name + self.suffix) / item.relative, item.source.stem, extension
+        )
+
+    def _task(self, item: _Found, path: Path, stem: str, extension: str) -> Task:
+        """Return the task whose target is next to ``path``, called ``stem`` or as asked for."""
+        return Task(
+            source=item.source,
+            target=path.with_name((stem if self.name is None else self.name(item.source)) + extension),
+        )
+
+
+def _replacing(item: _Found, suffix: str, target_format: FormatName | None) -> Task:
+    """Return the task whose result takes the place of its source.
+
+    Raises:
+        InputError: the result would be of another format.
+        UnsupportedFormatError: the source is a video of a format that cannot be written.
+
+    """
+    source = Path(os.path.realpath(item.source))
+    if is_film(source):
+        container_of_name(source)
+        return Task(source=item.source, target=source.with_stem(source.stem + suffix), replaces=True)
+    if _extension(source, target_format) != source.suffix:
+        msg = f"{item.source} cannot be replaced by a file of another format"
+        raise InputError(msg, hint="leave --replace out, and remove the source yourself if you no longer need it")
+    return Task(source=item.source, target=source, replaces=True)
+
+
+def _extension(source: Path, target_format: FormatName | None) -> str:
+    """Return the extension of a source's result."""
+    extension = source.suffix
+    if is_film(source):
+        return extension if CONTAINERS.get(extension.lower()) == "matroska" else ".mp4"
+    if target_format is not None:
         known = FORMATS[target_format].extensions
-        ending = ending if ending.lower() in known else known[0]
-    elif EXTENSIONS.get(ending.lower()) not in WRITABLE:
-        ending = FORMATS["png"].extensions[0]
-    if out is not None:
-        return out / item.relative.with_suffix(ending)
-    if item.folder is None:
-        return item.source.with_name(f"{item.source.stem}{suffix}{ending}")
-    folder = item.folder if item.folder.name not in {"", ".."} else Path(os.path.realpath(item.folder))
-    if not folder.name:
-        msg = f"{item.folder} has no folder beside it"
-        raise InputError(msg, hint="name an output folder with -o")
-    return folder.with_name(folder.name + suffix) / item.relative.with_suffix(ending)
+        return extension if extension.lower() in known else known[0]
+    return extension if EXTENSIONS.get(extension.lower()) in WRITABLE else FORMATS["png"].extensions[0]
 
 
 def _without_results(tasks: list[Task]) -> list[Task]:
-    """Leave out tasks whose sources are the targets of others."""
-    results = _by_name(task.target for task in tasks)
+    """Leave out tasks whose sources are the targets of others; what would replace itself is left to `_apart`."""
+    results = _by_name(task.target for task in tasks if not are_one(task.target, task.source))
     return [
         task
         for task in tasks
@@ -326,6 +389,8 @@ def _apart(tasks: list[Task], unusable: Unusable) -> tuple[Task, ...]:
     for task in tasks:
         name = folded(task.target)
         lost = next((source for source in sources.get(name, ()) if are_one(source, task.target)), None)
+        if lost == task.source and task.replaces:
+            lost = None
         rival = next(
             (other for other in rivals[name] if other is not task and are_one(other.target, task.target)), None
         )

@@ -19,8 +19,10 @@ from paragon_core.atomic_files import PART
 from paragon_core.errors import InferenceError, InputError, JobError, MediaError, OutOfMemoryError
 from paragon_core.media.images import Picture, read_image, write_image
 from paragon_core.media.jobs import Outcome, Task, is_done, plan, run
+from paragon_core.output_size import OutputSize
 from tests.media import samples
 from tests.patience import PATIENCE
+from tests.upscalers import shared_upscaler
 
 if TYPE_CHECKING:
     from paragon_core.media.picture import Array
@@ -58,6 +60,16 @@ def test_a_folder_is_enlarged(tmp_path: Path, at_once: int) -> None:
         assert np.array_equal(read_image(tmp_path / "out" / name).array, expected)
 
 
+def test_an_upscaler_makes_any_size(tmp_path: Path) -> None:
+    tasks = plan([save(tmp_path / "a.png"), save(tmp_path / "b.png", size=(8, 20))], suffix="_x")
+    outcomes = run(tasks, shared_upscaler(), scale=2, size=OutputSize(fit=(24, 20)))
+    assert [outcome.size for outcome in outcomes] == [(24, 20), (8, 20)]
+    assert [read_image(task.target).size for task in tasks] == [(24, 20), (8, 20)]
+    assert [outcome.notes for outcome in outcomes] == [(), ("it has that size already",)]
+    assert np.array_equal(read_image(tasks[1].target).array, read_image(tasks[1].source).array)
+    assert all(is_done(task, scale=2, size=OutputSize(fit=(24, 20))) for task in tasks)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.booleans(), max_size=12), st.integers(1, 4))
 def test_any_mix_of_good_and_bad_keeps_its_order(
@@ -92,11 +104,11 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             several.set()
         return read_image(path, max_pixels=max_pixels)
 
-    def writing(path: Path, picture: Picture) -> tuple[str, ...]:
+    def writing(path: Path, picture: Picture, **options: Any) -> tuple[str, ...]:
         nonlocal alive
         assert several.wait(PATIENCE)
         time.sleep(0.01)  # so that more would come if they could
-        notes = write_image(path, picture)
+        notes = write_image(path, picture, **options)
         with lock:
             alive -= 1
         return notes
@@ -124,9 +136,9 @@ def test_files_are_read_and_written_while_the_network_runs(tmp_path: Path, monke
         enlarged.append(array)
         return twice(array)
 
-    def writing(path: Path, picture: Picture) -> tuple[str, ...]:
+    def writing(path: Path, picture: Picture, **options: Any) -> tuple[str, ...]:
         assert second_is_enlarged.wait(PATIENCE)  # while the first is being written
-        return write_image(path, picture)
+        return write_image(path, picture, **options)
 
     enlarged: list[Array] = []
     monkeypatch.setattr("paragon_core.media.jobs.read_image", reading)

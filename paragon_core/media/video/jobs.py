@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from fractions import Fraction
+from typing import TYPE_CHECKING, NoReturn
 
 from paragon_core.atomic_files import prepare_folder
-from paragon_core.errors import JobError, MediaError, UnsupportedSizeError
+from paragon_core.errors import InputError, JobError, MediaError, UnsupportedSizeError
+from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import container_of_name
+from paragon_core.media.video.frame_size import frame_size
+from paragon_core.media.video.output import Traits
 from paragon_core.media.video.source import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from paragon_core.media.video.source import Film
+    from paragon_core.output_size import OutputSize, Size
 
-def film_is_done(source: Path, target: Path, *, scale: int) -> bool:
+
+def film_is_done(source: Path, target: Path, *, scale: int, size: OutputSize | None = None) -> bool:
     """Tell whether a film's target is there: a whole film of the right size, not older than the source.
 
     Raises:
@@ -29,12 +37,16 @@ def film_is_done(source: Path, target: Path, *, scale: int) -> bool:
         made = _size(target)
     except MediaError:
         return False
-    enlarged = tuple(scale * side for side in _size(source))
-    even = tuple(side + side % 2 for side in enlarged)  # what 4:2:0 needs
-    if not {made, made[::-1]} & {enlarged, even}:  # turned where players would have to turn the source
-        msg = f"{target} exists and is not {source.name} enlarged {scale} times"
+    if not {made, made[::-1]} & _possible_sizes(source, scale=scale, wanted=size):
+        what = f"{scale}x" if size is None else str(size)
+        msg = f"{target} exists and is not {source.name} upscaled to {what}"
         raise JobError(msg, hint="choose another output, or replace it with --overwrite")
     return target.stat().st_mtime_ns >= source.stat().st_mtime_ns
+
+
+def film_grows(source: Path, *, scale: int, size: OutputSize | None) -> bool:
+    """Tell whether a film's frames become larger, wider or higher; raises what `look_ahead` does."""
+    return look_ahead(source, VideoEncoding(), scale=scale, size=size).runs > 0
 
 
 def prepare_film(source: Path, target: Path, *, max_pixels: int) -> None:
@@ -56,11 +68,45 @@ def prepare_film(source: Path, target: Path, *, max_pixels: int) -> None:
     prepare_folder(target)
 
 
-def _size(path: Path) -> tuple[int, int]:
+def look_ahead(source: Path, encoding: VideoEncoding, *, scale: int, size: OutputSize | None) -> Traits:
+    """Return what a film becomes; its first frame is decoded for that.
+
+    Raises:
+        InputError: nothing fits into the box.
+        MediaError: the source cannot be read.
+        BackendUnavailableError: PyAV is missing.
+
+    """
+    with opened(source, Excerpt()) as film:
+        for step in film.steps():
+            if step.frame is not None:
+                return Traits.of(step.frame, film, encoding, scale=scale, wanted=size)
+    return _unknown_size(source)
+
+
+def _possible_sizes(source: Path, *, scale: int, wanted: OutputSize | None) -> set[Size]:
+    """Return the sizes that frames may get: turned where players have to turn them, even where 4:2:0 needs it."""
+    with opened(source, Excerpt()) as film:
+        size, aspect = _frames_of(source, film), Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
+    sizes = set()
+    for upright, shape in ((size, aspect), (size[::-1], 1 / aspect)):
+        for even in (False, True):
+            with suppress(InputError):  # too large, or it does not fit
+                sizes.add(frame_size(upright, shape, wanted, scale=scale, even=even).stored)
+    return sizes
+
+
+def _size(path: Path) -> Size:
     """Return width and height of a whole film's frames, as stored."""
     with opened(path, Excerpt()) as film:
-        width, height = film.stream.codec_context.width, film.stream.codec_context.height
-    if not (width and height):
-        msg = f"{path} does not say how large its pictures are"
-        raise MediaError(msg, hint="see whether a player shows it; if so, convert it to another format first")
-    return width, height
+        return _frames_of(path, film)
+
+
+def _frames_of(path: Path, film: Film) -> Size:
+    width, height = film.stream.codec_context.width, film.stream.codec_context.height
+    return (width, height) if width and height else _unknown_size(path)
+
+
+def _unknown_size(path: Path) -> NoReturn:
+    msg = f"{path} does not say how large its pictures are"
+    raise MediaError(msg, hint="see whether a player shows it; if so, convert it to another format first")

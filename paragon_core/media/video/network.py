@@ -12,6 +12,7 @@ import numpy as np
 from paragon_core.media.ordered import settled
 from paragon_core.media.video.frames import colour_of, fill, picture_of
 from paragon_core.precision import FLOAT_BITS
+from paragon_core.resize import resize_plane
 from paragon_core.temporal import blend, frames_since_cut, is_scene_cut, mean_luma, smoothing_weights, window_length
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from paragon_core.media.video.colour import Colour, Plane
     from paragon_core.media.video.source import Step
     from paragon_core.media.video.turning import Turning
+    from paragon_core.output_size import Size
     from paragon_core.upscaler import Upscaler
 
 
@@ -34,6 +36,8 @@ class FrameEnlarger:
         *,
         temporal: float,
         turning: Turning,
+        runs: int,
+        size: Size,
         blank: Callable[[], Any],
         colour: Colour,
     ) -> None:
@@ -44,6 +48,8 @@ class FrameEnlarger:
             executor: threads; tasks must start in the order in which they are given.
             temporal: strength of the smoothing, 0 to 0.9.
             turning: what makes frames upright.
+            runs: number of times that the network runs over a frame.
+            size: width and height that upright frames are resized to afterwards.
             blank: makes a frame to be filled with the result.
             colour: how its samples are to be written.
 
@@ -52,6 +58,8 @@ class FrameEnlarger:
         self._executor = executor
         self._temporal = temporal
         self._turning = turning
+        self._runs = runs
+        self._size = size
         self._blank = blank
         self._colour = colour
         self._window: deque[Future[tuple[list[Plane], float]]] = deque(maxlen=window_length(temporal))
@@ -86,10 +94,12 @@ class FrameEnlarger:
         return self._result(step, self._picture(step.frame), None)
 
     def _result(self, step: Step, planes: Sequence[Plane], detail: Sequence[Plane] | None) -> Step:
-        height, width = (side * self._upscaler.scale for side in planes[0].shape)
-        out = [np.empty((height, width), dtype=np.float32) for _ in planes]
-        self._upscaler.upscale_planes(planes, out, detail=detail, bits=min(self._colour.bits, FLOAT_BITS))
+        for _ in range(self._runs):
+            height, width = (side * self._upscaler.scale for side in planes[0].shape)
+            out = [np.empty((height, width), dtype=np.float32) for _ in planes]
+            self._upscaler.upscale_planes(planes, out, detail=detail, bits=min(self._colour.bits, FLOAT_BITS))
+            planes, detail = out, None  # which is smooth now
         result = self._blank()
-        fill(result, out, self._colour)
+        fill(result, [resize_plane(plane, self._size) for plane in planes], self._colour)
         result.pts, result.time_base = step.frame.pts, step.frame.time_base
         return replace(step, frame=result)

@@ -13,6 +13,7 @@ from paragon_core.low_memory import HINT, is_low_memory, lacks
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.beside import Beside, keep_names
 from paragon_core.media.video.formats import container_of_name
+from paragon_core.media.video.frame_size import frame_size
 from paragon_core.media.video.frames import colour_of, planar_format, side_data
 from paragon_core.media.video.turning import Turning, turning_of
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from paragon_core.media.video.encoding import Samples, VideoEncoding
     from paragon_core.media.video.source import Film, Step
+    from paragon_core.output_size import OutputSize, Size
 
 #: Identifiers that differ each time are left out. Sound may begin before 0, as encoders make it: some versions of
 #: FFmpeg would rather move everything else.
@@ -49,8 +51,12 @@ _TELL_ASPECT: Final = frozenset({"h264", "hevc"})
 class Traits:
     """What the pictures of the new film are like."""
 
-    size: tuple[int, int]
+    size: Size
     """Width and height of its frames."""
+    pixels: Size
+    """Width and height of what is shown of them: a pixel less where sides must be even and are not."""
+    runs: int
+    """Number of times that the network runs over a frame."""
     samples: Samples
     """How these are stored."""
     turning: Turning
@@ -61,8 +67,16 @@ class Traits:
     """What is not kept, in words for the user."""
 
     @classmethod
-    def of(cls, first: Any, film: Film, encoding: VideoEncoding, *, scale: int) -> Traits:  # noqa: ANN401  (PyAV is optional)
-        """Return what a film becomes that begins with this frame."""
+    def of(
+        cls,
+        first: Any,  # noqa: ANN401  (PyAV is optional)
+        film: Film,
+        encoding: VideoEncoding,
+        *,
+        scale: int,
+        wanted: OutputSize | None = None,
+    ) -> Traits:
+        """Return what a film becomes that begins with this frame, at the size ``wanted`` instead of the scale."""
         notes = []
         turning = turning_of(first)
         if turning is None:
@@ -78,13 +92,28 @@ class Traits:
             notes.append("its transparency was left out")
         notes += [f"{words} was left out" for name, words in _SIDE_DATA.items() if name in side_data(first)]
         aspect = Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
-        width, height = scale * first.width, scale * first.height
+        upright = first.width, first.height
         if turning.transposed:
-            width, height, aspect = height, width, 1 / aspect
-        size = (width + width % 2, height + height % 2) if samples.even else (width, height)
-        if size != (width, height):
-            notes.append(f"{width} x {height} pixels were continued to {size[0]} x {size[1]}: video needs even sides")
-        return cls(size=size, samples=samples, turning=turning, aspect=aspect, notes=tuple(notes))
+            upright, aspect = upright[::-1], 1 / aspect
+        made = frame_size(upright, aspect, wanted, scale=scale, even=samples.even)
+        if made.stored != made.pixels:
+            before, after = (f"{width} x {height}" for width, height in (made.pixels, made.stored))
+            notes.append(f"{before} pixels were continued to {after}: video needs even sides")
+        if wanted is not None and any(
+            side not in {None, given} for given, side in zip(made.pixels, (wanted.width, wanted.height), strict=True)
+        ):
+            notes.append(f"its frames have {made.pixels[0]} x {made.pixels[1]} pixels: video needs even sides")
+        if not made.runs:
+            notes.append("its frames were resized without the model, which only upscales")
+        return cls(
+            size=made.stored,
+            pixels=made.pixels,
+            runs=made.runs,
+            samples=samples,
+            turning=turning,
+            aspect=made.aspect,
+            notes=tuple(notes),
+        )
 
     def blank(self) -> Any:  # noqa: ANN401  (as above)
         """Return a new frame to be filled."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from paragon_core.cores import usable_cores
 from paragon_core.errors import InputError, MediaError
+from paragon_core.free_size import check_memory
 from paragon_core.media.ordered import ahead, in_order, threads, waited
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.excerpt import Excerpt
@@ -20,6 +21,7 @@ from paragon_core.media.video.source import Film, Step, opened
 from paragon_core.temporal import check_strength
 
 if TYPE_CHECKING:
+    from paragon_core.output_size import OutputSize
     from paragon_core.upscaler import Upscaler
 
 __all__ = ["Progress", "VideoEncoding", "VideoResult", "upscale_video"]
@@ -30,6 +32,9 @@ Progress = Callable[[int, int | None], None]
 #: Frames in work at once, where there are cores for them: a graphics card may be done with several before one core has
 #: converted the colours of another. Each takes memory.
 _IN_WORK: Final = 4
+
+#: Values of a pixel at most: red, green and blue.
+_PLANES: Final = 3
 
 #: Frames that wait before and behind the network.
 _WAITING: Final = 2
@@ -56,6 +61,7 @@ def upscale_video(
     target: Path,
     upscaler: Upscaler,
     *,
+    size: OutputSize | None = None,
     temporal: float = 0.0,
     encoding: VideoEncoding = VideoEncoding(),  # noqa: B008 - it is frozen
     start: float = 0.0,
@@ -73,6 +79,8 @@ def upscale_video(
         target: the file to write, which ends in .mp4, .mkv, .mov or .m4v; it appears whole or not at all.
         upscaler: enlarges the frames, as many at once as its ``pictures_at_once``. With ``clip=False`` what limited
             ranges hold beyond black and white passes through it.
+        size: the size that frames get, instead of the model's scale: as they are shown, that is turned upright. All but
+            a factor is counted in square pixels, which the result then has. Sides are even where the codec needs it.
         temporal: 0 (none) to 0.9, smooths the detail over time (`paragon_core.temporal`).
         encoding: what the result is encoded with.
         start: seconds; frames before are left out, and times count from here.
@@ -84,6 +92,7 @@ def upscale_video(
 
     Raises:
         InputError: an option is out of range, the target would replace the source, or the film cannot be handled.
+        UnsupportedSizeError: frames of that size, or a step on the way to them, would have more than 2^30 pixels.
         MediaError: the source is no film, damaged or cut off, or the target cannot be written.
         BackendUnavailableError: PyAV or the encoder is missing.
         OutOfMemoryError: a frame does not fit, even in small windows.
@@ -97,8 +106,10 @@ def upscale_video(
         steps = ahead(film.steps(), reader, at_once=_WAITING)
         before = list(_before_first_frame(steps, film))
         first = before[-1].frame
-        traits = Traits.of(first, film, encoding, scale=upscaler.scale)
+        traits = Traits.of(first, film, encoding, scale=upscaler.scale, wanted=size)
         total = film.expected_frames
+        ratio = upscaler.scale**traits.runs
+        check_memory((first.width, first.height), traits.pixels, ratio=ratio, values=_PLANES)
         at_once = max(upscaler.pictures_at_once + 1, min(usable_cores(), _IN_WORK))  # one more than the network takes
         with writing(target) as container, threads(at_once) as workers, threads(1) as writer:
             output = Output(container, film, traits, encoding)
@@ -107,6 +118,8 @@ def upscale_video(
                 workers,
                 temporal=temporal,
                 turning=traits.turning,
+                runs=traits.runs,
+                size=traits.pixels,
                 blank=traits.blank,
                 colour=traits.samples.colour,
             )
