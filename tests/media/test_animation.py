@@ -15,9 +15,11 @@ from PIL import Image, ImageCms, ImageSequence
 from paragon_core.errors import MediaError, UnsupportedSizeError
 from paragon_core.media import gif
 from paragon_core.media.animation import read_animation
+from paragon_core.media.compression import ImageCompression
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.images import read_image
 from paragon_core.media.jobs import Outcome, Task, run
+from paragon_core.output_size import OutputSize
 from paragon_core.upscaler import Upscaler
 from tests.media import animations, samples
 
@@ -355,3 +357,23 @@ def test_the_network_keeps_what_is_seen(tmp_path: Path, extension: str) -> None:
     for one, other in zip(viewed(path), viewed(made), strict=True):
         halved = np.asarray(Image.fromarray(other).reduce(2)).astype(float)
         assert np.abs(halved - one).mean() < (6 if extension == ".gif" else 2.5)  # dithering, and none
+
+
+@pytest.mark.parametrize("extension", [*ANIMATED, ".tif"])
+def test_a_free_size_and_quality(tmp_path: Path, extension: str) -> None:
+    path, made = tmp_path / f"a{extension}", tmp_path / f"b{extension}"
+    first, *others = (image.convert("RGB") for image in noise(3))
+    first.save(path, save_all=True, append_images=others)
+    with Upscaler("realtime-2x", backend="onnxruntime", precision="fp32") as upscaler:
+        (outcome,) = run(
+            [Task(source=path, target=made)],
+            upscaler,
+            scale=2,
+            size=OutputSize(width=72),
+            compression=ImageCompression(quality=20),
+        )
+    assert outcome.error is None
+    assert outcome.size == (72, 48)
+    assert {frame.shape[:2] for frame in viewed(made)} == {(48, 72)}
+    assert len(viewed(made)) == outcome.frames == 3
+    assert run([Task(source=path, target=made)], twice, scale=2, size=OutputSize(width=72))[0].state == "skipped"
