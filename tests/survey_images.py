@@ -95,7 +95,15 @@ _STRUCTURE = frozenset(
         ),
         *("ThumbnailTIFF", "PreviewImage", "ExifByteOrder", "XMP", "RasterPadding", "ColorSpace", "ExifImageSize"),
         *("PreviewImageStart", "PreviewImageLength", "OtherImage", "OtherImageStart", "OtherImageLength"),
-        *("JPEGQTables", "JPEGDCTables", "JPEGACTables", "JPEGProc", "SMinSampleValue", "SMaxSampleValue"),
+        *(
+            "JPEGQTables",
+            "JPEGDCTables",
+            "JPEGACTables",
+            "JPEGProc",
+            "JPEGRestartInterval",
+            "SMinSampleValue",
+            "SMaxSampleValue",
+        ),
     )
 )
 #: Groups of XMP for what follows the first image in a file.

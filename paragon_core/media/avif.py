@@ -18,6 +18,7 @@ from paragon_core.media.metadata import Metadata
 
 if TYPE_CHECKING:
     from paragon_core.media.avif_boxes import AvifHeader
+    from paragon_core.media.compression import ImageCompression
     from paragon_core.media.picture import Array, Picture
 
 CODECS_HINT: Final = 'pip install "paragon-sr[images]", or pip install imagecodecs'
@@ -28,7 +29,8 @@ _UNSPECIFIED: Final = 2
 #: Matrices of luma and chroma (H.273, table 4): that of sRGB files, and that of BT.2020 for HDR.
 _MATRIX, _HDR_MATRIX = 6, 9
 _WIDE_PRIMARIES: Final = 9
-_QUALITY, _SPEED = 90, 8
+#: What AVIF is written with unless asked for otherwise; `SPEED` is for 8K results, as in `encoding`.
+QUALITY, SPEED = 90, 8
 #: Light levels are counted in 1/10000 cd/m2 in PNG (11.3.2.8), in whole ones here.
 _PNG_LIGHT: Final = 10_000
 _LONGEST_LIGHT: Final = 65535
@@ -148,11 +150,12 @@ def depth_of(picture: Picture) -> int:
     return picture.bits or 10
 
 
-def encode_avif(picture: Picture) -> bytes:
+def encode_avif(picture: Picture, compression: ImageCompression) -> bytes:
     """Encode an upright image with its colours, EXIF and XMP.
 
     Args:
         picture: HxW, HxWx3 or HxWx4; uint8 or uint16.
+        compression: quality and chroma subsampling.
 
     Raises:
         UnsupportedFormatError: the encoder refuses.
@@ -167,14 +170,15 @@ def encode_avif(picture: Picture) -> bytes:
         array = np.rint(array * np.float32(top / full)).astype(np.uint16)
     code = dict(picture.png_colour).get(b"cICP")  # one that H.273 has: `adapting` left no other
     primaries, transfer = (code[0], code[1]) if code else (1, 13) if picture.icc is None else (_UNSPECIFIED,) * 2
+    chroma = (compression.subsampling or "4:4:4").replace(":", "") if array.ndim > 2 else "400"  # noqa: PLR2004 - axes
     wide = primaries == _WIDE_PRIMARIES or transfer in {PQ, HLG}
     try:
         data = codecs.avif_encode(
             np.ascontiguousarray(array),
-            level=_QUALITY,
-            speed=_SPEED,
+            level=compression.quality or QUALITY,
+            speed=SPEED,
             bitspersample=bits,
-            pixelformat="yuv444" if array.ndim > 2 else "yuv400",  # noqa: PLR2004 - axes
+            pixelformat=f"yuv{chroma}",
             primaries=primaries,
             transfer=transfer,
             matrix=_HDR_MATRIX if wide else _MATRIX,

@@ -17,6 +17,7 @@ from paragon_core.media.avif import read_metadata as read_avif_metadata
 from paragon_core.media.avif import read_pixels as read_deep_avif
 from paragon_core.media.bmp import read_metadata as read_bmp_metadata
 from paragon_core.media.dds import dds_notes
+from paragon_core.media.exif_tags import dpi_of
 from paragon_core.media.formats import FORMATS, imported
 from paragon_core.media.icc import fitting_icc, hdr_transfer
 from paragon_core.media.jpeg import check_kind
@@ -37,7 +38,7 @@ from paragon_core.media.tiff_reading import (
     exif_of_tiff,
     first_page,
     full_pages,
-    page_size,
+    page_layout,
     read_samples,
 )
 from paragon_core.media.tiff_reading import read_metadata as read_tiff_metadata
@@ -107,24 +108,19 @@ def open_header(stream: BinaryIO, name: FormatName) -> ImageFile.ImageFile:
         raise
 
 
-def read_size(stream: BinaryIO, name: FormatName) -> tuple[int, int]:
-    """Return width and height of a file's image as stored; no pixel is decoded.
+def read_layout(stream: BinaryIO, name: FormatName) -> tuple[tuple[int, int], int]:
+    """Return width and height of a file's image as stored, and its EXIF orientation; no pixel is decoded.
 
     Raises:
         UnsupportedFormatError: as `open_header`, and where a TIFF holds raw data only.
         Exception: as `open_header`.
 
     """
-    return page_size(stream) if name == "tiff" else stored_size(open_header(stream, name))
-
-
-def header_orientation(stream: BinaryIO, name: FormatName) -> int:
-    """Return the EXIF orientation that a header tells, 1 to 8; that of a PNG may come after its pixels."""
     if name == "tiff":
-        turn = directory(stream, first_page(stream)).get(ExifTags.Base.Orientation, 1)
-    else:
-        turn = orientation(plain_exif(open_header(stream, name).info.get("exif")))
-    return turn if turn in range(1, 9) else 1
+        return page_layout(stream)
+    image = open_header(stream, name)
+    exif = read_png_metadata(stream).exif if name == "png" else image.info.get("exif")
+    return stored_size(image), orientation(plain_exif(exif))
 
 
 def decode(
@@ -290,10 +286,12 @@ def _picture(
     if icc and not fitting:
         notes.append("its colour profile is damaged or meant for other kinds of pixels, and was left out")
     xmp: bytes | str | None = metadata.xmp
+    exif = plain_exif(metadata.exif)
     metadata = replace(
         metadata,
         icc=fitting,
-        exif=plain_exif(metadata.exif),
+        exif=exif,
+        dpi=metadata.dpi or (dpi_of(exif) if exif else None),
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
         notes=tuple(dict.fromkeys((*metadata.notes, *notes))),
     )

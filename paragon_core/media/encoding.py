@@ -5,7 +5,7 @@ PNG    8 or 16 bits, lossless
 JPEG   quality 95, no colour subsampling, or as asked for
 WebP   lossless where the source was, else quality 95, or as asked for
 TIFF   8 or 16 bits or floating point, Deflate
-AVIF   quality 90, no colour subsampling; 8 bits, or 10 and 12 with imagecodecs
+AVIF   quality 90, no colour subsampling, or as asked for; 8 bits, or 10 and 12 with imagecodecs
 GIF    255 colours a frame, dithered where there are more; pixels are opaque or transparent
 TGA    8 bits, compressed without loss, no metadata
 BMP    8 bits, no alpha, no metadata
@@ -23,7 +23,7 @@ from PIL import Image, features
 from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media import jpeg
 from paragon_core.media.adapting import adapted
-from paragon_core.media.avif import check_writable, encode_avif, is_for_codecs
+from paragon_core.media.avif import QUALITY, SPEED, check_writable, encode_avif, is_for_codecs
 from paragon_core.media.compression import ImageCompression
 from paragon_core.media.formats import imported
 from paragon_core.media.gain_map import with_gain_map
@@ -128,7 +128,7 @@ def encode(
         except OverflowError as error:
             raise UnsupportedSizeError(str(error), hint="choose PNG (--format png)") from error
     elif target.name == "avif" and is_for_codecs(picture):
-        return encode_avif(picture), notes
+        return encode_avif(picture, compression), notes
     elif picture.array.dtype == np.uint16:
         write_deep(stream, picture.array, added=metadata_chunks(picture))
     else:
@@ -171,18 +171,15 @@ def _options(picture: Picture, target: ImageFormat, compression: ImageCompressio
         options["exif"] = jpeg.EXIF_NAME + picture.exif
     if target.exif and picture.xmp is not None:
         options["xmp"] = picture.xmp
+    quality, subsampling = compression.quality, compression.subsampling or "4:4:4"
     if target.name == "jpeg":
-        options |= {"quality": compression.quality or 95, "subsampling": compression.subsampling or "4:4:4"}
+        options |= {"quality": quality or 95, "subsampling": subsampling}
     elif target.name == "avif":
-        options |= {
-            "quality": compression.quality or 90,
-            "subsampling": "4:0:0" if picture.is_grey else compression.subsampling or "4:4:4",
-            "speed": 8,
-        }
-    elif (
-        target.name == "webp" and picture.lossless and compression.quality is None
-    ):  # "exact" keeps the colour under transparent pixels, as PNG does
+        chroma = "4:0:0" if picture.is_grey else subsampling
+        options |= {"quality": quality or QUALITY, "subsampling": chroma, "speed": SPEED}
+    elif target.name == "webp" and picture.lossless and quality is None:
+        # "exact" keeps the colour under transparent pixels, as PNG does.
         options |= {"lossless": True, "exact": True, "quality": 20, "method": 1}
     elif target.name == "webp":
-        options |= {"quality": compression.quality or 95, "method": 2}
+        options |= {"quality": quality or 95, "method": 2}
     return options

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from paragon_core.media.metadata import entries, first_directory, order
+from paragon_core.media.metadata import entries, first_directory, order, usable_dpi
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
 _SIZES: Final = {_ASCII: 1, _SHORT: 2, _LONG: 4, _RATIONAL: 8, _UNDEFINED: 1}
 _EMPTY: Final = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
-_INCH: Final = 2
+_INCH, _CENTIMETRE = 2, 3
 _EXIF_POINTER, _USER_COMMENT = 0x8769, 0x9286
 
 #: Keywords of PNG (11.3.3.2) with a tag of the same meaning.
@@ -38,10 +38,24 @@ class _Value:
     """Its value, in the byte order of the block."""
 
 
+def dpi_of(exif: bytes) -> tuple[float, float] | None:
+    """Return the printing resolution that an EXIF block states, in pixels per inch, or None."""
+    found: dict[int, float] = {}
+    for at, tag, kind in entries(exif, first_directory(exif)):
+        if tag in {_X_RESOLUTION, _Y_RESOLUTION} and kind == _RATIONAL:
+            offset = struct.unpack_from(order(exif) + "I", exif, at + 8)[0]
+            above, below = struct.unpack_from(order(exif) + "II", exif[offset : offset + 8].ljust(8, b"\0"))
+            found[tag] = above / below if below else 0
+        elif tag == _RESOLUTION_UNIT and kind == _SHORT:
+            found[tag] = struct.unpack_from(order(exif) + "H", exif, at + 8)[0]
+    factor = {_INCH: 1.0, _CENTIMETRE: 2.54}.get(int(found.get(_RESOLUTION_UNIT, _INCH)), 0)
+    return usable_dpi([factor * found.get(tag, 0) for tag in (_X_RESOLUTION, _Y_RESOLUTION)])
+
+
 def with_dpi(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
-    """Return an EXIF block that states a printing resolution; one that states one already stays as it is."""
+    """Return an EXIF block that states a printing resolution."""
     exif = exif or _EMPTY
-    if any(tag in {_X_RESOLUTION, _Y_RESOLUTION} for _, tag, _ in entries(exif, first_directory(exif))):
+    if (stated := dpi_of(exif)) is not None and max(abs(a - b) for a, b in zip(stated, dpi, strict=True)) < 1:
         return exif
     ratios = [_Value(kind=_RATIONAL, content=struct.pack(order(exif) + "II", round(v * 1000), 1000)) for v in dpi]
     unit = _Value(kind=_SHORT, content=struct.pack(order(exif) + "H", _INCH))

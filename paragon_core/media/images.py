@@ -21,7 +21,7 @@ from paragon_core.errors import (
     UnsupportedSizeError,
 )
 from paragon_core.media.compression import ImageCompression
-from paragon_core.media.decoding import MAX_PIXELS, decode, header_orientation, read_size
+from paragon_core.media.decoding import MAX_PIXELS, decode, read_layout
 from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS, HEAD_LENGTH, FormatName, foreign_name, format_of_name, sniff
 from paragon_core.media.picture import Picture
@@ -52,7 +52,7 @@ class ImageHeader:
     size: tuple[int, int]
     """Width and height in pixels, as stored."""
     orientation: int
-    """EXIF orientation, 1 to 8, as far as the header tells."""
+    """The EXIF orientation, 1 to 8."""
     ends: bool
     """Whether the file has the ending that its format prescribes: a copy that broke off has not."""
 
@@ -85,12 +85,8 @@ def read_header(path: Path) -> ImageHeader:
 
     """
     with opened_image(path) as (stream, name):
-        return ImageHeader(
-            format=name,
-            size=read_size(stream, name),
-            orientation=header_orientation(stream, name),
-            ends=FORMATS[name].ends(stream),
-        )
+        size, orientation = read_layout(stream, name)
+        return ImageHeader(format=name, size=size, orientation=orientation, ends=FORMATS[name].ends(stream))
 
 
 def write_image(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from paragon_core.atomic_files import prepare_folder, remove_leftovers, unwritable
 from paragon_core.errors import (
+    BackendUnavailableError,
     InputError,
     JobError,
     MediaError,
@@ -257,7 +258,7 @@ def _read(task: Task, options: _JobOptions) -> _Ready | _Nothing:
             _check_replaceable(task, picture if series is None else replace(picture, notes=series.notes), target_format)
         _check_memory(task, picture, target)
         picture = fit(picture, target_format, size=target)
-    except InputError as error:
+    except (BackendUnavailableError, InputError) as error:
         text = str(error) if str(task.source) in str(error) else f"{task.source}: {error}"
         raise type(error)(text, hint=error.hint) from error
     prepare_folder(task.target)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from PIL import ExifTags, Image
-
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.gain_map import ISO_NAME, MPF_NAME, find_gain_map, gain_map_at_end
 from paragon_core.media.metadata import Metadata, usable_dpi
@@ -26,7 +24,8 @@ EXIF_NAME: Final = b"Exif\0\0"
 XMP_NAME: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED_XMP_NAME: Final = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP_NAME: Final = b"Photoshop 3.0\0"
-_IPTC_RESOURCE: Final = 0x0404
+IPTC_RESOURCE: Final = 0x0404
+PATH_RESOURCES: Final = range(2000, 2998)
 
 _APP0, _APP1, _APP2, _APP11, _APP13, _COM, _SOS = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xFE, 0xDA
 #: Start-of-frame markers (table B.1, and T.87 for JPEG-LS) that libjpeg-turbo does not decode.
@@ -44,7 +43,6 @@ _KINDS: Final = {
 _FRAMES: Final = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
 _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 _BITS: Final = 8
-_CENTIMETRES, _CENTIMETRE = 3, 2.54
 
 
 def segments(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -98,7 +96,9 @@ def read_metadata(stream: BinaryIO, info: dict[Any, Any]) -> Metadata:
         if marker == _COM:
             comments.append(content)
         elif marker == _APP13 and content.startswith(_PHOTOSHOP_NAME):
-            iptc += _iptc(content[len(_PHOTOSHOP_NAME) :])
+            found = dict(photoshop_resources(content[len(_PHOTOSHOP_NAME) :]))
+            iptc += found.get(IPTC_RESOURCE, b"")
+            notes += ["its clipping paths are not kept"] * any(number in PATH_RESOURCES for number in found)
         elif marker == _APP1 and content.startswith(_EXTENDED_XMP_NAME):
             notes.append("its XMP packet goes on in further segments, which are not kept")
         elif marker == _APP2 and content.startswith(ISO_NAME):
@@ -123,7 +123,7 @@ def read_metadata(stream: BinaryIO, info: dict[Any, Any]) -> Metadata:
         iptc=iptc or None,
         gain_map=gain_map,
         gain_map_iso=None if gain_map is None else iso,
-        dpi=_dpi(info),
+        dpi=usable_dpi(info.get("dpi")) if info.get("jfif_unit") in {1, 2} else None,  # else Pillow makes one up
         png_text=tuple(text_chunk("Comment", comment) for comment in comments if comment.strip(b"\0 ")),
         notes=tuple(dict.fromkeys(notes)),
     )
@@ -131,7 +131,7 @@ def read_metadata(stream: BinaryIO, info: dict[Any, Any]) -> Metadata:
 
 def photoshop_segment(iptc: bytes) -> bytes:
     """Return the whole segment that holds IPTC records, which must fit in one."""
-    resource = struct.pack(">4sHHI", b"8BIM", _IPTC_RESOURCE, 0, len(iptc)) + iptc + b"\0" * (len(iptc) % 2)
+    resource = struct.pack(">4sHHI", b"8BIM", IPTC_RESOURCE, 0, len(iptc)) + iptc + b"\0" * (len(iptc) % 2)
     content = _PHOTOSHOP_NAME + resource
     return struct.pack(">BBH", 0xFF, _APP13, len(content) + 2) + content
 
@@ -155,18 +155,16 @@ def segment_place(jpeg: bytes) -> int:
     return place
 
 
-def _iptc(resources: bytes) -> bytes:
-    """Return the IPTC records among Photoshop's resources: signature, number, name, length, data, both padded."""
-    place, found = 0, b""
+def photoshop_resources(resources: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield (number, data) of Photoshop's resources: signature, number, name, length, data, the latter two padded."""
+    place = 0
     while resources[place : place + 4] == b"8BIM" and place + 8 <= len(resources):
         number = int.from_bytes(resources[place + 4 : place + 6], "big")
         name = 1 + resources[place + 6]
         place += 6 + name + name % 2
         length = int.from_bytes(resources[place : place + 4], "big")
-        if number == _IPTC_RESOURCE:
-            found += resources[place + 4 : place + 4 + length]
+        yield number, resources[place + 4 : place + 4 + length]
         place += 4 + length + length % 2
-    return found
 
 
 def _aspect(info: dict[Any, Any]) -> list[str]:
@@ -175,16 +173,3 @@ def _aspect(info: dict[Any, Any]) -> list[str]:
     if info.get("jfif_unit") != 0 or horizontal == vertical:
         return []
     return [f"its pixels are not square ({vertical}:{horizontal}), which is not kept"]
-
-
-def _dpi(info: dict[Any, Any]) -> tuple[float, float] | None:
-    """Return the resolution that JFIF or EXIF states; Pillow makes one up where neither does."""
-    if info.get("jfif_unit") in {1, 2}:
-        return usable_dpi(info.get("dpi"))
-    block = Image.Exif()
-    try:
-        block.load(info.get("exif", b""))
-        unit = _CENTIMETRE if block.get(ExifTags.Base.ResolutionUnit) == _CENTIMETRES else 1
-        return usable_dpi([unit * float(block[tag]) for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution)])
-    except Exception:  # noqa: BLE001 - Pillow raises nearly every type there is on damaged blocks
-        return None

@@ -16,6 +16,7 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from paragon_core.errors import BackendUnavailableError, UnsupportedFormatError
+from paragon_core.media.jpeg import IPTC_RESOURCE, PATH_RESOURCES, photoshop_resources
 from paragon_core.media.metadata import Metadata, usable_dpi
 from paragon_core.media.picture import full_scale
 from paragon_core.media.ranges import joined
@@ -74,15 +75,17 @@ def full_pages(stream: BinaryIO) -> tuple[TiffPage, ...]:
     return tuple(sorted(found[:_MOST_THUMBNAILS], key=lambda page: -_pixels(directory(stream, page)))[:1])
 
 
-def page_size(stream: BinaryIO) -> tuple[int, int]:
-    """Return width and height, as stored, of the first full page of a TIFF, and 0 where it states none.
+def page_layout(stream: BinaryIO) -> tuple[tuple[int, int], int]:
+    """Return width and height, as stored and 0 where unstated, of the first full page of a TIFF, and its orientation.
 
     Raises:
         UnsupportedFormatError: there is none.
 
     """
     tags = directory(stream, first_page(stream))
-    return _side(tags, ExifTags.Base.ImageWidth), _side(tags, ExifTags.Base.ImageLength)
+    turn = tags.get(ExifTags.Base.Orientation, 1)
+    size = _side(tags, ExifTags.Base.ImageWidth), _side(tags, ExifTags.Base.ImageLength)
+    return size, turn if turn in range(1, 9) else 1
 
 
 def first_page(stream: BinaryIO) -> TiffPage:
@@ -230,6 +233,9 @@ def read_metadata(tags: Mapping[int, Any], *, exif: bytes | None) -> Metadata:
         notes.append("its place on the map (GeoTIFF) is not kept")
     if _PHOTOSHOP_LAYERS in tags:
         notes.append("its Photoshop layers are not kept, only the image that they give")
+    resources = dict(photoshop_resources(_as_bytes(tags.get(ExifTags.Base.ImageResources)) or b""))
+    if any(number in PATH_RESOURCES for number in resources):
+        notes.append("its clipping paths are not kept")
     icc = tags.get(_ICC)
     colour: tuple[tuple[bytes, bytes], ...] = ()
     if icc is None and _TRANSFER_FUNCTION in tags:
@@ -241,7 +247,7 @@ def read_metadata(tags: Mapping[int, Any], *, exif: bytes | None) -> Metadata:
         icc=_as_bytes(icc),
         exif=exif,
         xmp=_as_bytes(tags.get(_XMP)),
-        iptc=_as_bytes(tags.get(_IPTC)),
+        iptc=_as_bytes(tags.get(_IPTC)) or resources.get(IPTC_RESOURCE),
         dpi=dpi,
         png_colour=colour,
         notes=tuple(notes),

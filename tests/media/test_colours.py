@@ -197,7 +197,6 @@ def test_avif_of_ten_bits_by_another_program(tmp_path: Path) -> None:
         if width == 64:
             rows[:, :64] = values
         plane.update(rows.tobytes())
-    frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range = 9, 16, 9, 1
     path = tmp_path / "a.avif"
     with av.open(str(path), "w", format="avif") as container:
         stream = container.add_stream("libsvtav1", rate=1, options={"crf": "5", "preset": "8"})

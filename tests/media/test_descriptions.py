@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from paragon_core.media.exif_tags import with_dpi, with_text
+from paragon_core.media.exif_tags import dpi_of, with_dpi, with_text
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.gain_map import ISO_NAME, find_gain_map, with_gain_map
 from paragon_core.media.images import Picture, read_image, write_image
@@ -104,11 +104,16 @@ def test_jpeg_keeps_comment_and_iptc(tmp_path: Path, comment: bytes) -> None:
     stream = io.BytesIO()
     Image.fromarray(PIXELS).save(stream, "JPEG", comment=comment)
     data = stream.getvalue()
-    block = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC
+    block = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC + b"\0"  # padded
     block += b"8BIM\x04\x0c\0\0" + struct.pack(">I", 4) + b"thum"
     (tmp_path / "b.jpg").write_bytes(data[:2] + b"\xff\xed" + struct.pack(">H", len(block) + 2) + block + data[2:])
     original = read_image(tmp_path / "b.jpg")
-    assert original.iptc == IPTC
+    assert (original.iptc, original.notes) == (IPTC, ())
+    paths = (
+        data[:2] + b"\xff\xed" + struct.pack(">H", len(block) + 14) + block + b"8BIM\x07\xd0\0\0" + bytes(4) + data[2:]
+    )
+    (tmp_path / "c.jpg").write_bytes(paths)
+    assert read_image(tmp_path / "c.jpg").notes == ("its clipping paths are not kept",)
     result, notes = written(tmp_path, "jpeg", original)
     assert (result.iptc, notes) == (IPTC, "")
     with Image.open(tmp_path / "a.jpg") as opened:
@@ -158,11 +163,11 @@ def test_endless_text_is_left_out_with_a_note(tmp_path: Path) -> None:
 def test_the_resolution_is_kept(tmp_path: Path, name: Any) -> None:
     result, notes = written(tmp_path, name, picture(dpi=(300, 200)))
     assert not notes
+    assert result.dpi == pytest.approx((300, 200), rel=1e-3)
     if name in {"webp", "avif"}:
         block = exif_of(result)
         assert (block[0x011A], block[0x011B], block[0x0128]) == (300, 200, 2)
-    else:
-        assert result.dpi == pytest.approx((300, 200), rel=1e-3)
+        assert written(tmp_path, "tiff", result)[0].dpi == (300, 200)
 
 
 @pytest.mark.parametrize("name", ["png", "webp", "avif"])
@@ -218,7 +223,9 @@ def test_tags_are_added_without_moving_others(endian: str, keywords: list[str], 
     assert after is not None
     assert after[8 : len(before)] == before[8:]
     after = with_dpi(after, (300, 72))
-    assert with_dpi(after, (1, 1)) == after
+    assert with_dpi(after, (300, 72)) == after
+    assert dpi_of(after) == (300, 72)
+    assert dpi_of(with_dpi(after, (44, 43))) == (44, 43)
     result = Image.Exif()
     result.load(after)
     assert (result[0x010F], result[0x0110], result[0x011A], result[0x011B]) == ("Maker", "Model", 300, 72)
@@ -235,6 +242,7 @@ def test_tags_in_damaged_blocks_do_no_harm(junk: bytes, text: str) -> None:
         after, _ = with_text(order + junk.ljust(4, b"\0"), [("Author", text), ("Comment", text)])
         assert after is not None
         upright(after)
+        dpi_of(order + junk)
 
 
 def test_gain_maps_are_announced_no_more(tmp_path: Path) -> None:
