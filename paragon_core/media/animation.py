@@ -18,7 +18,7 @@ from paragon_core.media.picture import full_scale
 from paragon_core.media.webp import frames_are_lossless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from PIL.ImageFile import ImageFile
@@ -57,7 +57,7 @@ class Animation:
         """Number of frames."""
         return len(self.durations)
 
-    def frames(self) -> Iterator[Array]:
+    def frames(self) -> Generator[Array]:
         """Yield the frames: HxW, HxWx2, HxWx3 or HxWx4 uint8, upright; with alpha where one is not opaque.
 
         Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -26,7 +27,7 @@ from paragon_core.media.tiff_pages import TiffPages, append_page, read_pages
 from paragon_core.media.webp import with_alpha_flag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -144,13 +145,14 @@ def upscale_animation(
 
     Raises:
         MediaError: the source cannot be read any more, or the target not be written.
-        UnsupportedFormatError: as `fit_animation`.
+        UnsupportedFormatError: as `encoding.fit`.
         UnsupportedSizeError: likewise.
 
     """
     image_format = format_of_name(target)
     notes = list(animation.notes)
-    results = _upscaled(animation, upscale, progress)
+    upscaled = _upscaled(animation, upscale, progress)
+    results: Iterator[Array] = upscaled
     still = animation.upright_still()
     if animation.hidden and image_format.name == "png":
         first = still.with_array(_with_channels(upscale(still), animation))
@@ -160,17 +162,19 @@ def upscale_animation(
         results = chain([frame], results)
     first = fit(first, image_format)
     result = _Result(animation=animation, first=first, frames=results, notes=notes, compression=compression)
-    with atomic_write(target) as stream:
+    # The source is closed before the target gets its name: it may be the same file, and Windows replaces no open one.
+    with atomic_write(target) as stream, closing(upscaled):
         _WRITERS[image_format.name](stream, result)
         if notes and complete:
             raise incomplete(target, notes)
     return SeriesResult(size=first.size, count=animation.count, notes=tuple(dict.fromkeys(notes)))
 
 
-def _upscaled(animation: Animation, upscale: Callable[[Picture], Array], progress: SeriesProgress) -> Iterator[Array]:
-    for index, frame in enumerate(animation.frames()):
-        progress(index, animation.count)
-        yield _with_channels(upscale(Picture(array=frame, format=animation.still.format, lossless=True)), animation)
+def _upscaled(animation: Animation, upscale: Callable[[Picture], Array], progress: SeriesProgress) -> Generator[Array]:
+    with closing(animation.frames()) as frames:
+        for index, frame in enumerate(frames):
+            progress(index, animation.count)
+            yield _with_channels(upscale(Picture(array=frame, format=animation.still.format, lossless=True)), animation)
 
 
 def _with_channels(array: Array, animation: Animation) -> Array:

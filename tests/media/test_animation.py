@@ -377,3 +377,12 @@ def test_a_free_size_and_quality(tmp_path: Path, extension: str) -> None:
     assert {frame.shape[:2] for frame in viewed(made)} == {(48, 72)}
     assert len(viewed(made)) == outcome.frames == 3
     assert run([Task(source=path, target=made)], twice, scale=2, size=OutputSize(width=72))[0].state == "skipped"
+
+
+@pytest.mark.parametrize("extension", [".gif", ".webp"])
+def test_an_animation_takes_the_place_of_its_source(tmp_path: Path, extension: str) -> None:
+    path = animations.save(tmp_path / f"a{extension}", animations.drawn(2, alpha=False))
+    before = viewed(path)
+    (outcome,) = run([Task(source=path, target=path, replaces=True)], twice, scale=2)
+    assert outcome.error is None
+    assert all(np.array_equal(twice(one), two) for one, two in zip(before, viewed(path), strict=True))
