@@ -12,6 +12,7 @@ from PIL import Image
 
 from paragon_core.cli.main import main
 from tests.file_server import serving
+from tests.media import animations
 from tests.media.video import films
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +33,8 @@ def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     if "film.mkv" in command:
         films.make(tmp_path / "film.mkv", sound=("aac",))
+    if "film.gif" in command:
+        animations.save(tmp_path / "film.gif", animations.drawn(0, alpha=True))
     if "photo.jpg" in command:
         with Image.open(ROOT / "examples" / "chelsea.png") as photo:
             photo.resize((960, 540)).save(tmp_path / "photo.jpg")

@@ -124,17 +124,24 @@ class Progress:
         self._enlarged = 0
         self._pixels = 0
         self._part = 0.0
+        self._inner = (0, 1)
         self._start = time.monotonic()
         self._last_drawn = 0.0
 
     def advance(self, done: int, total: int) -> None:
-        """Note how much of the picture in the network is done."""
-        self._part = done / total if done < total else 0.0
+        """Note how much of the image in the network is done."""
+        before, count = self._inner
+        self._part = (before + (done / total if done < total else count > 1)) / count
         self._draw()
+
+    def within(self, done: int, total: int) -> None:
+        """Note how many of an animation's frames, or of a file's pages, are done."""
+        self._inner = (done, total)
 
     def finish(self, *, pixels: int) -> None:
         """Note that a picture is finished; ``pixels`` are those of its result, none if it was skipped or failed."""
         self._finished += 1
+        self._part, self._inner = 0.0, (0, 1)
         self._enlarged += pixels > 0
         self._pixels += pixels
         self._draw()

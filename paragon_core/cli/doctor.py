@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
     from paragon_core.backends import BackendInfo
+    from paragon_core.media.formats import ImageFormat
 
 _PACKAGES = ("numpy", "onnx", "onnxruntime", "openvino", "pillow", "safetensors", "tensorrt-rtx-cu13", "torch")
 
@@ -56,6 +57,11 @@ def examine() -> dict[str, Any]:
     from paragon_core.model import bundled
 
     needed = {"jpeg": "jpg", "webp": "webp", "avif": "avif", "png": "zlib", "tiff": "libtiff"}
+
+    def reads(name: str, row: ImageFormat) -> bool:
+        package = (row.requirement or "").removesuffix("-plugin").replace("-", "_")
+        return _is_there(package) if package else name not in needed or bool(features.check(needed[name]))
+
     return {
         "paragon": __version__,
         "python": platform.python_version(),
@@ -64,11 +70,17 @@ def examine() -> dict[str, Any]:
         "processors": os.cpu_count(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "backends": [_try(info) for info in backends()],
-        "formats": {name: name not in needed or bool(features.check(needed[name])) for name in FORMATS},
+        "formats": {name: reads(name, row) for name, row in FORMATS.items()},
         "models": list(bundled()),
         "folders": [{"path": str(folder), "exists": folder.is_dir()} for folder in model_folders()],
         "vapoursynth": doctor_vapoursynth.examine(),
     }
+
+
+def _is_there(package: str) -> bool:
+    from importlib import util
+
+    return util.find_spec(package) is not None
 
 
 def _version(package: str) -> str | None:
@@ -112,6 +124,7 @@ def _try(info: BackendInfo) -> dict[str, Any]:
 
 def _answer(findings: dict[str, Any]) -> None:
     from paragon_core.cli import doctor_vapoursynth
+    from paragon_core.media.formats import FORMATS
 
     answer(
         table(
@@ -134,9 +147,13 @@ def _answer(findings: dict[str, Any]) -> None:
             if backend["hint"]:
                 answer(f"    hint: {one_line(backend['hint'])}")
     missing = [name for name, there in findings["formats"].items() if not there]
+    extras: dict[str, str] = {name: row.extra for name, row in FORMATS.items() if row.extra}
     answer(f"\nimage formats: {', '.join(name for name, there in findings['formats'].items() if there)}")
-    if missing:
-        answer(f"  missing in this Pillow: {', '.join(missing)} (hint: pip install --upgrade pillow)")
+    if in_pillow := [name for name in missing if name not in extras]:
+        answer(f"  missing in this Pillow: {', '.join(in_pillow)} (hint: pip install --upgrade pillow)")
+    for name in missing:
+        if name in extras:
+            answer(f'  {name}: not installed (hint: pip install "paragon-sr[{extras[name]}]")')
     answer(f"boxed models: {', '.join(map(one_line, findings['models']))}")
     folders = [f"{folder['path']}{'' if folder['exists'] else ' (missing)'}" for folder in findings["folders"]]
     answer(f"folders for more models: {one_line(', '.join(folders))}")

@@ -13,7 +13,7 @@ from paragon_core.cli import arguments as options
 from paragon_core.cli import result_options, size_options
 from paragon_core.cli.console import Console, Progress
 from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
-from paragon_core.media.formats import FORMATS
+from paragon_core.media.formats import WRITABLE
 from paragon_core.media.video.formats import CODECS, PRESETS
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ examples:
   paragon upscale photo.jpg --fit 3840x2160
   paragon upscale photos --scale 1.5 --format jpeg --quality 90
   paragon upscale photo.jpg --model 2xParagonSR2_Photo_fidelity.safetensors
+  paragon upscale film.gif                   an animation, with its times; also PNG, WebP and AVIF
   paragon upscale film.mkv -o film_2x.mp4 --temporal 0.2
   paragon upscale video.mkv --start 1:30 --duration 10 --overwrite    ten seconds, to see what it gives
 
@@ -56,7 +57,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "upscale",
         help="enlarge pictures and films",
-        description="Enlarge pictures (PNG, JPEG, WebP, TIFF, BMP, AVIF) and keep profile, EXIF, alpha and depth; "
+        description="Enlarge pictures (PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP, TGA; DDS and, with their extras, OpenEXR "
+        "and JPEG XL) and keep profile, EXIF, alpha, depth, animations and pages; "
         "enlarge films (MP4, Matroska and what else FFmpeg reads) and keep times, sound and subtitles.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -68,7 +70,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar="NAME|FILE",
         help=f"a model (see: paragon models) or a checkpoint [{options.DEFAULT_MODEL}]",
     )
-    parser.add_argument("--format", choices=sorted(FORMATS), help="format of pictures. Default: that of the sources")
+    parser.add_argument("--format", choices=sorted(WRITABLE), help="format of pictures. Default: that of the sources")
     parser.add_argument("--overwrite", action="store_true", help="make files anew that are there already")
     options.add_model_settings(parser)
     size_options.add_to(parser)
@@ -250,6 +252,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 compression=compression,
                 film=film,
                 report=report,
+                progress=progress.within,
                 at_once=arguments.jobs or jobs.PICTURES_AT_ONCE,
                 overwrite=arguments.overwrite,
                 max_pixels=arguments.max_pixels or images.MAX_PIXELS,

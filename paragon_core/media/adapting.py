@@ -73,7 +73,7 @@ def _with_fitting_pixels(picture: Picture, target: ImageFormat, notes: list[str]
         notes.append(f"{target.title} holds 8 bits per channel, the picture has more{more}")
         array = with_depth(array, np.uint8)
     is_grey = array.shape[2:] in {(), (2,)}
-    if array.shape[2:] == (2,) and target.name not in {"png", "tiff"}:
+    if array.shape[2:] == (2,) and target.name not in {"png", "tiff", "jxl"}:
         array = array[..., [0, 0, 0, 1]]
     elif array.ndim == 2 and not target.grey:  # noqa: PLR2004 - axes
         array = np.repeat(array[..., np.newaxis], 3, axis=2)

@@ -6,13 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from PIL import ExifTags, ImageFile, features
-from PIL.AvifImagePlugin import AvifImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
+from PIL import ExifTags, features
 from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from paragon_core.errors import ParagonError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.low_memory import lacks
@@ -21,15 +16,16 @@ from paragon_core.media.avif import is_whole as is_whole_avif
 from paragon_core.media.avif import read_metadata as read_avif_metadata
 from paragon_core.media.avif import read_pixels as read_deep_avif
 from paragon_core.media.bmp import read_metadata as read_bmp_metadata
+from paragon_core.media.dds import dds_notes
 from paragon_core.media.exif_tags import dpi_of
-from paragon_core.media.formats import FORMATS, FormatName
+from paragon_core.media.formats import FORMATS, imported
 from paragon_core.media.icc import fitting_icc, hdr_transfer
 from paragon_core.media.jpeg import check_kind
 from paragon_core.media.jpeg import read_metadata as read_jpeg_metadata
 from paragon_core.media.metadata import Metadata, as_stored, orientation, plain_exif, usable_dpi
 from paragon_core.media.picture import Array, Picture
 from paragon_core.media.pixels import HINT_CONVERT, decoded_pixels, stored_size, turned_by_pillow
-from paragon_core.media.png import pixels_only
+from paragon_core.media.png import pixels_only, text_chunk
 from paragon_core.media.png import read_metadata as read_png_metadata
 from paragon_core.media.tiff_reading import (
     HINT_DEVELOP,
@@ -52,7 +48,10 @@ from paragon_core.memory import lacks_for_image
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from PIL import ImageFile
+
     from paragon_core.media.avif_boxes import AvifHeader
+    from paragon_core.media.formats import FormatName
 
     _Decoder = Callable[[ImageFile.ImageFile, BinaryIO, FormatName], tuple[Array, bytes | None]]
 
@@ -62,15 +61,6 @@ MAX_PIXELS = 2 * 89_478_485
 
 #: Bytes for each pixel that decoders may take at once, Pillow's image and a copy of it included.
 _BYTES_TO_DECODE = 16
-
-_OPENERS: dict[FormatName, Callable[[BinaryIO], ImageFile.ImageFile]] = {
-    "png": PngImageFile,
-    "jpeg": JpegImageFile,  # not Pillow's factory, which makes further frames of the previews that cameras append
-    "webp": WebPImageFile,
-    "tiff": TiffImageFile,
-    "avif": AvifImageFile,
-    "bmp": BmpImageFile,
-}
 
 _SEPARATE_PLANES = 2
 _GREY_OR_RGB = {0, 1, 2}
@@ -86,18 +76,24 @@ def open_header(stream: BinaryIO, name: FormatName) -> ImageFile.ImageFile:
     Pillow's own limit on the number of pixels is not asked, because it is one setting for the whole process.
 
     Raises:
-        UnsupportedFormatError: when this Pillow was built without the format.
+        UnsupportedFormatError: when this Pillow was built without the format, or the image is of a kind not handled.
+        BackendUnavailableError: when the package that reads the format is not installed.
         Exception: whatever Pillow raises on damaged files, which is nearly anything.
 
     """
-    if name in {"avif", "webp"} and not features.check(name):
-        msg = f"the installed Pillow cannot read {FORMATS[name].title}"
-        raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or convert the picture to PNG")
+    row = FORMATS[name]
+    if row.feature is not None and not features.check(row.feature):
+        msg = f"the installed Pillow cannot read {row.title}"
+        raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or convert the image to PNG")
+    opener: Callable[[BinaryIO], ImageFile.ImageFile] = imported(row, row.opener)
     if name == "jpeg":
         check_kind(stream)
     stream.seek(0)
     try:
-        return _OPENERS[name](pixels_only(stream) if name == "png" else stream)
+        return opener(pixels_only(stream) if name == "png" else stream)
+    except NotImplementedError as error:
+        msg = f"it is a {row.title} image of a kind that is not handled ({error})"
+        raise UnsupportedFormatError(msg, hint=HINT_CONVERT) from error
     except OSError as error:
         if name == "webp":  # its canvas is allocated at once
             _check_memory(webp_size(stream), error)
@@ -127,13 +123,17 @@ def read_layout(stream: BinaryIO, name: FormatName) -> tuple[tuple[int, int], in
     return stored_size(image), orientation(plain_exif(exif))
 
 
-def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
+def decode(
+    stream: BinaryIO, name: FormatName, *, max_pixels: int, page: TiffPage | None = None, first_only: bool = True
+) -> Picture:
     """Decode a whole picture; of several frames or pages, the first.
 
     Args:
         stream: the file, seekable.
         name: its format, from `formats.sniff`.
         max_pixels: pictures with more pixels are refused before anything of their size is allocated.
+        page: page of a TIFF, instead of the first.
+        first_only: whether there is a note about further frames or pages, because they are not read elsewhere.
 
     Raises:
         UnsupportedFormatError: for kinds of pixels that are not handled.
@@ -144,12 +144,15 @@ def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
 
     """
     if name == "tiff":
-        return _decode_tiff(stream, max_pixels)
+        return _decode_tiff(stream, max_pixels, page, first_only=first_only)
+    notes = dds_notes(stream) if name == "dds" else []
     image = open_header(stream, name)
-    _check_size(stored_size(image), max_pixels)
+    check_size(stored_size(image), max_pixels)
+    if (decoder := FORMATS[name].decoder) is not None:
+        picture: Picture = imported(FORMATS[name], decoder)(stream)
+        return picture
     metadata, header = _metadata(image, stream, name)
-    notes = []
-    if (frames := getattr(image, "n_frames", 1)) > 1:
+    if first_only and (frames := getattr(image, "n_frames", 1)) > 1:
         notes.append(f"only the first of its {frames} frames is used")
     decode_pixels: _Decoder = _pixels
     if header is not None and header.bits > 8:  # noqa: PLR2004 - bits
@@ -164,17 +167,18 @@ def decode(stream: BinaryIO, name: FormatName, *, max_pixels: int) -> Picture:
     return _picture(array, name, metadata, notes, converted_to, lossless=_is_lossless(image, stream, name))
 
 
-def _decode_tiff(stream: BinaryIO, max_pixels: int) -> Picture:
-    """Decode the first full page of a TIFF, with Pillow or, where it has no such pixels, with tifffile."""
-    page, full = first_page(stream), full_pages(stream)
+def _decode_tiff(stream: BinaryIO, max_pixels: int, page: TiffPage | None, *, first_only: bool) -> Picture:
+    """Decode a page of a TIFF, else the first full one, with Pillow or, where it has no such pixels, with tifffile."""
+    full = full_pages(stream)
+    page = page or first_page(stream)
     notes = []
-    if len(full) > 1:
+    if first_only and len(full) > 1:
         number = f"{len(full)} or more" if len(full) == MOST_PAGES else str(len(full))
         notes.append(f"only the first of its {number} pages is used")
     image = _open_tiff(stream, page)
     if image is None:
         return _decode_unusual_tiff(stream, page, notes, max_pixels)
-    _check_size(stored_size(image), max_pixels)
+    check_size(stored_size(image), max_pixels)
     _check_tiff(image)
     if _is_for_tifffile(image):
         return _decode_unusual_tiff(stream, page, notes, max_pixels)
@@ -220,7 +224,7 @@ def _decode_unusual_tiff(stream: BinaryIO, page: TiffPage, notes: list[str], max
         raise UnsupportedFormatError(msg, hint=HINT_DEVELOP)
     check_samples(tags)
     metadata = read_tiff_metadata(tags, exif=exif_at(stream, page))
-    array, more = read_samples(stream, page, lambda size: _check_size(size, max_pixels))
+    array, more = read_samples(stream, page, lambda size: check_size(size, max_pixels))
     lossless = tags.get(ExifTags.Base.Compression) not in _LOSSY_NUMBERS
     return _picture(array, "tiff", metadata, [*notes, *more], None, lossless=lossless)
 
@@ -255,11 +259,13 @@ def _metadata(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName) ->
         return read_avif_metadata(stream, image.info)
     if name == "bmp":
         return read_bmp_metadata(stream, image.info), None
+    comment = image.info.get("comment") if name == "gif" else None
     found = Metadata(
         icc=image.info.get("icc_profile"),
         exif=image.info.get("exif"),
         xmp=image.info.get("xmp"),
         dpi=usable_dpi(image.info.get("dpi")),
+        png_text=(text_chunk("Comment", comment),) if comment else (),
     )
     return found, None
 
@@ -303,7 +309,14 @@ def _check_memory(size: tuple[int, int], error: Exception) -> None:
         raise MemoryError from error
 
 
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+def check_size(size: tuple[int, int], max_pixels: int) -> None:
+    """Refuse sizes before anything is allocated for them.
+
+    Raises:
+        UnsupportedSizeError: there are no pixels, or more than the limit.
+        MemoryError: an image of that size cannot fit in memory.
+
+    """
     width, height = size
     if width < 1 or height < 1:
         msg = f"it has no pixels ({width} x {height})"
@@ -329,4 +342,6 @@ def _is_lossless(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName)
         return any(kind == b"VP8L" for kind in riff_chunks(stream))
     if name == "tiff":
         return image.info.get("compression") not in _LOSSY_TIFF
-    return name in {"png", "bmp"}
+    if name == "dds":
+        return not getattr(image, "pixel_format", "")
+    return name in {"png", "bmp", "gif", "tga"}

@@ -6,6 +6,8 @@ JPEG   quality 95, no colour subsampling, or as asked for
 WebP   lossless where the source was, else quality 95, or as asked for
 TIFF   8 or 16 bits or floating point, Deflate
 AVIF   quality 90, no colour subsampling, or as asked for; 8 bits, or 10 and 12 with imagecodecs
+GIF    255 colours a frame, dithered where there are more; pixels are opaque or transparent
+TGA    8 bits, compressed without loss, no metadata
 BMP    8 bits, no alpha, no metadata
 =====  =====================================================================================================
 """
@@ -23,14 +25,20 @@ from paragon_core.media import jpeg
 from paragon_core.media.adapting import adapted
 from paragon_core.media.avif import QUALITY, SPEED, check_writable, encode_avif, is_for_codecs
 from paragon_core.media.compression import ImageCompression
+from paragon_core.media.formats import imported
 from paragon_core.media.gain_map import with_gain_map
 from paragon_core.media.png import COMPRESSION_LEVEL, decoded_text, metadata_chunks, with_chunks, write_deep
 from paragon_core.media.tiff import write_tiff
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from paragon_core.media.formats import ImageFormat
+    from paragon_core.media.linear_light import LinearLight
     from paragon_core.media.picture import Picture
     from paragon_core.output_size import Size
+
+    Encoder = Callable[[Picture], tuple[bytes, tuple[str, ...]]]
 
 
 def fit(picture: Picture, target: ImageFormat, *, size: Size | None = None) -> Picture:
@@ -50,7 +58,7 @@ def fit(picture: Picture, target: ImageFormat, *, size: Size | None = None) -> P
         BackendUnavailableError: when it is high dynamic range for AVIF, and imagecodecs is missing.
 
     """
-    if target.name in {"avif", "webp"} and not features.check(target.name):
+    if target.feature is not None and not features.check(target.feature):
         msg = f"the installed Pillow cannot write {target.title}"
         raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or choose PNG")
     if target.name == "avif":
@@ -59,6 +67,13 @@ def fit(picture: Picture, target: ImageFormat, *, size: Size | None = None) -> P
     if max(width, height) > target.longest_side:
         msg = f"{width} x {height} pixels do not fit in a {target.title} file ({target.longest_side} a side)"
         raise UnsupportedSizeError(msg, hint="choose PNG or TIFF (--format png, or an output name that ends so)")
+    if target.encoder is not None:
+        imported(target, target.encoder)
+    if target.name == "exr" and picture.linear is None:
+        msg = "only OpenEXR images become OpenEXR images"
+        raise UnsupportedFormatError(msg, hint="choose PNG or TIFF (--format png, or an output name that ends so)")
+    if picture.linear is not None and target.name != "exr":
+        _check_colours(picture.linear, target)
     if target.alpha or not picture.has_alpha:
         return picture
     if not picture.opaque:
@@ -67,6 +82,21 @@ def fit(picture: Picture, target: ImageFormat, *, size: Size | None = None) -> P
             msg, hint="choose PNG, WebP or TIFF (--format png, or an output name that ends so)"
         )
     return picture.without_alpha()
+
+
+def _check_colours(coding: LinearLight, target: ImageFormat) -> None:
+    """Refuse colours from OpenEXR that would be shown wrong.
+
+    Raises:
+        UnsupportedFormatError: there is no number for the primaries, or the format cannot say that it is HDR.
+
+    """
+    if coding.primaries is None:
+        msg = f"its primaries (chromaticities) are none that {target.title} has a number for"
+        raise UnsupportedFormatError(msg, hint="choose OpenEXR as output, or convert it to sRGB or BT.2020 first")
+    if not target.cicp and (coding.curve == "pq" or coding.primaries != 1):
+        msg = f"it is brighter than white, or of a wide gamut, which {target.title} would show wrong"
+        raise UnsupportedFormatError(msg, hint="choose OpenEXR, PNG or AVIF as output, or map its tones first")
 
 
 def encode(
@@ -84,7 +114,13 @@ def encode(
         UnsupportedSizeError: as `fit`, or when a TIFF would pass 4 GiB.
 
     """
-    picture, notes = adapted(fit(picture, target), target)
+    picture = fit(picture, target)
+    if target.encoder is not None:
+        encoder: Encoder = imported(target, target.encoder)
+        return encoder(picture)
+    picture, notes = adapted(picture, target)
+    if picture.linear is not None and picture.linear.gain < 1:
+        notes += (f"it was darkened {1 / picture.linear.gain:.3g} times, so that its brightest parts fit",)
     stream = io.BytesIO()
     if target.name == "tiff":
         try:
@@ -126,7 +162,7 @@ def _options(picture: Picture, target: ImageFormat, compression: ImageCompressio
     """
     if target.name == "png":  # everything around the pixels is added later
         return {"compress_level": COMPRESSION_LEVEL}
-    options: dict[str, Any] = {}
+    options = dict(target.options)
     if picture.dpi is not None:
         options["dpi"] = picture.dpi
     if target.metadata:

@@ -31,11 +31,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["MAX_PIXELS", "ImageHeader", "Picture", "incomplete", "read_header", "read_image", "write_image"]
-
-_TAIL_LENGTH = 12
-_PNG_END = b"IEND\xaeB`\x82"
-_JPEG_END = b"\xff\xd9"
+__all__ = [
+    "MAX_PIXELS",
+    "ImageHeader",
+    "Picture",
+    "incomplete",
+    "opened_image",
+    "read_header",
+    "read_image",
+    "write_image",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +72,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         OutOfMemoryError: when there is too little memory for it.
 
     """
-    with _opened(path) as (stream, name):
+    with opened_image(path) as (stream, name):
         return decode(stream, name, max_pixels=max_pixels)
 
 
@@ -79,9 +84,9 @@ def read_header(path: Path) -> ImageHeader:
         UnsupportedFormatError: when it is an image of a kind that is not handled.
 
     """
-    with _opened(path) as (stream, name):
+    with opened_image(path) as (stream, name):
         size, orientation = read_layout(stream, name)
-        return ImageHeader(format=name, size=size, orientation=orientation, ends=_ends(stream, name))
+        return ImageHeader(format=name, size=size, orientation=orientation, ends=FORMATS[name].ends(stream))
 
 
 def write_image(
@@ -125,8 +130,13 @@ def incomplete(path: Path, notes: Sequence[str]) -> JobError:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, FormatName]]:
-    """Open an image file, tell its format, and turn what goes wrong in the body into errors that name the file."""
+def opened_image(path: Path) -> Iterator[tuple[BinaryIO, FormatName]]:
+    """Open an image file, tell its format, and turn what goes wrong in the body into errors that name the file.
+
+    Raises:
+        ParagonError: as `read_image`.
+
+    """
     try:
         check_regular(path, kind="an image file")
         with path.open("rb") as stream:
@@ -162,17 +172,3 @@ def _format(stream: BinaryIO, path: Path) -> FormatName:
 def _damaged(path: Path, error: Exception) -> MediaError:
     reason = " ".join(str(error).split()) or type(error).__name__
     return MediaError(f"{path} is damaged or incomplete ({reason})", hint="copy, download or export it again")
-
-
-def _ends(stream: BinaryIO, name: FormatName) -> bool:
-    length = stream.seek(0, 2)
-    stream.seek(max(length - _TAIL_LENGTH, 0))
-    tail = stream.read()
-    if name == "png":
-        return tail.endswith(_PNG_END)
-    if name == "jpeg":
-        return _JPEG_END in tail
-    if name == "webp":
-        stream.seek(4)
-        return int.from_bytes(stream.read(4), "little") + 8 <= length
-    return True

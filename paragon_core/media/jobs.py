@@ -33,7 +33,9 @@ from paragon_core.media.formats import FORMATS, format_of_name
 from paragon_core.media.images import MAX_PIXELS, incomplete, read_header, read_image, write_image
 from paragon_core.media.ordered import settled, waited
 from paragon_core.media.result_size import as_viewed, result_size
+from paragon_core.media.series import read_series, upscale_animation, upscale_pages
 from paragon_core.media.tasks import Task, plan
+from paragon_core.media.tiff_pages import TiffPages
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.jobs import film_grows, film_is_done, prepare_film
 from paragon_core.memory import lacks_for_image
@@ -42,8 +44,10 @@ from paragon_core.output_size import OutputSize
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from paragon_core.media.animation import Animation
     from paragon_core.media.formats import ImageFormat
     from paragon_core.media.picture import Array, Picture
+    from paragon_core.media.series import SeriesProgress
     from paragon_core.media.video.upscale import VideoResult
     from paragon_core.output_size import Size
 
@@ -82,6 +86,10 @@ class Outcome:
     """Why it failed."""
 
 
+def _ignore_progress(_done: int, _total: int) -> None:
+    """Show no progress."""
+
+
 def _no_film(source: Path, _target: Path) -> VideoResult:
     msg = f"{source} is a film, and only pictures were asked for"
     raise UnsupportedFormatError(msg, hint="enlarge it on the command line, with paragon upscale")
@@ -107,6 +115,8 @@ class _Ready:
     picture: Picture
     target: Size
     """Width and height of the result as stored."""
+    series: Animation | TiffPages | None = None
+    """What it is the first image of, if more is to be upscaled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +139,7 @@ def run(
     compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
     film: Callable[[Path, Path], VideoResult] = _no_film,
     report: Callable[[Outcome], None] = lambda _: None,
+    progress: SeriesProgress = _ignore_progress,
     at_once: int = PICTURES_AT_ONCE,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -152,6 +163,7 @@ def run(
         compression: how lossy formats of images are written.
         film: enlarges the film in one file into another, likewise (`video.upscale_video`); without it films fail.
         report: called in the calling thread with each outcome, in the order of the tasks.
+        progress: called in the calling thread before each frame of an animation and each page.
         at_once: largest number of pictures in memory; 1 means one after another without overlap.
         overwrite: make targets that are done (see `is_done`) anew, and replace whatever else bears their name.
         max_pixels: larger sources fail.
@@ -195,7 +207,7 @@ def run(
                 if task.is_film:
                     writing.append(_enlarge_film(task, read, film))
                 else:
-                    writing.append(_enlarge(task, read, upscale, options, pool))
+                    writing.append(_enlarge(task, read, upscale, options, pool, progress=progress))
             # With nothing left to enlarge, or no room to read, wait for the oldest; else only look.
             while writing and (not reading or writing[0].done()):
                 outcomes.append(waited(writing.popleft()))
@@ -259,20 +271,24 @@ def _read(task: Task, options: _JobOptions) -> _Ready | _Nothing:
         return _Nothing()
     target_format = format_of_name(task.target)
     options.compression.check(target_format)
-    picture = read_image(task.source, max_pixels=options.max_pixels)
+    series = read_series(task.source, target_format, max_pixels=options.max_pixels)
+    if series is None or isinstance(series, TiffPages):
+        picture = read_image(task.source, max_pixels=options.max_pixels)
+    else:
+        picture = series.upright_still()
     try:
         target = result_size(picture.size, picture.orientation, scale=options.scale, wanted=options.size)
         if task.replaces:
             if not _grows(picture.size, target):
                 return _AS_IT_IS
-            _check_replaceable(task, picture, target_format)
+            _check_replaceable(task, picture if series is None else replace(picture, notes=series.notes), target_format)
         _check_memory(task, picture, target)
         picture = fit(picture, target_format, size=target)
     except (BackendUnavailableError, InputError) as error:
         text = str(error) if str(task.source) in str(error) else f"{task.source}: {error}"
         raise type(error)(text, hint=error.hint) from error
     prepare_folder(task.target)
-    return _Ready(picture=picture, target=target)
+    return _Ready(picture=picture, target=target, series=series)
 
 
 def _grows(size: Size, target: Size) -> bool:
@@ -376,30 +392,65 @@ def _enlarge(
     upscale: Callable[..., Array],
     options: _JobOptions,
     pool: ThreadPoolExecutor,
+    *,
+    progress: SeriesProgress,
 ) -> Future[Outcome]:
-    """Run the network over a picture that has been read, and have the result written."""
+    """Run the network over a picture that has been read, and have the result written; over a series, do all of it."""
     try:
         ready = waited(read)
     except (ParagonError, MemoryError, OSError) as error:
         return settled(_failure(task, error))
     if isinstance(ready, _Nothing):
         return settled(Outcome(task=task, state="skipped", notes=ready.notes))
-    picture, (width, height) = ready.picture, ready.target
+    picture = ready.picture
     try:
         start = time.perf_counter()
-        if options.size is None:
-            array = upscale(picture.array)
-        else:
-            array = upscale(picture.array, size=OutputSize(width=width, height=height))
+        if ready.series is not None:
+            return settled(_upscaled_series(task, ready.series, upscale, options, progress))
+        array = _upscaled(picture, upscale, options)
         seconds = time.perf_counter() - start
         if not _grows(picture.size, ready.target):
             same = picture.size == ready.target
             note = "it has that size already" if same else "it was resized without the model, which only upscales"
             picture = replace(picture, notes=(*picture.notes, note))
         enlarged = picture.with_array(array)
-    except (ParagonError, MemoryError) as error:
+    except (ParagonError, MemoryError, OSError) as error:
         return settled(_failure(task, error))
     return pool.submit(_write, task, enlarged, options, seconds)
+
+
+def _upscaled(picture: Picture, upscale: Callable[..., Array], options: _JobOptions) -> Array:
+    if options.size is None:
+        return upscale(picture.array)
+    width, height = result_size(picture.size, picture.orientation, scale=options.scale, wanted=options.size)
+    return upscale(picture.array, size=OutputSize(width=width, height=height))
+
+
+def _upscaled_series(
+    task: Task,
+    series: Animation | TiffPages,
+    upscale: Callable[..., Array],
+    options: _JobOptions,
+    progress: SeriesProgress,
+) -> Outcome:
+    start = time.perf_counter()
+    write = upscale_pages if isinstance(series, TiffPages) else upscale_animation
+    result = write(
+        series,  # type: ignore[arg-type]  # each gets its own
+        task.target,
+        lambda picture: _upscaled(picture, upscale, options),
+        compression=options.compression,
+        complete=task.replaces,
+        progress=progress,
+    )
+    return Outcome(
+        task=task,
+        state="written",
+        size=result.size,
+        frames=result.count,
+        seconds=time.perf_counter() - start,
+        notes=result.notes,
+    )
 
 
 def _write(task: Task, picture: Picture, options: _JobOptions, seconds: float) -> Outcome:

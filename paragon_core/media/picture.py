@@ -12,6 +12,7 @@ from paragon_core.media.metadata import Metadata, orientation, with_size
 
 if TYPE_CHECKING:
     from paragon_core.media.formats import FormatName
+    from paragon_core.media.linear_light import LinearLight
 
 Array = npt.NDArray[Any]
 
@@ -27,6 +28,9 @@ class Picture(Metadata):
     """Format of the file that was read."""
     lossless: bool
     """Whether that file held the pixels without loss."""
+
+    linear: LinearLight | None = None
+    """How the values code linear light, for an image from OpenEXR."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -52,6 +56,14 @@ class Picture(Metadata):
     def opaque(self) -> bool:
         """Whether nothing in the picture lets the background through."""
         return not self.has_alpha or bool((self.array[..., -1] == full_scale(self.array)).all())
+
+    @property
+    def has_half_alpha(self) -> bool:
+        """Whether a pixel is neither opaque nor transparent."""
+        if not self.has_alpha:
+            return False
+        alpha = self.array[..., -1]
+        return bool(((alpha > 0) & (alpha < full_scale(self.array))).any())
 
     def with_array(self, array: Array) -> Picture:
         """Return the picture with other pixels of the same kind; the sizes stated in EXIF follow."""

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paragon_core.errors import InputError, ParagonError
-from paragon_core.media.formats import EXTENSIONS, FOREIGN_EXTENSIONS, FORMATS, FormatName, format_of_name
+from paragon_core.media.formats import (
+    EXTENSIONS,
+    FOREIGN_EXTENSIONS,
+    FORMATS,
+    WRITABLE,
+    FormatName,
+    format_of_name,
+)
 from paragon_core.media.same_file import are_one, folded
 from paragon_core.media.sources import unreadable
 from paragon_core.media.video.formats import CONTAINERS, FILM_EXTENSIONS, can_be_written, container_of_name, is_film
@@ -102,7 +109,8 @@ def plan(
         inputs: files, folders and patterns.
         output: file or folder; a separator at its end says that it is a folder.
         suffix: what follows names in the last column, such as ``_2x``.
-        target_format: format of all pictures. None keeps each source's, and takes PNG where its ending tells none.
+        target_format: format of all pictures. None keeps each source's, and takes PNG where its ending tells none, or
+            one that is not written.
         name: called with each source, returns the name of its result without the extension, in no other folder; what it
             raises makes the source unusable.
         replace: whether results take the place of their sources.
@@ -358,7 +366,7 @@ def _extension(source: Path, target_format: FormatName | None) -> str:
     if target_format is not None:
         known = FORMATS[target_format].extensions
         return extension if extension.lower() in known else known[0]
-    return extension if extension.lower() in EXTENSIONS else FORMATS["png"].extensions[0]
+    return extension if EXTENSIONS.get(extension.lower()) in WRITABLE else FORMATS["png"].extensions[0]
 
 
 def _without_results(tasks: list[Task]) -> list[Task]:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SIDE_BITS = 14
+_FLAGS_AT, _ALPHA_FLAG = 20, 0x10
 
 
 def riff_chunks(stream: BinaryIO) -> Iterator[bytes]:
@@ -19,6 +20,26 @@ def riff_chunks(stream: BinaryIO) -> Iterator[bytes]:
         length = int.from_bytes(head[4:], "little")
         place += 8 + length + length % 2
         stream.seek(place)
+
+
+def frames_are_lossless(stream: BinaryIO) -> bool:
+    """Tell whether every frame of an animated WebP holds its pixels without loss."""
+    frames = 0
+    for kind in riff_chunks(stream):
+        if kind == b"ANMF":  # section 2.7.1.3: 16 bytes about the frame, then its chunks
+            frames += 1
+            inner = stream.read(24)[16:]
+            if inner[:4] in {b"VP8 ", b"ALPH"}:  # codespell:ignore alph
+                return False
+    return frames > 0
+
+
+def with_alpha_flag(data: bytes) -> bytes:
+    """Return an animated WebP that says that its canvas is transparent (section 2.7.1).
+
+    libwebp forgets it where no frame has transparent pixels, but the frames leave parts of the canvas free.
+    """
+    return data[:_FLAGS_AT] + bytes([data[_FLAGS_AT] | _ALPHA_FLAG]) + data[_FLAGS_AT + 1 :]
 
 
 def webp_size(stream: BinaryIO) -> tuple[int, int]:

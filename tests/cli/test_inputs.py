@@ -170,14 +170,14 @@ def test_a_file_that_vanishes_after_the_folder_was_read(here: Path, monkeypatch:
 
 def test_files_that_are_not_read_are_counted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image(here / "in" / "a.png")
-    for name in ("x.gif", "y.GIF", "sub/z.heic", "note.txt", ".hidden.jxl"):
+    for name in ("x.psd", "y.PSD", "sub/z.heic", "note.txt", ".hidden.jxl"):
         path = here / "in" / name
         path.parent.mkdir(exist_ok=True)
         path.touch()
     assert main(["upscale", "in", "-o", "out", *QUICK]) == 0
-    assert "3 files were not read: 2 .gif, 1 .heic\n" in capsys.readouterr().err
+    assert "3 files were not read: 2 .psd, 1 .heic\n" in capsys.readouterr().err
     assert main(["upscale", "in/*", "-o", "out", *QUICK]) == 0
-    assert "2 files were not read: 2 .gif\n" in capsys.readouterr().err
+    assert "2 files were not read: 2 .psd\n" in capsys.readouterr().err
     assert main(["upscale", "in/*.png", "-o", "out", *QUICK]) == 0
     assert "not read" not in capsys.readouterr().err
     assert main(["upscale", "in/sub", "-o", "out", *QUICK]) == 2

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageCms
 
-from tests.media import samples
+from tests.media import animations, samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _SIZE = (24, 20)
+_ANIMATED = (".gif", ".png", ".webp", ".avif")
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 #: Names by what they hold, with Pillow's mode and options.
@@ -45,6 +47,12 @@ _IMAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "colour.bmp": ("RGB", {}),
     "palette.bmp": ("P", {}),
     "bits.bmp": ("1", {}),
+    "still.gif": ("P", {"comment": b"none"}),
+    "colour.tga": ("RGB", {}),
+    "packed.tga": ("RGBA", {"compression": "tga_rle"}),
+    "palette.tga": ("P", {}),
+    "raw.dds": ("RGBA", {}),
+    "blocks.dds": ("RGBA", {"pixel_format": "DXT5"}),
 }
 
 #: Names of videos, with what `films.make` is to put into them.
@@ -73,10 +81,12 @@ def images(folder: Path) -> list[Path]:
         ("colour16.tif", samples.tiff(deep, ">")),
         ("alpha.tif", samples.tiff(samples.pixels(4, 20, 24, 4), extra=(2,))),
         ("pages.tif", _pages()),
+        ("boxes.gif", animations.random_gif(2)[0]),
     ):
         (folder / name).write_bytes(data)
         made.append(folder / name)
-    return made
+    made += [animations.save(folder / f"moving{end}", animations.drawn(1, alpha=True)) for end in _ANIMATED]
+    return made + list(_of_packages(folder))
 
 
 def videos(folder: Path) -> list[Path]:
@@ -114,6 +124,22 @@ def _images(folder: Path) -> Iterator[Path]:
         described: dict[str, Any] = {"exif": exif} if number % 2 and not name.endswith(".bmp") else {}
         image.save(folder / name, **options, **described)
         yield folder / name
+
+
+def _of_packages(folder: Path) -> Iterator[Path]:
+    """Make images in the formats of optional packages that are installed."""
+    with suppress(ImportError):
+        import OpenEXR  # noqa: PLC0415 - optional
+
+        pixels = samples.pixels(5, *_SIZE[::-1], 3).astype(np.float16) / np.float16(100)
+        header = {"compression": OpenEXR.PIZ_COMPRESSION, "type": OpenEXR.scanlineimage}
+        OpenEXR.File(header, {"RGB": pixels}).write(str(folder / "light.exr"))
+        yield folder / "light.exr"
+    with suppress(ImportError):
+        import pillow_jxl  # noqa: F401, PLC0415 - optional; Pillow knows the format from then on
+
+        Image.fromarray(samples.pixels(6, *_SIZE[::-1], 3)).save(folder / "colour.jxl", lossless=True)
+        yield folder / "colour.jxl"
 
 
 def _pages() -> bytes:

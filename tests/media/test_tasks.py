@@ -114,7 +114,7 @@ class TestPlan:
         [
             ([], None, "no input"),
             (["missing.png"], None, "does not exist"),
-            (["*.gif"], None, "no image or film matches"),
+            (["*.psd"], None, "no image or film matches"),
             (["missing/*.png"], None, "does not exist"),
             (["photos/empty"], None, "there is no image or film"),
             (["photos/b.png"], "photos/b.png", "would replace"),
@@ -133,8 +133,8 @@ class TestPlan:
         assert caught.value.hint
 
     def test_an_output_in_a_format_that_cannot_be_written(self) -> None:
-        with pytest.raises(UnsupportedFormatError, match=r"\.gif") as caught:
-            plan(["photos/b.png"], "b.gif", suffix="")
+        with pytest.raises(UnsupportedFormatError, match=r"\.psd") as caught:
+            plan(["photos/b.png"], "b.psd", suffix="")
         assert ".png" in caught.value.hint
 
     def test_an_output_that_contradicts_the_format(self) -> None:
