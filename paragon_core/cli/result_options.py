@@ -30,7 +30,8 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         "--quality",
         type=options.count,
         metavar="N",
-        help="1 to 100, of JPEG, WebP and AVIF [95, for AVIF 90; WebP is lossless if its source is]",
+        help="1 to 100, of JPEG, WebP, AVIF and JPEG XL [95, for AVIF 90; WebP and JPEG XL are lossless if "
+        "their source is]",
     )
     result.add_argument("--subsampling", choices=SUBSAMPLINGS, help="of chroma, in JPEG and AVIF [4:4:4]")
     result.add_argument(
@@ -69,7 +70,7 @@ def compression_of(arguments: argparse.Namespace, tasks: Sequence[Task], console
     if unaffected.total() == len(tasks):
         raise InputError(
             f"{given} would have no effect: there is nothing but {kinds} to write",
-            hint="choose JPEG, WebP or AVIF (--format jpeg); the quality of videos is --crf",
+            hint="choose JPEG, WebP, AVIF or JPEG XL (--format jpeg); the quality of videos is --crf",
         )
     if kinds:
         console.insist(f"paragon: note: {given}: no effect on {kinds}")

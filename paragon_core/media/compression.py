@@ -16,20 +16,21 @@ SUBSAMPLINGS: Final[tuple[Subsampling, ...]] = get_args(Subsampling)
 
 _HIGHEST_QUALITY: Final = 100
 
-#: The subsampling that each lossy format can have; lossy WebP is defined with 4:2:0 only.
+#: The subsampling that each lossy format can have; lossy WebP is defined with 4:2:0 only, JPEG XL is written without.
 _CHROMA: Final[dict[FormatName, tuple[Subsampling, ...]]] = {
     "jpeg": SUBSAMPLINGS,
     "avif": SUBSAMPLINGS,
     "webp": ("4:2:0",),
+    "jxl": ("4:4:4",),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageCompression:
-    """What lossy formats (JPEG, WebP, AVIF) are written with; None leaves it to the format (`encoding`)."""
+    """What lossy formats (JPEG, WebP, AVIF, JPEG XL) are written with; None leaves it to the format (`encoding`)."""
 
     quality: int | None = None
-    """1 to 100, larger is better and larger. WebP is then lossy even where it would be lossless."""
+    """1 to 100; higher looks better and takes more space. WebP and JPEG XL are then lossy where they would be lossless."""
     subsampling: Subsampling | None = None
     """Of chroma."""
 

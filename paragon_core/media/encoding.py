@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from paragon_core.media.picture import Picture
     from paragon_core.output_size import Size
 
-    Encoder = Callable[[Picture], tuple[bytes, tuple[str, ...]]]
+    Encoder = Callable[[Picture, ImageCompression], tuple[bytes, tuple[str, ...]]]
 
 
 def fit(picture: Picture, target: ImageFormat, *, size: Size | None = None) -> Picture:
@@ -117,7 +117,7 @@ def encode(
     picture = fit(picture, target)
     if target.encoder is not None:
         encoder: Encoder = imported(target, target.encoder)
-        return encoder(picture)
+        return encoder(picture, compression)
     picture, notes = adapted(picture, target)
     if picture.linear is not None and picture.linear.gain < 1:
         notes += (f"it was darkened {1 / picture.linear.gain:.3g} times, so that its brightest parts fit",)

@@ -16,6 +16,8 @@ from paragon_core.media.picture import Array, Picture
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from paragon_core.media.compression import ImageCompression
+
 _PQ, _SRGB = 16, 13
 #: Types of channels that are read, by their numbers.
 _TYPES = {1: np.float16, 2: np.float32}
@@ -84,7 +86,7 @@ def decode_exr(stream: BinaryIO) -> Picture:
     )
 
 
-def encode_exr(picture: Picture) -> tuple[bytes, tuple[str, ...]]:
+def encode_exr(picture: Picture, _compression: ImageCompression) -> tuple[bytes, tuple[str, ...]]:
     """Write an image that `decode_exr` has read, back in linear light.
 
     Args:

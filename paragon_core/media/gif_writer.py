@@ -20,6 +20,7 @@ from paragon_core.media.gif import extensions
 from paragon_core.media.png import decoded_text
 
 if TYPE_CHECKING:
+    from paragon_core.media.compression import ImageCompression
     from paragon_core.media.picture import Array, Picture
 
 #: Alpha from which on a pixel is opaque: the format knows no more than that.
@@ -35,7 +36,7 @@ _MOST_COLOURS: Final = 255  # one of 256 is for transparent pixels
 _MOST_SAMPLES: Final = 1 << 18
 
 
-def encode_gif(picture: Picture) -> tuple[bytes, tuple[str, ...]]:
+def encode_gif(picture: Picture, _compression: ImageCompression) -> tuple[bytes, tuple[str, ...]]:
     """Encode a still image.
 
     Returns:

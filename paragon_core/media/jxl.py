@@ -25,6 +25,7 @@ from paragon_core.media.picture import Picture
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from paragon_core.media.compression import ImageCompression
     from paragon_core.media.picture import Array
 
 _CODESTREAM: Final = b"\xff\x0a"
@@ -33,6 +34,9 @@ _RATIOS: Final = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _MOST_BOXES: Final = 10_000
 _HEADER_BYTES: Final = 64
 _LONGEST_XMP: Final = 16 << 20
+_QUALITY: Final = 95
+#: The encoder has no lossy way to this quality.
+_LOSSLESS: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +111,8 @@ def _all_bits(stream: BinaryIO, header: JxlHeader) -> Array:
     return np.rint(array * (65535 / (2**header.bits - 1))).astype(np.uint16) if header.bits < 16 else array  # noqa: PLR2004
 
 
-def encode_jxl(picture: Picture) -> tuple[bytes, tuple[str, ...]]:
-    """Encode an image with 8 bits per channel, without loss where the source was, else in quality 95.
+def encode_jxl(picture: Picture, compression: ImageCompression) -> tuple[bytes, tuple[str, ...]]:
+    """Encode an image with 8 bits per channel: as asked for, else without loss where the source was, or in quality 95.
 
     The package writes no colour profiles, so that colours become sRGB.
 
@@ -124,7 +128,8 @@ def encode_jxl(picture: Picture) -> tuple[bytes, tuple[str, ...]]:
     if held.icc is not None and not _is_srgb(held.icc):
         image = _in_srgb(image, held.icc)
         notes += ("its colours were converted to sRGB, because no profile can be written into JPEG XL here",)
-    options: dict[str, Any] = {"lossless": True} if picture.lossless else {"quality": 95}
+    quality = compression.quality or (_LOSSLESS if picture.lossless else _QUALITY)
+    options: dict[str, Any] = {"lossless": True} if quality == _LOSSLESS else {"quality": quality}
     stream = io.BytesIO()
     image.save(stream, "JXL", use_container=True, exif=held.exif, xmp=held.xmp, **options)
     return stream.getvalue(), notes
