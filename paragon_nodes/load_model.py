@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from paragon_core.backends import BACKENDS, Precision
 from paragon_nodes import checkpoints
 from paragon_nodes.messages import explained
-from paragon_nodes.upscale_model import UpscaleModel
+from paragon_nodes.upscale_model import UpscaleModel, check_runtime
 
 
 class ParagonLoadModel(io.ComfyNode):
@@ -45,6 +45,7 @@ class ParagonLoadModel(io.ComfyNode):
                     options=["auto", *get_args(Precision)],
                     default="auto",
                     optional=True,
+                    advanced=True,
                     tooltip="Arithmetic of the network. auto is fp32. fp16 and bf16 are faster on most graphics cards, "
                     "and differ by a few levels of 255 on the hardest edges.",
                 ),
@@ -58,6 +59,13 @@ class ParagonLoadModel(io.ComfyNode):
     def fingerprint_inputs(cls, model_name: str, **_others: str) -> str:
         """Load again when the file is another."""
         return checkpoints.fingerprint(model_name)
+
+    @classmethod
+    def validate_inputs(cls, backend: str | None = "auto", precision: str | None = "auto") -> Literal[True]:
+        """Refuse what does not work here, before anything runs; see `ParagonUpscale.validate_inputs`."""
+        with explained():
+            check_runtime(backend or "auto", precision or "auto")
+        return True
 
     @classmethod
     def execute(

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+import math
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 
 import comfy.utils
 import numpy as np
 import torch
 from comfy import model_management
 
-from paragon_core.backends import BACKENDS, Network, RunSettings, choose
+from paragon_core.backends import BACKENDS, Network, Precision, RunSettings, choose
+from paragon_core.errors import BackendUnavailableError, InputError
 from paragon_core.upscaler import Upscaler
+from paragon_nodes.interrupts import Interrupt, check_interrupt
 from paragon_nodes.memory import ManagedTorch
 from paragon_nodes.runtime_memory import RuntimePatcher
+from paragon_nodes.tiles import least_tile, quick_area
 
 if TYPE_CHECKING:
-    from paragon_core.backends import Backend, Precision
+    from paragon_core.backends import Backend
     from paragon_core.model import Model
     from paragon_nodes.memory import ManagedSession
 
@@ -36,6 +40,7 @@ class UpscaleModel:
         self.scale = model.spec.scale
         self._precision = precision
         self._backend, self._device = _runtime(backend)
+        self.interrupt = self._backend.interrupt if isinstance(self._backend, ManagedTorch) else Interrupt()
         self.patcher: Any = RuntimePatcher(_place(self._device), self.release)
         self._options = (0, True)
         self._upscaler = self._start(*self._options)
@@ -54,11 +59,15 @@ class UpscaleModel:
     def upscaler(self, tile: int, *, clip: bool = True) -> Upscaler:
         """Return the upscaler for tiles of a size, halo included; 0 lets it choose. The last one is kept.
 
+        It ends its work with ComfyUI's own exception if the user presses stop from now on.
+
         Args:
-            tile: pixels of the source.
+            tile: pixels of the source; at least as many as the network needs to be no slower than without tiles.
             clip: to 0..1, as pictures in ComfyUI are.
 
         """
+        self.interrupt.renew()
+        tile = tile and max(tile, least_tile(self.paragon.spec))
         if (tile, clip) != self._options:
             upscaler = self._start(tile, clip)
             self._upscaler.close()
@@ -71,6 +80,7 @@ class UpscaleModel:
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """Return [B, 3, H, W] of 0..1 enlarged, for nodes that cut their own tiles."""
+        self.interrupt.renew()
         if self._session is not None:
             return self._session.forward(image)
         pictures = image.movedim(1, -1).float().cpu().numpy()
@@ -96,6 +106,8 @@ class UpscaleModel:
             precision=self._precision,
             device=self._device,
             tile=tile or "auto",
+            tile_area=quick_area(self.paragon.spec) if _place(self._device).type == "cpu" else math.inf,
+            interrupt=self.interrupt,
             clip=clip,
             building=BuildBar(),
             make_room=None if isinstance(self._backend, ManagedTorch) else self.patcher.make_room,
@@ -119,9 +131,26 @@ class BuildBar:
         self._bar.update_absolute(round(share * _STEPS))
 
 
-def check_interrupt(*_progress: int) -> None:
-    """Leave with ComfyUI's own exception if the user pressed stop."""
-    model_management.throw_exception_if_processing_interrupted()
+def check_runtime(backend: str, precision: str) -> None:
+    """Check that a backend and a precision of `UpscaleModel` work here, without loading a model.
+
+    Raises:
+        InputError: there is no such backend or precision.
+        BackendUnavailableError: it does not work here.
+
+    """
+    if backend not in {"auto", "torch"}:
+        choose(backend)
+    runtime, device = _runtime(backend)
+    if isinstance(runtime, str):
+        runtime = choose(runtime, device)
+    if precision not in {"auto", *get_args(Precision)}:
+        raise InputError(f"there is no precision {precision!r}", hint=f"choose one of {', '.join(get_args(Precision))}")
+    on_cpu = _place(device).type == "cpu" and not (isinstance(runtime, ManagedTorch) and runtime.may_accelerate())
+    if on_cpu and precision not in {"auto", "fp32", *runtime.reduced_precisions("cpu")}:
+        raise BackendUnavailableError(
+            f"{runtime.name} does not run {precision} on this processor", hint="choose precision auto or fp32"
+        )
 
 
 def _runtime(name: str) -> tuple[str | Backend, str]:

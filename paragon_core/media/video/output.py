@@ -83,7 +83,12 @@ class Traits:
             turning = Turning()
             notes.append("it is to be shown at an angle that is no multiple of 90 degrees, and was not turned")
         source = colour_of(first)
-        samples = encoding.samples(source, planar_format(first.format), turned=bool(turning))
+        samples = encoding.samples(
+            source,
+            planar_format(first.format),
+            turned=bool(turning),
+            primaries=int(film.stream.codec_context.color_primaries),
+        )
         if source.bits > samples.colour.bits:
             notes.append(f"its {source.bits} bits for a colour became {samples.colour.bits}")
         if first.interlaced_frame:
