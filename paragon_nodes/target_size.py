@@ -40,11 +40,24 @@ def size_options() -> list[io.DynamicCombo.Option]:
     ]
 
 
+def check_option(chosen: object, options: list[io.DynamicCombo.Option]) -> None:
+    """Check a value of an input with options, as it is queued; None stands for one that is left out.
+
+    Raises:
+        InputError: there is no such option.
+
+    """
+    keys = [option.key for option in options]
+    name = next(iter(chosen.values())) if isinstance(chosen, dict) else chosen
+    if name is not None and name not in keys:
+        raise InputError(f"there is no size by {name!r}", hint=f"choose one of {', '.join(keys)}")
+
+
 def output_size(mode: str, values: Mapping[str, Any], *, multiple: int = 1) -> OutputSize:
     """Return the size that an option of `size_options` and the values of its inputs stand for.
 
     Raises:
-        InputError: there is no such option, or a value is not positive.
+        InputError: a value is not positive.
 
     """
     given = _DEFAULTS | {name: value for name, value in values.items() if value is not None}
@@ -55,8 +68,6 @@ def output_size(mode: str, values: Mapping[str, Any], *, multiple: int = 1) -> O
         "fit": {"fit": (given["width"], given["height"])},
         "megapixels": {"megapixels": given["megapixels"]},
     }
-    if mode not in sizes:
-        raise InputError(f"there is no size by {mode!r}", hint=f"choose one of {', '.join(sizes)}")
     return OutputSize(**sizes[mode], multiple=multiple)
 
 

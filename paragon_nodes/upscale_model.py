@@ -16,7 +16,7 @@ from paragon_core.upscaler import Upscaler
 from paragon_nodes.interrupts import Interrupt, check_interrupt
 from paragon_nodes.memory import ManagedTorch
 from paragon_nodes.runtime_memory import RuntimePatcher
-from paragon_nodes.tiles import least_tile, quick_area
+from paragon_nodes.tiles import check_tile_size, least_tile, quick_area
 
 if TYPE_CHECKING:
     from paragon_core.backends import Backend
@@ -65,7 +65,11 @@ class UpscaleModel:
             tile: pixels of the source; at least as many as the network needs to be no slower than without tiles.
             clip: to 0..1, as pictures in ComfyUI are.
 
+        Raises:
+            InputError: there are no tiles of that size.
+
         """
+        check_tile_size(tile)
         self.interrupt.renew()
         tile = tile and max(tile, least_tile(self.paragon.spec))
         if (tile, clip) != self._options:

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from paragon_nodes.frames import checked_images, enlarge_all, paragon_model
 from paragon_nodes.messages import explained
-from paragon_nodes.target_size import output_size, size_options
+from paragon_nodes.target_size import check_option, output_size, size_options
 from paragon_nodes.tiles import check_tile_size, tile_input
 
 if TYPE_CHECKING:
@@ -60,9 +60,10 @@ class ParagonUpscaleTo(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, tile_size: int | None = 0) -> Literal[True]:
+    def validate_inputs(cls, mode: object = None, tile_size: int | None = 0) -> Literal[True]:
         """Refuse what cannot be, before anything runs; see `ParagonUpscale.validate_inputs`."""
         with explained():
+            check_option(mode, size_options())
             check_tile_size(tile_size)
         return True
 

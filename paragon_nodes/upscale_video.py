@@ -15,7 +15,7 @@ from paragon_core.media.video.upscale import upscale_video
 from paragon_core.temporal import STRONGEST
 from paragon_nodes.frames import paragon_model
 from paragon_nodes.messages import explained
-from paragon_nodes.target_size import output_size, size_options
+from paragon_nodes.target_size import check_option, output_size, size_options
 from paragon_nodes.temporary_video import TemporaryPath, new_path
 from paragon_nodes.tiles import check_tile_size, tile_input
 from paragon_nodes.video_source import is_deep, opened
@@ -46,6 +46,7 @@ class ParagonUpscaleVideo(io.ComfyNode):
             "choice. Frames are read, upscaled and written one after the other, so that a video of any length fits "
             "into memory. Sound and frame rate stay.",
             search_aliases=["paragon", "super resolution", "enlarge video"],
+            accept_all_inputs=True,  # else a size that is none would be taken for one that is left out
             inputs=[
                 io.UpscaleModel.Input("upscale_model", tooltip='From the node "Load ParagonSR2 Model".'),
                 io.Video.Input("video", tooltip="From a file, trimmed or not, or made of images."),
@@ -81,7 +82,7 @@ class ParagonUpscaleVideo(io.ComfyNode):
                 tile_input(),
                 io.DynamicCombo.Input(
                     "size",
-                    options=[io.DynamicCombo.Option(_BY_MODEL, []), *size_options()],
+                    options=_sizes(),
                     optional=True,
                     tooltip="The size of the result: by the model, that is 2 or 4 times as large; or by a factor, the "
                     "short or the long edge, a box of width and height to fit into, or megapixels. The network runs as "
@@ -93,10 +94,11 @@ class ParagonUpscaleVideo(io.ComfyNode):
 
     @classmethod
     def validate_inputs(
-        cls, codec: str | None = "auto", crf: int | None = 0, tile_size: int | None = 0
+        cls, codec: str | None = "auto", crf: int | None = 0, tile_size: int | None = 0, size: object = None
     ) -> Literal[True]:
         """Refuse what cannot be, before anything runs; see `ParagonUpscale.validate_inputs`."""
         with explained():
+            check_option(size, _sizes())
             if codec is not None and codec not in get_args(Codec):
                 raise InputError(f"there is no codec {codec!r}", hint=f"choose one of {', '.join(get_args(Codec))}")
             if codec is not None and crf:
@@ -115,6 +117,7 @@ class ParagonUpscaleVideo(io.ComfyNode):
         crf: int = 0,
         tile_size: int = 0,
         size: dict[str, Any] | str = _BY_MODEL,
+        **_others: object,
     ) -> io.NodeOutput:
         """Upscale it into a file."""
         with explained():
@@ -147,6 +150,10 @@ class ParagonUpscaleVideo(io.ComfyNode):
             for note in (*source.notes, *result.notes):
                 _LOG.info("Upscale Video (ParagonSR2): %s", note)
             return io.NodeOutput(VideoFromFile(target))
+
+
+def _sizes() -> list[io.DynamicCombo.Option]:
+    return [io.DynamicCombo.Option(_BY_MODEL, []), *size_options()]
 
 
 def _encoding(codec: Any, crf: int) -> VideoEncoding:  # noqa: ANN401 - one of Codec, which the core checks
