@@ -62,6 +62,7 @@ class ParagonBuildEngine(io.ComfyNode):
                     options=["auto", *reversed(get_args(Precision))],
                     default="auto",
                     optional=True,
+                    advanced=True,
                     tooltip="As in the loader, where auto is fp32.",
                 ),
                 io.Combo.Input(

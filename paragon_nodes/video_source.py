@@ -35,6 +35,8 @@ _BYTE: Final = 8
 #: Numbers of H.273 for primaries and transfer, by core's names of colour spaces that are not sRGB.
 _HDR: Final = {"HDR": (9, 18), "HDR PQ": (9, 16)}
 
+_RGB_MATRIX: Final = 0
+
 _RGB: Final = 3
 
 
@@ -124,6 +126,7 @@ def _write_as_is(path: Path, components: Any, colour_space: str) -> tuple[str, .
         if colour_space in _HDR:
             context = stream.codec_context
             context.color_primaries, context.color_trc = _HDR[colour_space]
+            context.colorspace = _RGB_MATRIX  # without it the container keeps none of them
         if components.audio:
             # Before the frames, which would wait for it in memory.
             _write_sound(container, components.audio, seconds=len(frames) / rate)
