@@ -143,6 +143,8 @@ def check_runtime(backend: str, precision: str) -> None:
         BackendUnavailableError: it does not work here.
 
     """
+    if backend == "auto" and precision in {"auto", "fp32"}:
+        return  # without loading runtimes to find out which one it is
     if backend not in {"auto", "torch"}:
         choose(backend)
     runtime, device = _runtime(backend)
