@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
+import re
 import sys
 from pathlib import Path
 
@@ -19,9 +21,23 @@ if "folder_paths" in sys.modules:  # ComfyUI's own module, there before any pack
             sys.modules[_package] = importlib.util.module_from_spec(_spec)
             _spec.loader.exec_module(sys.modules[_package])
 
-    from paragon_nodes.extension import comfy_entrypoint
-
     #: Served to the page: the nodes' help, in docs.
     WEB_DIRECTORY = "paragon_nodes/web"
 
-    __all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]
+    try:
+        from paragon_nodes.extension import comfy_entrypoint
+    except ModuleNotFoundError as _error:
+        _list = Path(__file__).resolve().with_name("requirements.txt")
+        _required = re.findall(r"^[\w-]+", _list.read_text(encoding="utf-8"), re.MULTILINE)
+        _missing = (_error.name or "").partition(".")[0]
+        if _missing not in _required:
+            raise
+        logging.getLogger(__name__).error(  # noqa: TRY400 - a line with the remedy instead of a traceback
+            'ParagonSR2 needs %s, which is not installed. Run this, and restart ComfyUI: "%s" -m pip install -r "%s"',
+            *(_missing, sys.executable, _list),
+        )
+        #: Takes the place of the entry point, without which ComfyUI would say more.
+        NODE_CLASS_MAPPINGS: dict[str, type] = {}
+        __all__ = ["NODE_CLASS_MAPPINGS", "WEB_DIRECTORY"]
+    else:
+        __all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]

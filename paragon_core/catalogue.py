@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 #: A tensor that ParagonSR2 networks of all versions have and few others, with what wrappers put before its name.
 _MARK: Final = re.compile(rb"(?<![\w.])(?:(?:module|_orig_mod)\.)*conv_in\.weight")
 
+#: What comes early in the tables of .safetensors files, which are sorted: a truncated one may hold no more of it.
+_EARLY_MARK: Final = re.compile(
+    rb"(?<![\w.])(?:(?:module|_orig_mod)\.)*base(?:\.blur\.h|_upsampler\.resample_conv\.conv_h)\.weight"
+    rb'|"upsampler_alpha"'
+)
+
+_ARCHIVE: Final = b"PK\x03\x04"
+
 #: The table of tensors of the largest ParagonSR2 network takes 0.1 MB.
 _LONGEST_TABLE: Final = 4 * 2**20
 _PART: Final = 2**16
@@ -138,21 +146,57 @@ def scores(model: Model) -> dict[str, float]:
 def foreign(path: Path) -> str:
     """Tell from the table of tensors alone why a file is no ParagonSR2 network; empty if it may be one."""
     try:
-        with path.open("rb") as stream:
-            beginning = stream.read(9)
-            if beginning.startswith(b"PK\x03\x04"):
-                table = _pickle_of(stream)
-            elif beginning[8:] == b"{":
-                table = stream.read(min(int.from_bytes(beginning[:8], "little"), _LONGEST_TABLE))
-            else:
-                return "not a checkpoint" if path.stat().st_size > _SMALL else ""
+        table, is_whole = _table(path)
+        is_small = path.stat().st_size <= _SMALL
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
     except MemoryError:
         return "cannot be read: there is not enough memory"
-    except Exception:  # noqa: BLE001 - zipfile raises many kinds of errors for damaged archives
+    if table is None:
+        return "" if is_small else "not a checkpoint"
+    if not is_whole and table.startswith(_ARCHIVE):
         return "not a checkpoint, or damaged: not an archive that torch wrote"
-    return "" if _MARK.search(table) else "another network than ParagonSR2"
+    return "" if _is_marked(table, is_whole=is_whole) else "another network than ParagonSR2"
+
+
+def names_paragon(path: Path) -> bool:
+    """Return whether a file's table of tensors names those of ParagonSR2, or what is left of it if it is truncated.
+
+    False for what cannot be read.
+    """
+    try:
+        table, is_whole = _table(path)
+    except (OSError, MemoryError):
+        return False
+    return table is not None and _is_marked(table, is_whole=is_whole)
+
+
+def _is_marked(table: bytes, *, is_whole: bool) -> bool:
+    return bool(_MARK.search(table) or (not is_whole and _EARLY_MARK.search(table)))
+
+
+def _table(path: Path) -> tuple[bytes | None, bool]:
+    """Return the part of a file that names its tensors, and whether it is whole; None if it is no checkpoint.
+
+    Raises:
+        OSError: it cannot be read.
+
+    """
+    with path.open("rb") as stream:
+        beginning = stream.read(9)
+        if beginning.startswith(_ARCHIVE):
+            try:
+                return _pickle_of(stream), True
+            except (OSError, MemoryError):
+                raise
+            except Exception:  # noqa: BLE001 - zipfile raises many kinds of errors for damaged archives
+                stream.seek(0)
+                return stream.read(_LONGEST_TABLE), False
+        if beginning[8:] == b"{":
+            length = int.from_bytes(beginning[:8], "little")
+            table = b"{" + stream.read(min(length - 1, _LONGEST_TABLE))
+            return table, len(table) >= min(length, _LONGEST_TABLE)
+    return None, False
 
 
 def _pickle_of(stream: BinaryIO) -> bytes:

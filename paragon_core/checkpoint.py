@@ -8,7 +8,7 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Arrays = dict[str, npt.NDArray[Any]]
+T = TypeVar("T")
 
 #: The largest ParagonSR2 network takes 17 MB, with its average and its optimizer 68 MB; a file beyond this is something
 #: else.
@@ -116,7 +117,7 @@ def _checkpoint(path: Path, data: bytes) -> Checkpoint:
         msg = f"{printable(path.name)} holds no tensors"
         raise UnreadableCheckpointError(msg, hint="choose a file with network weights")
     return Checkpoint(
-        arrays={key: _widen(value) for key, value in _named_plainly(arrays).items() if key not in _NOT_WEIGHTS},
+        arrays={key: _widen(value) for key, value in named_plainly(arrays).items()},
         metadata=metadata,
         sha256=hashlib.sha256(data).hexdigest(),
         name=path.stem,
@@ -160,7 +161,7 @@ def _read_safetensors(data: bytes) -> tuple[Arrays, dict[str, str]]:
         msg = f"the .safetensors file is damaged or truncated ({printable(str(error))})"
         raise UnreadableCheckpointError(msg, hint="download it again") from None
     metadata = dict(header.pop("__metadata__", None) or {})
-    _refuse_giants({key: len(tensor["data"]) * _WIDENED.get(tensor["dtype"], 1) for key, tensor in tensors.items()})
+    refuse_giants({key: len(tensor["data"]) * _WIDENED.get(tensor["dtype"], 1) for key, tensor in tensors.items()})
     return {key: _decode(key, tensors[key]) for key in header}, metadata  # the library's order differs from run to run
 
 
@@ -173,8 +174,13 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse_giants(sizes: Mapping[str, int]) -> None:
-    """Refuse what no ParagonSR2 network is before the memory is taken; ``sizes`` are bytes by tensor."""
+def refuse_giants(sizes: Mapping[str, int]) -> None:
+    """Refuse what no ParagonSR2 network is before the memory is taken; ``sizes`` are bytes by tensor.
+
+    Raises:
+        UnsupportedArchitectureError: there are more tensors, or larger ones, than any has.
+
+    """
     if len(sizes) > _MOST_TENSORS:
         msg = f"the file holds {len(sizes):,} tensors; no ParagonSR2 network has so many"
         raise UnsupportedArchitectureError(msg, hint=_OWN_NETWORKS)
@@ -204,29 +210,45 @@ def _decode(key: str, tensor: Mapping[str, Any]) -> npt.NDArray[Any]:
 
 
 def _unwrap(content: object) -> dict[str, StoredTensor]:
-    """Find the state dict inside what a trainer saved: EMA weights first, as upstream does."""
+    """Find the state dict inside what a trainer saved."""
+    found = {str(key): value for key, value in unwrapped(content).items() if isinstance(value, StoredTensor)}
+    refuse_giants({key: tensor.bytes * _WIDENED.get(tensor.storage.dtype, 1) for key, tensor in found.items()})
+    return found
+
+
+def unwrapped(content: object) -> dict[Any, Any]:
+    """Return the innermost dictionary of what a trainer saved: EMA weights first, as upstream does.
+
+    Raises:
+        UnreadableCheckpointError: there is none.
+
+    """
     for _ in range(_MOST_WRAPPERS):
         if not isinstance(content, dict):
             break
         wrapper = next((key for key in _WRAPPERS if isinstance(content.get(key), dict)), None)
         if wrapper is None:
-            found = {str(key): value for key, value in content.items() if isinstance(value, StoredTensor)}
-            _refuse_giants({key: tensor.bytes * _WIDENED.get(tensor.storage.dtype, 1) for key, tensor in found.items()})
-            return found
+            return content
         content = content[wrapper]
     msg = "the .pth file holds no dictionary of tensors"
     raise UnreadableCheckpointError(msg, hint="save the network's state_dict()")
 
 
-def _named_plainly(arrays: Arrays) -> Arrays:
-    """Return the arrays under their keys without the prefixes that wrappers of the network leave."""
-    named: Arrays = {}
-    for key, value in arrays.items():
+def named_plainly(tensors: Mapping[str, T]) -> dict[str, T]:
+    """Return a network's tensors under their keys without the prefixes that wrappers of the network leave.
+
+    Raises:
+        UnreadableCheckpointError: a key occurs with and without a prefix.
+
+    """
+    named: dict[str, T] = {}
+    for key, value in tensors.items():
         plain = key[prefix.end() :] if (prefix := _PREFIXES.match(key)) else key
         if plain in named:
             msg = f"the file holds {printable(plain)} twice, with and without a prefix"
             raise UnreadableCheckpointError(msg, hint="save one network's state_dict() only")
-        named[plain] = value
+        if plain not in _NOT_WEIGHTS:
+            named[plain] = value
     return named
 
 

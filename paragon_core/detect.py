@@ -74,14 +74,14 @@ def expected_shapes(spec: ModelSpec) -> Shapes:
     return shapes | _conv("conv_mid", c, c, 3) | _conv("up.0", c * s * s, c, 3) | _conv("conv_out", _RGB, c, 3)
 
 
-def detect(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[ModelSpec, Arrays]:
-    """Return the network's spec and its arrays under upstream's v9 names and in their order.
+def recognise(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[ModelSpec, dict[str, npt.NDArray[Any]]]:
+    """Return the network's spec and its arrays under v9 names, from names, shapes and types alone: no value is read.
 
     ``upsampler_alpha`` and ``window_size`` are in no tensor; the spec carries the factory defaults for them.
 
     Raises:
         UnsupportedArchitectureError: another network; ``missing`` and ``unexpected`` list the keys.
-        WeightError: a wrong shape, values that are not finite, or altered fixed kernels.
+        WeightError: a wrong shape or type.
 
     """
     renamed = _rename_v6(arrays)
@@ -92,6 +92,18 @@ def detect(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[ModelSpec, Arrays]:
     _refuse_strangers(keyed)
     spec = _infer(keyed, is_v6=revision_v6)
     _compare(spec, keyed, optional={"base.sharp.kernel", "base.blur.kernel"} if revision_v6 else set())
+    return spec, keyed
+
+
+def detect(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[ModelSpec, Arrays]:
+    """Return the network's spec and its arrays under upstream's v9 names and in their order; see `recognise`.
+
+    Raises:
+        UnsupportedArchitectureError: another network; ``missing`` and ``unexpected`` list the keys.
+        WeightError: a wrong shape, values that are not finite, or altered fixed kernels.
+
+    """
+    spec, keyed = recognise(arrays)
     order = [key for key in expected_shapes(spec) if key in keyed]
     checked = {key: np.array(keyed[key], dtype=np.float32, order="C") for key in order}
     for key, value in checked.items():
@@ -99,7 +111,7 @@ def detect(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[ModelSpec, Arrays]:
             msg = f"tensor {key} contains values that are not numbers (NaN or infinity)"
             raise WeightError(msg, hint="the training diverged or the file is damaged: use an earlier checkpoint")
     _check_fixed_kernels(checked)
-    if revision_v6:  # the buffers that v6 files leave out
+    if spec.revision == "v6":  # the buffers that v6 files leave out
         checked |= {"base.sharp.kernel": SOFTENING_TAPS.astype("f4"), "base.blur.kernel": BINOMIAL_TAPS.astype("f4")}
         checked = {key: checked[key] for key in expected_shapes(spec)}
     return spec, checked

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import folder_paths
 
 from paragon_core import __version__
-from paragon_core.catalogue import foreign
+from paragon_core.catalogue import names_paragon
 from paragon_core.errors import AssumptionWarning, InputError, ParagonError, UnsupportedArchitectureError
 from paragon_core.folders import SUFFIXES, model_folders
 from paragon_core.model import Model, bundled, load
@@ -32,9 +32,28 @@ def register_folders() -> None:
 
 
 def model_names() -> list[str]:
-    """Return the boxed models, and the names of the files that hold a ParagonSR2 network."""
+    """Return the bundled models, and the names of the files that hold a ParagonSR2 network, damaged ones included."""
     found = [name for name in _file_names() if (path := _path(name)) and _holds_paragon(path, *_stamp(path))]
     return [*bundled(), *dict.fromkeys(found)]
+
+
+def files() -> list[Path]:
+    """Return all files among which ParagonSR2 networks may be."""
+    return [path for name in _file_names() if (path := _path(name))]
+
+
+def check(name: str) -> None:
+    """Check that the model behind a name can be used.
+
+    Raises:
+        InputError: there is no such model.
+        CheckpointError: its file cannot be used.
+
+    """
+    if name not in bundled():
+        path = _existing(name)
+        if refusal := _refusal(path, *_stamp(path)):
+            raise refusal.with_traceback(None)
 
 
 def load_model(name: str) -> Model:
@@ -78,11 +97,12 @@ def _file_names() -> Iterator[str]:
 
 
 def _path(name: str) -> Path | None:
-    """Return the file of a name, which ComfyUI holds to its folders."""
-    for kind in FOLDERS:
-        path = folder_paths.get_full_path(kind, name)
-        if path and Path(path).is_file():
-            return Path(path)
+    """Return the file of a name, which ComfyUI holds to its folders; a name may come from a workflow of Windows."""
+    for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
+        for kind in FOLDERS:
+            path = folder_paths.get_full_path(kind, spelling)
+            if path and Path(path).is_file():
+                return Path(path)
     return None
 
 
@@ -95,21 +115,31 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-@lru_cache(maxsize=1024)
 def _holds_paragon(path: Path, changed: int, size: int) -> bool:
-    """Tell whether a file is one of ours, damaged ones included: what is wrong with those is said when they are loaded.
+    """Return whether a file is one of ours, damaged ones included: what is wrong with those is said when it is chosen.
 
-    ``changed`` and ``size`` make it look again when the file is another. Of other networks only the table is read.
+    Of other networks only the table is read.
     """
+    return _names_paragon(path, changed, size) and not isinstance(
+        _refusal(path, changed, size), UnsupportedArchitectureError
+    )
+
+
+@lru_cache(maxsize=4096)
+def _names_paragon(path: Path, changed: int, size: int) -> bool:
+    """Look into the table; ``changed`` and ``size`` make it look again when the file is another."""
     del changed, size
-    if foreign(path):
-        return False
+    return names_paragon(path)
+
+
+@lru_cache(maxsize=1024)
+def _refusal(path: Path, changed: int, size: int) -> ParagonError | None:
+    """Return why a file cannot be used, or None; the other arguments as in `_names_paragon`."""
+    del changed, size
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AssumptionWarning)
             load(path)
-    except UnsupportedArchitectureError:
-        return False
-    except ParagonError:
-        return True
-    return True
+    except ParagonError as error:
+        return error.with_traceback(None)
+    return None

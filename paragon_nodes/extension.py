@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from paragon_nodes.build_engine import ParagonBuildEngine
 from paragon_nodes.checkpoints import register_folders
+from paragon_nodes.core_loader import register_architecture
 from paragon_nodes.info import ParagonInfo
 from paragon_nodes.load_model import ParagonLoadModel
 from paragon_nodes.upscale import ParagonUpscale
@@ -31,4 +32,5 @@ class ParagonExtension(ComfyExtension):
 async def comfy_entrypoint() -> ParagonExtension:
     """Return the pack; ComfyUI calls it by this name, once."""
     register_folders()
+    register_architecture()
     return ParagonExtension()

@@ -51,7 +51,11 @@ class ParagonLoadModel(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.UpscaleModel.Output(display_name="upscale_model", tooltip="The network, ready to enlarge pictures.")
+                io.UpscaleModel.Output(display_name="upscale_model", tooltip="The network, ready to enlarge pictures."),
+                io.String.Output(
+                    display_name="model_name",
+                    tooltip="The model's name without folder and extension, for names of files.",
+                ),
             ],
         )
 
@@ -61,9 +65,17 @@ class ParagonLoadModel(io.ComfyNode):
         return checkpoints.fingerprint(model_name)
 
     @classmethod
-    def validate_inputs(cls, backend: str | None = "auto", precision: str | None = "auto") -> Literal[True]:
-        """Refuse what does not work here, before anything runs; see `ParagonUpscale.validate_inputs`."""
+    def validate_inputs(
+        cls, model_name: str | None = None, backend: str | None = "auto", precision: str | None = "auto"
+    ) -> Literal[True]:
+        """Refuse what is missing, damaged or does not work here before anything runs; None stands for a linked input.
+
+        It replaces ComfyUI's own check against the list, to which the same model in a folder, saved in a workflow with
+        the other kind of slash, is a stranger. The page shows the text of an exception, not of a result.
+        """
         with explained():
+            if model_name is not None:
+                checkpoints.check(str(model_name))
             check_runtime(backend or "auto", precision or "auto")
         return True
 
@@ -74,4 +86,4 @@ class ParagonLoadModel(io.ComfyNode):
         """Load it."""
         with explained():
             model = checkpoints.load_model(model_name)
-            return io.NodeOutput(UpscaleModel(model, backend=backend, precision=precision))
+            return io.NodeOutput(UpscaleModel(model, backend=backend, precision=precision), model.name)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def patcher_for(module: torch.nn.Module, device: torch.device) -> Any:  # noqa: ANN401 - the class's name varies
@@ -41,7 +41,7 @@ class ManagedSession(Session):
         model = network.model
         arrays = for_grey(model.arrays) if network.grey else model.arrays
         self.module = FusedParagonSR2(
-            fuse_arrays(model.spec, arrays), dtype=_DTYPES[settings.precision], device=_waiting_place(device)
+            fuse_arrays(model.spec, arrays), dtype=DTYPES[settings.precision], device=_waiting_place(device)
         )
         if device.type == "cpu":  # where one pass over a large image takes long; elsewhere it is not waited for
             for layer in self.module.modules():
@@ -61,12 +61,6 @@ class ManagedSession(Session):
             model_management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
             # Dynamic memory management leaves the weights of modules behind that are not made of ComfyUI's own layers.
             self.module.to(self._device)
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Return [B, 3, H, W] of 0..1 enlarged, on its device."""
-        self.module.to(image.device)
-        enlarged: torch.Tensor = self.module(image)
-        return enlarged
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run one batch; see `Session.run`."""
@@ -108,38 +102,38 @@ class ManagedTorch:
     largest_window = None
 
     def __init__(self, device: torch.device) -> None:
+        self.device = device
         self.interrupt: Final = Interrupt()
         """Ends a pass of the network on a CPU if the user pressed stop."""
-        self._device = device
 
     def may_accelerate(self) -> bool:
         """Return whether ComfyUI uses more than the CPU."""
-        return self._device.type != "cpu"
+        return self.device.type != "cpu"
 
     def probe(self) -> BackendInfo:
         """Tell the device."""
-        accelerator = "" if self._device.type == "cpu" else self._device.type
+        accelerator = "" if self.device.type == "cpu" else self.device.type
         version = str(torch.__version__)
         return BackendInfo(
-            name=self.name, available=True, reason=str(self._device), version=version, accelerator=accelerator
+            name=self.name, available=True, reason=str(self.device), version=version, accelerator=accelerator
         )
 
     def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
         """Return what ComfyUI thinks is faster than fp32 on its device; on a CPU, what torch says."""
-        if self._device.type == "cpu":
+        if self.device.type == "cpu":
             return BACKENDS["torch"].reduced_precisions(device)
         fast: dict[Precision, bool] = {
-            "fp16": model_management.should_use_fp16(self._device),
-            "bf16": model_management.should_use_bf16(self._device),
+            "fp16": model_management.should_use_fp16(self.device),
+            "bf16": model_management.should_use_bf16(self.device),
         }
         return tuple(precision for precision, is_fast in fast.items() if is_fast)
 
     def open(self, network: Network, settings: RunSettings) -> ManagedSession:
         """Build a session; see `Backend.open`."""
         precision = settings.precision
-        if self._device.type == "cpu" and precision not in {"fp32", *self.reduced_precisions("cpu")}:
+        if self.device.type == "cpu" and precision not in {"fp32", *self.reduced_precisions("cpu")}:
             raise BackendUnavailableError(f"this processor is slow at {precision}", hint="use precision fp32 or auto")
-        return ManagedSession(network, settings, self._device, self.interrupt)
+        return ManagedSession(network, settings, self.device, self.interrupt)
 
 
 def _waiting_place(device: torch.device) -> torch.device:

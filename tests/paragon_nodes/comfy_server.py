@@ -64,6 +64,7 @@ class ComfyServer:
             (folder / made).mkdir(parents=True)
         shutil.copy(checkout / "input" / "example.png", folder / "input")
         copy_pack(folder / "custom_nodes" / "paragon")
+        shutil.copy(Path(__file__).with_name("third_party.py"), folder / "custom_nodes")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

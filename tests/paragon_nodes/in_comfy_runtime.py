@@ -9,6 +9,7 @@ from tests.fresh_python import run
 from tests.paragon_nodes.comfy_server import ROOT, copy_pack
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterable
     from pathlib import Path
 
@@ -30,11 +31,15 @@ def told(kind, **inputs):
 
 def answer(tmp_path: Path, code: str, *, without: Iterable[str] = ()) -> Any:
     """Run code in a Python in which the pack is loaded; it prints JSON last."""
+    return json.loads(loaded(tmp_path, code, without=without).stdout.splitlines()[-1])
+
+
+def loaded(tmp_path: Path, code: str, *, without: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Run code in a Python in which the pack is loaded; return what it printed."""
     pack = tmp_path / "custom_nodes" / "paragon"
     copy_pack(pack)
     # From a folder without the project, so that the pack must find itself.
     prelude = f"import os, sys; sys.path[:] = [path for path in sys.path if path not in ('', {str(ROOT)!r})]\n"
     prelude += f"os.environ['PARAGON_MODELS'] = ''; os.environ['PARAGON_CACHE'] = {str(tmp_path / 'cache')!r}\n"
     prelude += f"os.chdir({str(tmp_path)!r})\n"
-    printed = run(prelude + PRELUDE.format(pack=str(pack)) + code, without=without)
-    return json.loads(printed.stdout.splitlines()[-1])
+    return run(prelude + PRELUDE.format(pack=str(pack)) + code, without=without)

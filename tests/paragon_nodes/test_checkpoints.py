@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paragon_core.model import bundled
+from paragon_core.spec import preset
 from tests.all_bad_checkpoints import BAD_CHECKPOINTS
 from tests.checkpoint_files import SMALL, as_stored, safetensors_file, torch_file
 from tests.fresh_python import run
@@ -43,14 +44,14 @@ print(json.dumps([names, refused, seconds, again, peak()]))
 """
 
 
-def scan(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def scan(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str = SCAN) -> Any:
     """Return what a ComfyUI with this folder of models lists and refuses, and the seconds and bytes that it takes."""
     monkeypatch.setenv("MODELS", str(folder))
     monkeypatch.setenv("PARAGON_MODELS", "")
     stand_in = folder / "python"
     stand_in.mkdir()
     shutil.copy(Path(__file__).with_name("folder_paths_stand_in.py"), stand_in / "folder_paths.py")
-    return json.loads(run(SCAN, path=stand_in).stdout)
+    return json.loads(run(code, path=stand_in).stdout)
 
 
 def test_good_files_among_all_kinds_of_bad_ones_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,3 +73,57 @@ def test_good_files_among_all_kinds_of_bad_ones_can_be_chosen(tmp_path: Path, mo
     assert seconds < MOST_SECONDS * (len(BAD_CHECKPOINTS) + count) / 10
     assert again < seconds
     assert peak < MOST_BYTES
+
+
+NAMES = """
+import json
+from paragon_nodes import checkpoints
+from paragon_core.errors import ParagonError
+
+def said(name):
+    try:
+        checkpoints.check(name)
+    except ParagonError as error:
+        return str(error)
+    return ""
+
+checkpoints.register_folders()
+names = checkpoints.model_names()
+asked = ["sub/good.pth", "sub\\\\good.pth", "realtime-2x", "gone\\\\good.pth", "..\\\\..\\\\good.pth", *names]
+print(json.dumps([names, {name: said(name) for name in asked}, str(checkpoints.load_model("sub\\\\good.pth").name)]))
+"""
+
+
+def test_damaged_files_are_listed_and_refused_junk_is_not_listed_and_both_slashes_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "upscale_models"
+    (mine / "sub").mkdir(parents=True)
+    whole, archive = safetensors_file(as_stored(SMALL)), torch_file(as_stored(SMALL))
+    (mine / "sub" / "good.pth").write_bytes(archive)
+    v6 = safetensors_file(as_stored(preset("realtime", 2, revision="v6")))
+    prefixed = safetensors_file({f"module.{key}": value for key, value in as_stored(SMALL).items()})
+    damaged = {
+        "body.safetensors": whole[:-50],
+        "header.safetensors": whole[:200],
+        "v6.safetensors": v6[:200],
+        "prefixed.safetensors": prefixed[:250],
+        "half.pth": archive[: len(archive) // 2],
+    }
+    junk = {
+        "empty.safetensors": b"",
+        "page.safetensors": b"<!DOCTYPE html><p>conv_in.weight",
+        "pointer.pth": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+        "other.safetensors": safetensors_file({"model.0.weight": as_stored(SMALL)["conv_in.weight"]})[:-9],
+        "text.pth": b"PK\x03\x04" + b"text" * 99,
+        "start.safetensors": whole[:20],
+    }
+    for name, content in (damaged | junk).items():
+        (mine / name).write_bytes(content)
+    names, said, loaded = scan(tmp_path, monkeypatch, NAMES)
+    assert set(names) == {*bundled(), *damaged, str(Path("sub") / "good.pth")}
+    assert {name for name in names if said[name]} == set(damaged)
+    assert [said[name] for name in ("sub/good.pth", "sub\\good.pth", "realtime-2x")] == [""] * 3
+    assert "there is no model" in said["gone\\good.pth"]
+    assert "there is no model" in said["..\\..\\good.pth"]
+    assert loaded == "good"

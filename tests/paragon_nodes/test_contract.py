@@ -30,7 +30,7 @@ def test_the_nodes_are_there(tmp_path: Path) -> None:
 def test_pictures_equal_those_of_the_core(tmp_path: Path, backend: str) -> None:
     code = f"""
 from paragon_core import Upscaler
-(model,) = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x", backend={backend!r}, precision="fp32")
+model, _ = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x", backend={backend!r}, precision="fp32")
 images = torch.rand(2, 20, 30, 4, generator=torch.Generator().manual_seed(0))
 (large,) = comfy.execute_node("ParagonUpscale", upscale_model=model, image=images)
 with Upscaler("realtime-2x", backend="onnxruntime") as upscaler:
@@ -67,7 +67,7 @@ print(json.dumps([
 
 def test_without_onnxruntime_and_openvino_torch_does_the_work(tmp_path: Path) -> None:
     code = """
-(model,) = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x")
+model, _ = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x")
 (large,) = comfy.execute_node("ParagonUpscale", upscale_model=model, image=torch.zeros(1, 5, 4, 3))
 (text,) = comfy.execute_node("ParagonInfo")
 asked = told("ParagonLoadModel", model_name="realtime-2x", backend="openvino")

@@ -42,7 +42,7 @@ EXTRAS = (
 @pytest.mark.parametrize("missing", ["onnxruntime", "openvino"])
 def test_a_missing_runtime_is_named_with_its_pip_line_and_auto_takes_another(tmp_path: Path, missing: str) -> None:
     code = f"""
-(model,) = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x")
+model, _ = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x")
 (large,) = comfy.execute_node("ParagonUpscale", upscale_model=model, image=torch.zeros(1, 5, 4, 3))
 asked = told("ParagonLoadModel", model_name="realtime-2x", backend={missing!r})
 print(json.dumps([repr(model), list(large.shape), asked]))
@@ -55,7 +55,7 @@ print(json.dumps([repr(model), list(large.shape), asked]))
 
 def test_nothing_but_torch_and_the_requirements_is_needed(tmp_path: Path) -> None:
     code = """
-(model,) = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x")
+model, _ = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x")
 (large,) = comfy.execute_node("ParagonUpscale", upscale_model=model, image=torch.zeros(1, 5, 4, 4))
 (text,) = comfy.execute_node("ParagonInfo")
 asked = [
@@ -110,7 +110,7 @@ except OSError:
     pass
 else:
     raise SystemExit("the folder can be written")
-(model,) = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x")
+model, _ = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x")
 (large,) = comfy.execute_node("ParagonUpscale", upscale_model=model, image=torch.zeros(1, 5, 4, 3))
 (text,) = comfy.execute_node("ParagonInfo")
 print(json.dumps([list(large.shape), text,
@@ -160,7 +160,7 @@ BACKENDS["tensorrt"] = EngineBackend(Stopped())
 kept = lambda: sorted(path.suffix for path in Path("cache").rglob("*") if path.suffix in (".engine", ".json", ".part"))
 image = torch.rand(1, 70, 80, 3, generator=torch.Generator().manual_seed(0))
 def upscaled(backend):
-    (model,) = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x", backend=backend)
+    model, _ = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x", backend=backend)
     return model, comfy.execute_node("ParagonUpscale", upscale_model=model, image=image)[0]
 """
 
