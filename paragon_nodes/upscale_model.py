@@ -107,7 +107,7 @@ class UpscaleModel(Descriptor):
             precision=self._precision,
             device=self._device,
             tile=tile or "auto",
-            tile_area=quick_area(self.paragon.spec) if _place(self._device).type == "cpu" else math.inf,
+            tile_area=quick_area(self.paragon.spec) if _is_on_cpu(self._backend, self._device) else math.inf,
             interrupt=self.interrupt,
             clip=clip,
             building=BuildBar(),
@@ -149,8 +149,7 @@ def check_runtime(backend: str, precision: str) -> None:
         runtime = choose(runtime, device)
     if precision not in {"auto", *get_args(Precision)}:
         raise InputError(f"there is no precision {precision!r}", hint=f"choose one of {', '.join(get_args(Precision))}")
-    on_cpu = _place(device).type == "cpu" and not (isinstance(runtime, ManagedTorch) and runtime.may_accelerate())
-    if on_cpu and precision not in {"auto", "fp32", *runtime.reduced_precisions("cpu")}:
+    if _is_on_cpu(runtime, device) and precision not in {"auto", "fp32", *runtime.reduced_precisions("cpu")}:
         raise BackendUnavailableError(
             f"{runtime.name} does not run {precision} on this processor", hint="choose precision auto or fp32"
         )
@@ -168,6 +167,11 @@ def _runtime(name: str) -> tuple[str | Backend, str]:
         return ManagedTorch(device), "auto"
     found = BACKENDS[name].probe()
     return name, str(device) if found.accelerator == device.type else "cpu"
+
+
+def _is_on_cpu(backend: str | Backend, device: str) -> bool:
+    """Return whether what `_runtime` found computes on the processor."""
+    return backend.device.type == "cpu" if isinstance(backend, ManagedTorch) else _place(device).type == "cpu"
 
 
 def _place(device: str) -> torch.device:
