@@ -288,12 +288,11 @@ def test_networks_of_others_are_not_listed(comfy: ComfyServer) -> None:
     assert not {"esrgan.safetensors", "odd.safetensors"} & set(options)
 
 
-def test_a_damaged_checkpoint_is_told_with_a_remedy(comfy: ComfyServer) -> None:
+def test_a_damaged_checkpoint_is_refused_with_a_remedy(comfy: ComfyServer) -> None:
     file = comfy.folder / "models" / "upscale_models" / "damaged.safetensors"
     file.write_bytes(WEIGHTS.read_bytes()[:-1000])
-    run = comfy.run(upscaling("photo.png", loader={"model_name": file.name}))
-    assert "damaged" in run.message
-    assert "What helps: " in run.message
+    with pytest.raises(Refused, match=r"damaged.*What helps: "):
+        comfy.queue(upscaling("photo.png", loader={"model_name": file.name}))
 
 
 def test_a_missing_checkpoint_is_refused_by_name(comfy: ComfyServer) -> None:
