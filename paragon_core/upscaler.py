@@ -81,6 +81,8 @@ class Upscaler:
         cache: Path | None = None,
         building: BuildProgress = ignore_progress,
         make_room: Callable[[int], None] | None = None,
+        tile_area: float = math.inf,
+        interrupt: Callable[[], None] | None = None,
     ) -> None:
         """Choose a runtime and check that it works; sessions are built when the first picture comes.
 
@@ -119,6 +121,10 @@ class Upscaler:
                 thread; an exception that it raises ends the build and reaches the caller.
             make_room: called from the calling thread, before the runtime needs memory for windows of a size, with the
                 bytes that it needs for them, roughly.
+            tile_area: with ``tile="auto"``, the most pixels of a tile of networks with a receptive radius, however much
+                memory there is: so that ``progress`` and ``interrupt`` are called often.
+            interrupt: called from the calling thread again and again while tiles are computed; an exception that it
+                raises ends the work, without the tiles that are not begun, and reaches the caller.
 
         Raises:
             InputError: an option is out of range.
@@ -153,6 +159,8 @@ class Upscaler:
             )
         )
         self._make_room = make_room
+        self._tile_area = tile_area
+        self._interrupt = interrupt
         self._pictures_at_once = pictures_at_once
         self._memory = WindowMemory(int(self._max_memory * _REUSE_SHARE)) if reuse else None
         self._lock = threading.Lock()
@@ -465,7 +473,8 @@ class Upscaler:
         if self._memory:
             return _REUSE_AREA
         # Whole frames are the fastest: 1280x720 in three or four windows take 12 to 18 % more CPU time, halos included.
-        return math.inf if self._pictures_at_once > 1 else (_LARGE_ENOUGH * self._halo) ** 2
+        area = math.inf if self._pictures_at_once > 1 else (_LARGE_ENOUGH * self._halo) ** 2
+        return min(area, self._tile_area)
 
     def _run(
         self, running: Running, network: Network, attempt: Attempt, plan: tiling.TilePlan, progress: Progress | None
@@ -503,6 +512,8 @@ class Upscaler:
                 done, pending = wait(pending, timeout=_PATIENCE, return_when=FIRST_EXCEPTION)
                 while done:
                     done.pop().result()  # no name for it: its error would hold this frame, the frame the error
+                if self._interrupt:
+                    self._interrupt()
                 if progress:
                     progress(len(plan) - len(pending), len(plan))
         finally:

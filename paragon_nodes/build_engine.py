@@ -11,8 +11,10 @@ from comfy_api.latest import io
 from paragon_core.backends import Network, choose
 from paragon_core.backends.prebuild import prebuild
 from paragon_core.backends.tensorrt import NAME, TensorRtRuntime, elsewhere
+from paragon_core.backends.tensorrt_build import module
 from paragon_core.engines import PICTURES, EngineCache, Profile, Target
 from paragon_core.engines.profiles import LONGEST_SIDE
+from paragon_core.errors import InputError
 from paragon_nodes import checkpoints
 from paragon_nodes.messages import explained
 from paragon_nodes.upscale_model import BuildBar
@@ -60,6 +62,7 @@ class ParagonBuildEngine(io.ComfyNode):
                     options=["auto", *reversed(get_args(Precision))],
                     default="auto",
                     optional=True,
+                    advanced=True,
                     tooltip="As in the loader, where auto is fp32.",
                 ),
                 io.Combo.Input(
@@ -78,6 +81,18 @@ class ParagonBuildEngine(io.ComfyNode):
     def fingerprint_inputs(cls, **_inputs: object) -> float:
         """Look each time whether it is still there."""
         return float("nan")
+
+    @classmethod
+    def validate_inputs(cls, gpus: str | None = "this one") -> Literal[True]:
+        """Refuse what cannot be, before anything runs; see `ParagonUpscale.validate_inputs`."""
+        with explained():
+            if gpus == "this one":
+                choose(NAME)  # raises what is missing
+            elif gpus in get_args(Gpus):
+                module(elsewhere(Target()).flavour)  # likewise
+            elif gpus is not None:
+                raise InputError(f"there are no GPUs {gpus!r}", hint=f"choose one of {', '.join(get_args(Gpus))}")
+        return True
 
     @classmethod
     def execute(

@@ -1,22 +1,35 @@
-"""A batch of pictures, one after the other."""
+"""A batch of images, one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import comfy.utils
 import numpy.typing as npt
 import torch
 from comfy import model_management
 
-from paragon_core.errors import InputError, OutOfMemoryError
-from paragon_nodes.upscale_model import UpscaleModel, check_interrupt
+from paragon_core.errors import (
+    InputError,
+    NonFiniteError,
+    OutOfMemoryError,
+    UnsupportedFormatError,
+    UnsupportedSizeError,
+)
+from paragon_nodes.interrupts import check_interrupt
+from paragon_nodes.upscale_model import UpscaleModel
 
 if TYPE_CHECKING:
     from paragon_core.upscaler import Progress
 
 Enlarge = Callable[[npt.NDArray[Any], "Progress"], torch.Tensor]
+
+_AXES: Final = 4
+_NOT_NUMBERS_HELP: Final = (
+    "the node that makes it is at fault: where that is VAE Decode, start ComfyUI with --fp32-vae; where it is a "
+    "sampler, try another seed, or --force-upcast-attention"
+)
 
 
 def paragon_model(upscale_model: object) -> UpscaleModel:
@@ -34,12 +47,48 @@ def paragon_model(upscale_model: object) -> UpscaleModel:
     return upscale_model
 
 
-def enlarge_all(images: torch.Tensor, size: tuple[int, int], enlarge: Enlarge) -> torch.Tensor:
-    """Return [B, H, W, C] enlarged to ``size`` (width, height) into one tensor that is there from the start.
-
-    ``enlarge`` gets a picture [h, w, C] and a function for its progress, and returns [H, W, C].
+def checked_images(images: Any) -> torch.Tensor:  # noqa: ANN401 - whatever a node hands on as IMAGE
+    """Return images [B, H, W, 1 to 4] if they are such.
 
     Raises:
+        UnsupportedFormatError: they have other axes.
+        UnsupportedSizeError: there are none, or they have no pixels.
+
+    """
+    if not isinstance(images, torch.Tensor) or images.ndim != _AXES or not 1 <= images.shape[3] <= _AXES:
+        shape = tuple(images.shape) if isinstance(images, torch.Tensor) else type(images).__name__
+        raise UnsupportedFormatError(
+            f"the image input got no images but {shape}",
+            hint="connect an output of type IMAGE; for a mask, use Convert Mask to Image in between",
+        )
+    if 0 in images.shape:
+        count, height, width, _ = images.shape
+        raise UnsupportedSizeError(
+            f"{width}x{height} pixels are no image" if count else "the batch has no images",
+            hint="see what the node before makes",
+        )
+    return images
+
+
+def check_numbers(image: torch.Tensor, name: str) -> None:
+    """Check that all values of an image are numbers.
+
+    Raises:
+        InputError: some are NaN or infinite; the text begins with ``name``.
+
+    """
+    if not bool(torch.isfinite(image).all()):
+        raise InputError(f"{name} has values that are not numbers (NaN or infinite)", hint=_NOT_NUMBERS_HELP)
+
+
+def enlarge_all(images: torch.Tensor, size: tuple[int, int], enlarge: Enlarge) -> torch.Tensor:
+    """Return [B, H, W, C] upscaled to ``size`` (width, height) into one tensor that is there from the start.
+
+    ``enlarge`` gets an image [h, w, C] and a function for its progress, and returns [H, W, C].
+
+    Raises:
+        InputError: an image has values that are not numbers.
+        NonFiniteError: the network makes such of it.
         OutOfMemoryError: there is no room for the results.
 
     """
@@ -50,16 +99,20 @@ def enlarge_all(images: torch.Tensor, size: tuple[int, int], enlarge: Enlarge) -
         check_interrupt()
 
         def progress(done: int, total: int, index: int = index) -> None:
-            check_interrupt()
             bar.update_absolute(index * total + done, count * total)
 
+        name = f"image {index + 1} of {count}" if count > 1 else "the image"
+        check_numbers(image, name)
         pixels = image if image.dtype in {torch.float32, torch.float16} else image.float()
-        out[index] = enlarge(pixels.cpu().numpy(), progress)
+        try:
+            out[index] = enlarge(pixels.cpu().numpy(), progress)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{name}: {error}", hint=error.hint) from error
     return out
 
 
 def _room(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    """Return memory where ComfyUI keeps pictures between nodes."""
+    """Return memory where ComfyUI keeps images between nodes."""
     if hasattr(model_management, "intermediate_dtype"):  # since 0.16
         dtype = model_management.intermediate_dtype()
     try:
@@ -67,6 +120,6 @@ def _room(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     except RuntimeError as error:  # torch has a class of its own for graphics cards only
         size = torch.Size(shape).numel() * dtype.itemsize / 2**30
         raise OutOfMemoryError(
-            f"there is no memory for {shape[0]} pictures of {shape[2]}x{shape[1]} ({size:.1f} GiB)",
-            hint="enlarge fewer at once",
+            f"there is no memory for {shape[0]} images of {shape[2]}x{shape[1]} ({size:.1f} GiB)",
+            hint="upscale fewer at once",
         ) from error

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from paragon_core.backends import BACKENDS, Precision
 from paragon_nodes import checkpoints
 from paragon_nodes.messages import explained
-from paragon_nodes.upscale_model import UpscaleModel
+from paragon_nodes.upscale_model import UpscaleModel, check_runtime
 
 
 class ParagonLoadModel(io.ComfyNode):
@@ -45,6 +45,7 @@ class ParagonLoadModel(io.ComfyNode):
                     options=["auto", *get_args(Precision)],
                     default="auto",
                     optional=True,
+                    advanced=True,
                     tooltip="Arithmetic of the network. auto is fp32. fp16 and bf16 are faster on most graphics cards, "
                     "and differ by a few levels of 255 on the hardest edges.",
                 ),
@@ -64,15 +65,18 @@ class ParagonLoadModel(io.ComfyNode):
         return checkpoints.fingerprint(model_name)
 
     @classmethod
-    def validate_inputs(cls, model_name: str | None = None) -> Literal[True]:
-        """Refuse a model that is missing or damaged before anything runs; None stands for a linked input.
+    def validate_inputs(
+        cls, model_name: str | None = None, backend: str | None = "auto", precision: str | None = "auto"
+    ) -> Literal[True]:
+        """Refuse what is missing, damaged or does not work here before anything runs; None stands for a linked input.
 
         It replaces ComfyUI's own check against the list, to which the same model in a folder, saved in a workflow with
-        the other kind of slash, is a stranger.
+        the other kind of slash, is a stranger. The page shows the text of an exception, not of a result.
         """
-        if model_name is not None:
-            with explained():
+        with explained():
+            if model_name is not None:
                 checkpoints.check(str(model_name))
+            check_runtime(backend or "auto", precision or "auto")
         return True
 
     @classmethod

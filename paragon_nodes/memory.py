@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import comfy.model_patcher
 import torch
@@ -15,8 +15,11 @@ from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
 from paragon_core.fuse import for_grey, fuse_arrays
 from paragon_core.fused_network import FusedParagonSR2
 from paragon_core.memory import bytes_per_pixel
+from paragon_nodes.interrupts import Interrupt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import numpy.typing as npt
 
@@ -32,12 +35,18 @@ def patcher_for(module: torch.nn.Module, device: torch.device) -> Any:  # noqa: 
 class ManagedSession(Session):
     """A network in torch."""
 
-    def __init__(self, network: Network, settings: RunSettings, device: torch.device) -> None:
+    def __init__(
+        self, network: Network, settings: RunSettings, device: torch.device, interrupt: Callable[..., None]
+    ) -> None:
         model = network.model
         arrays = for_grey(model.arrays) if network.grey else model.arrays
         self.module = FusedParagonSR2(
             fuse_arrays(model.spec, arrays), dtype=DTYPES[settings.precision], device=_waiting_place(device)
         )
+        if device.type == "cpu":  # where one pass over a large image takes long; elsewhere it is not waited for
+            for layer in self.module.modules():
+                if not list(layer.children()):
+                    layer.register_forward_pre_hook(interrupt)
         self.patcher = patcher_for(self.module, device)
         self._device = device
         self._management = threading.Lock()  # ComfyUI's is made for one thread; frames of videos come from several
@@ -94,6 +103,8 @@ class ManagedTorch:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
+        self.interrupt: Final = Interrupt()
+        """Ends a pass of the network on a CPU if the user pressed stop."""
 
     def may_accelerate(self) -> bool:
         """Return whether ComfyUI uses more than the CPU."""
@@ -122,7 +133,7 @@ class ManagedTorch:
         precision = settings.precision
         if self.device.type == "cpu" and precision not in {"fp32", *self.reduced_precisions("cpu")}:
             raise BackendUnavailableError(f"this processor is slow at {precision}", hint="use precision fp32 or auto")
-        return ManagedSession(network, settings, self.device)
+        return ManagedSession(network, settings, self.device, self.interrupt)
 
 
 def _waiting_place(device: torch.device) -> torch.device:

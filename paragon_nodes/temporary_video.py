@@ -6,10 +6,8 @@ import secrets
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
 
 import folder_paths
-from comfy_api.input_impl import VideoFromFile
 
 from paragon_core.atomic_files import prepare_folder
 
@@ -26,30 +24,16 @@ def new_path(ending: str) -> Path:
     return path
 
 
-class TemporaryVideo(VideoFromFile):
-    """A video whose file is removed once nobody holds it, nor a trimmed one made of it.
+class TemporaryPath(str):  # noqa: SLOT000 - core asks for a str; slots would forbid weak references
+    """The path of a file that is removed once nobody holds this very string.
 
-    ComfyUI's caches keep a result for as long as they see fit. The file is there as long, and no longer: otherwise
+    ComfyUI's caches keep a video for as long as they see fit, and core makes new ones of it that are trimmed, cropped
+    or resized: all of them hand on the path that they were given. The file is there as long, and no longer: otherwise
     each run with another option would leave one behind until ComfyUI ends.
     """
 
-    def __init__(self, file: TemporaryFile, *, start_time: float = 0, duration: float = 0) -> None:
-        super().__init__(str(file.path), start_time=start_time, duration=duration)
-        self._file = file
-
-    def as_trimmed(self, *window: Any, **options: Any) -> Self | None:  # noqa: ANN401 - core's arguments
-        """Return a part, as core does."""
-        trimmed = super().as_trimmed(*window, **options)
-        if trimmed is None:
-            return None
-        start, duration = trimmed.get_active_trim_window()
-        return type(self)(self._file, start_time=start, duration=duration)
-
-
-class TemporaryFile:
-    """A file that is removed once nobody holds this object."""
-
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self.path = path
         weakref.finalize(self, _remove, path)
 

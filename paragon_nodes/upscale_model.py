@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+import math
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 
 import comfy.utils
 import numpy as np
 import torch
 from comfy import model_management
 
-from paragon_core.backends import BACKENDS, choose
+from paragon_core.backends import BACKENDS, Precision, choose
 from paragon_core.border import Border
+from paragon_core.errors import BackendUnavailableError, InputError
 from paragon_core.interop.network import AutoFusedParagonSR2
 from paragon_core.upscaler import Upscaler
 from paragon_nodes.descriptor import Descriptor, RuntimeNetwork
+from paragon_nodes.interrupts import Interrupt, check_interrupt
 from paragon_nodes.memory import DTYPES, ManagedTorch, patcher_for
 from paragon_nodes.runtime_memory import RuntimePatcher
+from paragon_nodes.tiles import check_tile_size, least_tile, quick_area
 
 if TYPE_CHECKING:
-    from paragon_core.backends import Backend, Precision
+    from paragon_core.backends import Backend
     from paragon_core.model import Model
 
 _STEPS: Final = 1000
@@ -37,6 +41,7 @@ class UpscaleModel(Descriptor):
         self._asked = backend
         self._precision = precision
         self._backend, self._device = _runtime(backend)
+        self.interrupt = self._backend.interrupt if isinstance(self._backend, ManagedTorch) else Interrupt()
         manages = isinstance(self._backend, ManagedTorch)
         super().__init__(model, (AutoFusedParagonSR2 if manages else RuntimeNetwork).from_model(model))
         self.patcher: Any = RuntimePatcher(_place(self._device), self.release)
@@ -63,11 +68,19 @@ class UpscaleModel(Descriptor):
     def upscaler(self, tile: int, *, clip: bool = True) -> Upscaler:
         """Return the upscaler for tiles of a size, halo included; 0 lets it choose. The last one is kept.
 
+        It ends its work with ComfyUI's own exception if the user presses stop from now on.
+
         Args:
-            tile: pixels of the source.
+            tile: pixels of the source; at least as many as the network needs to be no slower than without tiles.
             clip: to 0..1, as pictures in ComfyUI are.
 
+        Raises:
+            InputError: there are no tiles of that size.
+
         """
+        check_tile_size(tile)
+        self.interrupt.renew()
+        tile = tile and max(tile, least_tile(self.paragon.spec))
         if (tile, clip) != self._options:
             upscaler = self._start(tile, clip)
             self._upscaler.close()
@@ -84,6 +97,7 @@ class UpscaleModel(Descriptor):
             border = Border.of(self.paragon.spec, "auto")  # that of the other backends
             upscaled: torch.Tensor = border.cropped(self.model(border.continued(image)), self.scale)
             return upscaled
+        self.interrupt.renew()
         pictures = image.detach().movedim(1, -1).float().cpu().numpy()
         results = [torch.from_numpy(self._upscaler(picture, progress=check_interrupt)) for picture in pictures]
         return torch.stack(results).movedim(-1, 1).to(image.device, image.dtype)
@@ -95,6 +109,8 @@ class UpscaleModel(Descriptor):
             precision=self._precision,
             device=self._device,
             tile=tile or "auto",
+            tile_area=quick_area(self.paragon.spec) if _is_on_cpu(self._backend, self._device) else math.inf,
+            interrupt=self.interrupt,
             clip=clip,
             building=BuildBar(),
             make_room=None if isinstance(self._backend, ManagedTorch) else self.patcher.make_room,
@@ -118,9 +134,27 @@ class BuildBar:
         self._bar.update_absolute(round(share * _STEPS))
 
 
-def check_interrupt(*_progress: int) -> None:
-    """Leave with ComfyUI's own exception if the user pressed stop."""
-    model_management.throw_exception_if_processing_interrupted()
+def check_runtime(backend: str, precision: str) -> None:
+    """Check that a backend and a precision of `UpscaleModel` work here, without loading a model.
+
+    Raises:
+        InputError: there is no such backend or precision.
+        BackendUnavailableError: it does not work here.
+
+    """
+    if backend == "auto" and precision in {"auto", "fp32"}:
+        return  # without loading runtimes to find out which one it is
+    if backend not in {"auto", "torch"}:
+        choose(backend)
+    runtime, device = _runtime(backend)
+    if isinstance(runtime, str):
+        runtime = choose(runtime, device)
+    if precision not in {"auto", *get_args(Precision)}:
+        raise InputError(f"there is no precision {precision!r}", hint=f"choose one of {', '.join(get_args(Precision))}")
+    if _is_on_cpu(runtime, device) and precision not in {"auto", "fp32", *runtime.reduced_precisions("cpu")}:
+        raise BackendUnavailableError(
+            f"{runtime.name} does not run {precision} on this processor", hint="choose precision auto or fp32"
+        )
 
 
 def _runtime(name: str) -> tuple[str | Backend, str]:
@@ -135,6 +169,11 @@ def _runtime(name: str) -> tuple[str | Backend, str]:
         return ManagedTorch(device), "auto"
     found = BACKENDS[name].probe()
     return name, str(device) if found.accelerator == device.type else "cpu"
+
+
+def _is_on_cpu(backend: str | Backend, device: str) -> bool:
+    """Return whether what `_runtime` found computes on the processor."""
+    return backend.device.type == "cpu" if isinstance(backend, ManagedTorch) else _place(device).type == "cpu"
 
 
 def _place(device: str) -> torch.device:

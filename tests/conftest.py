@@ -6,6 +6,7 @@ import os
 import signal
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,6 +53,15 @@ def _children_heed_signals() -> Iterator[None]:
     yield
     for kind in ignored:
         signal.signal(kind, signal.SIG_IGN)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Return a new folder that other users may enter; they may not enter pytest's own, which it closes again."""
+    with TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o755)
+        yield folder
 
 
 @pytest.fixture

@@ -254,6 +254,33 @@ def test_progress_rises_to_the_number_of_windows(channels: tuple[int, ...]) -> N
     assert calls[-1][0] == windows
 
 
+@pytest.mark.parametrize("area", [900, 2500])
+def test_tiles_are_no_larger_than_asked_and_do_not_show(area: int) -> None:
+    image = picture(150, 160, 3)
+    with Upscaler(MODEL, backend="onnxruntime", precision="fp32", tile_area=area) as upscaler:
+        result = upscaler(image)
+        tiles = upscaler.windows_computed
+    assert tiles >= 150 * 160 / area
+    with Upscaler(MODEL, backend="onnxruntime", precision="fp32", tile="off") as upscaler:
+        assert same(result, upscaler(image))
+
+
+def test_an_interrupt_ends_the_work_in_the_calling_thread_planes_included() -> None:
+    caller = threading.get_ident()
+
+    def interrupt() -> None:
+        assert threading.get_ident() == caller
+        raise KeyboardInterrupt
+
+    planes = [np.zeros((60, 50), np.float32)] * 3
+    out = [np.empty((120, 100), np.float32) for _ in planes]
+    with Upscaler(MODEL, backend="onnxruntime", tile=(20, 30), streams=1, interrupt=interrupt) as upscaler:
+        with pytest.raises(KeyboardInterrupt):
+            upscaler(picture(60, 50, 3))
+        with pytest.raises(KeyboardInterrupt):
+            upscaler.upscale_planes(planes, out)
+
+
 def count_windows(width: int, height: int) -> int:
     """Return how many windows of 20x30 pixels cover a picture."""
     return -(-(width - 2 * RADIUS) // (20 - 2 * RADIUS)) * -(-(height - 2 * RADIUS) // (30 - 2 * RADIUS))

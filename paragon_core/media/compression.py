@@ -30,7 +30,7 @@ class ImageCompression:
     """What lossy formats (JPEG, WebP, AVIF, JPEG XL) are written with; None leaves it to the format (`encoding`)."""
 
     quality: int | None = None
-    """1 to 100; higher looks better and takes more space. WebP and JPEG XL are then lossy where they would be lossless."""
+    """1 to 100; higher looks better and takes more space. WebP and JPEG XL are then lossy for any source."""
     subsampling: Subsampling | None = None
     """Of chroma."""
 

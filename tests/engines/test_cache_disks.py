@@ -61,25 +61,21 @@ READ_ONLY = """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs permissions of POSIX")
-def test_a_read_only_cache_is_used_and_what_it_lacks_is_built(tmp_path: Path) -> None:
+def test_a_read_only_cache_is_used_and_what_it_lacks_is_built(open_folder: Path) -> None:
     if sys.platform == "win32":  # the type checker does not know the marker
         return
-    get(EngineCache(tmp_path))
-    paths = [tmp_path, *tmp_path.rglob("*")]
-    above = [folder for folder in tmp_path.parents if folder.stat().st_uid == os.geteuid()]
-    modes = {folder: folder.stat().st_mode for folder in [*paths, *above]}
+    get(EngineCache(open_folder))
+    modes = {path: path.stat().st_mode for path in [open_folder, *open_folder.rglob("*")]}
     try:
-        for path in paths:
+        for path in modes:
             path.chmod(0o555 if path.is_dir() else 0o444)
-        for folder in above:
-            folder.chmod(modes[folder] | 0o011)
-        result = run(READ_ONLY.format(folder=str(tmp_path)))
+        result = run(READ_ONLY.format(folder=str(open_folder)))
     finally:
         for path, mode in modes.items():
             path.chmod(mode)
     assert result.stdout.split() == [FULL_HD.name, "0"]
     assert len(re.findall("cannot be kept", result.stderr)) == 1
-    assert get(EngineCache(tmp_path)) == 0
+    assert get(EngineCache(open_folder)) == 0
 
 
 def test_no_cache_at_all_costs_the_cache_not_the_picture(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

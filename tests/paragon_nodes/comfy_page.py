@@ -61,6 +61,30 @@ class ComfyPage:
         dialog.wait_for(state="hidden")
         self.page.wait_for_function("name => app.extensionManager.workflow.activeWorkflow.filename === name", arg=name)
 
+    def load(self, workflow: dict[str, Any]) -> None:
+        """Open a workflow, as the page saves it."""
+        self.page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
+
+    def add(self, kind: str) -> None:
+        """Add a node."""
+        self.page.evaluate("kind => { app.graph.add(LiteGraph.createNode(kind)); }", kind)
+
+    def set(self, kind: str, widget: str, value: object) -> None:
+        """Change the value of a widget."""
+        self.page.evaluate(
+            f"""([kind, name, value]) => {{ {TO_PAGE}
+                nodeOf(kind).widgets.find(widget => widget.name === name).value = value;
+            }}""",
+            [kind, widget, value],
+        )
+
+    def text_on(self, kind: str) -> str:
+        """Return the text that a node shows in an area of its own, as soon as it does."""
+        area = f"() => {{ {TO_PAGE} const area = nodeOf('{kind}').widgets.at(-1).element; "
+        self.page.wait_for_function(area + "return area.value && area.getBoundingClientRect().height > 50; }")
+        text: str = self.page.evaluate(area + "return area.value; }")
+        return text
+
     def posted(self) -> dict[str, Any]:
         """Return what the page would post now."""
         workflow: dict[str, Any] = self.page.evaluate("async () => (await app.graphToPrompt()).output")

@@ -35,5 +35,7 @@ def queued(workflow: dict[str, Any], kinds: dict[str, Any]) -> Workflow:
         widgets = node.get("widgets_values_named", {})
         inputs = {name: value for name, value in widgets.items() if name.partition(".")[0] in known}
         inputs |= {each["name"]: origins[each["link"]] for each in node["inputs"] if each["link"] is not None}
+        # A view that is not saved; what it shows is no input.
+        inputs |= {each["name"]: {"__value__": ["", ""]} for each in node["inputs"] if each["type"] == "IMAGECOMPARE"}
         posted[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     return posted

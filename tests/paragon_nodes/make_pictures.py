@@ -47,15 +47,15 @@ def thumbnails(server: ComfyServer) -> dict[str, Image.Image]:
     """Run the workflows and return a picture for each."""
     with Image.open(server.folder / "input" / "example.png") as photo:
         photo.load()
-    (large,) = results(server, "Upscale an image")
-    (sized,) = results(server, "Upscale to a size")
-    ours, _, lanczos = results(server, "Compare with other upscalers")
-    (film,) = results(server, "Upscale a video")
+    (large,) = results(server, "1. Upscale an image")
+    (sized,) = results(server, "2. Upscale to a size")
+    ours, _, lanczos = results(server, "4. Compare with other upscalers")
+    (film,) = results(server, "3. Upscale a video")
     return {
-        "Upscale an image": halves(photo, large, (120, 64, 220, 164)),
-        "Upscale to a size": inset(photo, sized),
-        "Compare with other upscalers": halves(lanczos, ours, (580, 206, 700, 326)),
-        "Upscale a video": perforated(
+        "1. Upscale an image": halves(photo, large, (120, 64, 220, 164)),
+        "2. Upscale to a size": inset(photo, sized),
+        "4. Compare with other upscalers": halves(lanczos, ours, (580, 206, 700, 326)),
+        "3. Upscale a video": perforated(
             halves(frame(server.folder / "input" / "film.mp4"), film, (55, 34, 155, 134)),
         ),
     }
@@ -132,7 +132,7 @@ def perforated(picture: Image.Image) -> Image.Image:
 def screenshot(server: ComfyServer, browser: str) -> Image.Image:
     """Run the first example in the page and return what it then shows."""
     with opened(server, browser=browser, size=(1600, 1000)) as page:
-        page.open_template("Upscale an image")
+        page.open_template("1. Upscale an image")
         assert page.run().ok
         page.shown_size("SaveImage")
         page.tooltip("ParagonUpscale", "tile_size")

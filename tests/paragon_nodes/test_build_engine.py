@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.checkpoint_files import SMALL_PHOTO, as_stored, safetensors_file
-from tests.paragon_nodes.comfy_server import ROOT, ComfyServer, Workflow, node, upscaling
+from tests.paragon_nodes.comfy_server import ROOT, ComfyServer, Refused, Workflow, node, upscaling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,12 +85,10 @@ def test_an_interrupt_ends_a_build_leaves_nothing_and_the_queue_lives_on(rtx: Co
 def test_a_gpu_that_is_not_here_is_told_and_what_else_can_be_chosen(rtx: ComfyServer) -> None:
     if os.path.exists("/proc/driver/nvidia"):  # noqa: PTH110 - no path of ours
         pytest.skip("needs a machine without a GPU")
-    run = rtx.run(building(gpus="this one"))
-    assert not run.ok
-    assert "NVIDIA" in run.message
-    assert "What helps: " in run.message
+    with pytest.raises(Refused, match=r"NVIDIA.*What helps: "):
+        rtx.queue(building(gpus="this one"))
 
 
 def test_the_loader_refuses_tensorrt_where_it_does_not_run(rtx: ComfyServer) -> None:
-    run = rtx.run(upscaling("photo.png", loader={"backend": "tensorrt"}))
-    assert "What helps: " in run.message
+    with pytest.raises(Refused, match="What helps: "):
+        rtx.queue(upscaling("photo.png", loader={"backend": "tensorrt"}))

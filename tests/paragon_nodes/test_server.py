@@ -59,10 +59,21 @@ def test_the_pack_loads_without_a_warning(comfy: ComfyServer) -> None:
     assert not [line for line in lines if any(mark in line for mark in ("WARN", "ERROR", "FAILED", "Traceback"))]
 
 
+def inputs_of(kinds: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs of a node by name, each followed by those of its options, as ``name.inner``."""
+    inputs = {}
+    for name, (kind, options) in (kinds.get("required", {}) | kinds.get("optional", {})).items():
+        inputs[name] = (kind, options)
+        if kind == "COMFY_DYNAMICCOMBO_V3":
+            for option in options["options"]:
+                inputs |= {f"{name}.{inner}": each for inner, each in inputs_of(option["inputs"]).items()}
+    return inputs
+
+
 @pytest.mark.parametrize("name", NODES)
 def test_a_node_is_listed_and_explains_each_input_and_output(comfy: ComfyServer, name: str) -> None:
     info = comfy.get(f"/object_info/{name}")[name]
-    inputs = info["input"].get("required", {}) | info["input"].get("optional", {})
+    inputs = inputs_of(info["input"])
     assert not [each for each, (_, options) in inputs.items() if not options.get("tooltip")]
     assert all(info["output_tooltips"])
     assert info["description"]
@@ -73,15 +84,16 @@ def test_a_node_is_listed_and_explains_each_input_and_output(comfy: ComfyServer,
 @pytest.mark.parametrize("name", NODES)
 def test_a_node_has_help_and_is_localised_whole(comfy: ComfyServer, name: str, language: str) -> None:
     info = comfy.get(f"/object_info/{name}")[name]
-    inputs = [each for kind in ("required", "optional") for each in info["input_order"].get(kind, ())]
+    inputs = list(inputs_of(info["input"]))
     words = comfy.get("/i18n")[language]["nodeDefs"][name]
-    assert list(words["inputs"]) == inputs
+    assert list(words["inputs"]) == [each.replace(".", "_") for each in inputs]
     assert list(words["outputs"]) == [str(index) for index in range(len(info["output"]))]
     assert all(each["name"] and each["tooltip"] for kind in ("inputs", "outputs") for each in words[kind].values())
     for file, title in ((f"{name}.md", info["display_name"]), (f"{name}/{language}.md", words["display_name"])):
         page = comfy.read(f"/extensions/paragon/docs/{file}").decode()
         assert page.startswith(f"# {title}\n")
-        assert all(f"**{each}**" in page for each in inputs if each not in {"upscale_model", "image"})
+        shown = (each.rpartition(".")[2] for each in inputs if each not in {"upscale_model", "image"})
+        assert all(f"**{each}**" in page for each in shown)
 
 
 @pytest.mark.parametrize("backend", ["auto", "torch", "onnxruntime"])
@@ -91,8 +103,14 @@ def test_a_picture_equals_that_of_the_command_line(comfy: ComfyServer, backend: 
 
 
 def test_tiles_do_not_show(comfy: ComfyServer) -> None:
-    whole, tiled = (comfy.pictures(comfy.run(upscaling("photo.png", tile_size=size)))[0] for size in (0, 32))
-    assert off_by(pixels(whole), pixels(tiled)) <= 1
+    results = []
+    for size in (0, 64):
+        workflow = upscaling("photo.png", tile_size=size)
+        workflow["large"] = node("ImageScale", **scaled(["image", 0], 180, 130))
+        workflow["upscale"]["inputs"]["image"] = ["large", 0]
+        (result,) = comfy.pictures(comfy.run(workflow))
+        results.append(pixels(result))
+    assert off_by(*results) <= 1
 
 
 def test_transparency_is_kept(comfy: ComfyServer, tmp_path: Path) -> None:
@@ -148,12 +166,16 @@ def test_core_s_node_runs_the_model(comfy: ComfyServer, backend: str, tmp_path: 
 @pytest.mark.parametrize(
     ("inputs", "size"),
     [
-        ({"mode": "factor", "factor": 3.0}, (192, 144)),
-        ({"mode": "factor", "factor": 0.5}, (32, 24)),
-        ({"mode": "short edge", "edge": 100}, (133, 100)),
-        ({"mode": "long edge", "edge": 100, "multiple_of": 8}, (96, 72)),
-        ({"mode": "fit", "width": 150, "height": 100}, (133, 100)),
-        ({"mode": "megapixels", "megapixels": 0.03}, (200, 150)),
+        ({}, (128, 96)),
+        ({"mode": "factor"}, (128, 96)),
+        ({"mode": "factor", "mode.factor": 0.5}, (32, 24)),
+        ({"mode": "short edge", "mode.edge": 100}, (133, 100)),
+        ({"mode": "long edge", "mode.edge": 100, "multiple_of": 8}, (96, 72)),
+        ({"mode": "fit", "mode.width": 150, "mode.height": 100}, (133, 100)),
+        ({"mode": "megapixels", "mode.megapixels": 0.03}, (200, 150)),
+        # As release 0.1 had them.
+        ({"mode": "factor", "factor": 3.0, "edge": 1080}, (192, 144)),
+        ({"mode": "fit", "factor": 3.0, "width": 150, "height": 100}, (133, 100)),
     ],
 )
 def test_upscale_to_makes_the_size_that_was_asked_for(
@@ -167,6 +189,49 @@ def test_upscale_to_makes_the_size_that_was_asked_for(
     for saved in ("save", "other"):
         with Image.open(comfy.pictures(run, saved)[0]) as image:
             assert image.size == size
+
+
+@pytest.mark.parametrize("inputs", [{"mode": "long edge", "mode.edge": ["zero", 0]}, {"multiple_of": ["zero", 0]}])
+def test_a_zero_of_another_node_is_refused_in_words(comfy: ComfyServer, inputs: dict[str, Any]) -> None:
+    workflow = upscaling("photo.png") | {"zero": node("PrimitiveInt", value=0)}
+    workflow["upscale"] = node("ParagonUpscaleTo", upscale_model=["load", 0], image=["image", 0], **inputs)
+    run = comfy.run(workflow)
+    assert "must be positive" in run.message
+    assert "What helps: " in run.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "text"),
+    [
+        ("ParagonLoadModel", {"backend": "none such"}, "there is no backend 'none such'"),
+        ("ParagonLoadModel", {"backend": "onnxruntime", "precision": "fp16"}, "does not run fp16"),
+        ("ParagonLoadModel", {"precision": "fp8"}, "there is no precision 'fp8'"),
+        ("ParagonUpscale", {"tile_size": 32}, "tile_size is 32"),
+        ("ParagonUpscaleTo", {"tile_size": 8200}, "tile_size is 8200"),
+        ("ParagonUpscaleTo", {"mode": "width"}, "there is no size by 'width'"),
+        ("ParagonUpscaleTo", {"mode": "factor", "mode.factor": 99}, "mode.factor"),
+        ("ParagonUpscaleVideo", {"tile_size": 1}, "tile_size is 1"),
+        ("ParagonUpscaleVideo", {"crf": 60}, "crf 60"),
+        ("ParagonUpscaleVideo", {"crf": 64, "codec": "av1"}, "crf 64"),
+        ("ParagonUpscaleVideo", {"codec": "vp9"}, "there is no codec 'vp9'"),
+        ("ParagonUpscaleVideo", {"size": "twice"}, "there is no size by 'twice'"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_runs(
+    comfy: ComfyServer, kind: str, inputs: dict[str, Any], text: str
+) -> None:
+    workflow = upscaling("photo.png")
+    if kind == "ParagonLoadModel":
+        workflow["load"]["inputs"] |= inputs
+    else:
+        workflow["video"] = node("CreateVideo", images=["image", 0], fps=24.0)
+        source = {"video": ["video", 0]} if kind == "ParagonUpscaleVideo" else {"image": ["image", 0]}
+        workflow["upscale"] = node(kind, upscale_model=["load", 0], **source, **inputs)
+        if kind == "ParagonUpscaleVideo":
+            workflow["save"] = node("SaveVideo", video=["upscale", 0], filename_prefix="test", format="auto")
+    with pytest.raises(Refused) as refused:
+        comfy.queue(workflow)
+    assert text in str(refused.value)
 
 
 def test_info_tells_what_works(comfy: ComfyServer) -> None:
@@ -223,12 +288,11 @@ def test_networks_of_others_are_not_listed(comfy: ComfyServer) -> None:
     assert not {"esrgan.safetensors", "odd.safetensors"} & set(options)
 
 
-def test_a_damaged_checkpoint_is_told_with_a_remedy(comfy: ComfyServer) -> None:
+def test_a_damaged_checkpoint_is_refused_with_a_remedy(comfy: ComfyServer) -> None:
     file = comfy.folder / "models" / "upscale_models" / "damaged.safetensors"
     file.write_bytes(WEIGHTS.read_bytes()[:-1000])
-    run = comfy.run(upscaling("photo.png", loader={"model_name": file.name}))
-    assert "damaged" in run.message
-    assert "What helps: " in run.message
+    with pytest.raises(Refused, match=r"damaged.*What helps: "):
+        comfy.queue(upscaling("photo.png", loader={"model_name": file.name}))
 
 
 def test_a_missing_checkpoint_is_refused_by_name(comfy: ComfyServer) -> None:

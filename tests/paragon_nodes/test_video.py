@@ -151,6 +151,38 @@ def test_save_video_copies_other_codecs(comfy: ComfyServer, clip: Path, codec: s
         assert container.streams.video[0].codec.canonical_name == codec
 
 
+@pytest.mark.parametrize(
+    ("inputs", "size"),
+    [
+        ({"size": "by the model"}, (128, 96)),
+        ({"size": "factor", "size.factor": 1.5}, (96, 72)),
+        ({"size": "fit", "size.width": 200, "size.height": 150}, (200, 150)),
+    ],
+)
+def test_a_video_gets_the_size_that_was_asked_for(
+    comfy: ComfyServer, clip: Path, inputs: dict[str, Any], size: tuple[int, int]
+) -> None:
+    result = saved(comfy, enlarging(clip.name, **inputs))
+    assert result.pictures.shape == (12, size[1], size[0], 3)
+    assert result.sound == packets(clip, "audio")
+
+
+def test_a_video_of_10_bits_keeps_them_unless_told_otherwise(comfy: ComfyServer) -> None:
+    with av.open(str(comfy.folder / "input" / "deep.mp4"), "w") as container:
+        stream = container.add_stream("libx265", rate=RATE, options={"x265-params": "log-level=none"})
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p10le"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p10le")))
+        container.mux(stream.encode(None))
+    formats = []
+    for inputs in ({}, {"codec": "h264"}):
+        (path,) = comfy.pictures(comfy.run(enlarging("deep.mp4", **inputs)))
+        with av.open(str(path)) as container:
+            context = container.streams.video[0].codec_context
+            formats.append((context.codec.canonical_name, context.pix_fmt))
+    assert formats == [("hevc", "yuv420p10le"), ("h264", "yuv420p")]
+
+
 def test_detail_is_smoothed_over_time(comfy: ComfyServer, clip: Path, tmp_path: Path) -> None:
     result = saved(comfy, enlarging(clip.name, temporal=0.5))
     assert result.packets == from_command_line(clip, tmp_path, "--temporal", "0.5").packets

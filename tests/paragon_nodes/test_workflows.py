@@ -81,17 +81,19 @@ def test_values_stand_in_the_order_in_which_older_pages_read_them(comfy: ComfySe
         if node["type"].startswith("Paragon"):
             order = comfy.get(f"/object_info/{node['type']}")[node["type"]]["input_order"]
             named = node["widgets_values_named"]
-            assert list(named) == [each for kind in ("required", "optional") for each in order[kind] if each in named]
+            ordered = [each for kind in ("required", "optional") for each in order[kind]]
+            positions = [ordered.index(each.partition(".")[0]) for each in named]
+            assert positions == sorted(positions)
             assert list(named.values()) == node["widgets_values"]
 
 
 def test_upscale_an_image(comfy: ComfyServer, source: Path, tmp_path: Path) -> None:
-    (result,) = results(comfy, "Upscale an image").values()
+    (result,) = results(comfy, "1. Upscale an image").values()
     assert off_by(pixels(result), pixels(from_command_line(source, tmp_path / "large.png"))) <= 1
 
 
 def test_upscale_to_a_size(comfy: ComfyServer, source: Path) -> None:
-    (result,) = results(comfy, "Upscale to a size").values()
+    (result,) = results(comfy, "2. Upscale to a size").values()
     with Upscaler("realtime-2x") as upscale:
         large = upscale(upscale((pixels(source) / 255).astype(np.float32)))
     planes = [
@@ -101,8 +103,15 @@ def test_upscale_to_a_size(comfy: ComfyServer, source: Path) -> None:
     assert off_by(pixels(result), expected) <= 1
 
 
+def test_the_compare_view_is_given_both(comfy: ComfyServer) -> None:
+    workflow = example_workflows.queued(example_workflows.saved(example_workflows.NAMES[-1]), comfy.get("/object_info"))
+    (view,) = (each["inputs"] for each in workflow.values() if each["class_type"] == "ImageCompare")
+    kinds = [workflow[view[name][0]]["class_type"] for name in ("image_a", "image_b")]
+    assert kinds == ["ParagonUpscale", "ImageScaleBy"]
+
+
 def test_compare_with_other_upscalers(comfy: ComfyServer, source: Path, tmp_path: Path) -> None:
-    made = {kind: pixels(path) for kind, path in results(comfy, "Compare with other upscalers").items()}
+    made = {kind: pixels(path) for kind, path in results(comfy, "4. Compare with other upscalers").items()}
     expected = pixels(from_command_line(source, tmp_path / "large.png"))
     assert off_by(made["ParagonUpscale"], expected) <= 1
     # Core blends its tiles where they overlap, also the pixels that lack their surroundings; 3 levels were seen.
@@ -115,11 +124,11 @@ def test_compare_with_other_upscalers(comfy: ComfyServer, source: Path, tmp_path
 def test_upscale_a_video(comfy: ComfyServer, tmp_path: Path) -> None:
     film = comfy.folder / "input" / "film.mp4"
     pan(ROOT / "examples" / "chelsea.png", film)
-    (result,) = results(comfy, "Upscale a video", file=film.name).values()
+    (result,) = results(comfy, "3. Upscale a video", file=film.name).values()
     expected = from_command_line(film, tmp_path / "large.mp4", "--model", "realtime-video-2x")
     assert off_by(frames_of(result).astype(np.float64), frames_of(expected).astype(np.float64)) <= 1
 
 
 def test_a_video_that_nobody_chose_is_asked_for_before_anything_runs(comfy: ComfyServer) -> None:
     with pytest.raises(Refused, match=r"Invalid video file: your video\.mp4"):
-        results(comfy, "Upscale a video")
+        results(comfy, "3. Upscale a video")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.errors import InputError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media.pyav import pyav
-from paragon_core.media.video.colour import BT709, LEFT, RGB, Colour
+from paragon_core.media.video.colour import BT709, LEFT, RGB, UNSPECIFIED, Colour
 from paragon_core.media.video.formats import CODECS, PRESETS, Codec, Preset
 from paragon_core.media.video.hdr import StaticHdr
 
@@ -23,6 +23,9 @@ __all__ = ["CODECS", "PRESETS", "Codec", "Preset", "Samples", "VideoEncoding"]
 #: With its macroblock tree and B frames x264 (165) makes other bytes each time on a processor with AVX-512: it differs
 #: with what happened to lie in memory, and no longer with `asm=AVX2`, which other processors do not have.
 X264_REPEATABLE: Final = "mbtree=0"
+
+#: The matrices of YUV made of RGB by its primaries, where that is not BT.709: BT.2020, not of constant luminance.
+_MATRICES_OF_PRIMARIES: Final = {9: 9}
 
 #: FFmpeg's names for where chroma sits.
 LOCATIONS: Final = {1: "left", 2: "center", 3: "topleft", 4: "top", 5: "bottomleft", 6: "bottom"}
@@ -172,13 +175,14 @@ class VideoEncoding:
         deep = bits > _ENCODERS["h264"].deepest and min(size) >= hevc.smallest
         return replace(self, codec="hevc" if deep and hevc.name in pyav().codecs_available else "h264")
 
-    def samples(self, source: Colour, planar: str, *, turned: bool) -> Samples:
+    def samples(self, source: Colour, planar: str, *, turned: bool, primaries: int = UNSPECIFIED) -> Samples:
         """Return how the frames of the result are stored.
 
         Args:
             source: how those of the source are to be read.
             planar: FFmpeg's name of the format that holds them with a plane for each component.
             turned: whether they are turned, and chroma does not sit where it sat.
+            primaries: those of the source, by their number of H.273: RGB gets the matrix that goes with them.
 
         """
         encoder = self._encoder
@@ -193,7 +197,7 @@ class VideoEncoding:
                 pixel_format=_with_depth(kind[0], bits), colour=replace(source, bits=bits, chroma_location=location)
             )
         colour = Colour(
-            matrix=BT709 if rgb else source.matrix,
+            matrix=_MATRICES_OF_PRIMARIES.get(primaries, BT709) if rgb else source.matrix,
             full=source.full and not rgb,
             bits=min(10 if source.bits > 8 else 8, encoder.deepest),  # noqa: PLR2004 - between, players know nothing
             factors=(2, 2),

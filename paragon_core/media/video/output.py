@@ -107,7 +107,12 @@ class Traits:
             upright, aspect = upright[::-1], 1 / aspect
         source = colour_of(first)
         encoding = encoding.chosen(source.bits, frame_size(upright, aspect, wanted, scale=scale, even=False).stored)
-        samples = encoding.samples(source, planar_format(first.format), turned=bool(turning))
+        samples = encoding.samples(
+            source,
+            planar_format(first.format),
+            turned=bool(turning),
+            primaries=int(film.stream.codec_context.color_primaries),
+        )
         made = frame_size(upright, aspect, wanted, scale=scale, even=samples.even)
         notes += _lost(first, film, encoding, samples)
         notes += _resized(made, wanted)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.video.colour import Colour, from_network, guess_matrix, to_network
+from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.frames import colour_of, fill, picture_of
 from paragon_core.quality import h264
 
@@ -256,3 +257,10 @@ def test_matrices_without_a_formula_are_refused() -> None:
     with pytest.raises(UnsupportedFormatError, match="10") as caught:
         colour_of(frame)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(("primaries", "matrix"), [(2, 1), (1, 1), (9, 9), (12, 1)])
+def test_rgb_gets_the_matrix_that_goes_with_its_primaries(primaries: int, matrix: int) -> None:
+    rgb = Colour(matrix=0, full=True, bits=16)
+    samples = VideoEncoding(codec="hevc").samples(rgb, "gbrp16le", turned=False, primaries=primaries)
+    assert (samples.colour.matrix, samples.colour.full, samples.pixel_format) == (matrix, False, "yuv420p10le")
