@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from comfy_api.latest import io
 
+from paragon_core.border import halo_of
 from paragon_core.errors import InputError
-from paragon_core.upscaler import INEXACT_HALO
 
 if TYPE_CHECKING:
     from paragon_core.spec import ModelSpec
@@ -56,8 +56,7 @@ def check_tile_size(size: int | None) -> None:
 
 def least_tile(spec: ModelSpec) -> int:
     """Return the smallest side of a tile, in pixels, that is no waste of time for a network."""
-    halo = INEXACT_HALO if spec.receptive_radius is None else spec.receptive_radius
-    return max(LEAST_TILE, _LEAST_HALOS * halo)
+    return max(LEAST_TILE, _LEAST_HALOS * halo_of(spec))
 
 
 def quick_area(spec: ModelSpec) -> float:

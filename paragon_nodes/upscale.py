@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from comfy_api.latest import io
 
+from paragon_core.border import Padding
 from paragon_nodes.frames import checked_images, enlarge_all, paragon_model
 from paragon_nodes.messages import explained
 from paragon_nodes.tiles import check_tile_size, tile_input
 
 if TYPE_CHECKING:
-    from typing import Literal
-
     from paragon_nodes.upscale_model import UpscaleModel
 
 
@@ -34,6 +33,16 @@ class ParagonUpscale(io.ComfyNode):
                 io.UpscaleModel.Input("upscale_model", tooltip='From the node "Load ParagonSR2 Model".'),
                 io.Image.Input("image", tooltip="One image or several, with or without transparency."),
                 tile_input(),
+                io.Combo.Input(
+                    "padding",
+                    options=["auto", *get_args(Padding)],
+                    default="auto",
+                    optional=True,
+                    advanced=True,
+                    tooltip="What the network sees beyond the border of the image: symmetric mirrors it, edge repeats "
+                    "the outermost pixels, wrap continues with the opposite side, for seamless textures, and zero is "
+                    "black, as for the author. auto is symmetric, and zero for photo and pro networks.",
+                ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The upscaled images.")],
         )
@@ -46,11 +55,17 @@ class ParagonUpscale(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, upscale_model: UpscaleModel, image: torch.Tensor, tile_size: int = 0) -> io.NodeOutput:
+    def execute(
+        cls,
+        upscale_model: UpscaleModel,
+        image: torch.Tensor,
+        tile_size: int = 0,
+        padding: Padding | Literal["auto"] = "auto",
+    ) -> io.NodeOutput:
         """Upscale them."""
         with explained():
             model, images = paragon_model(upscale_model), checked_images(image)
-            upscaler = model.upscaler(tile_size)
+            upscaler = model.upscaler(tile_size, padding=padding)
             size = images.shape[2] * model.scale, images.shape[1] * model.scale
             return io.NodeOutput(
                 enlarge_all(

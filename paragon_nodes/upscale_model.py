@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 
 import comfy.utils
@@ -11,7 +12,6 @@ import torch
 from comfy import model_management
 
 from paragon_core.backends import BACKENDS, Precision, choose
-from paragon_core.border import Border
 from paragon_core.errors import BackendUnavailableError, InputError
 from paragon_core.interop.network import AutoFusedParagonSR2
 from paragon_core.upscaler import Upscaler
@@ -23,9 +23,24 @@ from paragon_nodes.tiles import check_tile_size, least_tile, quick_area
 
 if TYPE_CHECKING:
     from paragon_core.backends import Backend
+    from paragon_core.border import Padding
     from paragon_core.model import Model
 
+    PaddingChoice = Padding | Literal["auto"]
+
 _STEPS: Final = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """What differs between the nodes that use one model."""
+
+    tile: int = 0
+    """Side of a tile in pixels of the source; 0 for automatic."""
+    clip: bool = True
+    """Whether results are clipped to 0..1."""
+    padding: PaddingChoice = "auto"
+    """What the network sees beyond the border."""
 
 
 class UpscaleModel(Descriptor):
@@ -45,8 +60,8 @@ class UpscaleModel(Descriptor):
         manages = isinstance(self._backend, ManagedTorch)
         super().__init__(model, (AutoFusedParagonSR2 if manages else RuntimeNetwork).from_model(model))
         self.patcher: Any = RuntimePatcher(_place(self._device), self.release)
-        self._options = (0, True)
-        self._upscaler = self._start(*self._options)
+        self._options = _Options()
+        self._upscaler = self._start(self._options)
         if isinstance(self._backend, ManagedTorch):
             self.model.feature_dtype = DTYPES[self._upscaler.precision_of(np.float32)]
             self.patcher = patcher_for(self.model, self._backend.device)
@@ -65,7 +80,7 @@ class UpscaleModel(Descriptor):
         precision = self._upscaler.precision_of(np.float32)
         return f"{self.paragon.name} ({self.scale}x, {self._upscaler.backend} {precision})"
 
-    def upscaler(self, tile: int, *, clip: bool = True) -> Upscaler:
+    def upscaler(self, tile: int, *, clip: bool = True, padding: PaddingChoice = "auto") -> Upscaler:
         """Return the upscaler for tiles of a size, halo included; 0 lets it choose. The last one is kept.
 
         It ends its work with ComfyUI's own exception if the user presses stop from now on.
@@ -73,6 +88,7 @@ class UpscaleModel(Descriptor):
         Args:
             tile: pixels of the source; at least as many as the network needs to be no slower than without tiles.
             clip: to 0..1, as pictures in ComfyUI are.
+            padding: what the network sees beyond the border.
 
         Raises:
             InputError: there are no tiles of that size.
@@ -81,10 +97,11 @@ class UpscaleModel(Descriptor):
         check_tile_size(tile)
         self.interrupt.renew()
         tile = tile and max(tile, least_tile(self.paragon.spec))
-        if (tile, clip) != self._options:
-            upscaler = self._start(tile, clip)
+        options = _Options(tile=tile, clip=clip, padding=padding)
+        if options != self._options:
+            upscaler = self._start(options)
             self._upscaler.close()
-            self._options, self._upscaler = (tile, clip), upscaler
+            self._options, self._upscaler = options, upscaler
         return self._upscaler
 
     def release(self) -> None:
@@ -92,26 +109,26 @@ class UpscaleModel(Descriptor):
         self._upscaler.release()
 
     def compute(self, image: torch.Tensor) -> torch.Tensor:
-        """Return [B, 3, H, W] upscaled; see `Descriptor.compute`."""
+        """Return [B, 3, H, W] upscaled, with the author's border; see `Descriptor.compute`."""
         if not isinstance(self.model, RuntimeNetwork):
-            border = Border.of(self.paragon.spec, "auto")  # that of the other backends
-            upscaled: torch.Tensor = border.cropped(self.model(border.continued(image)), self.scale)
+            upscaled: torch.Tensor = self.model(image)
             return upscaled
-        self.interrupt.renew()
+        upscaler = self.upscaler(0, padding="zero")
         pictures = image.detach().movedim(1, -1).float().cpu().numpy()
-        results = [torch.from_numpy(self._upscaler(picture, progress=check_interrupt)) for picture in pictures]
+        results = [torch.from_numpy(upscaler(picture, progress=check_interrupt)) for picture in pictures]
         return torch.stack(results).movedim(-1, 1).to(image.device, image.dtype)
 
-    def _start(self, tile: int, clip: bool) -> Upscaler:  # noqa: FBT001 - both in one tuple
+    def _start(self, options: _Options) -> Upscaler:
         return Upscaler(
             self.paragon,
             backend=self._backend,
             precision=self._precision,
             device=self._device,
-            tile=tile or "auto",
+            tile=options.tile or "auto",
+            padding=options.padding,
             tile_area=quick_area(self.paragon.spec) if _is_on_cpu(self._backend, self._device) else math.inf,
             interrupt=self.interrupt,
-            clip=clip,
+            clip=options.clip,
             building=BuildBar(),
             make_room=None if isinstance(self._backend, ManagedTorch) else self.patcher.make_room,
         )

@@ -36,7 +36,7 @@ images = torch.rand(2, 20, 30, 4, generator=torch.Generator().manual_seed(0))
 with Upscaler("realtime-2x", backend="onnxruntime") as upscaler:
     expected = torch.stack([torch.from_numpy(upscaler(image.numpy())) for image in images])
 called = model(images[:, :, :, :3].movedim(-1, 1)).movedim(1, -1).clamp(0, 1)
-with Upscaler("realtime-2x", backend="onnxruntime") as upscaler:
+with Upscaler("realtime-2x", backend="onnxruntime", padding="zero") as upscaler:
     opaque = torch.stack([torch.from_numpy(upscaler(image[:, :, :3].numpy().copy())) for image in images])
 answers = comfy.execute_node("ParagonUpscaleTo", upscale_model=model, image=images, mode="fit", width=50, height=50)
 print(json.dumps([

@@ -175,7 +175,8 @@ def test_a_video_of_10_bits_keeps_them_unless_told_otherwise(comfy: ComfyServer)
             container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p10le")))
         container.mux(stream.encode(None))
     formats = []
-    for inputs in ({}, {"codec": "h264"}):
+    choices: tuple[dict[str, Any], ...] = ({}, {"codec": "h264"})
+    for inputs in choices:
         (path,) = comfy.pictures(comfy.run(enlarging("deep.mp4", **inputs)))
         with av.open(str(path)) as container:
             context = container.streams.video[0].codec_context
