@@ -41,8 +41,8 @@ def paragon_model(upscale_model: object) -> UpscaleModel:
     """
     if not isinstance(upscale_model, UpscaleModel):
         raise InputError(
-            "the upscale model is not a ParagonSR2 network",
-            hint='connect the node "Load ParagonSR2 Model", or use "Upscale Image (using Model)" for this model',
+            "the upscale model comes from another loader",
+            hint='connect the node "Load ParagonSR2 Model" for a ParagonSR2 file, or use "Upscale Image (using Model)"',
         )
     return upscale_model
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paragon_core.border import AUTHORS, INEXACT_HALO, Border, halo_of
+from paragon_core.engines import PICTURES
 from paragon_core.errors import InputError
 from paragon_core.tiling import Span, Tile, cover
 from paragon_core.upscaler import Upscaler
@@ -145,6 +146,11 @@ def test_flat_images_stay_flat_up_to_the_border(name: str, level: int) -> None:
     with Upscaler(name, precision="fp32") as default, Upscaler(name, precision="fp32", padding="zero") as authors:
         assert np.abs(default(flat).astype(int) - level).max() <= 1
         assert np.abs(authors(flat).astype(int) - level).max() > 1
+
+
+def test_the_shared_engine_takes_full_hd_with_its_margin_whole() -> None:
+    for model in (MODEL, STREAM, PHOTO):
+        assert PICTURES.covers(Border.of(model.spec, "auto").grown((1920, 1080)))
 
 
 def test_the_default_is_the_authors_border_where_no_margin_is_exact() -> None:

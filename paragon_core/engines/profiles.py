@@ -67,7 +67,7 @@ class Profile:
 
     @property
     def name(self) -> str:
-        """The name of the engine's files: ``1920x1080`` or ``64x64-1280x720-1920x1920``, and ``_b4`` for a batch."""
+        """The name of the engine's files: ``1920x1080`` or ``64x64-1280x720-1932x1932``, and ``_b4`` for a batch."""
         sizes = (self.optimum,) if self.is_static else (self.minimum, self.optimum, self.maximum)
         return "-".join(map(_text, sizes)) + (f"_b{self.batch}" if self.batch > 1 else "")
 
@@ -106,8 +106,9 @@ class Profile:
         return cls(minimum=minimum, optimum=optimum, maximum=maximum, batch=typed(value["batch"], int))
 
 
-#: The sizes for pictures of all kinds: width and height are independent, so that portraits fit as well.
-PICTURES: Final = Profile(minimum=(64, 64), optimum=(1280, 720), maximum=(1920, 1920))
+#: The sizes for images of all kinds: width and height are independent, so that portraits fit as well. The largest is
+#: 1920 and the margin on both sides by which networks see images continued (`border`).
+PICTURES: Final = Profile(minimum=(64, 64), optimum=(1280, 720), maximum=(1932, 1932))
 
 
 def choose(profiles: Iterable[Profile], size: Size, *, batch: int = 1) -> Profile | None:

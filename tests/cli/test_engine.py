@@ -78,7 +78,7 @@ def test_build_for_other_machines_and_sizes(
         Image.new("RGB", size).save(tmp_path / f"{name}.png")
     (tmp_path / "d.png").write_bytes(b"damaged")
     (wide,) = answered(capsys, "build", "mine.safetensors", "--target", "sm_89,sm_86", "--precision", "fp32")
-    assert Path(wide["path"]).parts[-2:] == ("sm86+sm89_1.7.1.116_fp32", "64x64-1280x720-1920x1920.engine")
+    assert Path(wide["path"]).parts[-2:] == ("sm86+sm89_1.7.1.116_fp32", "64x64-1280x720-1932x1932.engine")
     several = ("--for", ".", "--range", "64x64", "80x64", "96x96", "--padding", "zero")
     built = answered(capsys, "build", "mine.safetensors", *several)
     assert {Path(engine["path"]).stem for engine in built} == {"64x64-80x64-96x96", "80x64", "64x80"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from paragon_core.low_memory import is_low_memory, lacks
 from paragon_core.media.pyav import pyav
 from paragon_core.media.sources import out_of_memory
+from paragon_core.media.video.frames import is_transparent
 from paragon_core.media.video.times import DisplayOrder
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class FrameDecoder:
         """
         self.damaged = 0
         self.scaled = 0
+        self.transparent = False
         self.size: tuple[int, int] | None = None
         self.last: int | None = None
         self.last_duration = 0
@@ -64,6 +66,7 @@ class FrameDecoder:
             # Older PyAV does not tell a frame's own.
             self.last_duration = getattr(frame, "duration", packet.duration) or self._usual
             self.damaged += frame.is_corrupt
+            self.transparent = self.transparent or is_transparent(frame)
             yield self._of_first_size(frame)
 
     def _decoded(self, packet: Any) -> Sequence[Any]:  # noqa: ANN401  (as above)

@@ -69,6 +69,14 @@ def planar_format(video_format: Any) -> str:  # noqa: ANN401  (as above)
     return f"yuv{_SUBSAMPLINGS[_factors(video_format)]}p{ending}"
 
 
+def is_transparent(frame: Any) -> bool:  # noqa: ANN401  (as above)
+    """Tell whether a frame lets something through; alpha in which all is opaque does not count."""
+    if not any(part.is_alpha for part in frame.format.components):
+        return False
+    opaque = 255
+    return bool((frame.to_ndarray(format="rgba")[..., 3] < opaque).any())
+
+
 def colour_of(frame: Any) -> Colour:  # noqa: ANN401  (as above)
     """Return how the samples of a frame are to be read.
 

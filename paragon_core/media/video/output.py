@@ -140,8 +140,6 @@ def _lost(first: Any, film: Film, encoding: VideoEncoding, samples: Samples) -> 
         yield f"its {bits} bits for a colour became {samples.colour.bits}"
     if first.interlaced_frame:
         yield "it is interlaced, and its frames were enlarged as they are: deinterlace it first"
-    if any(part.is_alpha for part in first.format.components):
-        yield "its transparency was left out"
     for name, words in _SIDE_DATA.items():
         if name in side_data(first):
             yield f"{words} was left out"

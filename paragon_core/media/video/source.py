@@ -178,6 +178,8 @@ class Film:
                 f"its frames change their size on the way: {self._decoder.scaled} of them were scaled to "
                 f"{width} x {height} pixels, the size of the first"
             )
+        if self._decoder.transparent:
+            notes.append("its transparency was left out")
         if self._foreign_programs:
             notes.append(f"it holds {self._foreign_programs + 1} programs, and only the main one was kept")
         if not self._missing and (lost := self._lost()) and not self._is_read_whole():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from paragon_core.errors import InputError, UnsupportedFormatError
 from paragon_core.media.video.frames import colour_of, fill, picture_of
@@ -324,3 +325,13 @@ def test_matroska_that_does_not_say_how_wide_pixels_are_is_told(tmp_path: Path, 
     for name, encoding, told in [("b.mkv", LOSSLESS, True), ("b.mkv", VideoEncoding(), False)]:
         notes = upscale_video(source, tmp_path / name, upscaler, encoding=encoding).notes
         assert any("4/3" in note for note in notes) == told
+
+
+@pytest.mark.parametrize("clear", [(), (2, 3), (0, 1, 2, 3)])
+def test_transparency_is_noted_where_there_is_some(tmp_path: Path, upscaler: Upscaler, clear: tuple[int, ...]) -> None:
+    frames = [Image.new("RGBA", (64, 48), (number, 40, 90, 255)) for number in range(4)]
+    for number in clear:
+        frames[number].putpixel((5, 5), (0, 0, 0, 0))
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=100, disposal=2)
+    result = upscale_video(tmp_path / "a.gif", tmp_path / "a.mp4", upscaler)
+    assert ("its transparency was left out" in result.notes) == bool(clear)
