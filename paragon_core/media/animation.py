@@ -11,6 +11,7 @@ import numpy as np
 from paragon_core.errors import UnsupportedSizeError
 from paragon_core.media.avif_times import avif_plays
 from paragon_core.media.decoding import MAX_PIXELS, check_size, decode, open_header
+from paragon_core.media.formats import FORMATS
 from paragon_core.media.gif import MOST_FRAMES
 from paragon_core.media.images import opened_image
 from paragon_core.media.metadata import as_viewed, upright
@@ -101,10 +102,12 @@ def read_animation(path: Path, *, max_pixels: int = MAX_PIXELS) -> Animation | N
 
     """
     with opened_image(path) as (stream, name):
+        if not FORMATS[name].animated:
+            return None
         image: Any = open_header(stream, name)
         hidden = bool(image.info.get("default_image"))
         count = _frame_count(image) - hidden
-        if count < 2 or name == "tiff":  # noqa: PLR2004 - moves
+        if count < 2:  # noqa: PLR2004 - moves
             return None
         check_size(image.size, max_pixels)
         _check_total(image.size, count, max_pixels)

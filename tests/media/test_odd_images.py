@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from paragon_core.errors import UnsupportedFormatError
-from paragon_core.media.images import Picture, read_header, read_image, write_image
+from paragon_core.media.formats import FORMATS, WRITABLE
+from paragon_core.media.images import MAX_PIXELS, Picture, read_header, read_image, write_image
+from paragon_core.media.series import read_series
 from paragon_core.media.tiff_reading import full_pages
 from tests.media import samples
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from paragon_core.media.formats import FormatName
 
 DTYPES: tuple[type[np.generic], ...] = (np.uint8, np.uint16, np.float32)
 
@@ -183,3 +187,10 @@ def test_a_whole_avif_that_cannot_be_decoded_is_no_damage(tmp_path: Path) -> Non
     path.write_bytes(data.replace(b"hdlr", b"free", 1))
     with pytest.raises(UnsupportedFormatError, match="AVIF of a kind"):
         read_image(path)
+
+
+@pytest.mark.parametrize("target", WRITABLE)
+def test_what_pillow_does_not_open_is_no_animation(tmp_path: Path, target: FormatName) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, values(1, 9, 7, 3, dtype=np.float32), photometric="rgb")
+    assert read_series(path, FORMATS[target], max_pixels=MAX_PIXELS) is None
