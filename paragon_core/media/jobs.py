@@ -5,22 +5,18 @@ What fails does not stop the others.
 
 from __future__ import annotations
 
-import os
-import shutil
 import stat
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from paragon_core.atomic_files import prepare_folder, remove_leftovers, unwritable
+from paragon_core.atomic_files import prepare_folder, remove_leftovers
 from paragon_core.errors import (
     BackendUnavailableError,
     InputError,
-    JobError,
     MediaError,
     OutOfMemoryError,
     ParagonError,
@@ -28,42 +24,39 @@ from paragon_core.errors import (
 )
 from paragon_core.low_memory import is_low_memory
 from paragon_core.media.compression import ImageCompression
+from paragon_core.media.done import is_done
 from paragon_core.media.encoding import fit
-from paragon_core.media.formats import FORMATS, format_of_name
-from paragon_core.media.images import MAX_PIXELS, incomplete, read_header, read_image, write_image
+from paragon_core.media.formats import format_of_name
+from paragon_core.media.images import MAX_PIXELS, read_image, write_image
 from paragon_core.media.ordered import settled, waited
+from paragon_core.media.replacing import check_replaceable, check_writable, grows, take_place
 from paragon_core.media.result_size import as_viewed, result_size
 from paragon_core.media.series import read_series, upscale_animation, upscale_pages
 from paragon_core.media.tasks import Task, plan
 from paragon_core.media.tiff_pages import TiffPages
 from paragon_core.media.video.excerpt import Excerpt
-from paragon_core.media.video.jobs import film_grows, film_is_done, prepare_film
+from paragon_core.media.video.jobs import film_grows, prepare_film
 from paragon_core.memory import lacks_for_image
 from paragon_core.output_size import OutputSize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from paragon_core.media.animation import Animation
-    from paragon_core.media.formats import ImageFormat
     from paragon_core.media.picture import Array, Picture
     from paragon_core.media.series import SeriesProgress
     from paragon_core.media.video.upscale import VideoResult
     from paragon_core.output_size import Size
 
-__all__ = ["PICTURES_AT_ONCE", "Outcome", "State", "Task", "is_done", "plan", "run"]
+__all__ = ["PICTURES_AT_ONCE", "Outcome", "State", "Task", "plan", "run"]
 
 State = Literal["written", "skipped", "failed"]
-
-#: An EXIF orientation with width and height exchanged.
-_SIDEWAYS: Final = 6
 
 #: Pictures that `run` holds unless told otherwise: one being read, one in the network, one being written.
 PICTURES_AT_ONCE = 3
 
 _WHOLE = Excerpt()
-
-_HINT_REPLACE = "choose another output, or replace it with --overwrite"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,52 +212,6 @@ def run(
     return tuple(outcomes)
 
 
-def is_done(
-    task: Task,
-    *,
-    scale: int,
-    size: OutputSize | None = None,
-    excerpt: Excerpt = _WHOLE,
-    keep_damaged: bool = False,
-) -> bool:
-    """Tell whether a task's target is there: a whole one of the right size, not older than the source.
-
-    One of that size that is older, and one that is damaged or broke off, is to be made anew.
-
-    Raises:
-        JobError: when the target is whole and of another size or kind: it may be somebody's only copy.
-        MediaError: when the source cannot be read.
-
-    """
-    if task.is_film:
-        return film_is_done(
-            task.source, task.target, scale=scale, size=size, excerpt=excerpt, keep_damaged=keep_damaged
-        )
-    try:
-        if not task.target.exists():
-            return False
-    except OSError as error:
-        raise unwritable(task.target, error) from error
-    try:
-        made = read_header(task.target)
-    except MediaError:
-        return False
-    except UnsupportedFormatError as error:
-        msg = f"{task.target} exists and is not a picture that Paragon made"
-        raise JobError(msg, hint=_HINT_REPLACE) from error
-    if not made.ends:
-        return False
-    stored, possible = read_header(task.source).size, set()
-    for orientation in (1, _SIDEWAYS):  # headers do not always tell
-        with suppress(InputError):  # too large, or it does not fit: no size is possible, and the work will tell
-            possible.add(result_size(stored, orientation, scale=scale, wanted=size))
-    if not possible & {made.size, made.size[::-1]}:  # the latter: formats without metadata are stored turned
-        what = f"{scale}x" if size is None else str(size)
-        msg = f"{task.target} exists and is not {task.source.name} upscaled to {what}"
-        raise JobError(msg, hint=_HINT_REPLACE)
-    return task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
-
-
 def _read(task: Task, options: _JobOptions) -> _Ready | _Nothing:
     """Read a source and make sure that its result can be stored."""
     if not (options.overwrite or task.replaces) and is_done(task, scale=options.scale, size=options.size):
@@ -279,9 +226,9 @@ def _read(task: Task, options: _JobOptions) -> _Ready | _Nothing:
     try:
         target = result_size(picture.size, picture.orientation, scale=options.scale, wanted=options.size)
         if task.replaces:
-            if not _grows(picture.size, target):
+            if not grows(picture.size, target):
                 return _AS_IT_IS
-            _check_replaceable(task, picture if series is None else replace(picture, notes=series.notes), target_format)
+            check_replaceable(task, picture if series is None else replace(picture, notes=series.notes), target_format)
         _check_memory(task, picture, target)
         picture = fit(picture, target_format, size=target)
     except (BackendUnavailableError, InputError) as error:
@@ -289,32 +236,6 @@ def _read(task: Task, options: _JobOptions) -> _Ready | _Nothing:
         raise type(error)(text, hint=error.hint) from error
     prepare_folder(task.target)
     return _Ready(picture=picture, target=target, series=series)
-
-
-def _grows(size: Size, target: Size) -> bool:
-    return any(after > before for before, after in zip(size, target, strict=True))
-
-
-def _check_replaceable(task: Task, picture: Picture, target_format: ImageFormat) -> None:
-    """Refuse to replace a file by one that holds less, or is of another format than it.
-
-    Raises:
-        InputError: it is of another format than its name says, or write-protected.
-        JobError: something was not read.
-
-    """
-    if picture.format != target_format.name:
-        msg = f"it is {FORMATS[picture.format].title} by another name, and would become {target_format.title}"
-        raise InputError(msg, hint="leave --replace out, or rename it first")
-    _check_writable(task.target)
-    if picture.notes:
-        raise incomplete(task.target, picture.notes)
-
-
-def _check_writable(path: Path) -> None:
-    """Refuse to replace a file that its owner protected; a new one could still take its name."""
-    if not os.access(path, os.W_OK):
-        raise InputError(f"{path} is write-protected", hint="leave --replace out, or allow writing to it")
 
 
 def _check_memory(task: Task, picture: Picture, target: Size) -> None:
@@ -339,7 +260,7 @@ def _look_at_film(task: Task, options: _JobOptions) -> _Nothing | None:
     if task.replaces:
         if not film_grows(task.source, scale=options.scale, size=options.size, keep_damaged=options.keep_damaged):
             return _AS_IT_IS
-        _check_writable(task.source)
+        check_writable(task.source)
     return None
 
 
@@ -353,7 +274,7 @@ def _enlarge_film(
         result = film(task.source, task.target)
         notes = result.notes
         if task.replaces:
-            notes = _take_place(task, notes)
+            notes = take_place(task, notes)
     except (ParagonError, MemoryError, OSError) as error:
         return settled(_failure(task, error))
     except RuntimeError as error:  # a thread that cannot be started
@@ -371,19 +292,6 @@ def _enlarge_film(
             notes=tuple(dict.fromkeys(notes)),
         )
     )
-
-
-def _take_place(task: Task, notes: tuple[str, ...]) -> tuple[str, ...]:
-    """Move a complete video to its source's place, unless something was not kept: then both stay; return notes."""
-    if notes:
-        return (*notes, f"it was not replaced, because of that; the result is {task.target}")
-    replaced = Path(os.path.realpath(task.source))
-    try:
-        shutil.copymode(replaced, task.target)
-        task.target.replace(replaced)
-    except OSError as error:  # on Windows, where a player has it open
-        raise unwritable(replaced, error) from error
-    return notes
 
 
 def _enlarge(
@@ -409,7 +317,7 @@ def _enlarge(
             return settled(_upscaled_series(task, ready.series, upscale, options, progress))
         array = _upscaled(picture, upscale, options)
         seconds = time.perf_counter() - start
-        if not _grows(picture.size, ready.target):
+        if not grows(picture.size, ready.target):
             same = picture.size == ready.target
             note = "it has that size already" if same else "it was resized without the model, which only upscales"
             picture = replace(picture, notes=(*picture.notes, note))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageOps
 
 import paragon_core as paragon
@@ -264,8 +265,7 @@ class TestReplace:
         assert {path: path.read_bytes() for path in (here / "in").rglob("*.*")} == before
 
     def test_what_would_lose_something_stays(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        first, second = (Image.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
-        first.save(here / "pages.tif", save_all=True, append_images=[second])
+        tifffile.imwrite(here / "extra.tif", np.zeros((8, 8, 5), np.uint8), photometric="rgb", extrasamples=(2, 0))
         save(here / "really.png").rename(here / "a.jpg")
         (here / "broken.png").write_bytes(save(here / "whole.png").read_bytes()[:-40])
         (here / "whole.png").unlink()

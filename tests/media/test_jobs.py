@@ -17,8 +17,9 @@ from PIL import Image
 
 from paragon_core.atomic_files import PART
 from paragon_core.errors import InferenceError, InputError, JobError, MediaError, OutOfMemoryError
+from paragon_core.media.done import is_done
 from paragon_core.media.images import Picture, read_image, write_image
-from paragon_core.media.jobs import Outcome, Task, is_done, plan, run
+from paragon_core.media.jobs import Outcome, Task, plan, run
 from paragon_core.output_size import OutputSize
 from tests.media import samples
 from tests.patience import PATIENCE
@@ -329,12 +330,9 @@ READ_ONLY = """
 import os, sys
 from pathlib import Path
 from paragon_core.media.jobs import Task, run
-from paragon_core.media.images import read_image
-picture = read_image(Path(sys.argv[1]))
 if os.geteuid() == 0:
+    import PIL.PngImagePlugin  # here, because others may not be allowed to read it
     os.setegid(65534), os.seteuid(65534)
-import paragon_core.media.jobs as jobs
-jobs.read_image = lambda path, max_pixels: picture
 task = Task(source=Path(sys.argv[1]), target=Path(sys.argv[2]))
 (outcome,) = run([task], lambda array: array, scale=1, overwrite=True)
 print(type(outcome.error).__name__, outcome.error, outcome.error.hint, sep="|")
@@ -342,13 +340,14 @@ print(type(outcome.error).__name__, outcome.error, outcome.error.hint, sep="|")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be made read-only for their owner on Windows")
-def test_a_read_only_folder(tmp_path: Path) -> None:
-    source = save(tmp_path / "a.png")
-    (tmp_path / "out").mkdir(mode=0o555)
-    output, errors = start(READ_ONLY, source, tmp_path / "out" / "a.png").communicate(timeout=PATIENCE)
+def test_a_read_only_folder(open_folder: Path) -> None:
+    source = save(open_folder / "a.png")
+    source.chmod(0o644)
+    (open_folder / "out").mkdir(mode=0o555)
+    output, errors = start(READ_ONLY, source, open_folder / "out" / "a.png").communicate(timeout=PATIENCE)
     assert output.startswith("MediaError|cannot write"), errors
     assert "may write to" in output
-    assert not list((tmp_path / "out").iterdir())
+    assert not list((open_folder / "out").iterdir())
 
 
 SLOW_JOB = """

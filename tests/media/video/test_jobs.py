@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from paragon_core.errors import JobError, MediaError, UnsupportedFormatError
-from paragon_core.media.jobs import is_done, run
+from paragon_core.media.done import is_done
+from paragon_core.media.jobs import run
 from paragon_core.media.tasks import Task
 from paragon_core.media.video.excerpt import Excerpt
 
