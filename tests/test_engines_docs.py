@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from paragon_core.border import Border
 from paragon_core.cli.main import main
 from paragon_core.engines import DEFAULT_LIMIT, MOST_PIXELS, PICTURES, EngineCache
+from paragon_core.model import load
 from paragon_core.sessions import PIXELS_WORTH_AN_ENGINE
 from tests.media.test_sizes import video
 
@@ -43,8 +45,10 @@ def test_the_commands_run_one_after_the_other(
 
 def test_the_numbers_are_those_of_the_program() -> None:
     told = " ".join(PAGE.split())
-    smallest, best, largest = PICTURES.name.split("-")
-    assert f"an engine takes {smallest} to {largest} pixels and is tuned for {best}" in told
+    margin = Border.of(load("realtime-2x").spec, "auto").margin
+    smallest, best, largest = PICTURES.minimum, PICTURES.optimum, tuple(side - 2 * margin for side in PICTURES.maximum)
+    takes, tuned = ("{}x{} to {}x{}".format(*smallest, *largest), "{}x{}".format(*best))
+    assert f"an engine takes {takes} pixels and is tuned for {tuned}" in told
     assert f"exceed {DEFAULT_LIMIT // 2**30} GiB" in told
     assert f"{PIXELS_WORTH_AN_ENGINE // 10**6} million pixels" in told
     assert "up to 4096x2304" in told

@@ -46,7 +46,7 @@ def test_settings_come_from_the_table_of_official_files(
 def test_scores_through_onnxruntime(shared: Path, file: str, _revision: str, set5: float, set14: float) -> None:
     """The tests of `evaluate` do the same through the runtime that is chosen by itself, which is OpenVINO."""
     model = load(shared / "weights" / f"{file}.safetensors")
-    with Upscaler(model, backend="onnxruntime", precision="fp32") as upscaler:
+    with Upscaler(model, backend="onnxruntime", precision="fp32", padding="zero") as upscaler:
         for name, psnr_y in (("Set5", set5), ("Set14", set14)):
             found = means(score_set(read_pairs(shared / "eval" / name, 2), {"model": upscaler}))
             assert found["model"].psnr_y == pytest.approx(psnr_y, abs=0.01), name
