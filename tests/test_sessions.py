@@ -38,7 +38,7 @@ def test_a_size_that_comes_often_gets_a_session_of_its_own(
     watch: Callable[..., tuple[Watched, Upscaler]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "_PIXELS_WORTH_COMPILING", 1000)
-    backend, upscaler = watch()
+    backend, upscaler = watch(padding="zero")
     image = picture(16, 20, 3)
     results = [upscaler(image) for _ in range(6)]
     assert [network.size for network in backend.opened] == [None, (20, 16)]
@@ -115,7 +115,7 @@ def test_room_is_made_before_a_session_is_opened_and_for_each_size(
 ) -> None:
     backend = Watched()
     asked: list[tuple[int, int]] = []
-    _, upscaler = watch(backend, make_room=lambda needed: asked.append((needed, len(backend.opened))))
+    _, upscaler = watch(backend, make_room=lambda needed: asked.append((needed, len(backend.opened))), padding="zero")
     for side in (16, 32):
         upscaler(picture(side, side, 3))
     assert [opened for _, opened in asked] == [0, 1]

@@ -109,7 +109,7 @@ def test_upstreams_video_comes_out(shared: Path, runtime: str, fused: bool) -> N
     """Its recursion on features with 0.2; in the first frames of a scene nothing is dropped."""
     tensors = load_file(shared / "vectors/head_stream_x2_video_io.safetensors")
     model = load(shared / "vectors/head_stream_x2.safetensors", upsampler_alpha=0.0)
-    with Upscaler(model, backend=runtime, precision="fp32", fused=fused, clip=False) as upscaler:
+    with Upscaler(model, backend=runtime, precision="fp32", fused=fused, clip=False, padding="zero") as upscaler:
         for number in range(3):
             frames = [list(tensors[f"f{number - age}.in"][0]) for age in range(number + 1)]
             expected = tensors[f"f{number}.out"][0]
