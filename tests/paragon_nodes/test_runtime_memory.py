@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,6 +132,8 @@ def test_a_server_is_smaller_again_once_models_are_unloaded(
         "ImageScale", image=["image", 0], upscale_method="bilinear", width=640, height=480, crop="disabled"
     )
     workflow["upscale"]["inputs"]["image"] = ["large", 0]
+    comfy.post("/free", {"unload_models": True, "free_memory": True})  # what other tests left there
+    time.sleep(1)
     sizes = [comfy.memory]
     comfy.pictures(comfy.run(workflow))
     sizes.append(comfy.memory)
