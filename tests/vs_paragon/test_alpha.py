@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import vapoursynth as vs
 
 from tests.vs_paragon.clips import clip_of, natural_yuv, planes_of
+from tests.vs_paragon.vspipe import vspipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Values that are opaque, and their formats.
 LEVELS = ((255, vs.GRAY8), (65535, vs.GRAY16))
@@ -81,3 +87,20 @@ def test_one_that_does_not_fit_fails_for_its_frames_alone() -> None:
     result.get_frame(1)
     with pytest.raises(vs.Error, match=r"^paragon\.Upscale: frame 2: the transparency \(20x20 Gray8\)"):
         result.get_frame(2)
+
+
+def test_vspipe_writes_alpha_that_begins_midway(tmp_path: Path) -> None:
+    script = """
+import vapoursynth as vs
+core = vs.core
+clip = core.std.BlankClip(format=vs.YUV420P8, width=64, height=48, length=2)
+mask = core.std.BlankClip(format=vs.GRAY8, width=64, height=48, length=2, color=77)
+result = core.paragon.Upscale(clip + clip.std.ClipToProp(mask))
+assert result.num_frames == 4
+result[2:].std.PropToClip("_Alpha").set_output()
+result[:2].set_output(1)
+"""
+    done = vspipe(tmp_path, script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == bytes([77]) * (2 * 128 * 96)
+    assert len(vspipe(tmp_path, script, "--outputindex", "1").stdout) == 2 * 128 * 96 * 3 // 2

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import vapoursynth as vs
 
 from tests.fresh_python import run
 from tests.vs_paragon.clips import natural_yuv
+from tests.vs_paragon.vspipe import vspipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def watched(clip: vs.VideoNode) -> tuple[vs.VideoNode, Counter[int]]:
@@ -42,6 +46,21 @@ def test_each_frame_is_made_once(backend: str, temporal: float) -> None:
     for _ in vs.core.paragon.Upscale(clip, backend=backend, temporal=temporal).frames(close=True):
         pass
     assert made == Counter(range(16))
+
+
+def test_vspipe_asks_for_no_frame_before_it_is_told_to_write(tmp_path: Path) -> None:
+    """The first frame has a label of its own and is not written: neither may it be asked for."""
+    script = """
+import vapoursynth as vs
+clip = vs.core.std.BlankClip(format=vs.YUV420P8, width=64, height=48, length=3, color=[100, 118, 140])
+def fail(n, f):
+    raise ValueError("it was asked for")
+first = clip[0].std.ModifyFrame(clip[0], fail)
+vs.core.paragon.Upscale(first + clip[1:]).set_output()
+"""
+    done = vspipe(tmp_path, script, "--start", "1")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout) == 2 * 128 * 96 * 3 // 2
 
 
 def test_a_dummy_first_frame_decides_nothing() -> None:
