@@ -18,6 +18,7 @@ from paragon_core.media.avif_boxes import read_avif_header
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.icc import code_points, colour_profile, profile_of
 from paragon_core.media.images import Picture, read_image, write_image
+from paragon_core.media.video.scheduling import own_priority
 from tests.media import samples
 
 if TYPE_CHECKING:
@@ -204,7 +205,8 @@ def test_avif_of_ten_bits_by_another_program(tmp_path: Path) -> None:
         stream.pix_fmt = "yuv420p10le"
         context = stream.codec_context
         context.color_primaries, context.color_trc, context.colorspace, context.color_range = 9, 16, 9, 1
-        container.mux(stream.encode(frame))
+        with own_priority():
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     result = read_image(path)
     assert result.bits == 10

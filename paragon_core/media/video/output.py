@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +19,7 @@ from paragon_core.media.video.frame_size import FrameSize, frame_size
 from paragon_core.media.video.frames import colour_of, planar_format, side_data
 from paragon_core.media.video.hdr import has_dolby_vision, needs_dolby_vision, static_hdr
 from paragon_core.media.video.mp4_names import are_known, fill_room, room_for, with_room
+from paragon_core.media.video.scheduling import own_priority
 from paragon_core.media.video.turning import Turning, turning_of
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ class Output:
         self._first: tuple[int, int] | None = None
         self._held: list[Any] = []
         self._failed = False
+        self._is_open = False  # the encoder, which the first frame opens
         self._notes = [*traits.notes]
         if traits.aspect != 1 and container.format.name == "matroska" and encoding.codec not in _TELL_ASPECT:
             self._notes.append(f"the new file does not say that its pixels are {traits.aspect} times as wide as high")
@@ -196,7 +198,10 @@ class Output:
             for packet in step.packets:
                 self._beside.write(packet)
             if step.frame is not None:
-                self._write_video(self._pictures.encode(step.frame))
+                with nullcontext() if self._is_open else own_priority():
+                    packets = self._pictures.encode(step.frame)
+                self._is_open = True
+                self._write_video(packets)
         return step.frame is not None
 
     def finish(self) -> None:
