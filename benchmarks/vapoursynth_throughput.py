@@ -113,12 +113,12 @@ def ways(width: int, height: int, frames: int) -> dict[str, Callable[[], object]
         ),
     }
     for backend in ("openvino", "onnxruntime"):
-        found[f"paragon, {backend}"] = drain(vs_paragon.upscale(clip, backend=backend), frames)
+        found[f"paragon, {backend}"] = drain(vs_paragon.upscale(clip, backend=backend, padding="zero"), frames)
     for namespace in ("ov", "ort"):
         if hasattr(vs.core, namespace):
             found[f"native {namespace}"] = drain(native(clip, namespace, streams), frames)
-            found[f"paragon, {namespace}"] = drain(vs_paragon.upscale(clip, backend=namespace), frames)
-    found["paragon, auto, YUV420P8"] = drain(vs_paragon.upscale(yuv), frames)
+            found[f"paragon, {namespace}"] = drain(vs_paragon.upscale(clip, backend=namespace, padding="zero"), frames)
+    found["paragon, auto, YUV420P8"] = drain(vs_paragon.upscale(yuv, padding="zero"), frames)
     return found
 
 
@@ -200,7 +200,7 @@ def peak_memory(width: int, height: int, frames: int) -> int:
     script = f"""
 import vapoursynth as vs
 clip = vs.core.std.BlankClip(format=vs.YUV420P8, width={width}, height={height}, length={frames})
-vs.core.paragon.Upscale(clip, matrix="709").set_output()
+vs.core.paragon.Upscale(clip, matrix="709", padding="zero").set_output()
 """
     vspipe = Path(vs.__file__).with_name("vspipe.exe" if os.name == "nt" else "vspipe")
     with tempfile.TemporaryDirectory() as folder:
