@@ -50,11 +50,11 @@ def test_a_box_is_filled_as_players_show_the_video(
     assert made.aspect == 1
     assert made.stored[0] <= box[0]
     assert made.stored[1] <= box[1]
-    shown = size[0] * across / 3 / size[1]
+    shown = Fraction(max(round(size[0] * Fraction(across, 3)), 1), size[1])  # in whole square pixels
     width, height = made.pixels
     slack = 1 + even
-    assert (width - slack) / (height + slack) <= shown * 1.05
-    assert height <= slack or shown <= (width + slack) / (height - slack) * 1.05
+    assert Fraction(width - slack, height + slack) <= shown
+    assert height <= slack or shown <= Fraction(width + slack, height - slack)
 
 
 @given(size=st.tuples(SIDES, SIDES), scale=st.sampled_from((2, 3, 4)), even=st.booleans())
