@@ -360,7 +360,12 @@ def test_sizes_types_and_memory_are_as_strict_as_tensorrts() -> None:
         assert not np.shares_memory(one, other)
     with loaded.lend(batch(1, 64, 70)) as again:
         assert np.shares_memory(one, again) or np.shares_memory(other, again)
-    for wrong in (batch(1, 63, 70), batch(1, 64, 1921), batch(2, 64, 64), batch(1, 64, 64, channels=1)):
+    for wrong in (
+        batch(1, 63, 70),
+        batch(1, 64, PICTURES.maximum[0] + 1),
+        batch(2, 64, 64),
+        batch(1, 64, 64, channels=1),
+    ):
         with pytest.raises(InferenceError, match="does not take"), loaded.lend(wrong):
             pass
     for unfit in (batch(1, 64, 64).astype(np.float16), batch(1, 64, 65).transpose(0, 1, 3, 2)):
