@@ -6,14 +6,16 @@ Format (AOMedia).
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from paragon_core.media.iso_boxes import MOST_BOXES, boxes_between
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-_MOST_BOXES: Final = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,20 +58,10 @@ class AvifHeader:
 
 def boxes(data: bytes) -> Iterator[Box]:
     """Yield the boxes in a range of bytes; stop without complaint at damage."""
-    place = 0
-    for _ in range(_MOST_BOXES):
-        if place + 8 > len(data):
+    for box in islice(boxes_between(io.BytesIO(data), 0, len(data)), MOST_BOXES):
+        if box.end > len(data):
             return
-        length, kind = struct.unpack_from(">I4s", data, place)
-        head = 8
-        if length == 1 and place + 16 <= len(data):
-            length, head = struct.unpack_from(">Q", data, place + 8)[0], 16
-        elif length == 0:
-            length = len(data) - place
-        if length < head or place + length > len(data):
-            return
-        yield Box(kind=kind, content=data[place + head : place + length])
-        place += length
+        yield Box(kind=box.kind, content=data[box.start : box.end])
 
 
 def read_avif_header(data: bytes) -> AvifHeader:

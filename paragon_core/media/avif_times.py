@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from paragon_core.media.iso_boxes import MOST_BOXES, box_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from paragon_core.media.iso_boxes import BoxPlace
+
 _PARENTS: Final = frozenset({b"moov", b"trak", b"edts"})
-_MOST_BOXES: Final = 10_000
 _REPEATS = 1
 #: For each box that holds a length: where it is behind the version and flags, with 32 and with 64 bits.
 _LENGTHS: Final = {b"mvhd": (12, 20), b"tkhd": (16, 24)}
-
-
-class _Box(NamedTuple):
-    kind: bytes
-    start: int  # of its content
-    end: int
 
 
 def avif_plays(stream: BinaryIO) -> int:
@@ -65,7 +62,7 @@ def with_plays(data: bytes, plays: int) -> bytes:
     return bytes(changed)
 
 
-def _length(stream: BinaryIO, box: _Box) -> int | None:
+def _length(stream: BinaryIO, box: BoxPlace) -> int | None:
     """Return the length in a header; None where it is unknown."""
     stream.seek(box.start)
     data = stream.read(4 + 24 + 8)
@@ -75,21 +72,12 @@ def _length(stream: BinaryIO, box: _Box) -> int | None:
     return None if length in {0, 256**size - 1} else length
 
 
-def _boxes(stream: BinaryIO) -> Iterator[_Box]:
+def _boxes(stream: BinaryIO) -> Iterator[BoxPlace]:
     """Yield boxes and those within the ones that lead to a track, in the order of the file."""
-    stream.seek(0)
-    place, end = 0, stream.seek(0, 2)
-    for _ in range(_MOST_BOXES):
-        stream.seek(place)
-        head = stream.read(16)
-        if len(head) < 8:  # noqa: PLR2004 - length and type
+    place, end = 0, stream.seek(0, io.SEEK_END)
+    for _ in range(MOST_BOXES):
+        box = box_at(stream, place, end)
+        if box is None:
             return
-        length, kind = struct.unpack(">I4s", head[:8])
-        start = place + 8
-        if length == 1:
-            length, start = int.from_bytes(head[8:16], "big"), place + 16
-        stop = end if length == 0 else place + length
-        if stop < start:
-            return
-        yield _Box(kind, start, min(stop, end))
-        place = start if kind in _PARENTS else stop
+        yield box
+        place = box.start if box.kind in _PARENTS else box.end

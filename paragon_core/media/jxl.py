@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from paragon_core.media.adapting import adapted
 from paragon_core.media.avif import CODECS_HINT, has_image_codecs, image_codecs
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.icc import fitting_icc
+from paragon_core.media.iso_boxes import MOST_BOXES, boxes_between
 from paragon_core.media.metadata import plain_exif, upright
 from paragon_core.media.picture import Picture
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 _CODESTREAM: Final = b"\xff\x0a"
 _CONTAINER_START: Final = b"\0\0\0\x0cJXL "
 _RATIOS: Final = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
-_MOST_BOXES: Final = 10_000
 _HEADER_BYTES: Final = 64
 _LONGEST_XMP: Final = 16 << 20
 _QUALITY: Final = 95
@@ -225,21 +226,9 @@ def _boxes(stream: Any) -> Iterator[tuple[bytes, bytes]]:  # noqa: ANN401 - as a
     stream.seek(0)
     if not stream.read(8).startswith(_CONTAINER_START):
         return
-    place = 0
-    for _ in range(_MOST_BOXES):
-        stream.seek(place)
-        head = stream.read(16)
-        if len(head) < 8:  # noqa: PLR2004 - length and type
-            return
-        length, kind, start = int.from_bytes(head[:4], "big"), head[4:8], 8
-        if length == 1:
-            length, start = int.from_bytes(head[8:16], "big"), 16
-        stream.seek(place + start)
-        wanted = _LONGEST_XMP if kind == b"xml " else _HEADER_BYTES
-        yield kind, stream.read(wanted if length == 0 else max(min(length - start, wanted), 0))
-        if length < start:
-            return
-        place += length
+    for box in islice(boxes_between(stream, 0, stream.seek(0, io.SEEK_END)), MOST_BOXES):
+        stream.seek(box.start)
+        yield box.kind, stream.read(min(box.end - box.start, _LONGEST_XMP if box.kind == b"xml " else _HEADER_BYTES))
 
 
 class _Bits:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
+from paragon_core.media.iso_boxes import boxes_between
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import BinaryIO
@@ -132,14 +134,4 @@ def _box(kind: bytes, content: bytes) -> bytes:
 
 def _boxes(file: BinaryIO, start: int, end: int, wanted: bytes | None = None) -> Iterator[tuple[int, int]]:
     """Yield where the contents of boxes of a kind, or of all kinds, begin and end."""
-    while start + _HEAD.size <= end:
-        file.seek(start)
-        size, kind = _HEAD.unpack(file.read(_HEAD.size))
-        content = start + _HEAD.size
-        if size == 1:  # the real one has 64 bits
-            size, content = int.from_bytes(file.read(8), "big"), content + 8
-        if size < content - start:
-            return
-        if wanted in {None, kind}:
-            yield content, start + size
-        start += size
+    return ((box.start, box.end) for box in boxes_between(file, start, end) if wanted in {None, box.kind})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from paragon_core.media.iso_boxes import box_at
+
 if TYPE_CHECKING:
     from typing import BinaryIO
 
@@ -13,6 +15,7 @@ _HEADER: Final = b"\x1aE\xdf\xa3"
 _SEGMENT: Final = b"\x18S\x80g"
 
 #: Boxes that stand on the outermost level of MP4 and QuickTime files (ISO/IEC 14496-12, table 1).
+_BOX_HEAD: Final = 8
 _FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 
 
@@ -38,17 +41,13 @@ def missing_bytes(stream: BinaryIO) -> int:
 
 
 def _end_of_boxes(stream: BinaryIO, length: int) -> int:
-    """Return where the last of the outermost boxes ends; each begins with its size and its type."""
+    """Return where the last of the outermost boxes ends; that of the file where one is no box."""
     place = 0
-    while place + 8 <= length:
-        stream.seek(place)
-        head = stream.read(16)
-        size = int.from_bytes(head[:4], "big")
-        if size == 1:  # the real one has 64 bits
-            size = int.from_bytes(head[8:16], "big")
-        if size < 8:  # noqa: PLR2004 - 0: up to the end; less than itself: no box
+    while place + _BOX_HEAD <= length:
+        box = box_at(stream, place, length)
+        if box is None:
             return length
-        place += size
+        place = box.end
     return place
 
 
