@@ -6,14 +6,15 @@ Source: Portable Network Graphics (PNG) Specification, third edition (W3C, 2025)
 
 from __future__ import annotations
 
+import io
 import struct
-import zlib
 from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 import numpy as np
 
-from paragon_core.media.png import SIGNATURE
+from paragon_core.media.changed_part import bounds
+from paragon_core.media.png import SIGNATURE, chunks, write_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,13 +67,13 @@ class ApngWriter:
             self._control(frame[rows, columns], (columns.start, rows.start), duration)
             for kind, data in _chunks(self._encode(np.ascontiguousarray(frame[rows, columns]), first=False)):
                 if kind == b"IDAT":
-                    _write_chunk(self._stream, b"fdAT", self._number() + data)
+                    write_chunk(self._stream, b"fdAT", self._number() + data)
         self._before = frame
 
     def finish(self) -> None:
         """Write what follows the frames."""
         for kind, data in self._tail:
-            _write_chunk(self._stream, kind, data)
+            write_chunk(self._stream, kind, data)
 
     def _begin(self, image: Array, *, control: Fraction | None) -> None:
         """Write the image that is a still PNG by itself, with everything around its pixels."""
@@ -81,14 +82,14 @@ class ApngWriter:
         for kind, data in _chunks(self._encode(image, first=True)):
             if kind == b"IDAT":
                 if not begun:
-                    _write_chunk(self._stream, b"acTL", self._animation)
+                    write_chunk(self._stream, b"acTL", self._animation)
                     if control is not None:
                         self._control(image, (0, 0), control)
                 begun = True
             if begun and kind != b"IDAT":
                 self._tail.append((kind, data))
             else:
-                _write_chunk(self._stream, kind, data)
+                write_chunk(self._stream, kind, data)
 
     def _changed(self, frame: Array) -> tuple[slice, slice]:
         """Return the rows and columns that differ from the frame before; one pixel where none do."""
@@ -96,36 +97,24 @@ class ApngWriter:
             return slice(0, frame.shape[0]), slice(0, frame.shape[1])
         differs = frame != self._before
         differs = differs if differs.ndim == 2 else differs.any(axis=2)  # noqa: PLR2004 - axes
-        rows, columns = (np.flatnonzero(differs.any(axis=axis)) for axis in (1, 0))
-        if not rows.size:
-            return slice(0, 1), slice(0, 1)
-        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+        return bounds(differs)
 
     def _control(self, part: Array, place: tuple[int, int], duration: Fraction) -> None:
         height, width = part.shape[:2]
         time = term(duration)
         # Neither disposed of nor blended: what is stored replaces what is there.
         fields = struct.pack(">IIIIHHBB", width, height, *place, time.numerator, time.denominator, 0, 0)
-        _write_chunk(self._stream, b"fcTL", self._number() + fields)
+        write_chunk(self._stream, b"fcTL", self._number() + fields)
 
     def _number(self) -> bytes:
         self._sequence += 1
         return struct.pack(">I", self._sequence - 1)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (type, data) of the chunks of a PNG file that was written here."""
-    place = len(SIGNATURE)
-    while place < len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        yield kind, data[place + 8 : place + 8 + length]
-        place += length + 12
-
-
-def _write_chunk(stream: BinaryIO, kind: bytes, data: bytes) -> None:
-    stream.write(struct.pack(">I", len(data)) + kind)
-    stream.write(data)
-    stream.write(struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))))
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield (type, data) of the chunks of a PNG file."""
+    stream = io.BytesIO(png)
+    return ((chunk.kind, chunk.data(stream)) for chunk in chunks(stream))
 
 
 def term(duration: Fraction) -> Fraction:

@@ -23,8 +23,8 @@ from paragon_core.media.icc import fitting_icc, hdr_transfer
 from paragon_core.media.jpeg import check_kind
 from paragon_core.media.jpeg import read_metadata as read_jpeg_metadata
 from paragon_core.media.metadata import Metadata, as_stored, orientation, plain_exif, usable_dpi
-from paragon_core.media.picture import Array, Picture
-from paragon_core.media.pixels import HINT_CONVERT, decoded_pixels, stored_size, turned_by_pillow
+from paragon_core.media.picture import HINT_CONVERT, Array, Picture
+from paragon_core.media.pixels import decoded_pixels, stored_size, turned_by_pillow
 from paragon_core.media.png import pixels_only, text_chunk
 from paragon_core.media.png import read_metadata as read_png_metadata
 from paragon_core.media.tiff_reading import (

@@ -177,9 +177,15 @@ def _options(picture: Picture, target: ImageFormat, compression: ImageCompressio
     elif target.name == "avif":
         chroma = "4:0:0" if picture.is_grey else subsampling
         options |= {"quality": quality or QUALITY, "subsampling": chroma, "speed": SPEED}
-    elif target.name == "webp" and picture.lossless and quality is None:
-        # "exact" keeps the colour under transparent pixels, as PNG does.
-        options |= {"lossless": True, "exact": True, "quality": 20, "method": 1}
     elif target.name == "webp":
-        options |= {"quality": quality or 95, "method": 2}
+        options |= webp_effort(compression, lossless=picture.lossless)
+        if "lossless" in options:  # then the colour under transparent pixels is kept, as in PNG
+            options["exact"] = True
     return options
+
+
+def webp_effort(compression: ImageCompression, *, lossless: bool) -> dict[str, Any]:
+    """Return Pillow's arguments for WebP: as asked for, else without loss where the source was."""
+    if lossless and compression.quality is None:
+        return {"lossless": True, "quality": 20, "method": 1}
+    return {"quality": compression.quality or 95, "method": 2}

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import GifImagePlugin, Image
 
 from paragon_core.media.adapting import adapted
+from paragon_core.media.changed_part import bounds
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.gif import extensions
 from paragon_core.media.png import decoded_text
@@ -120,7 +121,7 @@ class GifWriter:
             self._write(_KEEP)
             changed = opaque & ~(self._opaque & (colours == self._colours).all(axis=2))
         # The first frame fills the canvas: some readers give what it leaves free the background colour.
-        rows, columns = _bounds(changed) if self._began else (slice(0, opaque.shape[0]), slice(0, opaque.shape[1]))
+        rows, columns = bounds(changed) if self._began else (slice(0, opaque.shape[0]), slice(0, opaque.shape[1]))
         self._began = True
         self._colours[changed] = colours[changed]
         self._opaque |= changed
@@ -163,14 +164,6 @@ def _split(frame: Array) -> tuple[Array, Array]:
     opaque = frame[..., -1] >= HALF if has_alpha else np.ones(frame.shape[:2], bool)
     colours = frame[..., :-1] if has_alpha else frame
     return np.broadcast_to(colours, (*frame.shape[:2], 3)), opaque
-
-
-def _bounds(changed: Array) -> tuple[slice, slice]:
-    """Return the rows and columns that hold all changed pixels; one pixel where there are none."""
-    rows, columns = (np.flatnonzero(changed.any(axis=axis)) for axis in (1, 0))
-    if not rows.size:
-        return slice(0, 1), slice(0, 1)
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _with_palette(colours: Array, drawn: Array) -> tuple[Array, bytes, bool]:

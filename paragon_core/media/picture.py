@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.metadata import Metadata, orientation, with_size
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from paragon_core.media.linear_light import LinearLight
 
 Array = npt.NDArray[Any]
+
+#: What helps where a file holds pixels of another kind.
+HINT_CONVERT: Final = "convert it to an 8- or 16-bit RGB or grey picture (PNG, say) with an image editor first"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,6 +80,18 @@ class Picture(Metadata):
         if not self.has_alpha:
             return self
         return replace(self, array=self.array[..., 0 if self.is_grey else slice(3)])
+
+
+def check_unit_range(array: Array) -> None:
+    """Refuse floats that are not in 0..1, of which nobody knows which is white.
+
+    Raises:
+        UnsupportedFormatError: some are not.
+
+    """
+    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+        msg = "it holds floating-point values outside 0..1"
+        raise UnsupportedFormatError(msg, hint="scale them to 0..1, or save the picture with 16-bit integers")
 
 
 def full_scale(array: Array) -> int:

@@ -11,14 +11,12 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.deep import deep_colour, deep_grey_alpha
-from paragon_core.media.picture import Array, full_scale
+from paragon_core.media.picture import HINT_CONVERT, Array, check_unit_range, full_scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from paragon_core.media.formats import FormatName
-
-HINT_CONVERT = "convert it to an 8- or 16-bit RGB or grey picture (PNG, say) with an image editor first"
 
 _WHITE_IS_ZERO = 0
 _SIDEWAYS = {5, 6, 7, 8}
@@ -78,7 +76,9 @@ def _shallow_pixels(image: ImageFile.ImageFile) -> Array:
         array = np.asarray(image).astype(np.uint16)
         return _tiff_grey(array, image) if isinstance(image, TiffImageFile) else array
     if mode == "F":
-        return _float_grey(np.asarray(image))
+        array = np.asarray(image)
+        check_unit_range(array)
+        return array
     plain = {"1": "L", "RGBX": "RGB", "YCbCr": "RGB"}.get(mode, mode)
     if plain not in {"L", "LA", "RGB", "RGBA"}:
         msg = f"it holds a kind of pixels that is not handled ({mode})"
@@ -106,13 +106,6 @@ def _tiff_grey(array: Array, image: TiffImageFile) -> Array:
         array = np.rint(array * (65535 / 4095)).astype(np.uint16)
     if image.tag_v2.get(ExifTags.Base.PhotometricInterpretation) == _WHITE_IS_ZERO:
         array = np.uint16(65535) - array
-    return array
-
-
-def _float_grey(array: Array) -> Array:
-    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-        msg = "it holds floating-point values outside 0..1"
-        raise UnsupportedFormatError(msg, hint="scale them to 0..1, or save the picture with 16-bit integers")
     return array
 
 

@@ -193,7 +193,7 @@ def with_chunks(png: bytes, added: Chunks) -> bytes:
     stream = io.BytesIO()
     stream.write(png[:_HEADER_END])
     for kind, data in added:
-        _write_chunk(stream, kind, data)
+        write_chunk(stream, kind, data)
     stream.write(memoryview(png)[_HEADER_END:])
     return stream.getvalue()
 
@@ -254,19 +254,20 @@ def write_deep(stream: BinaryIO, array: Array, *, added: Chunks = ()) -> None:
     height, width = array.shape[:2]
     channels = 1 if array.ndim == 2 else array.shape[2]  # noqa: PLR2004 - axes
     stream.write(SIGNATURE)
-    _write_chunk(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0))
+    write_chunk(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0))
     for kind, data in added:
-        _write_chunk(stream, kind, data)
+        write_chunk(stream, kind, data)
     for data in _compressed_rows(array.reshape(height, width * channels)):
-        _write_chunk(stream, b"IDAT", data)
-    _write_chunk(stream, b"IEND", b"")
+        write_chunk(stream, b"IDAT", data)
+    write_chunk(stream, b"IEND", b"")
 
 
 def _pixels_per_metre(dpi: float) -> int:
     return min(max(round(dpi / _METRES_PER_INCH), 1), 2**31 - 1)
 
 
-def _write_chunk(stream: BinaryIO, kind: bytes, data: bytes) -> None:
+def write_chunk(stream: BinaryIO, kind: bytes, data: bytes) -> None:
+    """Write a chunk with its length and checksum (5.3)."""
     stream.write(struct.pack(">I", len(data)) + kind)
     stream.write(data)
     stream.write(struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))))

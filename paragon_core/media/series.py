@@ -16,8 +16,9 @@ from paragon_core.atomic_files import atomic_write
 from paragon_core.media.adapting import adapted
 from paragon_core.media.animation import Animation, read_animation
 from paragon_core.media.apng import ApngWriter
+from paragon_core.media.avif import QUALITY, SPEED
 from paragon_core.media.avif_times import with_plays
-from paragon_core.media.encoding import encode, fit
+from paragon_core.media.encoding import encode, fit, webp_effort
 from paragon_core.media.formats import FORMATS, format_of_name
 from paragon_core.media.frame_sequence import FrameSequence
 from paragon_core.media.gif_writer import GIF_DITHERED, GIF_HALF, GifWriter, gif_comment, gif_form
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from paragon_core.media.compression import ImageCompression
-    from paragon_core.media.formats import ImageFormat
+    from paragon_core.media.formats import FormatName, ImageFormat
 
 #: Called with the number of images that are done, and how many there are.
 SeriesProgress = Callable[[int, int], None]
@@ -236,35 +237,29 @@ def _write_gif(stream: BinaryIO, result: _Result) -> None:
 def _write_webp(stream: BinaryIO, result: _Result) -> None:
     animation = result.animation
     options: dict[str, Any] = {"loop": min(animation.plays, _MOST_LOOPS), "background": (0, 0, 0, 0)}
-    if animation.still.lossless and result.compression.quality is None:
-        options |= {"lossless": True, "quality": 20, "method": 1}
-    else:
-        options |= {"quality": result.compression.quality or 95, "method": 2}
-    data = _saved("WEBP", result, options)
+    options |= webp_effort(result.compression, lossless=animation.still.lossless)
+    data = _saved("webp", result, options)
     stream.write(with_alpha_flag(data) if animation.has_alpha else data)
 
 
 def _write_avif(stream: BinaryIO, result: _Result) -> None:
-    data = _saved(
-        "AVIF",
-        result,
-        {
-            "quality": result.compression.quality or 90,
-            "subsampling": result.compression.subsampling or "4:4:4",
-            "speed": 8,
-        },
-    )
-    stream.write(with_plays(data, result.animation.plays))
+    compression = result.compression
+    options = {
+        "quality": compression.quality or QUALITY,
+        "subsampling": compression.subsampling or "4:4:4",
+        "speed": SPEED,
+    }
+    stream.write(with_plays(_saved("avif", result, options), result.animation.plays))
 
 
-def _saved(name: str, result: _Result, options: dict[str, Any]) -> bytes:
+def _saved(name: FormatName, result: _Result, options: dict[str, Any]) -> bytes:
     """Let Pillow write an animation; it counts in thousandths of a second."""
     first, count = result.first, result.animation.count
     durations = _shown(result.animation, result.notes)
     times = _rounded(durations, Fraction(1, 1000), shortest=1, longest=_LONGEST_TIME)
     if any(time != duration * 1000 for time, duration in zip(times, durations, strict=True)):
         result.notes.append("its times were rounded to thousandths of a second, which the format holds")
-    held, lost = adapted(first, next(row for row in FORMATS.values() if row.name == name.lower()))
+    held, lost = adapted(first, FORMATS[name])
     result.notes.extend(lost)
     for key, block in (("icc_profile", held.icc), ("exif", held.exif), ("xmp", held.xmp)):
         options |= {key: block} if block else {}

@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from paragon_core.errors import BackendUnavailableError, UnsupportedFormatError
 from paragon_core.media.jpeg import IPTC_RESOURCE, PATH_RESOURCES, photoshop_resources
 from paragon_core.media.metadata import Metadata, usable_dpi
-from paragon_core.media.picture import full_scale
+from paragon_core.media.picture import HINT_CONVERT, check_unit_range, full_scale
 from paragon_core.media.ranges import joined
 from paragon_core.media.tiff import DESCRIPTIVE_TAGS, SUB_DIRECTORIES
 
@@ -47,7 +47,6 @@ _IPTC, _XMP, _ICC, _PHOTOSHOP_LAYERS = 33723, 700, 34675, 37724
 _TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARIES = 301, 318, 319
 _GEOTIFF: Final = frozenset({33550, 33922, 34264, 34735, 42112})
 HINT_DEVELOP: Final = "develop it to a 16-bit TIFF or PNG with a raw converter first"
-_HINT_CONVERT: Final = "convert it to an 8- or 16-bit RGB or grey picture (PNG, say) with an image editor first"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,7 +290,7 @@ def check_samples(tags: Mapping[int, Any]) -> None:
     """
     if _SIGNED in np.atleast_1d(tags.get(ExifTags.Base.SampleFormat, 1)):
         msg = "its samples are signed numbers, for which black and white are not defined"
-        raise UnsupportedFormatError(msg, hint=_HINT_CONVERT)
+        raise UnsupportedFormatError(msg, hint=HINT_CONVERT)
 
 
 def read_samples(
@@ -326,10 +325,10 @@ def read_samples(
         if found.photometric not in {_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB} or found.imagedepth > 1:
             words = tifffile.PHOTOMETRIC(found.photometric).name
             msg = f"it is a TIFF of a kind that is not handled ({words})"
-            raise UnsupportedFormatError(msg, hint=_HINT_CONVERT)
+            raise UnsupportedFormatError(msg, hint=HINT_CONVERT)
         if found.dtype is None or found.dtype.kind not in "buf":
             msg = f"its samples are of a kind that is not handled ({found.dtype})"
-            raise UnsupportedFormatError(msg, hint=_HINT_CONVERT)
+            raise UnsupportedFormatError(msg, hint=HINT_CONVERT)
         ends = (sum(place) for place in zip(found.dataoffsets, found.databytecounts, strict=True))
         if max(ends, default=0) > stream.seek(0, io.SEEK_END):
             msg = "image file is truncated"
@@ -357,9 +356,7 @@ def _normalised(samples: Array, bits: int) -> Array:
     """Return samples as uint8, uint16 or float32 over their whole range."""
     if samples.dtype.kind == "f":
         pixels: Array = samples.astype(np.float32)
-        if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
-            msg = "it holds floating-point values outside 0..1"
-            raise UnsupportedFormatError(msg, hint="scale them to 0..1, or save the picture with 16-bit integers")
+        check_unit_range(pixels)
         return pixels
     top = 1 if samples.dtype.kind == "b" else 2**bits - 1
     if bits in {8, 16}:
@@ -380,7 +377,7 @@ def _arranged(samples: Array, *, colours: int, extra: list[int], inverted: bool)
     pixels: Array = samples[..., :colours]
     if pixels.shape[2] < colours:
         msg = f"it has {samples.shape[2]} channels where its kind has {colours}"
-        raise UnsupportedFormatError(msg, hint=_HINT_CONVERT)
+        raise UnsupportedFormatError(msg, hint=HINT_CONVERT)
     if inverted:
         pixels = np.asarray(top, samples.dtype) - pixels
     at = next((index for index, kind in enumerate(extra) if kind in {_PREMULTIPLIED, _ALPHA}), None)
