@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import comfy.utils
-import numpy.typing as npt
 import torch
 from comfy import model_management
 
@@ -21,9 +19,8 @@ from paragon_nodes.interrupts import check_interrupt
 from paragon_nodes.upscale_model import UpscaleModel
 
 if TYPE_CHECKING:
-    from paragon_core.upscaler import Progress
-
-Enlarge = Callable[[npt.NDArray[Any], "Progress"], torch.Tensor]
+    from paragon_core.output_size import OutputSize, Size
+    from paragon_core.upscaler import Upscaler
 
 _AXES: Final = 4
 _NOT_NUMBERS_HELP: Final = (
@@ -81,10 +78,16 @@ def check_numbers(image: torch.Tensor, name: str) -> None:
         raise InputError(f"{name} has values that are not numbers (NaN or infinite)", hint=_NOT_NUMBERS_HELP)
 
 
-def enlarge_all(images: torch.Tensor, size: tuple[int, int], enlarge: Enlarge) -> torch.Tensor:
-    """Return [B, H, W, C] upscaled to ``size`` (width, height) into one tensor that is there from the start.
+def upscale_all(
+    images: torch.Tensor, target: Size, upscaler: Upscaler, *, size: OutputSize | None = None
+) -> torch.Tensor:
+    """Return [B, H, W, C] upscaled into one tensor that is there from the start.
 
-    ``enlarge`` gets an image [h, w, C] and a function for its progress, and returns [H, W, C].
+    Args:
+        images: [B, h, w, C].
+        target: width and height of the results.
+        upscaler: computes one image after another.
+        size: the size that leads to ``target``; None for the scale of the network.
 
     Raises:
         InputError: an image has values that are not numbers.
@@ -93,7 +96,7 @@ def enlarge_all(images: torch.Tensor, size: tuple[int, int], enlarge: Enlarge) -
 
     """
     count, channels = images.shape[0], images.shape[3]
-    out = _room((count, size[1], size[0], channels), images.dtype)
+    out = _room((count, target[1], target[0], channels), images.dtype)
     bar = comfy.utils.ProgressBar(count)
     for index, image in enumerate(images):
         check_interrupt()
@@ -105,7 +108,7 @@ def enlarge_all(images: torch.Tensor, size: tuple[int, int], enlarge: Enlarge) -
         check_numbers(image, name)
         pixels = image if image.dtype in {torch.float32, torch.float16} else image.float()
         try:
-            out[index] = enlarge(pixels.cpu().numpy(), progress)
+            out[index] = torch.from_numpy(upscaler(pixels.cpu().numpy(), size=size, progress=progress))
         except NonFiniteError as error:
             raise NonFiniteError(f"{name}: {error}", hint=error.hint) from error
     return out

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-import torch
 from comfy_api.latest import io
 
 from paragon_core.border import Padding
-from paragon_nodes.frames import checked_images, enlarge_all, paragon_model
+from paragon_nodes.frames import checked_images, paragon_model, upscale_all
 from paragon_nodes.messages import explained
 from paragon_nodes.tiles import check_tile_size, tile_input
 
 if TYPE_CHECKING:
+    import torch
+
     from paragon_nodes.upscale_model import UpscaleModel
 
 
@@ -65,10 +66,5 @@ class ParagonUpscale(io.ComfyNode):
         """Upscale them."""
         with explained():
             model, images = paragon_model(upscale_model), checked_images(image)
-            upscaler = model.upscaler(tile_size, padding=padding)
-            size = images.shape[2] * model.scale, images.shape[1] * model.scale
-            return io.NodeOutput(
-                enlarge_all(
-                    images, size, lambda pixels, progress: torch.from_numpy(upscaler(pixels, progress=progress))
-                )
-            )
+            target = images.shape[2] * model.scale, images.shape[1] * model.scale
+            return io.NodeOutput(upscale_all(images, target, model.upscaler(tile_size, padding=padding)))

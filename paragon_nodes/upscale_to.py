@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
 from comfy_api.latest import io
 
-from paragon_nodes.frames import checked_images, enlarge_all, paragon_model
+from paragon_nodes.frames import checked_images, paragon_model, upscale_all
 from paragon_nodes.messages import explained
 from paragon_nodes.target_size import check_option, output_size, size_options
 from paragon_nodes.tiles import check_tile_size, tile_input
 
 if TYPE_CHECKING:
     from typing import Literal
+
+    import torch
 
     from paragon_nodes.upscale_model import UpscaleModel
 
@@ -88,12 +89,4 @@ class ParagonUpscaleTo(io.ComfyNode):
             values = older | {name: value for name, value in chosen.items() if value is not None}
             size = output_size(chosen["mode"], values, multiple=multiple_of)
             target = size.of((images.shape[2], images.shape[1]))
-            upscaler = model.upscaler(tile_size)
-            return io.NodeOutput(
-                enlarge_all(
-                    images,
-                    target,
-                    lambda pixels, progress: torch.from_numpy(upscaler(pixels, size=size, progress=progress)),
-                ),
-                *target,
-            )
+            return io.NodeOutput(upscale_all(images, target, model.upscaler(tile_size), size=size), *target)
