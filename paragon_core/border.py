@@ -87,18 +87,6 @@ class Border:
             result[lines, across] = source[np.ix_(rows[lines], columns[across])]
         return result
 
-    def continued(self, image: Any) -> Any:  # noqa: ANN401 - numpy's or torch's
-        """Return an array or tensor [..., h, w] with the margin on each side."""
-        if not self.margin:
-            return image
-        rows, columns = (self.places(-self.margin, side + self.margin, side) for side in image.shape[-2:])
-        return image[..., rows[:, None], columns]
-
-    def cropped(self, image: Any, scale: int) -> Any:  # noqa: ANN401 - as above
-        """Return an upscaled array or tensor [..., h, w] without the margin that `continued` gave its source."""
-        edge = self.margin * scale
-        return image[..., edge : image.shape[-2] - edge, edge : image.shape[-1] - edge]
-
     def places(self, start: int, end: int, length: int) -> npt.NDArray[np.intp]:
         """Return which pixels of a line of a length stand at the places from ``start`` to before ``end``."""
         places = np.arange(start, end)

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Progress = Callable[[int, int], None]
-    #: Upscales float32 of 0..1 once, telling its progress.
-    Enlarge = Callable[[npt.NDArray[np.float32], Progress | None], npt.NDArray[np.float32]]
+    #: Runs a network once over float32 of 0..1, telling its progress.
+    RunNetwork = Callable[[npt.NDArray[np.float32], Progress | None], npt.NDArray[np.float32]]
 
 _FLOAT_BYTES: Final = 4
 
 
 def upscale_to(
-    image: npt.NDArray[Any], target: Size, *, scale: int, enlarge: Enlarge, clip: bool, progress: Progress | None = None
+    image: npt.NDArray[Any], target: Size, *, scale: int, run: RunNetwork, clip: bool, progress: Progress | None = None
 ) -> npt.NDArray[Any]:
     """Return an image in another size, with its data type and channels; rounded once, at the end.
 
@@ -32,14 +32,14 @@ def upscale_to(
         image: as `Upscaler` takes it.
         target: width and height of the result in pixels.
         scale: that of the network.
-        enlarge: runs the network once.
+        run: runs the network once.
         clip: whether floats are clipped to 0..1; integers always are.
         progress: called with (steps done, steps in all), where later runs weigh as much as they take.
 
     Raises:
         UnsupportedSizeError: a step on the way has more than 2^30 pixels.
         OutOfMemoryError: the steps on the way do not fit in memory.
-        ParagonError: whatever ``enlarge`` raises.
+        ParagonError: whatever ``run`` raises.
 
     """
     size = image.shape[1], image.shape[0]
@@ -50,7 +50,7 @@ def upscale_to(
     pixels = to_unit(image)
     weights = [scale ** (2 * number) for number in range(count)]
     for number, weight in enumerate(weights):
-        pixels = enlarge(pixels, _share(progress, sum(weights[:number]), weight, sum(weights)))
+        pixels = run(pixels, _share(progress, sum(weights[:number]), weight, sum(weights)))
     pixels = resize_image(pixels, target)
     return from_unit(np.clip(pixels, 0, 1) if clip else pixels, image.dtype)
 

@@ -265,7 +265,7 @@ class Upscaler:
                 image,
                 target,
                 scale=self.scale,
-                enlarge=lambda pixels, progress: self._upscale(pixels, progress, bits=bits),
+                run=lambda pixels, progress: self._upscale(pixels, progress, bits=bits),
                 clip=self._clip,
                 progress=progress,
             )

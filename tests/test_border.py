@@ -61,16 +61,6 @@ def test_a_tile_reads_what_numpy_pads(data: st.DataObject) -> None:
     assert np.shares_memory(read, image) == inside
 
 
-@pytest.mark.parametrize("padding", MODES)
-@pytest.mark.parametrize("margin", [0, 1, 7])
-def test_arrays_are_continued_and_cropped_again(padding: Any, margin: int) -> None:
-    border, image = Border(padding=padding, margin=margin), picture(2, 3, 5, 4, dtype="float32")
-    continued = border.continued(image)
-    assert np.array_equal(continued, np.pad(image, ((0, 0), (0, 0), (margin, margin), (margin, margin)), mode=padding))
-    upscaled = continued.repeat(2, axis=-2).repeat(2, axis=-1)
-    assert np.array_equal(border.cropped(upscaled, 2), image.repeat(2, axis=-2).repeat(2, axis=-1))
-
-
 @given(
     length=st.integers(1, 300),
     window=st.integers(1, 400),

@@ -57,9 +57,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "upscale",
         help="enlarge pictures and films",
-        description="Enlarge pictures (PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP, TGA; DDS and, with their extras, OpenEXR "
+        description="Upscale images (PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP, TGA; DDS and, with their extras, OpenEXR "
         "and JPEG XL) and keep profile, EXIF, alpha, depth, animations and pages; "
-        "enlarge films (MP4, Matroska and what else FFmpeg reads) and keep times, sound and subtitles.",
+        "upscale videos (MP4, Matroska and what else FFmpeg reads) and keep times, sound and subtitles.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -71,7 +71,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help=f"a model (see: paragon models) or a checkpoint [{options.DEFAULT_MODEL}]",
     )
     parser.add_argument("--format", choices=sorted(WRITABLE), help="format of pictures. Default: that of the sources")
-    parser.add_argument("--overwrite", action="store_true", help="make files anew that are there already")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
     options.add_model_settings(parser)
     size_options.add_to(parser)
     result_options.add_to(parser)
@@ -277,7 +277,7 @@ def _tell(outcome: Outcome, console: Console, *, single: bool) -> None:
         width, height = outcome.size
         console.say(f"{task.source} -> {task.target} ({width} x {height}, {outcome.seconds:.1f} s)")
     elif outcome.state == "skipped" and single and not outcome.notes:
-        console.say(f"{task.target} is there already (--overwrite makes it anew)")
+        console.say(f"{task.target} is there already (--overwrite makes it again)")
 
 
 def _sum_up(
@@ -295,7 +295,7 @@ def _sum_up(
     parts = [_made(outcomes, total)]
     skipped = [bool(outcome.notes) for outcome in outcomes if outcome.state == "skipped"]
     if there := skipped.count(False):
-        parts.append(f"{there} were there already (--overwrite makes them anew)")
+        parts.append(f"{there} were there already (--overwrite makes them again)")
     if large := skipped.count(True):
         parts.append(f"{large} were left as they are")
     failed = [path for path, _ in refused] + [outcome.task.source for outcome in outcomes if outcome.state == "failed"]

@@ -62,7 +62,7 @@ class AutoFusedParagonSR2(ParagonSR2):
 
     def keeps_parameters(self, x: Tensor) -> bool:
         """Return whether the computation must show the parameters: for gradients, or to be written down as a graph."""
-        if self.training or torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        if self.training or torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]  # torch has no types for them
             return True
         return torch.is_grad_enabled() and (x.requires_grad or any(each.requires_grad for each in self.parameters()))
 
@@ -83,7 +83,7 @@ class AutoFusedParagonSR2(ParagonSR2):
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's signature
         """Move the fused forms along; drop them where the parameters become others."""
         before, dtype = self._state(), self.conv_in.weight.dtype
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch has no types for it
         after, device = self._state(), self.conv_in.weight.device
         current = [(kind, fused) for kind, (state, fused) in (self._fused or {}).items() if state == before]
         is_moved = dtype == self.conv_in.weight.dtype
