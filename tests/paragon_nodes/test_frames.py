@@ -17,13 +17,13 @@ pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 def test_what_is_no_image_is_refused_in_words_and_a_bad_one_is_named(tmp_path: Path) -> None:
     code = """
 from paragon_core.model import load
-from paragon_nodes.frames import checked_images, enlarge_all
+from paragon_nodes.frames import checked_images, upscale_all
 from paragon_nodes.upscale_model import UpscaleModel
 upscaler = UpscaleModel(load("realtime-2x"), backend="torch", precision="fp32").upscaler(0)
 def upscale(images):
     images = checked_images(images)
     size = 2 * images.shape[2], 2 * images.shape[1]
-    return enlarge_all(images, size, lambda pixels, progress: torch.from_numpy(upscaler(pixels, progress=progress)))
+    return upscale_all(images, size, upscaler)
 broken = torch.rand(3, 8, 9, 3)
 broken[1, 2, 3, 0] = float("inf")
 refused = [torch.zeros(0, 8, 9, 3), torch.zeros(1, 8, 0, 3), torch.zeros(8, 9, 3), torch.zeros(1, 8, 9, 5), None,
