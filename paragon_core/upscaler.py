@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from paragon_core import memory, tiling
 from paragon_core.backends import Backend, Network, Precision
+from paragon_core.backends.cancellation import Cancellation
 from paragon_core.border import Border, Padding, halo_of
 from paragon_core.engines import MOST_PIXELS, ignore_progress
 from paragon_core.engines import Progress as BuildProgress
@@ -124,7 +125,7 @@ class Upscaler:
             tile_area: with ``tile="auto"``, the most pixels of a tile of networks with a receptive radius, however much
                 memory there is: so that ``progress`` and ``interrupt`` are called often.
             interrupt: called from the calling thread again and again while tiles are computed; an exception that it
-                raises ends the work, without the tiles that are not begun, and reaches the caller.
+                raises ends the work, between two layers where the runtime can, and reaches the caller.
 
         Raises:
             InputError: an option is out of range.
@@ -277,6 +278,7 @@ class Upscaler:
         *,
         detail: Sequence[Image] | None = None,
         bits: int = FLOAT_BITS,
+        progress: Progress | None = None,
     ) -> None:
         """Enlarge planes straight into others: for frames of a video, which come one like the other.
 
@@ -292,6 +294,7 @@ class Upscaler:
                 ``planes`` (`temporal`).
             bits: the depth that matters, that of the video for example: "auto" takes a reduced precision only if it is
                 the same as fp32 to so many bits.
+            progress: as for a call.
 
         Raises:
             InputError: the planes are not of such a kind, or contain values that are not numbers.
@@ -307,7 +310,7 @@ class Upscaler:
             planes=tuple(planes), out=tuple(out), border=self._border, detail=seen, clip=self._clip, bits=bits
         )
         with _named_memory_errors(planes[0], self.scale):
-            self._enlarge(picture, None, often=True)
+            self._enlarge(picture, progress, often=True)
 
     def upscale_alpha(self, alpha: Image) -> Image:
         """Return transparency [h, w] enlarged, of any type that pictures have, as that of a picture is.
@@ -496,7 +499,7 @@ class Upscaler:
                 with self._lock:
                     self._reused += 1
                 return
-            with session.lend(batch) as output:
+            with session.lend(batch, cancellation) as output:
                 core = picture.core(tile, output)
                 picture.write(tile, core)
                 if remembered:
@@ -504,6 +507,7 @@ class Upscaler:
             with self._lock:
                 self._computed += 1
 
+        cancellation = Cancellation()
         with running.sessions.kept_open():
             pending = {running.pool.submit(enlarge_tile, tile) for tile in plan}
         try:
@@ -519,6 +523,7 @@ class Upscaler:
         finally:
             for future in pending:
                 future.cancel()
+            cancellation.cancel()
             wait(pending)
 
     @staticmethod

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import comfy.model_patcher
 import torch
@@ -11,17 +12,19 @@ from comfy import model_management
 
 from paragon_core.backends import BACKENDS, BackendInfo, Network, Precision, RunSettings, Session
 from paragon_core.backends.failures import failure
+from paragon_core.backends.torch import CancellableLayers
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
 from paragon_core.fuse import for_grey, fuse_arrays
 from paragon_core.fused_network import FusedParagonSR2
 from paragon_core.memory import bytes_per_pixel
-from paragon_nodes.interrupts import Interrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     import numpy as np
     import numpy.typing as npt
+
+    from paragon_core.backends.cancellation import Cancellation
 
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -35,18 +38,13 @@ def patcher_for(module: torch.nn.Module, device: torch.device) -> Any:  # noqa: 
 class ManagedSession(Session):
     """A network in torch."""
 
-    def __init__(
-        self, network: Network, settings: RunSettings, device: torch.device, interrupt: Callable[..., None]
-    ) -> None:
+    def __init__(self, network: Network, settings: RunSettings, device: torch.device) -> None:
         model = network.model
         arrays = for_grey(model.arrays) if network.grey else model.arrays
         self.module = FusedParagonSR2(
             fuse_arrays(model.spec, arrays), dtype=DTYPES[settings.precision], device=_waiting_place(device)
         )
-        if device.type == "cpu":  # where one pass over a large image takes long; elsewhere it is not waited for
-            for layer in self.module.modules():
-                if not list(layer.children()):
-                    layer.register_forward_pre_hook(interrupt)
+        self._layers = CancellableLayers(self.module) if device.type == "cpu" else None  # others are not waited for
         self.patcher = patcher_for(self.module, device)
         self._device = device
         self._management = threading.Lock()  # ComfyUI's is made for one thread; frames of videos come from several
@@ -81,6 +79,13 @@ class ManagedSession(Session):
         model_management.soft_empty_cache()
         raise OutOfMemoryError(f"torch ran out of memory on {self._device}", hint="choose smaller tiles in the node")
 
+    @contextmanager
+    def lend(self, batch: npt.NDArray[Any], cancellation: Cancellation | None = None) -> Iterator[npt.NDArray[Any]]:
+        """Run one batch; see `Session.lend`."""
+        with self._layers.heeding(cancellation) if self._layers else nullcontext():
+            output = self.run(batch)
+        yield output
+
     def close(self) -> None:
         """Do nothing: ComfyUI frees the weights once nobody holds this session."""
 
@@ -103,8 +108,6 @@ class ManagedTorch:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.interrupt: Final = Interrupt()
-        """Ends a pass of the network on a CPU if the user pressed stop."""
 
     def may_accelerate(self) -> bool:
         """Return whether ComfyUI uses more than the CPU."""
@@ -133,7 +136,7 @@ class ManagedTorch:
         precision = settings.precision
         if self.device.type == "cpu" and precision not in {"fp32", *self.reduced_precisions("cpu")}:
             raise BackendUnavailableError(f"this processor is slow at {precision}", hint="use precision fp32 or auto")
-        return ManagedSession(network, settings, self.device, self.interrupt)
+        return ManagedSession(network, settings, self.device)
 
 
 def _waiting_place(device: torch.device) -> torch.device:

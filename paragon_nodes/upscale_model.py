@@ -56,7 +56,7 @@ class UpscaleModel(Descriptor):
         self._asked = backend
         self._precision = precision
         self._backend, self._device = _runtime(backend)
-        self.interrupt = self._backend.interrupt if isinstance(self._backend, ManagedTorch) else Interrupt()
+        self.interrupt = Interrupt()
         manages = isinstance(self._backend, ManagedTorch)
         super().__init__(model, (AutoFusedParagonSR2 if manages else RuntimeNetwork).from_model(model))
         self.patcher: Any = RuntimePatcher(_place(self._device), self.release)

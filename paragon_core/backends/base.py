@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from paragon_core.backends.cancellation import Cancellation
     from paragon_core.model import Model
 
 Precision = Literal["fp32", "fp16", "bf16"]
@@ -110,8 +111,13 @@ class Session(Protocol):
         ...
 
     @contextmanager
-    def lend(self, batch: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-        """Run a batch and lend the output until the block ends: as `run`, for who copies it elsewhere anyway."""
+    def lend(self, batch: npt.NDArray[Any], cancellation: Cancellation | None = None) -> Iterator[npt.NDArray[Any]]:
+        """Run a batch and lend the output until the block ends: as `run`, for who copies it elsewhere anyway.
+
+        Where the runtime can end a run between two layers it does so, with any error, once the ``cancellation`` asks
+        for it: on a CPU, photographs take minutes with the larger networks.
+        """
+        del cancellation
         yield self.run(batch)
 
     def close(self) -> None:

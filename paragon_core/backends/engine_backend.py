@@ -19,6 +19,7 @@ from paragon_core.errors import BackendUnavailableError, EngineBuildError, Input
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from paragon_core.backends.cancellation import Cancellation
     from paragon_core.backends.engine_runtime import Executor, Runtime
     from paragon_core.engines import Engine, Progress
 
@@ -97,8 +98,9 @@ class EngineSession(Session):
             return output.copy()
 
     @contextmanager
-    def lend(self, batch: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-        """Run one batch and lend the runtime's own memory; see `Session.lend`."""
+    def lend(self, batch: npt.NDArray[Any], cancellation: Cancellation | None = None) -> Iterator[npt.NDArray[Any]]:
+        """Run one batch and lend the runtime's own memory; see `Session.lend`. Not cancelled: it takes a moment."""
+        del cancellation
         count, *rest = batch.shape
         height, width = rest[:2] if self._graph.io == "uint8" else rest[1:]
         executor = self._for((width, height), count).executor

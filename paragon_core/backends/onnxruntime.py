@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,10 +11,13 @@ import numpy.typing as npt
 
 from paragon_core import onnx_graph
 from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.cancellation import Cancellation
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import onnxruntime
 
 NAME: Final = "onnxruntime"
@@ -26,16 +30,30 @@ _NOT_EVEN_ERRORS: Final = 4  # they are raised, and told by us
 class OnnxRuntimeSession(Session):
     """A network in ONNX Runtime; concurrent calls each run on their caller's thread, and on others if so asked."""
 
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+    def __init__(
+        self, session: onnxruntime.InferenceSession, new_options: Callable[[], onnxruntime.RunOptions]
+    ) -> None:
+        """Keep a session, and the class of what each run takes."""
         self._session: onnxruntime.InferenceSession | None = session
+        self._new_options = new_options
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run one batch; see `Session.run`."""
+        return self._run(batch, Cancellation())
+
+    @contextmanager
+    def lend(self, batch: npt.NDArray[Any], cancellation: Cancellation | None = None) -> Iterator[npt.NDArray[Any]]:
+        """Run one batch; see `Session.lend`."""
+        yield self._run(batch, cancellation or Cancellation())
+
+    def _run(self, batch: npt.NDArray[Any], cancellation: Cancellation) -> npt.NDArray[Any]:
         if self._session is None:
             msg = "the session was closed"
             raise BackendUnavailableError(msg, hint="open a new Upscaler")
+        options = self._new_options()
         try:
-            output, *check = self._session.run(None, {onnx_graph.INPUT: np.ascontiguousarray(batch)})
+            with cancellation.ending(lambda: setattr(options, "terminate", True)):
+                output, *check = self._session.run(None, {onnx_graph.INPUT: np.ascontiguousarray(batch)}, options)
             if check:
                 refuse_non_finite(NAME, np.asarray(check[0]))
         except Exception as error:  # the runtime has no exception type of its own for this
@@ -112,7 +130,7 @@ class OnnxRuntimeBackend:
         if settings.device.startswith("cuda") and "CUDAExecutionProvider" not in session.get_providers():
             msg = "ONNX Runtime could not start its CUDA provider (its CUDA or cuDNN libraries are missing)"
             raise BackendUnavailableError(msg, hint=_CUDA_HINT)
-        return OnnxRuntimeSession(session)
+        return OnnxRuntimeSession(session, runtime.RunOptions)
 
 
 def _import() -> Any:  # noqa: ANN401 - the module is imported late, so its type is not known here

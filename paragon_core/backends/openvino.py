@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from paragon_core import onnx_graph
 from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.cancellation import Cancellation
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.errors import BackendUnavailableError
 
@@ -44,7 +45,7 @@ class OpenVinoSession(Session):
             return output.copy()  # the next run reuses the request's memory
 
     @contextmanager
-    def lend(self, batch: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    def lend(self, batch: npt.NDArray[Any], cancellation: Cancellation | None = None) -> Iterator[npt.NDArray[Any]]:
         """Run one batch and lend the request's own memory; see `Session.lend`."""
         if not self._open:
             msg = "the session was closed"
@@ -54,7 +55,8 @@ class OpenVinoSession(Session):
             try:
                 # Not infer(): where memory runs out it returns as if all were well, with the result of the call before.
                 request.start_async([np.ascontiguousarray(batch)], share_inputs=True)
-                request.wait()
+                with (cancellation or Cancellation()).ending(request.cancel):
+                    request.wait()
                 output = np.asarray(request.get_output_tensor(0).data)
                 if self._checked:
                     refuse_non_finite(NAME, np.asarray(request.get_output_tensor(1).data))

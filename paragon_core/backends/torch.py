@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,13 +12,15 @@ import numpy.typing as npt
 
 from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
-from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
+from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
 from paragon_core.fuse import for_grey, fuse_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import torch
+
+    from paragon_core.backends.cancellation import Cancellation
 
 NAME: Final = "torch"
 
@@ -33,6 +36,31 @@ _INSTRUCTIONS: Final[dict[Precision, tuple[str, ...]]] = {
 }
 
 
+class CancellableLayers:
+    """Ends a pass of a module before its next layer, if it was cancelled."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        """Have each layer ask."""
+        self._pass = threading.local()
+        for layer in module.modules():
+            if not list(layer.children()):
+                layer.register_forward_pre_hook(self._check)
+
+    @contextlib.contextmanager
+    def heeding(self, cancellation: Cancellation | None) -> Iterator[None]:
+        """Heed a cancellation in the passes that this thread makes during the block."""
+        self._pass.cancellation = cancellation
+        try:
+            yield
+        finally:
+            self._pass.cancellation = None
+
+    def _check(self, *_call: object) -> None:
+        cancellation = getattr(self._pass, "cancellation", None)
+        if cancellation and cancellation.cancelled:
+            raise InferenceError("the run was cancelled")
+
+
 class TorchSession(Session):
     """A network in torch."""
 
@@ -44,7 +72,9 @@ class TorchSession(Session):
         self._device = device
         self._threads = settings.threads
         self._threads_before = torch.get_num_threads()
-        self._module: torch.nn.Module | None = _module(network, dtype, device)
+        module = _module(network, dtype, device)
+        self._module: torch.nn.Module | None = module
+        self._layers = CancellableLayers(module) if device.type == "cpu" else None  # others are not waited for
         self._image_dtype = torch.float32 if network.fused else dtype
         self._averages_grey = network.grey and not network.fused
         self._separate_detail = network.separate_detail
@@ -68,6 +98,13 @@ class TorchSession(Session):
             torch.cuda.empty_cache()
         msg = f"torch ran out of memory on {self._device}"
         raise OutOfMemoryError(msg, hint="use smaller tiles, or a smaller max_memory")
+
+    @contextlib.contextmanager
+    def lend(self, batch: npt.NDArray[Any], cancellation: Cancellation | None = None) -> Iterator[npt.NDArray[Any]]:
+        """Run one batch; see `Session.lend`."""
+        with self._layers.heeding(cancellation) if self._layers else contextlib.nullcontext():
+            output = self.run(batch)
+        yield output
 
     def close(self) -> None:
         """Drop the weights and what torch keeps for later on a graphics card."""

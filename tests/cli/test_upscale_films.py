@@ -192,3 +192,26 @@ def test_an_interrupt_leaves_nothing_behind(here: Path) -> None:
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert [path.name for path in here.iterdir()] == ["a.mkv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that reaches one process only")
+def test_an_interrupt_does_not_wait_for_a_slow_network(here: Path, shared: Path) -> None:
+    films.make(here / "a.mkv", size=(960, 720), times=range(3))
+    weights = shared / "weights" / "v9_2xParagonSR2_Photo_fidelity.safetensors"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "paragon_core.cli.main", "upscale", str(here / "a.mkv"), "--model", str(weights), *FAST],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(600):
+        if any(path.suffix == ".part" for path in here.iterdir()):
+            break
+        time.sleep(0.1)
+    time.sleep(3)  # a frame takes longer by far
+    process.send_signal(signal.SIGINT)
+    start = time.perf_counter()
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert time.perf_counter() - start < 5
+    assert process.returncode == 130, errors
+    assert [path.name for path in here.iterdir()] == ["a.mkv"]

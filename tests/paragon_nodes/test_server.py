@@ -272,6 +272,24 @@ def test_an_interrupt_stops_within_a_tile_and_the_queue_lives_on(comfy: ComfySer
     assert comfy.run(upscaling("photo.png")).ok
 
 
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime", "openvino"])
+def test_an_interrupt_does_not_wait_for_a_network_that_sees_the_whole_picture(
+    comfy: ComfyServer, shared: Path, backend: str
+) -> None:
+    weights = shared / "weights" / "v9_2xParagonSR2_Photo_fidelity.safetensors"
+    shutil.copy(weights, comfy.folder / "models" / "upscale_models" / weights.name)
+    workflow = upscaling("photo.png", loader={"model_name": weights.name, "backend": backend})
+    workflow["large"] = node("ImageScale", **scaled(["image", 0], 1280, 960))
+    workflow["upscale"]["inputs"]["image"] = ["large", 0]
+    number = comfy.queue(workflow)
+    time.sleep(6)  # of more than a minute
+    assert comfy.get("/queue")["queue_running"]
+    comfy.post("/interrupt", {})
+    run = comfy.wait(number)
+    assert run.interrupted == "ParagonUpscale"
+    assert run.seconds < 10  # two seconds where nothing else runs
+
+
 @pytest.mark.parametrize("folder", ["upscale_models", "paragon"])
 def test_a_changed_checkpoint_is_loaded_again_and_nothing_else(comfy: ComfyServer, folder: str) -> None:
     file = comfy.folder / "models" / folder / f"in_{folder}.safetensors"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class FrameEnlarger:
-    """Enlarges the frames of one film, given in their order, on other threads."""
+    """Enlarges the frames of one film, given in their order, on other threads; after its block, no more."""
 
     def __init__(
         self,
@@ -64,6 +65,15 @@ class FrameEnlarger:
         self._colour = colour
         self._window: deque[Future[tuple[list[Plane], float]]] = deque(maxlen=window_length(temporal))
         self._count = 0
+        self._over = False
+
+    def __enter__(self) -> Self:
+        """Return the enlarger itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End what is under way: with a larger network, a frame can take minutes that nobody waits for any more."""
+        self._over = True
 
     def begin(self, step: Step) -> Future[Step]:
         """Have the next frame enlarged; a step without a frame comes back as it is."""
@@ -97,9 +107,15 @@ class FrameEnlarger:
         for _ in range(self._runs):
             height, width = (side * self._upscaler.scale for side in planes[0].shape)
             out = [np.empty((height, width), dtype=np.float32) for _ in planes]
-            self._upscaler.upscale_planes(planes, out, detail=detail, bits=min(self._colour.bits, FLOAT_BITS))
+            self._upscaler.upscale_planes(
+                planes, out, detail=detail, bits=min(self._colour.bits, FLOAT_BITS), progress=self._end_if_over
+            )
             planes, detail = out, None  # which is smooth now
         result = self._blank()
         fill(result, [resize_plane(plane, self._size) for plane in planes], self._colour)
         result.pts, result.time_base = step.frame.pts, step.frame.time_base
         return replace(step, frame=result)
+
+    def _end_if_over(self, _done: int, _total: int) -> None:
+        if self._over:
+            raise CancelledError

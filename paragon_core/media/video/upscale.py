@@ -120,7 +120,7 @@ def upscale_video(
         at_once = max(upscaler.pictures_at_once + 1, min(usable_cores(), _IN_WORK))  # one more than the network takes
         with writing(target, names_of(film)) as container, threads(at_once) as workers, threads(1) as writer:
             output = Output(container, film, traits)
-            enlarger = FrameEnlarger(
+            with FrameEnlarger(
                 upscaler,
                 workers,
                 temporal=temporal,
@@ -129,13 +129,13 @@ def upscale_video(
                 size=traits.pixels,
                 blank=traits.blank,
                 colour=traits.samples.colour,
-            )
-            enlarged = in_order(map(enlarger.begin, chain(before, steps)), at_once=at_once)
-            frames = 0
-            for has_frame in in_order((writer.submit(output.write, step) for step in enlarged), at_once=_WAITING):
-                if has_frame:
-                    frames += 1
-                    progress(frames, total)
+            ) as enlarger:
+                enlarged = in_order(map(enlarger.begin, chain(before, steps)), at_once=at_once)
+                frames = 0
+                for has_frame in in_order((writer.submit(output.write, step) for step in enlarged), at_once=_WAITING):
+                    if has_frame:
+                        frames += 1
+                        progress(frames, total)
             waited(writer.submit(output.finish))
         notes = (*output.notes, *film.notes)
     return VideoResult(frames=frames, size=traits.size, notes=notes)
