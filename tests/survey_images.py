@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paragon_core.errors import ParagonError
-from paragon_core.media.formats import EXTENSIONS, FORMATS
+from paragon_core.media.formats import EXTENSIONS, FORMATS, WRITABLE
 from paragon_core.media.images import read_header
 from paragon_core.media.jobs import Task, run
 from paragon_core.upscaler import Upscaler
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _LONGEST_SIDE = 700
 #: Groups of ExifTool's tags whose values must come through, and a word of the note if they do not.
 _DESCRIPTIONS = {"IFD0": "EXIF", "ExifIFD": "EXIF", "GPS": "EXIF", "IPTC": "IPTC", "XMP": "XMP", "PNG": "text"}
+#: Formats that keep what the colours mean where ExifTool does not look.
+_COLOURS_INSIDE = frozenset({"JXL", "JXL Codestream", "EXR"})
+#: Words of the notes on single tags.
+_TOLD_AS = {"GDALMetadata": "GeoTIFF", "ImageOffset": "position", "ICC_Profile": "profile"}
 #: What describes the storage or the size, and rightly differs.
 _STRUCTURE = frozenset(
     (
@@ -177,6 +181,15 @@ def _lost(before: Mapping[str, Any], after: Mapping[str, Any], notes: str) -> It
     yield from _lost_descriptions(before, after, notes)
     if (depth := _depth(before)) > (rest := _depth(after)) and "bits" not in notes and "8 bits" not in notes:
         yield f"{depth} bits per channel became {rest}"
+    if (density := _density(before)) and "resolution" not in notes:
+        other = _density(after)
+        if other is None or any(abs(a - b) > 0.02 * a for a, b in zip(sorted(density), sorted(other), strict=True)):
+            yield f"the resolution {density} became {other}"
+    if after.get("File:FileType") not in _COLOURS_INSIDE:
+        yield from _lost_colours(before, after, notes)
+
+
+def _lost_colours(before: Mapping[str, Any], after: Mapping[str, Any], notes: str) -> Iterator[str]:
     profile = before.get("ICC_Profile:ProfileDescription")
     if "ICC-header:ProfileClass" in before and "profile" not in notes:
         if "ICC-header:ProfileClass" not in after:
@@ -191,21 +204,21 @@ def _lost(before: Mapping[str, Any], after: Mapping[str, Any], notes: str) -> It
         labelled |= "PNG:Gamma" in after
         if not labelled and "colour" not in notes:
             yield f"gamma {gamma}"
-    if (density := _density(before)) and "resolution" not in notes:
-        other = _density(after)
-        if other is None or any(abs(a - b) > 0.02 * a for a, b in zip(sorted(density), sorted(other), strict=True)):
-            yield f"the resolution {density} became {other}"
 
 
 def _lost_descriptions(before: Mapping[str, Any], after: Mapping[str, Any], notes: str) -> Iterator[str]:
     values = Counter(_plain(value) for key, value in after.items() if not key.startswith(("File:", "System:")))
-    values[_plain(after.get("File:Comment", ""))] += 1
+    comment = _plain(next((after[key] for key in ("File:Comment", "PNG:Comment") if key in after), ""))
+    values[comment] += 1
     for key, value in before.items():
         group, _, name = key.partition(":")
         word = "text" if key == "File:Comment" else _DESCRIPTIONS.get(group.split("-")[0])
         if word is None or name in _STRUCTURE or group in {"PNG-pHYs", "PNG-cICP"}:
             continue
         if word == "XMP" and "gain map" in notes and _APPENDED & set(group.split("-")):
+            continue
+        word = _TOLD_AS.get(name, word)
+        if name == "Comment" and all(_plain(line) in comment for line in str(value).splitlines()):
             continue
         if word not in notes and not values[_plain(value)] and f"{name.lower()}:{_plain(value)}" not in values:
             yield f"{key} = {str(value)[:60]!r}"
@@ -260,16 +273,21 @@ def _usable(folder: Path, most: int) -> list[Path]:
     return found[:most]
 
 
+def _without_name(failure: Outcome) -> str:
+    """Return what failed in words that are the same for every file."""
+    return str(failure.error).replace(str(failure.task.source), "FILE").replace(str(failure.task.target), "RESULT")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="+", help="folder of images, searched with those below")
-    parser.add_argument("--formats", default=",".join(FORMATS), help="formats of the results")
+    parser.add_argument("--formats", default=",".join(WRITABLE), help="formats of the results")
     parser.add_argument("--most", type=int, default=10_000, metavar="N", help="number of files at most")
     parser.add_argument("--quiet", action="store_true", help="do not list what failed")
     options = parser.parse_args(argv)
     wanted = options.formats.split(",")
-    formats = [name for name in FORMATS if name in wanted]
+    formats = [name for name in WRITABLE if name in wanted]
     if unknown := set(wanted) - set(formats):
         parser.error(f"unknown formats: {', '.join(sorted(unknown))}")
     if shutil.which("exiftool") is None:
@@ -281,7 +299,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             lost += len(losses)
             for loss in losses:
                 sys.stdout.write(f"{loss.source} to {loss.format}: {loss.what}\n")
-            for words in (str(failure.error) for failure in failures):
+            for words in (_without_name(failure) for failure in failures):
                 if words not in failed and not options.quiet:
                     sys.stdout.write(f"failed: {words}\n")
                 failed[words] = None

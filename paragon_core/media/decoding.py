@@ -27,6 +27,7 @@ from paragon_core.media.picture import HINT_CONVERT, Array, Picture
 from paragon_core.media.pixels import decoded_pixels, stored_size, turned_by_pillow
 from paragon_core.media.png import pixels_only, text_chunk
 from paragon_core.media.png import read_metadata as read_png_metadata
+from paragon_core.media.tga import in_rows
 from paragon_core.media.tiff_reading import (
     HINT_DEVELOP,
     MOST_PAGES,
@@ -242,7 +243,13 @@ def _decoded(
 
 
 def _pixels(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName) -> tuple[Array, bytes | None]:
-    return decoded_pixels(image, stream, name, lambda: open_header(stream, name))
+    try:
+        return decoded_pixels(image, stream, name, lambda: open_header(stream, name))
+    except OSError as error:
+        if name != "tga" or "buffer overrun" not in str(error):
+            raise
+        rows = in_rows(stream)
+        return decoded_pixels(open_header(rows, name), rows, name, lambda: open_header(rows, name))
 
 
 def _deep_avif(header: AvifHeader) -> _Decoder:

@@ -42,7 +42,9 @@ def dpi_of(exif: bytes) -> tuple[float, float] | None:
     """Return the printing resolution that an EXIF block states, in pixels per inch, or None."""
     found: dict[int, float] = {}
     for at, tag, kind in entries(exif, first_directory(exif)):
-        if tag in {_X_RESOLUTION, _Y_RESOLUTION} and kind == _RATIONAL:
+        if tag in {_X_RESOLUTION, _Y_RESOLUTION} and kind in {_SHORT, _LONG}:  # which some programs write
+            found[tag] = struct.unpack_from(order(exif) + ("H" if kind == _SHORT else "I"), exif, at + 8)[0]
+        elif tag in {_X_RESOLUTION, _Y_RESOLUTION} and kind == _RATIONAL:
             offset = struct.unpack_from(order(exif) + "I", exif, at + 8)[0]
             above, below = struct.unpack_from(order(exif) + "II", exif[offset : offset + 8].ljust(8, b"\0"))
             found[tag] = above / below if below else 0

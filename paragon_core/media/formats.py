@@ -118,6 +118,7 @@ _ROWS = (
         animated=True,
         cicp=True,
         text=True,
+        iptc=True,
         dpi=True,
     ),
     ImageFormat(

@@ -10,6 +10,7 @@ import struct
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from paragon_core.errors import UnsupportedFormatError
+from paragon_core.media import photoshop
 from paragon_core.media.gain_map import ISO_NAME, MPF_NAME, find_gain_map, gain_map_at_end
 from paragon_core.media.metadata import Metadata, usable_dpi
 from paragon_core.media.png import text_chunk
@@ -24,8 +25,6 @@ EXIF_NAME: Final = b"Exif\0\0"
 XMP_NAME: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED_XMP_NAME: Final = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP_NAME: Final = b"Photoshop 3.0\0"
-IPTC_RESOURCE: Final = 0x0404
-PATH_RESOURCES: Final = range(2000, 2998)
 
 _APP0, _APP1, _APP2, _APP11, _APP13, _COM, _SOS = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xFE, 0xDA
 #: Start-of-frame markers (table B.1, and T.87 for JPEG-LS) that libjpeg-turbo does not decode.
@@ -96,9 +95,9 @@ def read_metadata(stream: BinaryIO, info: dict[Any, Any]) -> Metadata:
         if marker == _COM:
             comments.append(content)
         elif marker == _APP13 and content.startswith(_PHOTOSHOP_NAME):
-            found = dict(photoshop_resources(content[len(_PHOTOSHOP_NAME) :]))
-            iptc += found.get(IPTC_RESOURCE, b"")
-            notes += ["its clipping paths are not kept"] * any(number in PATH_RESOURCES for number in found)
+            found = dict(photoshop.resources(content[len(_PHOTOSHOP_NAME) :]))
+            iptc += found.get(photoshop.IPTC, b"")
+            notes += ["its clipping paths are not kept"] * any(number in photoshop.CLIPPING_PATHS for number in found)
         elif marker == _APP1 and content.startswith(_EXTENDED_XMP_NAME):
             notes.append("its XMP packet goes on in further segments, which are not kept")
         elif marker == _APP2 and content.startswith(ISO_NAME):
@@ -131,8 +130,7 @@ def read_metadata(stream: BinaryIO, info: dict[Any, Any]) -> Metadata:
 
 def photoshop_segment(iptc: bytes) -> bytes:
     """Return the whole segment that holds IPTC records, which must fit in one."""
-    resource = struct.pack(">4sHHI", b"8BIM", IPTC_RESOURCE, 0, len(iptc)) + iptc + b"\0" * (len(iptc) % 2)
-    content = _PHOTOSHOP_NAME + resource
+    content = _PHOTOSHOP_NAME + photoshop.iptc_resource(iptc)
     return struct.pack(">BBH", 0xFF, _APP13, len(content) + 2) + content
 
 
@@ -153,18 +151,6 @@ def segment_place(jpeg: bytes) -> int:
     while jpeg[place : place + 2] in {b"\xff\xe0", b"\xff\xe1"}:
         place += 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
     return place
-
-
-def photoshop_resources(resources: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield (number, data) of Photoshop's resources: signature, number, name, length, data, the latter two padded."""
-    place = 0
-    while resources[place : place + 4] == b"8BIM" and place + 8 <= len(resources):
-        number = int.from_bytes(resources[place + 4 : place + 6], "big")
-        name = 1 + resources[place + 6]
-        place += 6 + name + name % 2
-        length = int.from_bytes(resources[place : place + 4], "big")
-        yield number, resources[place + 4 : place + 4 + length]
-        place += 4 + length + length % 2
 
 
 def _aspect(info: dict[Any, Any]) -> list[str]:

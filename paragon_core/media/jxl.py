@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageFile
 from pillow_jxl.JpegXLImagePlugin import JXLImageFile
 
 from paragon_core.errors import UnsupportedFormatError
@@ -23,6 +23,7 @@ from paragon_core.media.icc import fitting_icc
 from paragon_core.media.iso_boxes import MOST_BOXES, boxes_between
 from paragon_core.media.metadata import plain_exif, upright
 from paragon_core.media.picture import Picture
+from paragon_core.media.srgb import in_srgb, is_srgb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,13 +122,13 @@ def encode_jxl(picture: Picture, compression: ImageCompression) -> tuple[bytes, 
         The bytes of the file, and in words for the user what was not kept.
 
     Raises:
-        UnsupportedFormatError: the colours cannot be converted.
+        UnsupportedFormatError: the colours cannot be converted, because their profile is damaged.
 
     """
     held, notes = adapted(picture, FORMATS["jxl"])
     image = Image.fromarray(held.array)
-    if held.icc is not None and not _is_srgb(held.icc):
-        image = _in_srgb(image, held.icc)
+    if held.icc is not None and not is_srgb(held.icc, grey=held.is_grey):
+        image = _colours_in_srgb(image, held.icc)
         notes += ("its colours were converted to sRGB, because no profile can be written into JPEG XL here",)
     quality = compression.quality or (_LOSSLESS if picture.lossless else _QUALITY)
     options: dict[str, Any] = {"lossless": True} if quality == _LOSSLESS else {"quality": quality}
@@ -195,25 +196,10 @@ def _skip_animation(bits: _Bits) -> None:
     bits.take(1)
 
 
-def _is_srgb(icc: bytes) -> bool:
-    try:
-        words = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc))).strip()
-    except (ImageCms.PyCMSError, OSError):
-        return False
-    return "sRGB" in words or words.endswith("_SRG")  # the latter: libjxl's name of its transfer function, for grey
-
-
-def _in_srgb(image: Image.Image, icc: bytes) -> Image.Image:
+def _colours_in_srgb(image: Image.Image, icc: bytes) -> Image.Image:
     alpha = image.getchannel("A") if image.mode in {"LA", "RGBA"} else None
     colours = image.convert("L" if image.mode in {"L", "LA"} else "RGB")
-    srgb = ImageCms.createProfile("sRGB")
-    try:
-        converted = ImageCms.profileToProfile(colours, io.BytesIO(icc), srgb, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError) as error:
-        msg = f"its colours cannot be converted to sRGB for JPEG XL ({error})"
-        raise UnsupportedFormatError(msg, hint="choose PNG (--format png, or an output name that ends so)") from error
-    if converted is None:
-        return image
+    converted = in_srgb(colours, icc)
     if colours.mode == "L":
         converted = converted.getchannel(0)
     if alpha is not None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageFile
+from PIL import ExifTags, Image, ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.deep import deep_colour, deep_grey_alpha
 from paragon_core.media.picture import HINT_CONVERT, Array, check_unit_range, full_scale
+from paragon_core.media.srgb import in_srgb, srgb_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,13 +115,7 @@ def _from_cmyk(image: Image.Image) -> tuple[Array, bytes]:
     if not profile:
         msg = "its colours are CMYK and it has no colour profile that says which inks"
         raise UnsupportedFormatError(msg, hint="convert it to RGB with an image editor first")
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-    try:
-        converted = ImageCms.profileToProfile(image, io.BytesIO(profile), srgb, outputMode="RGB")
-    except (ImageCms.PyCMSError, ImportError, OSError) as error:
-        msg = f"its CMYK colours cannot be converted ({error})"
-        raise UnsupportedFormatError(msg, hint="convert it to RGB with an image editor first") from error
-    return np.asarray(converted), srgb.tobytes()
+    return np.asarray(in_srgb(image, profile)), srgb_profile()
 
 
 def _with_transparent_colour(array: Array, image: ImageFile.ImageFile, stream: BinaryIO) -> Array:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 
+from paragon_core.media import photoshop
 from paragon_core.media.metadata import Metadata, usable_dpi
 from paragon_core.media.ranges import joined
 
@@ -42,8 +43,11 @@ _COLOUR_CHUNKS = (b"cICP", b"mDCV", b"cLLI", b"gAMA", b"cHRM", b"sRGB")
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 _HIDDEN: Final = frozenset({b"iCCP", b"eXIf", *_TEXT_CHUNKS})
 _XMP: Final = b"XML:com.adobe.xmp"
-#: How EXIF was held before there was a chunk for it: as hexadecimal digits behind a line with a name and a length.
-_OLD_EXIF: Final = (b"Raw profile type exif", b"Raw profile type APP1")
+#: How ImageMagick and what learned from it hold a block of bytes: hexadecimal digits behind its name and length.
+_RAW_PROFILE: Final = re.compile(rb"\s*([^\n]+)\n\s*(\d{1,9})\s+((?:[0-9a-fA-F]|\s)*)")
+_IPTC_PROFILES: Final = (b"Raw profile type iptc", b"Raw profile type 8bim")
+_RAW_PROFILES: Final = (b"Raw profile type exif", b"Raw profile type APP1", b"Raw profile type xmp", *_IPTC_PROFILES)
+_XMP_PREFIX: Final = b"http://ns.adobe.com/xap/1.0/\0"  # APP1 of a JPEG holds this or EXIF
 _NOT_KEPT: Final = {
     b"caBX": "its content credentials (C2PA)",
     b"sCAL": "its physical scale",
@@ -135,8 +139,12 @@ def _with_text(found: Metadata, chunk: tuple[bytes, bytes], notes: list[str]) ->
     keyword = data[:80].partition(b"\0")[0]
     if keyword == _XMP and kind == b"iTXt":
         return replace(found, xmp=_packet(data, notes))
-    if keyword in _OLD_EXIF:
-        return replace(found, exif=found.exif or _old_exif(kind, data, notes))
+    if keyword in _RAW_PROFILES and (block := _raw_profile(kind, data, notes)):
+        if keyword in _IPTC_PROFILES:
+            return replace(found, iptc=found.iptc or dict(photoshop.resources(block)).get(photoshop.IPTC))
+        if keyword.endswith(b"xmp") or block.startswith(_XMP_PREFIX):
+            return replace(found, xmp=found.xmp or block.removeprefix(_XMP_PREFIX))
+        return replace(found, exif=found.exif or block.removeprefix(b"Exif\0\0"))
     return replace(found, png_text=(*found.png_text, chunk))
 
 
@@ -185,6 +193,8 @@ def metadata_chunks(metadata: Metadata) -> Chunks:
         found.append((b"eXIf", metadata.exif))
     if metadata.xmp is not None:
         found.append((b"iTXt", _XMP + b"\0\0\0\0\0" + metadata.xmp))
+    if metadata.iptc is not None:
+        found.append((b"zTXt", _IPTC_PROFILES[0] + b"\0\0" + zlib.compress(_digits(metadata.iptc))))
     return (*found, *metadata.png_text)
 
 
@@ -221,14 +231,14 @@ def _packet(data: bytes, notes: list[str]) -> bytes | None:
     return _inflated(b"\0" + value, notes, "XMP packet", separator=0) if compressed else value
 
 
-def _old_exif(kind: bytes, data: bytes, notes: list[str]) -> bytes | None:
-    value = data.partition(b"\0")[2] if kind == b"tEXt" else _inflated(data, notes, "EXIF block", separator=1)
-    digits = re.fullmatch(rb"\s*\w+\s+\d+\s+([0-9a-fA-F\s]*)", value or b"")
-    try:
-        block = bytes.fromhex(digits[1].decode()) if digits else b""
-    except ValueError:
+def _raw_profile(kind: bytes, data: bytes, notes: list[str]) -> bytes | None:
+    """Return the block that a text chunk holds in digits; some programs append more than its length says."""
+    value = data.partition(b"\0")[2] if kind == b"tEXt" else _inflated(data, notes, "text", separator=1)
+    found = _RAW_PROFILE.match(value or b"")
+    if found is None:
         return None
-    return block.removeprefix(b"Exif\0\0") or None
+    digits = b"".join(found[3].split())[: 2 * int(found[2])]
+    return bytes.fromhex(digits[: len(digits) // 2 * 2].decode()) or None
 
 
 def _resolution(data: bytes, notes: list[str]) -> tuple[float, float] | None:
@@ -240,6 +250,12 @@ def _resolution(data: bytes, notes: list[str]) -> tuple[float, float] | None:
     if horizontal != vertical:
         notes.append(f"its pixels are not square ({horizontal}:{vertical}), which is not kept")
     return None
+
+
+def _digits(iptc: bytes) -> bytes:
+    """Return IPTC records in digits, as `_raw_profile` reads them."""
+    block = photoshop.iptc_resource(iptc)
+    return b"\nIPTC profile\n%8d\n%s\n" % (len(block), block.hex().encode())
 
 
 def write_deep(stream: BinaryIO, array: Array, *, added: Chunks = ()) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 #: Tags of the main directory that describe the picture rather than its storage: they belong to EXIF elsewhere.
 DESCRIPTIVE_TAGS = (
+    ExifTags.Base.ProcessingSoftware,
     ExifTags.Base.DocumentName,
     ExifTags.Base.ImageDescription,
     ExifTags.Base.Make,
@@ -30,7 +31,18 @@ DESCRIPTIVE_TAGS = (
     ExifTags.Base.DateTime,
     ExifTags.Base.Artist,
     ExifTags.Base.HostComputer,
+    ExifTags.Base.TargetPrinter,
     ExifTags.Base.Copyright,
+    ExifTags.Base.Rating,
+    ExifTags.Base.RatingPercent,
+    ExifTags.Base.XPTitle,
+    ExifTags.Base.XPComment,
+    ExifTags.Base.XPAuthor,
+    ExifTags.Base.XPKeywords,
+    ExifTags.Base.XPSubject,
+    ExifTags.Base.UniqueCameraModel,
+    ExifTags.Base.LocalizedCameraModel,
+    ExifTags.Base.CameraSerialNumber,
 )
 #: Directories below the main one that hold descriptions, too.
 SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)

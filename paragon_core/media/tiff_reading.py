@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from paragon_core.errors import BackendUnavailableError, UnsupportedFormatError
-from paragon_core.media.jpeg import IPTC_RESOURCE, PATH_RESOURCES, photoshop_resources
+from paragon_core.media import photoshop
 from paragon_core.media.metadata import Metadata, usable_dpi
 from paragon_core.media.picture import HINT_CONVERT, check_unit_range, full_scale
 from paragon_core.media.ranges import joined
@@ -45,7 +45,15 @@ _PREMULTIPLIED, _ALPHA = 1, 2
 _NO_UNIT, _CENTIMETRE = 1, 3
 _IPTC, _XMP, _ICC, _PHOTOSHOP_LAYERS = 33723, 700, 34675, 37724
 _TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARIES = 301, 318, 319
-_GEOTIFF: Final = frozenset({33550, 33922, 34264, 34735, 42112})
+_GEOTIFF: Final = frozenset({33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113})
+#: Tags from here on belong to programs and their makers (section 2, "Private Fields").
+_PRIVATE: Final = 0x8000
+_MOST_NAMED: Final = 5
+#: Private tags that others here know, or that describe the storage: Matteing, DataType, ImageDepth, TileDepth.
+_KNOWN: Final = frozenset(
+    {*DESCRIPTIVE_TAGS, *SUB_DIRECTORIES, *_GEOTIFF, _IPTC, _ICC, _PHOTOSHOP_LAYERS, ExifTags.Base.ImageResources}
+    | {32995, 32996, 32997, 32998}
+)
 HINT_DEVELOP: Final = "develop it to a 16-bit TIFF or PNG with a raw converter first"
 
 
@@ -230,10 +238,13 @@ def read_metadata(tags: Mapping[int, Any], *, exif: bytes | None) -> Metadata:
     notes = []
     if any(tag in tags for tag in _GEOTIFF):
         notes.append("its place on the map (GeoTIFF) is not kept")
+    if private := [str(tag) for tag in sorted(tags) if tag >= _PRIVATE and tag not in _KNOWN]:
+        shown = ", ".join(private[:_MOST_NAMED]) + (", ..." if len(private) > _MOST_NAMED else "")
+        notes.append(f"its private tags ({shown}) are not kept")
     if _PHOTOSHOP_LAYERS in tags:
         notes.append("its Photoshop layers are not kept, only the image that they give")
-    resources = dict(photoshop_resources(_as_bytes(tags.get(ExifTags.Base.ImageResources)) or b""))
-    if any(number in PATH_RESOURCES for number in resources):
+    resources = dict(photoshop.resources(_as_bytes(tags.get(ExifTags.Base.ImageResources)) or b""))
+    if any(number in photoshop.CLIPPING_PATHS for number in resources):
         notes.append("its clipping paths are not kept")
     icc = tags.get(_ICC)
     colour: tuple[tuple[bytes, bytes], ...] = ()
@@ -246,7 +257,7 @@ def read_metadata(tags: Mapping[int, Any], *, exif: bytes | None) -> Metadata:
         icc=_as_bytes(icc),
         exif=exif,
         xmp=_as_bytes(tags.get(_XMP)),
-        iptc=_as_bytes(tags.get(_IPTC)) or resources.get(IPTC_RESOURCE),
+        iptc=_as_bytes(tags.get(_IPTC)) or resources.get(photoshop.IPTC),
         dpi=dpi,
         png_colour=colour,
         notes=tuple(notes),

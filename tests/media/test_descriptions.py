@@ -34,6 +34,8 @@ TEXTS = (
 )
 #: A block of IPTC records: caption and keyword (2:120, 2:25).
 IPTC = b"\x1c\x02\x78\x00\x07caption\x1c\x02\x19\x00\x04cats"
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
+EXIF = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\3\0\0\0\0\0\0\0"  # turned upside down
 PIXELS: Any = samples.pixels(1, 9, 7, 3)
 GAIN_MAP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -119,9 +121,50 @@ def test_jpeg_keeps_comment_and_iptc(tmp_path: Path, comment: bytes) -> None:
     with Image.open(tmp_path / "a.jpg") as opened:
         assert opened.info["comment"] == comment.rstrip(b"\0")
         assert opened.info["photoshop"][0x0404] == IPTC
-    result, notes = written(tmp_path, "tiff", original)
-    assert (result.iptc, notes) == (IPTC, "")
-    assert "IPTC" in written(tmp_path, "png", original)[1]
+    for name in ("tiff", "png"):
+        result, notes = written(tmp_path, name, original)
+        assert (result.iptc, notes) == (IPTC, "")
+    assert "IPTC" in written(tmp_path, "webp", original)[1]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize(
+    ("name", "title", "block", "kept"),
+    [
+        ("exif", b"exif", b"Exif\0\0" + EXIF, {"exif": EXIF}),
+        ("exif", b"Exif", EXIF, {"exif": EXIF}),
+        ("APP1", b"generic profile", b"Exif\0\0" + EXIF, {"exif": EXIF}),
+        ("APP1", b"generic profile", b"http://ns.adobe.com/xap/1.0/\0" + XMP, {"xmp": XMP}),
+        ("xmp", b"XMP", XMP, {"xmp": XMP}),
+        ("iptc", b"IPTC profile", b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC + b"\0", {"iptc": IPTC}),
+        ("8bim", b"8bim", b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC, {"iptc": IPTC}),
+    ],
+)
+def test_blocks_in_the_text_of_a_png_are_told_from_text(
+    tmp_path: Path, name: str, title: bytes, block: bytes, kept: dict[str, bytes], *, packed: bool
+) -> None:
+    digits = block.hex().encode()
+    lines = b"\n".join(digits[start : start + 72] for start in range(0, len(digits), 72))
+    text = b"\n%s\n%8d\n%s\n" % (title, len(block), lines)
+    keyword = b"Raw profile type " + name.encode()
+    if packed:  # with something behind the end, as in the field
+        chunk = (b"zTXt", keyword + b"\0\0" + zlib.compress(text + b'$"\x1d'))
+    else:
+        chunk = (b"tEXt", keyword + b"\0" + text)
+    path = tmp_path / "old.png"
+    path.write_bytes(samples.png(b"\0\0\0\0", (1, 1), 8, 2, chunk))
+    found = read_image(path)
+    assert {key: getattr(found, key) for key in ("exif", "xmp", "iptc") if getattr(found, key)} == kept
+    assert found.png_text == ()
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"\nexif\n 4\nnot digits", b"\nexif\n99999999999999\n00", b"\niptc\n4\n41424344"]
+)
+def test_what_is_called_a_block_and_is_none_does_no_harm(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "odd.png"
+    path.write_bytes(samples.png(b"\0\0\0\0", (1, 1), 8, 2, (b"tEXt", b"Raw profile type iptc\0" + text)))
+    assert read_image(path).iptc is None
 
 
 def test_a_long_text_does_not_cost_a_jpeg_its_exif(tmp_path: Path) -> None:
@@ -225,6 +268,9 @@ def test_tags_are_added_without_moving_others(endian: str, keywords: list[str], 
     after = with_dpi(after, (300, 72))
     assert with_dpi(after, (300, 72)) == after
     assert dpi_of(after) == (300, 72)
+    for kind, unit in ((3, "H"), (4, "I")):  # whole numbers, as some programs write them
+        tags = struct.pack("<HHII", 282, kind, 1, 300) + struct.pack("<HHII", 283, kind, 1, 72)
+        assert dpi_of(b"II*\0\x08\0\0\0\2\0" + tags + bytes(4)) == (300, 72), unit
     assert dpi_of(with_dpi(after, (44, 43))) == (44, 43)
     result = Image.Exif()
     result.load(after)

@@ -483,15 +483,6 @@ def test_separate_planes(tmp_path: Path) -> None:
         assert np.array_equal(read_image(path).array, array)
 
 
-def test_text_profile_exif_in_old_png(tmp_path: Path) -> None:
-    block = b"Exif\0\0" + exif(3)
-    text = f"\nexif\n{len(block):8d}\n{block.hex()}\n".encode()
-    rows = b"\0\0\0\0" * 1
-    path = tmp_path / "a.png"
-    path.write_bytes(samples.png(rows, (1, 1), 8, 2, (b"tEXt", b"Raw profile type exif\0" + text)))
-    assert read_image(path).orientation == 3
-
-
 def test_no_file_stays_open(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (2, 2)).save(path)

@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image
 
 pytest.importorskip("pillow_jxl")
 
 from paragon_core.errors import MediaError, UnsupportedSizeError
+from paragon_core.media.icc import code_points, profile_of
 from paragon_core.media.images import read_header, read_image, write_image
 from paragon_core.media.jobs import Task, run
 from paragon_core.media.jxl import read_jxl_header
 from paragon_core.media.picture import Picture
+from paragon_core.media.srgb import srgb_profile
 from tests.media import samples
 
 if TYPE_CHECKING:
@@ -74,14 +76,14 @@ def test_pixels_and_metadata_stay(tmp_path: Path, channels: int) -> None:
 
 
 def test_other_colours_become_srgb(tmp_path: Path) -> None:
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-    icc = lab.tobytes()
+    icc = srgb_profile()
     pixels = samples.pixels(0, 9, 7, 3)
     assert write_image(tmp_path / "a.jxl", Picture(array=pixels, format="png", lossless=True, icc=icc)) == ()
     assert np.array_equal(read_image(tmp_path / "a.jxl").array, pixels)
-    described = icc.replace("sRGB".encode("utf-16-be"), "none".encode("utf-16-be"))
-    notes = write_image(tmp_path / "b.jxl", Picture(array=pixels, format="png", lossless=True, icc=described))
+    wide = profile_of(code_points(12, 13), grey=False)
+    notes = write_image(tmp_path / "b.jxl", Picture(array=pixels, format="png", lossless=True, icc=wide))
     assert "converted to sRGB" in " ".join(notes)
+    assert not np.array_equal(read_image(tmp_path / "b.jxl").array, pixels)
 
 
 def test_bounds_and_damage(tmp_path: Path) -> None:

@@ -151,6 +151,17 @@ def test_damaged_directories_do_no_harm(junk: bytes) -> None:
             assert type(error).__module__ != "paragon_core.errors"  # noqa: PT017
 
 
+def test_tags_of_programs_are_noted_by_number_and_those_of_a_tiffs_own_storage_are_not(tmp_path: Path) -> None:
+    array = samples.pixels(1, 5, 6, 3)
+    tags = {50838: (4, (1, 2)), 65000: (3, (1,)), 32997: (3, (1,)), 18246: (3, (5,))}
+    (tmp_path / "a.tif").write_bytes(samples.tiff(array, tags=tags))
+    read = read_image(tmp_path / "a.tif")
+    assert read.notes == ("its private tags (50838, 65000) are not kept",)
+    block = Image.Exif()
+    block.load(read.exif or b"")
+    assert dict(block) == {18246: 5}  # a rating
+
+
 def test_what_a_tiff_says_of_maps_and_layers_is_noted(tmp_path: Path) -> None:
     array = samples.pixels(1, 5, 6, 3)
     (tmp_path / "a.tif").write_bytes(samples.tiff(array, tags={33922: (4, (1, 2)), 37724: (4, (1, 2))}))
