@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from paragon_core.media.images import read_image
 from paragon_core.quality.evaluate import make_pair
 from paragon_core.quality.metrics import score
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "examples" / "chelsea.png"

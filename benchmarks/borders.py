@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.border import Padding
-from paragon_core.model import bundled, load
+from paragon_core.models.model import bundled, load
 from paragon_core.quality.evaluate import find_sets, read_pairs
 from paragon_core.quality.metrics import luma, psnr, ssim
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.border import Padding
+from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,12 +31,12 @@ import onnxruntime
 import openvino
 import torch
 
-from paragon_core.checkpoint import Checkpoint
-from paragon_core.model import Model, from_checkpoint
+from paragon_core.benchmark.bench import Timing, describe_machine, time_interleaved
+from paragon_core.graph.onnx_graph import build
+from paragon_core.models.checkpoint import Checkpoint
+from paragon_core.models.model import Model, from_checkpoint
+from paragon_core.models.spec import ModelSpec, preset
 from paragon_core.network import ParagonSR2
-from paragon_core.onnx_graph import build
-from paragon_core.quality.bench import Timing, describe_machine, time_interleaved
-from paragon_core.spec import ModelSpec, preset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

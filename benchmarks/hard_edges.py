@@ -18,7 +18,7 @@ import numpy.typing as npt
 from paragon_core.errors import InferenceError
 from paragon_core.quality.resize import resize, round_to_uint8
 from paragon_core.training.slides import slides
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from paragon_core.model import load
-from paragon_core.quality.bench import describe_machine, run_watched
+from paragon_core.benchmark.bench import describe_machine, run_watched
+from paragon_core.models.model import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.quality.bench import describe_machine
-from paragon_core.upscaler import Upscaler
+from paragon_core.benchmark.bench import describe_machine
+from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

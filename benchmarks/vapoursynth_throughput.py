@@ -30,10 +30,10 @@ import vapoursynth as vs
 import vsutil
 
 import vs_paragon
+from paragon_core.benchmark.bench import Timing, describe_machine, run_watched, time_interleaved
 from paragon_core.cores import usable_cores
-from paragon_core.export import onnx_bytes
-from paragon_core.model import load
-from paragon_core.quality.bench import Timing, describe_machine, run_watched, time_interleaved
+from paragon_core.graph.export import onnx_bytes
+from paragon_core.models.model import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from paragon_core.backends import BackendInfo, backends
     from paragon_core.errors import AssumptionWarning, ParagonError
-    from paragon_core.export import export_onnx
-    from paragon_core.model import Model, bundled, load
-    from paragon_core.output_size import OutputSize
-    from paragon_core.spec import ModelSpec
-    from paragon_core.upscaler import Upscaler
+    from paragon_core.graph.export import export_onnx
+    from paragon_core.models.model import Model, bundled, load
+    from paragon_core.models.spec import ModelSpec
+    from paragon_core.upscaling.output_size import OutputSize
+    from paragon_core.upscaling.upscaler import Upscaler
 
 __version__ = "0.1.0"
 
@@ -39,15 +39,15 @@ __all__ = [
 _HOMES: Final = {
     "AssumptionWarning": "errors",
     "BackendInfo": "backends",
-    "Model": "model",
-    "ModelSpec": "spec",
-    "OutputSize": "output_size",
+    "Model": "models.model",
+    "ModelSpec": "models.spec",
+    "OutputSize": "upscaling.output_size",
     "ParagonError": "errors",
-    "Upscaler": "upscaler",
+    "Upscaler": "upscaling.upscaler",
     "backends": "backends",
-    "bundled": "model",
-    "export_onnx": "export",
-    "load": "model",
+    "bundled": "models.model",
+    "export_onnx": "graph.export",
+    "load": "models.model",
 }
 
 

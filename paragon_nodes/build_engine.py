@@ -9,12 +9,12 @@ from comfy import model_management
 from comfy_api.latest import io
 
 from paragon_core.backends import Network, choose
-from paragon_core.backends.prebuild import prebuild
 from paragon_core.backends.tensorrt import NAME, TensorRtRuntime, elsewhere
 from paragon_core.backends.tensorrt_build import module
 from paragon_core.engines import PICTURES, EngineCache, Profile, Target
 from paragon_core.engines.profiles import LONGEST_SIDE
 from paragon_core.errors import InputError
+from paragon_core.upscaling.prebuild import prebuild
 from paragon_nodes import checkpoints
 from paragon_nodes.messages import explained
 from paragon_nodes.upscale_model import BuildBar

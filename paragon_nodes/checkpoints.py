@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 import folder_paths
 
 from paragon_core import __version__
-from paragon_core.catalogue import names_paragon
 from paragon_core.errors import AssumptionWarning, InputError, ParagonError, UnsupportedArchitectureError
-from paragon_core.folders import SUFFIXES, model_folders
-from paragon_core.model import Model, bundled, load
+from paragon_core.models.catalogue import names_paragon
+from paragon_core.models.folders import SUFFIXES, model_folders
+from paragon_core.models.model import Model, bundled, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

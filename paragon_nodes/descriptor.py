@@ -17,7 +17,7 @@ from paragon_nodes.messages import explained
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from paragon_core.model import Model
+    from paragon_core.models.model import Model
 
 _AXES: Final = 4
 _CHANNELS: Final = 3

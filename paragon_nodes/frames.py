@@ -19,8 +19,8 @@ from paragon_nodes.interrupts import check_interrupt
 from paragon_nodes.upscale_model import UpscaleModel
 
 if TYPE_CHECKING:
-    from paragon_core.output_size import OutputSize, Size
-    from paragon_core.upscaler import Upscaler
+    from paragon_core.upscaling.output_size import OutputSize, Size
+    from paragon_core.upscaling.upscaler import Upscaler
 
 _AXES: Final = 4
 _NOT_NUMBERS_HELP: Final = (

@@ -14,9 +14,9 @@ from paragon_core.backends import BACKENDS, BackendInfo, Network, Precision, Run
 from paragon_core.backends.failures import failure
 from paragon_core.backends.torch import CancellableLayers
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
-from paragon_core.fuse import for_grey, fuse_arrays
-from paragon_core.fused_network import FusedParagonSR2
-from paragon_core.memory import bytes_per_pixel
+from paragon_core.graph.fuse import for_grey, fuse_arrays
+from paragon_core.graph.torch_fused import FusedParagonSR2
+from paragon_core.upscaling.memory import bytes_per_pixel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

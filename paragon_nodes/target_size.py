@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from comfy_api.latest import io
 
 from paragon_core.errors import InputError
-from paragon_core.output_size import OutputSize
+from paragon_core.upscaling.output_size import OutputSize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

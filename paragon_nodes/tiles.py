@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from comfy_api.latest import io
 
-from paragon_core.border import halo_of
 from paragon_core.errors import InputError
+from paragon_core.upscaling.border import halo_of
 
 if TYPE_CHECKING:
-    from paragon_core.spec import ModelSpec
+    from paragon_core.models.spec import ModelSpec
 
 #: Pixels a side. Smaller tiles are nearly all overlap.
 LEAST_TILE: Final = 64

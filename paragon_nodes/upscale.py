@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from comfy_api.latest import io
 
-from paragon_core.border import Padding
+from paragon_core.upscaling.border import Padding
 from paragon_nodes.frames import checked_images, paragon_model, upscale_all
 from paragon_nodes.messages import explained
 from paragon_nodes.tiles import check_tile_size, tile_input

@@ -14,7 +14,7 @@ from comfy import model_management
 from paragon_core.backends import BACKENDS, Precision, choose
 from paragon_core.errors import BackendUnavailableError, InputError
 from paragon_core.interop.network import AutoFusedParagonSR2
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 from paragon_nodes.descriptor import Descriptor, RuntimeNetwork
 from paragon_nodes.interrupts import Interrupt, check_interrupt
 from paragon_nodes.memory import DTYPES, ManagedTorch, patcher_for
@@ -23,8 +23,8 @@ from paragon_nodes.tiles import check_tile_size, least_tile, quick_area
 
 if TYPE_CHECKING:
     from paragon_core.backends import Backend
-    from paragon_core.border import Padding
-    from paragon_core.model import Model
+    from paragon_core.models.model import Model
+    from paragon_core.upscaling.border import Padding
 
     PaddingChoice = Padding | Literal["auto"]
 

@@ -12,7 +12,7 @@ from comfy_api.latest import io
 from paragon_core.errors import InputError
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.upscale import upscale_video
-from paragon_core.temporal import STRONGEST
+from paragon_core.upscaling.temporal import STRONGEST
 from paragon_nodes.frames import paragon_model
 from paragon_nodes.messages import explained
 from paragon_nodes.target_size import check_option, output_size, size_options

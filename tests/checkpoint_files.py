@@ -12,9 +12,9 @@ import numpy as np
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from paragon_core.detect import expected_shapes
-from paragon_core.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
-from paragon_core.spec import REVISIONS, SCALES, ModelSpec, Variant
+from paragon_core.models.detect import expected_shapes
+from paragon_core.models.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
+from paragon_core.models.spec import REVISIONS, SCALES, ModelSpec, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from paragon_core.backends import Backend
-    from paragon_core.model import Model
-    from paragon_core.upscaler import Upscaler
+    from paragon_core.models.model import Model
+    from paragon_core.upscaling.upscaler import Upscaler
     from tests.watched_backend import Watched
 
 ROOT = Path(__file__).parents[1]
@@ -108,7 +108,7 @@ def offer() -> Iterator[Callable[..., None]]:
 def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Watched, Upscaler]]]:
     """Return a function that makes a watched backend and an upscaler on it."""
     from paragon_core.backends import BACKENDS  # noqa: PLC0415 - not every test needs the runtimes
-    from paragon_core.upscaler import Upscaler  # noqa: PLC0415
+    from paragon_core.upscaling.upscaler import Upscaler  # noqa: PLC0415
     from tests.random_models import MODEL  # noqa: PLC0415
     from tests.watched_backend import Watched  # noqa: PLC0415
 

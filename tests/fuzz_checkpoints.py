@@ -28,18 +28,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import psutil
 
-from paragon_core.catalogue import foreign, scores
-from paragon_core.detect import expected_shapes
+from paragon_core.benchmark.footprint import peak
 from paragon_core.errors import CheckpointError
-from paragon_core.model import load
-from paragon_core.quality.footprint import peak
+from paragon_core.models.catalogue import foreign, scores
+from paragon_core.models.detect import expected_shapes
+from paragon_core.models.model import load
 from tests.mutated_archives import mutated_archive
 from tests.mutated_safetensors import mutated_safetensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from paragon_core.model import Model
+    from paragon_core.models.model import Model
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 

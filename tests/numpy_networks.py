@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paragon_core.fuse import merge_inputs
-from paragon_core.fused_weights import Convolution, NanoBlock, PhotoBlock, ResidualGroup, StreamBlock
-from paragon_core.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
+from paragon_core.graph.fuse import merge_inputs
+from paragon_core.graph.fused_weights import Convolution, NanoBlock, PhotoBlock, ResidualGroup, StreamBlock
+from paragon_core.models.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
 
-    from paragon_core.fused_weights import Array, Block, BorderStrips, FusedWeights
-    from paragon_core.spec import ModelSpec
+    from paragon_core.graph.fused_weights import Array, Block, BorderStrips, FusedWeights
+    from paragon_core.models.spec import ModelSpec
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 

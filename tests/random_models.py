@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paragon_core.checkpoint import Checkpoint
-from paragon_core.model import from_checkpoint
-from paragon_core.spec import ModelSpec
+from paragon_core.models.checkpoint import Checkpoint
+from paragon_core.models.model import from_checkpoint
+from paragon_core.models.spec import ModelSpec
 from tests.checkpoint_files import published_v6, random_arrays
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from paragon_core.model import Model
+    from paragon_core.models.model import Model
 
 
 def spec(variant: Any, **changes: Any) -> ModelSpec:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from hypothesis import strategies as st
 
-from paragon_core.spec import REVISIONS, SCALES, ModelSpec, Variant, preset
+from paragon_core.models.spec import REVISIONS, SCALES, ModelSpec, Variant, preset
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn

@@ -6,13 +6,13 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any
 
-from paragon_core.model import load
+from paragon_core.models.model import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from paragon_core.model import Model
-    from paragon_core.spec import Variant
+    from paragon_core.models.model import Model
+    from paragon_core.models.spec import Variant
 
 #: Largest error of any pixel in float32.
 TOLERANCE: dict[Variant, float] = {"realtime": 1e-5, "stream": 1e-5, "photo": 1e-4, "pro": 1e-4}

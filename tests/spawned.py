@@ -8,7 +8,7 @@ from paragon_core import Upscaler
 from tests.random_models import picture
 
 if TYPE_CHECKING:
-    from paragon_core.model import Model
+    from paragon_core.models.model import Model
 
 
 def pixels(model: Model) -> bytes:

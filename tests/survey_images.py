@@ -24,7 +24,7 @@ from paragon_core.errors import ParagonError
 from paragon_core.media.formats import EXTENSIONS, FORMATS, WRITABLE
 from paragon_core.media.images import read_header
 from paragon_core.media.jobs import Task, run
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

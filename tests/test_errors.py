@@ -12,7 +12,6 @@ from multiprocessing import get_context
 import pytest
 
 from paragon_core import errors
-from paragon_core.checkpoint import read_checkpoint
 from paragon_core.errors import (
     AssumptionWarning,
     BackendUnavailableError,
@@ -22,6 +21,7 @@ from paragon_core.errors import (
     UnreadableCheckpointError,
     UnsupportedArchitectureError,
 )
+from paragon_core.models.checkpoint import read_checkpoint
 
 ALL = [
     kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, ParagonError)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paragon_core.errors import UnsupportedArchitectureError
-from paragon_core.model import load
+from paragon_core.models.model import load
 from paragon_core.quality.evaluate import means, read_pairs, score_set
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paragon_core.atomic_files import atomic_write, remove_leftovers
-from paragon_core.catalogue import catalogue
 from paragon_core.cli.main import main
-from paragon_core.download import download
 from paragon_core.engines import EngineCache
 from paragon_core.errors import DownloadError, EngineCacheError, MediaError
-from paragon_core.upscaler import Upscaler
+from paragon_core.models.catalogue import catalogue
+from paragon_core.models.download import download
+from paragon_core.upscaling.upscaler import Upscaler
 from tests.engines.engine_files import get
 from tests.file_server import serving
 from tests.impostors import NOBODY, is_root

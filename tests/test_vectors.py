@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from paragon_core.backends import BACKENDS, Network, RunSettings
-from paragon_core.model import load
-from paragon_core.upscaler import Upscaler
+from paragon_core.models.model import load
+from paragon_core.upscaling.upscaler import Upscaler
 from tests.reference_vectors import NAMES, TOLERANCE, model_of_case, vectors
 
 DATA = Path(__file__).parent / "data"

@@ -14,7 +14,7 @@ from vs_paragon.modify_frames import modify_frames
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from paragon_core.upscaler import Upscaler
+    from paragon_core.upscaling.upscaler import Upscaler
 
 PROPERTY: Final = "_Alpha"
 

@@ -9,7 +9,7 @@ import vapoursynth as vs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from paragon_core.border import Border
+    from paragon_core.upscaling.border import Border
 
 
 def continued(clip: vs.VideoNode, border: Border) -> vs.VideoNode:

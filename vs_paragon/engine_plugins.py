@@ -13,7 +13,7 @@ from paragon_core.backends.tensorrt import TensorRtRuntime
 from paragon_core.backends.tensorrt_build import TITLES, graph_to_build, installed_version
 from paragon_core.engines import MOST_PIXELS, EngineCache, Profile
 from paragon_core.errors import BackendUnavailableError, EngineCacheError, InputError
-from paragon_core.precision import Precisions
+from paragon_core.upscaling.precision import Precisions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ import vsutil
 
 from paragon_core.cores import usable_cores
 from paragon_core.errors import BackendUnavailableError
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 from vs_paragon.modify_frames import modify_frames
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from paragon_core.model import Model
+    from paragon_core.models.model import Model
 
 
 #: Namespaces of vs-mlrt's plugins (`vs_paragon.native`), the fastest first.

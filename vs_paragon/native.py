@@ -12,7 +12,6 @@ import numpy as np
 import vapoursynth as vs
 
 from paragon_core.backends import choose
-from paragon_core.border import Border
 from paragon_core.errors import (
     BackendUnavailableError,
     EngineError,
@@ -21,9 +20,10 @@ from paragon_core.errors import (
     ParagonError,
     UnsupportedFormatError,
 )
-from paragon_core.export import onnx_bytes
-from paragon_core.memory import default_limit, pixels_that_fit
-from paragon_core.tiling import choose_window, cover
+from paragon_core.graph.export import onnx_bytes
+from paragon_core.upscaling.border import Border
+from paragon_core.upscaling.memory import default_limit, pixels_that_fit
+from paragon_core.upscaling.tiling import choose_window, cover
 from vs_paragon import borders, engine_plugins, frames
 from vs_paragon.engine_plugins import FLAVOURS
 from vs_paragon.frame_choice import choose_by_frame

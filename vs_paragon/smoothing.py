@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import vapoursynth as vs
 
-from paragon_core.temporal import blend, frames_since_cut, is_scene_cut, smoothing_weights, window_length
+from paragon_core.upscaling.temporal import blend, frames_since_cut, is_scene_cut, smoothing_weights, window_length
 from vs_paragon.frames import planes
 from vs_paragon.modify_frames import modify_frames
 
@@ -23,7 +23,7 @@ def smoothed(clip: vs.VideoNode, strength: float) -> vs.VideoNode:
 
     Each frame is made from the frames of a finite window, so that it is the same wherever one seeks from. A scene
     starts where the frame property ``_SceneChangePrev`` says so, and where no filter has set it, where the mean luma
-    jumps (`paragon_core.temporal.is_scene_cut`).
+    jumps (`paragon_core.upscaling.temporal.is_scene_cut`).
     """
     offsets = range(window_length(strength))
     clip = _with_mean_luma(clip)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import vapoursynth as vs
 import vsutil
 
-from paragon_core import temporal as smoothing_rules
 from paragon_core.errors import InputError, ParagonError
-from paragon_core.model import load
-from paragon_core.precision import FLOAT_BITS
+from paragon_core.models.model import load
+from paragon_core.upscaling import temporal as smoothing_rules
+from paragon_core.upscaling.precision import FLOAT_BITS
 from vs_paragon import alpha, arguments, colour, conversion, frames, native, runtime_choice, smoothing
 from vs_paragon.frame_choice import choose_by_frame
 from vs_paragon.messages import describe
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from paragon_core.model import Model
+    from paragon_core.models.model import Model
 
 
 def upscale(  # noqa: PLR0917 - so may those of every filter

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from paragon_core.backends.cancellation import Cancellation
-    from paragon_core.model import Model
+    from paragon_core.models.model import Model
 
 Precision = Literal["fp32", "fp16", "bf16"]
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from paragon_core import onnx_graph
 from paragon_core.backends.base import BackendInfo, Precision
 from paragon_core.backends.engine_runtime import EngineDevice
 from paragon_core.backends.failures import failure
 from paragon_core.engines import BuildOptions, EngineKey, Profile, Progress, Target
 from paragon_core.errors import EngineBuildError, EngineRefusedError, InferenceError
+from paragon_core.graph import onnx_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

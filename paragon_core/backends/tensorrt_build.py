@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
-from paragon_core import onnx_graph
 from paragon_core.backends import cuda_driver
 from paragon_core.engines import BuildOptions, EngineKey, Flavour, Profile, Progress, Target, ignore_progress
 from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError
+from paragon_core.graph import onnx_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from paragon_core.backends.base import Network
-    from paragon_core.onnx_graph import Io
-    from paragon_core.onnx_graph.nodes import Precision
+    from paragon_core.graph.onnx_graph import Io
+    from paragon_core.graph.onnx_nodes import Precision
 
 #: What people call them.
 TITLES: Final[dict[Flavour, str]] = {"tensorrt_rtx": "TensorRT-RTX", "tensorrt": "TensorRT"}

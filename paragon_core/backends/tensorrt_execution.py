@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core import onnx_graph
 from paragon_core.backends import tensorrt_build
 from paragon_core.backends.failures import failure
 from paragon_core.errors import BackendUnavailableError, EngineRefusedError, InferenceError, OutOfMemoryError
+from paragon_core.graph import onnx_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

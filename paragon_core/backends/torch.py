@@ -13,7 +13,7 @@ import numpy.typing as npt
 from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
-from paragon_core.fuse import for_grey, fuse_arrays
+from paragon_core.graph.fuse import for_grey, fuse_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,7 +230,7 @@ def _module(network: Network, dtype: torch.dtype, device: torch.device) -> torch
 
     model = network.model
     if network.fused:
-        from paragon_core.fused_network import FusedParagonSR2  # noqa: PLC0415 - imports torch
+        from paragon_core.graph.torch_fused import FusedParagonSR2  # noqa: PLC0415 - imports torch
 
         arrays = for_grey(model.arrays) if network.grey else model.arrays
         return FusedParagonSR2(fuse_arrays(model.spec, arrays), dtype=dtype, device=device)

@@ -10,7 +10,7 @@ from paragon_core.errors import InputError
 
 if TYPE_CHECKING:
     from paragon_core.backends import Backend
-    from paragon_core.model import Model
+    from paragon_core.models.model import Model
 
 DEFAULT_MODEL = "realtime-2x"
 
@@ -96,7 +96,7 @@ def load_model(name_or_path: str, arguments: argparse.Namespace) -> Model:
         CheckpointError: the file is not a usable checkpoint.
 
     """
-    from paragon_core.model import load
+    from paragon_core.models.model import load
 
     return load(name_or_path, upsampler_alpha=arguments.alpha, window_size=arguments.window_size)
 

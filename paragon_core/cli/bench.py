@@ -13,7 +13,7 @@ from paragon_core.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
     from paragon_core.backends import Precision
-    from paragon_core.quality.speed import Workload
+    from paragon_core.benchmark.speed import Workload
 
 _PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
 _SIZE = (640, 360)
@@ -63,7 +63,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.quality import speed, speed_report
+    from paragon_core.benchmark import speed, speed_report
 
     model = options.load_model(arguments.model, arguments)
     workloads = _workloads(arguments)
@@ -102,8 +102,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _workloads(arguments: argparse.Namespace) -> list[Workload]:
-    from paragon_core.quality.pictures import read_folder
-    from paragon_core.quality.speed import Workload
+    from paragon_core.benchmark.pictures import read_folder
+    from paragon_core.benchmark.speed import Workload
 
     folder = [Workload(pictures=tuple(read_folder(Path(arguments.input))))] if arguments.input else []
     sizes = arguments.size or [_SIZE] * (not folder)

@@ -52,9 +52,9 @@ def examine() -> dict[str, Any]:
 
     from paragon_core.backends import backends
     from paragon_core.cli import doctor_vapoursynth
-    from paragon_core.folders import model_folders
     from paragon_core.media.formats import FORMATS
-    from paragon_core.model import bundled
+    from paragon_core.models.folders import model_folders
+    from paragon_core.models.model import bundled
 
     needed = {"jpeg": "jpg", "webp": "webp", "avif": "avif", "png": "zlib", "tiff": "libtiff"}
 
@@ -96,7 +96,7 @@ def _try(info: BackendInfo) -> dict[str, Any]:
     """Let a backend enlarge a small picture: being importable is not yet working."""
     import numpy as np
 
-    from paragon_core.upscaler import Upscaler
+    from paragon_core.upscaling.upscaler import Upscaler
 
     found = {
         "name": info.name,

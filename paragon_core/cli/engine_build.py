@@ -12,9 +12,9 @@ from paragon_core.cli.console import Console, answer_json, bar
 from paragon_core.cli.exit_codes import OK
 
 if TYPE_CHECKING:
-    from paragon_core.backends.prebuild import Prebuilt
     from paragon_core.engines import EngineCache, Profile
     from paragon_core.errors import ParagonError
+    from paragon_core.upscaling.prebuild import Prebuilt
 
 _REDRAW_SECONDS = 0.1
 
@@ -103,9 +103,9 @@ def cache_of(arguments: argparse.Namespace) -> EngineCache:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
     from paragon_core.backends import Network, tensorrt_build
-    from paragon_core.backends.prebuild import prebuild
     from paragon_core.backends.tensorrt import TensorRtRuntime, elsewhere
     from paragon_core.engines import Target
+    from paragon_core.upscaling.prebuild import prebuild
 
     target = Target.parse(arguments.target) if arguments.target else Target()
     tensorrt_build.installed_version()  # before anything else takes time

@@ -47,7 +47,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.export import export_onnx
+    from paragon_core.graph.export import export_onnx
 
     output = Path(arguments.output)
     if output.suffix.lower() != ".onnx":

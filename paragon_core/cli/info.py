@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from paragon_core.model import Model
+    from paragon_core.models.model import Model
 
 #: A file may hold notes on anything; `--json` prints them all.
 _MOST_NOTES = 50

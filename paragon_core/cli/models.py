@@ -13,7 +13,7 @@ from paragon_core.cli.info import describe
 if TYPE_CHECKING:
     import argparse
 
-    from paragon_core.catalogue import Catalogue, Entry
+    from paragon_core.models.catalogue import Catalogue, Entry
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,7 +35,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.catalogue import catalogue
+    from paragon_core.models.catalogue import catalogue
 
     del console
     models = catalogue(arguments.folder)
@@ -54,14 +54,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
-    from paragon_core.catalogue import scores
+    from paragon_core.models.catalogue import scores
 
     path = str(entry.path) if entry.path else None
     return describe(entry.model) | {"use": entry.use, "path": path, "scores": scores(entry.model)}
 
 
 def _official(models: Catalogue) -> list[dict[str, Any]]:
-    from paragon_core.releases import OFFICIAL_RELEASES
+    from paragon_core.models.releases import OFFICIAL_RELEASES
 
     present = {entry.model.sha256: entry.use for entry in reversed(models.found)}
     return [

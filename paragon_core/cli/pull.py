@@ -15,7 +15,7 @@ from paragon_core.errors import InputError
 if TYPE_CHECKING:
     import argparse
 
-    from paragon_core.releases import OfficialRelease
+    from paragon_core.models.releases import OfficialRelease
 
 #: Environment variable with the address to download from.
 VARIABLE: Final = "PARAGON_DOWNLOAD_URL"
@@ -51,9 +51,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.download import download
-    from paragon_core.folders import find, model_folders
-    from paragon_core.releases import release_named
+    from paragon_core.models.download import download
+    from paragon_core.models.folders import find, model_folders
+    from paragon_core.models.releases import release_named
 
     release = release_named(arguments.name)
     target = (Path(arguments.to).absolute() if arguments.to else model_folders()[0]) / release.file

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from paragon_core.media.compression import ImageCompression
     from paragon_core.media.tasks import Task
     from paragon_core.media.video.encoding import VideoEncoding
-    from paragon_core.model import Model
-    from paragon_core.output_size import OutputSize, Size
+    from paragon_core.models.model import Model
+    from paragon_core.upscaling.output_size import OutputSize, Size
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:

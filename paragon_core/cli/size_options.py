@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paragon_core.media.video.encoding import VideoEncoding
-    from paragon_core.model import Model
-    from paragon_core.output_size import OutputSize, Size
+    from paragon_core.models.model import Model
+    from paragon_core.upscaling.output_size import OutputSize, Size
 
 _WAYS: Final = ("scale", "width", "height", "fit", "megapixels")
 
@@ -49,7 +49,7 @@ def wanted_size(arguments: argparse.Namespace) -> OutputSize | None:
         InputError: they contradict each other.
 
     """
-    from paragon_core.output_size import OutputSize
+    from paragon_core.upscaling.output_size import OutputSize
 
     given = [name for name in _WAYS if getattr(arguments, name) is not None]
     if len(given) > 1 and given != ["width", "height"]:
@@ -68,8 +68,8 @@ def suitable_models(arguments: argparse.Namespace, size: OutputSize | None) -> M
         CheckpointError: the file is not a usable checkpoint.
 
     """
-    from paragon_core.model import bundled, load
-    from paragon_core.output_size import best_scale
+    from paragon_core.models.model import bundled, load
+    from paragon_core.upscaling.output_size import best_scale
 
     if arguments.model is not None or size is None:
         names = [arguments.model or options.DEFAULT_MODEL]
@@ -87,7 +87,7 @@ def suitable_models(arguments: argparse.Namespace, size: OutputSize | None) -> M
 
 def scale_for(source: Size, size: OutputSize | None, models: Mapping[int, Model]) -> int:
     """Return the scale of the model that suits an image of a size best."""
-    from paragon_core.output_size import best_scale, needed_factor
+    from paragon_core.upscaling.output_size import best_scale, needed_factor
 
     if size is None or len(models) == 1:
         return next(iter(models))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from paragon_core.errors import ParagonError
     from paragon_core.media.jobs import Outcome
     from paragon_core.media.video.upscale import VideoResult
-    from paragon_core.output_size import OutputSize
+    from paragon_core.upscaling.output_size import OutputSize
 
     #: What cannot be upscaled, known before the work begins, and why.
     Refused = tuple[Path, ParagonError]
@@ -163,8 +163,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from paragon_core.media.video.encoding import VideoEncoding
     from paragon_core.media.video.excerpt import Excerpt
     from paragon_core.media.video.upscale import upscale_video
-    from paragon_core.temporal import check_strength
-    from paragon_core.upscaler import Upscaler
+    from paragon_core.upscaling.temporal import check_strength
+    from paragon_core.upscaling.upscaler import Upscaler
 
     check_strength(arguments.temporal)
     codec = None if arguments.codec == "auto" else arguments.codec

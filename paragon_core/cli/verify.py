@@ -14,8 +14,8 @@ from paragon_core.cli.exit_codes import CHECK_FAILED, OK
 if TYPE_CHECKING:
     import argparse
 
-    from paragon_core.model import Model
-    from paragon_core.quality.verify import Finding, Verification
+    from paragon_core.benchmark.verify import Finding, Verification
+    from paragon_core.models.model import Model
 
 _LARGEST_SIDE = 512
 _LEVELS = 255
@@ -46,9 +46,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.quality.pictures import as_batch, middle, read_rgb
-    from paragon_core.quality.verify import verify
-    from paragon_core.trial_images import natural_picture
+    from paragon_core.benchmark.pictures import as_batch, middle, read_rgb
+    from paragon_core.benchmark.verify import verify
+    from paragon_core.upscaling.trial_images import natural_picture
 
     model = options.load_model(arguments.model, arguments)
     backends = options.chosen_backends(arguments)
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _facts(model: Model, found: Verification, path: Path | None) -> dict[str, Any]:
     """Return everything as JSON knows it, which has neither infinity nor "not a number"."""
-    from paragon_core.precision import BYTE_BITS, min_psnr
+    from paragon_core.upscaling.precision import BYTE_BITS, min_psnr
 
     return {
         "paragon": __version__,
@@ -104,7 +104,7 @@ def _finite(value: float) -> float | None:
 
 
 def _answer(model: Model, found: Verification, path: Path | None) -> None:
-    from paragon_core.precision import BYTE_BITS, min_psnr
+    from paragon_core.upscaling.precision import BYTE_BITS, min_psnr
 
     width, height = found.size
     clock = "CPU time" if found.clock == "cpu" else "time"

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from paragon_core.errors import CheckpointError
-from paragon_core.fuse import fuse_arrays
-from paragon_core.fused_network import FusedParagonSR2
+from paragon_core.graph.fuse import fuse_arrays
+from paragon_core.graph.torch_fused import FusedParagonSR2
 from paragon_core.interop.state_dicts import under_own_names
 from paragon_core.network import ParagonSR2
 

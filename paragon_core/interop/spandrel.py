@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from paragon_core.model import Model
+    from paragon_core.models.model import Model
 
     Files = Callable[[], Iterable[Path]]
 

@@ -16,13 +16,13 @@ import numpy as np
 import safetensors.numpy
 import torch
 
-from paragon_core.catalogue import foreign
-from paragon_core.checkpoint import Checkpoint, named_plainly, refuse_giants, unwrapped
-from paragon_core.detect import detect, recognise
 from paragon_core.errors import AssumptionWarning, CheckpointError, ParagonError, WeightError
-from paragon_core.folders import checkpoint_files, model_folders
-from paragon_core.model import Model, bundled, from_checkpoint, load
-from paragon_core.releases import release_of
+from paragon_core.models.catalogue import foreign
+from paragon_core.models.checkpoint import Checkpoint, named_plainly, refuse_giants, unwrapped
+from paragon_core.models.detect import detect, recognise
+from paragon_core.models.folders import checkpoint_files, model_folders
+from paragon_core.models.model import Model, bundled, from_checkpoint, load
+from paragon_core.models.releases import release_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from paragon_core.spec import ModelSpec
+    from paragon_core.models.spec import ModelSpec
 
 _FLOATS: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _WIDE: Final = 4

@@ -44,7 +44,7 @@ from paragon_core.media.tiff_reading import (
 )
 from paragon_core.media.tiff_reading import read_metadata as read_tiff_metadata
 from paragon_core.media.webp import riff_chunks, webp_size
-from paragon_core.memory import lacks_for_image
+from paragon_core.upscaling.memory import lacks_for_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from paragon_core.media.video.jobs import film_is_done
 
 if TYPE_CHECKING:
     from paragon_core.media.tasks import Task
-    from paragon_core.output_size import OutputSize
+    from paragon_core.upscaling.output_size import OutputSize
 
 #: An EXIF orientation with width and height exchanged.
 _SIDEWAYS: Final = 6

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from paragon_core.media.formats import ImageFormat
     from paragon_core.media.linear_light import LinearLight
     from paragon_core.media.picture import Picture
-    from paragon_core.output_size import Size
+    from paragon_core.upscaling.output_size import Size
 
     Encoder = Callable[[Picture, ImageCompression], tuple[bytes, tuple[str, ...]]]
 

@@ -36,8 +36,8 @@ from paragon_core.media.tasks import Task, plan
 from paragon_core.media.tiff_pages import TiffPages
 from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.jobs import film_grows, prepare_film
-from paragon_core.memory import lacks_for_image
-from paragon_core.output_size import OutputSize
+from paragon_core.upscaling.memory import lacks_for_image
+from paragon_core.upscaling.output_size import OutputSize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from paragon_core.media.picture import Array, Picture
     from paragon_core.media.series import SeriesProgress
     from paragon_core.media.video.upscale import VideoResult
-    from paragon_core.output_size import Size
+    from paragon_core.upscaling.output_size import Size
 
 __all__ = ["PICTURES_AT_ONCE", "Outcome", "State", "Task", "plan", "run"]
 

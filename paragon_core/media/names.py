@@ -12,7 +12,7 @@ from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.video.formats import FILM_EXTENSIONS
 
 if TYPE_CHECKING:
-    from paragon_core.output_size import Size
+    from paragon_core.upscaling.output_size import Size
 
 #: What a pattern may name.
 FIELDS: Final = ("stem", "width", "height", "size", "model")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from paragon_core.media.formats import ImageFormat
     from paragon_core.media.picture import Picture
     from paragon_core.media.tasks import Task
-    from paragon_core.output_size import Size
+    from paragon_core.upscaling.output_size import Size
 
 
 def grows(size: Size, target: Size) -> bool:

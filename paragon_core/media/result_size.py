@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from paragon_core.output_size import OutputSize, Size
+    from paragon_core.upscaling.output_size import OutputSize, Size
 
 #: EXIF orientations from here on are viewed with width and height exchanged.
 _FIRST_SIDEWAYS: Final = 5

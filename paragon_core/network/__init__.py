@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from paragon_core.model import Model
-    from paragon_core.spec import ModelSpec, Variant
+    from paragon_core.models.model import Model
+    from paragon_core.models.spec import ModelSpec, Variant
 
 #: ``detail_gain`` before training (spec §1).
 INITIAL_DETAIL_GAIN: dict[Variant, float] = {"realtime": 0.05, "stream": 0.1, "photo": 0.1, "pro": 0.1}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paragon_core.errors import BackendUnavailableError
-from paragon_core.spec import HEADS
+from paragon_core.models.spec import HEADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paragon_core.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
+from paragon_core.models.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
+from paragon_core.models.spec import TOKEN_DIM, TOKENS, ModelSpec, Revision
 from paragon_core.network.attention import Attend, WindowAttention
-from paragon_core.spec import TOKEN_DIM, TOKENS, ModelSpec, Revision
 
 if TYPE_CHECKING:
     import numpy as np

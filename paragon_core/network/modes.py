@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from paragon_core.model import Model
+    from paragon_core.models.model import Model
 
     Batch = npt.NDArray[np.float32]
 

@@ -30,10 +30,10 @@ from paragon_core.errors import (
 )
 from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.images import read_image
-from paragon_core.model import load
+from paragon_core.models.model import load
 from paragon_core.quality.metrics import WINDOW, Score, mean_score, score
 from paragon_core.quality.resize import Kernel, resize, round_to_uint8
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -24,7 +24,7 @@ from paragon_core.quality.blur import blurred
 from paragon_core.quality.evaluate import Pair, enlarge, find_sets, make_pair, means, read_pairs, score_set
 from paragon_core.quality.h264 import compress
 from paragon_core.quality.metrics import Score, mean_score
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

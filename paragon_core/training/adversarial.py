@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from paragon_core.spec import ModelSpec
+    from paragon_core.models.spec import ModelSpec
     from paragon_core.training.data import PatchSource
     from paragon_core.training.options import TrainingOptions
     from paragon_core.training.saving import Arrays

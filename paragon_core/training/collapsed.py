@@ -1,8 +1,9 @@
 """The network as it is trained: its linear tail as one free kernel.
 
 Nothing non-linear stands between conv_mid and the output, so ``detail_gain``, conv_out, the shuffle and ``up.0`` are
-together one 4x4 convolution on the low-resolution grid (spec §8, `paragon_core.fuse.collapse_tail`). Training that
-kernel instead of its factors costs a third of the time and leaves out a badly conditioned product of three factors.
+together one 4x4 convolution on the low-resolution grid (spec §8, `paragon_core.graph.fuse.collapse_tail`). Training
+that kernel instead of its factors costs a third of the time and leaves out a badly conditioned product of three
+factors.
 Afterwards `expand_tail` writes it into upstream's keys, exactly.
 """
 
@@ -19,8 +20,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from paragon_core.errors import InputError
-from paragon_core.fuse import absorb_gain, base_as_cells, collapse_tail
-from paragon_core.fused_weights import Convolution
+from paragon_core.graph.fuse import absorb_gain, base_as_cells, collapse_tail
+from paragon_core.graph.fused_weights import Convolution
 from paragon_core.network import ParagonSR2
 from paragon_core.network.blocks import IMAGE_CHANNELS, Group, StreamBlock
 from paragon_core.training.stream_block import stream_block
@@ -28,8 +29,8 @@ from paragon_core.training.stream_block import stream_block
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from paragon_core.models.spec import ModelSpec
     from paragon_core.network.attention import AttentionMode
-    from paragon_core.spec import ModelSpec
 
 Array = npt.NDArray[np.float64]
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from paragon_core.models.spec import ModelSpec
     from paragon_core.quality.evaluate import Pair
-    from paragon_core.spec import ModelSpec
     from paragon_core.training.options import Schedule
     from paragon_core.training.validation import Progress
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from paragon_core.models.spec import ModelSpec
     from paragon_core.quality.evaluate import Pair
-    from paragon_core.spec import ModelSpec
     from paragon_core.training.options import Schedule
 
 STATE: Final = "state.pt"

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from paragon_core.checkpoint import read_checkpoint
 from paragon_core.errors import InputError, UnsupportedArchitectureError, UnsupportedSizeError, WeightError
-from paragon_core.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
+from paragon_core.models.checkpoint import read_checkpoint
+from paragon_core.models.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
 from paragon_core.network.blocks import IMAGE_CHANNELS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from paragon_core.spec import Variant
+    from paragon_core.models.spec import Variant
 
 _SLOPE: Final = 0.2
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paragon_core.checkpoint import read_checkpoint
 from paragon_core.errors import InputError, UnreadableCheckpointError, UnsupportedArchitectureError, WeightError
+from paragon_core.models.checkpoint import read_checkpoint
 from paragon_core.network.blocks import IMAGE_CHANNELS
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import torch
 
 from paragon_core.backends.torch import find_device
 from paragon_core.errors import InputError
+from paragon_core.models.spec import ModelSpec, Revision, Variant, preset
 from paragon_core.quality.evaluate import find_sets, read_pairs
-from paragon_core.spec import ModelSpec, Revision, Variant, preset
 from paragon_core.training.adversarial import AdversarialOptions, AdversarialTrainer
 from paragon_core.training.data import PatchOptions, PatchSource, read_pictures
 from paragon_core.training.degradations import Degradations

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from _typeshed import DataclassInstance
 
-    from paragon_core.spec import ModelSpec
+    from paragon_core.models.spec import ModelSpec
     from paragon_core.training.validation import Progress
 
 Arrays = dict[str, "npt.NDArray[np.float32]"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from paragon_core.spec import ModelSpec
+    from paragon_core.models.spec import ModelSpec
     from paragon_core.training.data import PatchSource
 
 #: Batches that the start looks at.

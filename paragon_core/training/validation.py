@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from paragon_core.spec import ModelSpec
+    from paragon_core.models.spec import ModelSpec
 
 #: Mean score of each validation set, by its name.
 Scores = dict[str, Score]

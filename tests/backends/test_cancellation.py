@@ -11,7 +11,7 @@ import pytest
 from paragon_core.backends import BACKENDS, Network, RunSettings
 from paragon_core.backends.cancellation import Cancellation
 from paragon_core.errors import InferenceError
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 from tests.random_models import batch, random_model, spec
 
 SLOW = random_model(spec("photo"))

@@ -12,12 +12,12 @@ import pytest
 from paragon_core.backends import Network
 from paragon_core.backends.tensorrt_build import GraphToBuild, build, graph_to_build
 from paragon_core.engines import PICTURES, Profile, Target
-from paragon_core.model import load
+from paragon_core.models.model import load
 from tests.fresh_python import run
 from tests.random_models import random_model, spec
 
 if TYPE_CHECKING:
-    from paragon_core.onnx_graph.nodes import Precision
+    from paragon_core.graph.onnx_nodes import Precision
 
 pytest.importorskip("tensorrt_rtx", reason="pip install 'paragon-sr[tensorrt-rtx]'")
 

@@ -25,7 +25,7 @@ from paragon_core.backends.engine_backend import SMALL_PICTURES
 from paragon_core.backends.tensorrt_build import GraphToBuild, build, engine_key, graph_to_build, installed_version
 from paragon_core.engines import PICTURES, BuildOptions, EngineCache, Profile, Target
 from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError
-from paragon_core.model import load
+from paragon_core.models.model import load
 from tests.fresh_python import run
 from tests.patience import PATIENCE
 from tests.random_models import random_model, spec

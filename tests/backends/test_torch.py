@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from paragon_core.backends.base import Network, Precision, RunSettings
 from paragon_core.backends.torch import TorchBackend
 from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
-from paragon_core.model import Model
+from paragon_core.models.model import Model
+from paragon_core.models.spec import REVISIONS, ModelSpec, Variant, preset
 from paragon_core.network import ParagonSR2
-from paragon_core.spec import REVISIONS, ModelSpec, Variant, preset
 from tests.random_networks import attentive, picture, randomised, specs
 from tests.upscalers import ROUNDING
 

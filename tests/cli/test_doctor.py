@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from paragon_core import __version__, backends
 from paragon_core.cli.main import main
-from paragon_core.folders import model_folders
+from paragon_core.models.folders import model_folders
 
 if TYPE_CHECKING:
     import pytest

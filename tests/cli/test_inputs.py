@@ -23,7 +23,7 @@ RUN = "import sys; from paragon_core.cli.main import main; sys.exit(main(sys.arg
 #: Other users, such as this one, may not enter folders of mode 0; everything that is needed is loaded before.
 RUN_AS_NOBODY = (
     "import encodings.idna, onnxruntime, PIL.PngImagePlugin, sys, os; "
-    "import paragon_core.media.jobs, paragon_core.upscaler; "
+    "import paragon_core.media.jobs, paragon_core.upscaling.upscaler; "
     "from paragon_core.cli.main import main; main(['upscale', '/nowhere/x.png']); os.umask(0); "
     "os.geteuid() or os.seteuid(65534); sys.exit(main(sys.argv[1:]))"
 )

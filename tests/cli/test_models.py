@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from paragon_core.cli.main import main
-from paragon_core.model import WEIGHTS, bundled
-from paragon_core.releases import OFFICIAL_RELEASES
+from paragon_core.models.model import WEIGHTS, bundled
+from paragon_core.models.releases import OFFICIAL_RELEASES
 from tests.checkpoint_files import SMALL, as_stored, safetensors_file
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paragon_core.cli.main import main
-from paragon_core.releases import OFFICIAL_RELEASES, OfficialRelease
+from paragon_core.models.releases import OFFICIAL_RELEASES, OfficialRelease
 from tests.checkpoint_files import SMALL, as_stored, safetensors_file
 from tests.file_server import FileServer, serving, stall_after, status
 from tests.patience import PATIENCE
@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     release = OfficialRelease(
         name=NAME, sha256=hashlib.sha256(CONTENT).hexdigest(), size=len(CONTENT), set5=30.0, set14=29.0
     )
-    monkeypatch.setattr("paragon_core.releases.OFFICIAL_RELEASES", (release,))
+    monkeypatch.setattr("paragon_core.models.releases.OFFICIAL_RELEASES", (release,))
     monkeypatch.setenv("PARAGON_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.delenv("PARAGON_DOWNLOAD_URL", raising=False)
@@ -145,7 +145,7 @@ def test_a_real_interrupt_keeps_what_has_arrived(folder: Path) -> None:
 
 
 def test_official_files(shared: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("paragon_core.releases.OFFICIAL_RELEASES", OFFICIAL_RELEASES)
+    monkeypatch.setattr("paragon_core.models.releases.OFFICIAL_RELEASES", OFFICIAL_RELEASES)
     for release in OFFICIAL_RELEASES:
         with serving((shared / "weights" / release.file).read_bytes()) as server:
             assert main(["models", "pull", release.name, "--from", server.url]) == 0

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from paragon_core.cli.main import main
-from paragon_core.model import load
+from paragon_core.models.model import load
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch

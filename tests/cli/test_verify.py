@@ -8,7 +8,7 @@ import pytest
 
 from paragon_core.backends import BACKENDS
 from paragon_core.cli.main import main
-from paragon_core.precision import min_psnr
+from paragon_core.upscaling.precision import min_psnr
 from tests.quality.odd_backends import Absent, Odd, not_numbers, off, right
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from paragon_core.backends import BACKENDS, Network, RunSettings
 from paragon_core.backends.engine_backend import SMALL_PICTURES
 from paragon_core.engines import PICTURES, EngineCache
 from paragon_core.errors import EngineError
-from paragon_core.model import load
-from paragon_core.trial_images import natural_picture
+from paragon_core.models.model import load
+from paragon_core.upscaling.trial_images import natural_picture
 from tests.random_models import batch, picture, random_model, spec
 
 if TYPE_CHECKING:

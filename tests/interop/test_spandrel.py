@@ -19,8 +19,8 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 from paragon_core.errors import AssumptionWarning, BackendUnavailableError, CheckpointError, WeightError
-from paragon_core.model import bundled, load
-from paragon_core.spec import REVISIONS, SCALES, Variant, preset
+from paragon_core.models.model import bundled, load
+from paragon_core.models.spec import REVISIONS, SCALES, Variant, preset
 from tests.checkpoint_files import SMALL, SMALL_PHOTO, as_stored, random_arrays, safetensors_file, specs
 from tests.fresh_python import run
 from tests.imports import imported_by
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from paragon_core.spec import ModelSpec
+    from paragon_core.models.spec import ModelSpec
 
 spandrel = imported()
 
@@ -312,7 +312,10 @@ def test_what_overflows_half_precision_is_computed_in_single() -> None:
 
 
 def test_spandrel_is_imported_by_nothing_else() -> None:
-    assert "spandrel" not in imported_by("import paragon_core, paragon_core.cli.main, paragon_core.upscaler").packages
+    assert (
+        "spandrel"
+        not in imported_by("import paragon_core, paragon_core.cli.main, paragon_core.upscaling.upscaler").packages
+    )
 
 
 def test_without_spandrel_the_error_names_the_remedy() -> None:

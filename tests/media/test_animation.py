@@ -19,8 +19,8 @@ from paragon_core.media.compression import ImageCompression
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.images import read_image
 from paragon_core.media.jobs import Outcome, Task, run
-from paragon_core.output_size import OutputSize
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.output_size import OutputSize
+from paragon_core.upscaling.upscaler import Upscaler
 from tests.media import animations, samples
 
 if TYPE_CHECKING:

@@ -125,7 +125,7 @@ def test_bombs_take_little_memory(tmp_path: Path, data: bytes) -> None:
         import psutil
         from paragon_core.errors import ParagonError
         from paragon_core.media.images import read_image
-        from paragon_core.quality.footprint import peak
+        from paragon_core.benchmark.footprint import peak
         warnings.simplefilter("ignore")
         before = psutil.Process().memory_info().rss
         try:

@@ -20,7 +20,7 @@ from paragon_core.errors import InferenceError, InputError, JobError, MediaError
 from paragon_core.media.done import is_done
 from paragon_core.media.images import Picture, read_image, write_image
 from paragon_core.media.jobs import Outcome, Task, plan, run
-from paragon_core.output_size import OutputSize
+from paragon_core.upscaling.output_size import OutputSize
 from tests.media import samples
 from tests.patience import PATIENCE
 from tests.upscalers import shared_upscaler

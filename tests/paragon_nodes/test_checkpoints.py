@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paragon_core.model import bundled
-from paragon_core.spec import preset
+from paragon_core.models.model import bundled
+from paragon_core.models.spec import preset
 from tests.all_bad_checkpoints import BAD_CHECKPOINTS
 from tests.checkpoint_files import SMALL, as_stored, safetensors_file, torch_file
 from tests.fresh_python import run
@@ -23,7 +23,7 @@ SCAN = """
 import json, time
 from paragon_nodes import checkpoints
 from paragon_core.errors import ParagonError
-from paragon_core.quality.footprint import peak
+from paragon_core.benchmark.footprint import peak
 
 checkpoints.register_folders()
 start = time.process_time()

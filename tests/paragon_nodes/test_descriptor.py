@@ -31,7 +31,7 @@ from paragon_nodes.core_loader import register_architecture
 register_architecture()
 register_architecture()
 from paragon_core.interop.spandrel import describe
-from paragon_core.model import load
+from paragon_core.models.model import load
 theirs = describe(load("realtime-2x"))
 image = torch.rand(2, 3, 20, 30, generator=torch.Generator().manual_seed(0)) / 2 + 0.25
 def ours_with(backend, precision="fp32", name="realtime-2x"):

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
 def test_what_is_no_image_is_refused_in_words_and_a_bad_one_is_named(tmp_path: Path) -> None:
     code = """
-from paragon_core.model import load
+from paragon_core.models.model import load
 from paragon_nodes.frames import checked_images, upscale_all
 from paragon_nodes.upscale_model import UpscaleModel
 upscaler = UpscaleModel(load("realtime-2x"), backend="torch", precision="fp32").upscaler(0)
@@ -42,7 +42,7 @@ print(json.dumps([*(told(upscale, each) for each in refused), list(upscale(grey)
 def test_stop_ends_a_pass_of_the_network_at_the_next_layer_in_all_threads(tmp_path: Path) -> None:
     code = """
 from comfy import model_management
-from paragon_core.model import load
+from paragon_core.models.model import load
 from paragon_nodes.upscale_model import UpscaleModel
 model = UpscaleModel(load("stream-2x"), backend="torch", precision="fp32")
 upscaler = model.upscaler(64)
@@ -77,7 +77,7 @@ print(json.dumps([streams, after, sticky - after, len(layers) > sticky + 10]))
 
 def test_tiles_are_no_waste_and_quick_enough(tmp_path: Path) -> None:
     code = """
-from paragon_core.model import bundled, load
+from paragon_core.models.model import bundled, load
 from paragon_nodes.tiles import check_tile_size, least_tile, quick_area
 specs = [load(name).spec for name in bundled()]
 refused = [size for size in (-8, 0, 1, 63, 64, 8192, 8193, None) if told(check_tile_size, size)]

@@ -36,7 +36,7 @@ from paragon_core.backends import BACKENDS
 from paragon_core.backends.engine_backend import EngineBackend
 from paragon_core.backends.reference import Reference
 from paragon_core.errors import ParagonError
-from paragon_core.model import load
+from paragon_core.models.model import load
 from paragon_nodes.upscale_model import UpscaleModel
 BACKENDS["reference"] = EngineBackend(Reference())
 loads = []

@@ -199,7 +199,7 @@ def test_a_trimmed_video(comfy: ComfyServer, clip: Path, tmp_path: Path) -> None
 import sys
 from pathlib import Path
 from paragon_core.media.video.upscale import upscale_video
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 with Upscaler("realtime-2x", backend="torch", clip=False) as upscaler:
     upscale_video(Path(sys.argv[1]), Path(sys.argv[2]), upscaler, start=0.15, duration=0.2)
 """

@@ -139,7 +139,7 @@ def test_hdr_made_of_images_stays_hdr(tmp_path: Path, name: str, transfer: int) 
     code = f"""
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.upscale import upscale_video
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 class Hdr(InputImpl.VideoFromComponents):
     def get_color_space(self):
         return {name!r}

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 from tests.paragon_nodes import example_workflows
 from tests.paragon_nodes.comfy_server import ROOT, Refused
 

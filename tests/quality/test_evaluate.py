@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from paragon_core.errors import InputError, MediaError, UnsupportedFormatError, UnsupportedSizeError
-from paragon_core.model import bundled, load
+from paragon_core.models.model import bundled, load
 from paragon_core.quality import evaluate as evaluation
 from paragon_core.quality.evaluate import enlarge, evaluate, find_sets, make_pair, means, read_pairs, score_set
 from paragon_core.quality.metrics import Score
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from pathlib import Path

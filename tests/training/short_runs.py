@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from paragon_core.spec import preset
+from paragon_core.models.spec import preset
 from paragon_core.training.data import PatchOptions, PatchSource
 from paragon_core.training.options import TrainingOptions
 from paragon_core.training.trainer import Trainer

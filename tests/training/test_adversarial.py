@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from paragon_core.errors import InputError, UnsupportedSizeError
-from paragon_core.model import load
+from paragon_core.models.model import load
 
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]

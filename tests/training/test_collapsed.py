@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from paragon_core.errors import InputError
-from paragon_core.fuse import absorb_gain, collapse_tail
-from paragon_core.fused_weights import Convolution
-from paragon_core.spec import REVISIONS, preset
+from paragon_core.graph.fuse import absorb_gain, collapse_tail
+from paragon_core.graph.fused_weights import Convolution
+from paragon_core.models.spec import REVISIONS, preset
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -20,7 +20,7 @@ from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, cells
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from paragon_core.spec import ModelSpec, Variant
+    from paragon_core.models.spec import ModelSpec, Variant
 
 REALTIME = replace(preset("realtime", 2, revision="v9"), upsampler_alpha=0.0)
 

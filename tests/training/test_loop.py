@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from paragon_core.errors import InputError, MediaError, UnreadableCheckpointError
-from paragon_core.model import load
+from paragon_core.models.model import load
 from paragon_core.quality.evaluate import make_pair
 
 torch = pytest.importorskip("torch")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from paragon_core.errors import CheckpointError, InputError, UnsupportedArchitectureError, UnsupportedSizeError
-from paragon_core.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
+from paragon_core.models.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch

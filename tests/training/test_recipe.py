@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from paragon_core.errors import InputError, UnreadableCheckpointError
-from paragon_core.model import load
+from paragon_core.models.model import load
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch

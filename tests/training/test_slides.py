@@ -4,7 +4,7 @@ import numpy as np
 
 from paragon_core.quality.resize import resize, round_to_uint8
 from paragon_core.training.slides import slides
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 
 SIDE = 64
 

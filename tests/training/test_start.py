@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from paragon_core.spec import preset
+from paragon_core.models.spec import preset
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from paragon_core.spec import Variant
+    from paragon_core.models.spec import Variant
 
     Pictures = list[npt.NDArray[np.uint8]]
 

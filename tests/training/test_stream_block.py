@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paragon_core.spec import preset
+from paragon_core.models.spec import preset
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -16,7 +16,7 @@ from paragon_core.network.blocks import StreamBlock
 from paragon_core.training.stream_block import plain_depthwise, stream_block
 
 if TYPE_CHECKING:
-    from paragon_core.spec import Revision
+    from paragon_core.models.spec import Revision
 
 
 @given(dilation=st.integers(1, 4), height=st.integers(1, 13), width=st.integers(1, 13), innermost=st.booleans())

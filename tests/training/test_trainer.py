@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from paragon_core.errors import BackendUnavailableError, InputError
+from paragon_core.models.spec import preset
 from paragon_core.quality.evaluate import make_pair
-from paragon_core.spec import preset
 
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
@@ -20,7 +20,7 @@ from paragon_core.training.validation import validate
 from tests.training.short_runs import REALTIME, SHORT, trainer_on
 
 if TYPE_CHECKING:
-    from paragon_core.spec import Revision, Variant
+    from paragon_core.models.spec import Revision, Variant
     from paragon_core.training.options import Attention
     from tests.training.short_runs import Pictures
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import vapoursynth as vs
 
-from paragon_core.trial_images import natural_picture
+from paragon_core.upscaling.trial_images import natural_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paragon_core.model import load
+from paragon_core.models.model import load
 from vs_paragon.frames import Settings
 
 

@@ -10,7 +10,7 @@ import vapoursynth as vs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paragon_core.border import Border
+from paragon_core.upscaling.border import Border
 from tests.upscalers import ROUNDING
 from tests.vs_paragon.clips import clip_of, natural_clip, planes_of
 from vs_paragon import upscale

@@ -11,8 +11,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.trial_images import natural_picture
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.trial_images import natural_picture
+from paragon_core.upscaling.upscaler import Upscaler
 from tests.patience import PATIENCE
 from tests.vs_paragon.vspipe import PROGRAM, settings
 

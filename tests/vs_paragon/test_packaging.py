@@ -69,4 +69,4 @@ def test_without_a_compiler_the_wheel_is_pure(sdist: Path, tmp_path: Path) -> No
     assert wheel.name.endswith("-py3-none-any.whl")
     names = names_in(wheel)
     assert not [name for name in names if name.startswith("vapoursynth/")]
-    assert {"vs_paragon/fallback.py", "paragon_core/upscaler.py"} <= names
+    assert {"vs_paragon/fallback.py", "paragon_core/upscaling/upscaler.py"} <= names

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-from paragon_core.temporal import window_length
+from paragon_core.upscaling.temporal import window_length
 from tests.vs_paragon.clips import clip_of, natural_clip, planes_of
 from vs_paragon.smoothing import smoothed
 

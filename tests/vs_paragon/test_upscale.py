@@ -11,7 +11,7 @@ import pytest
 import vapoursynth as vs
 
 import vs_paragon
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 from tests.vs_paragon.clips import clip_of, digest, digests, natural_clip, natural_yuv, planes_of
 
 if TYPE_CHECKING:

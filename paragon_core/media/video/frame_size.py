@@ -7,10 +7,10 @@ from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING
 
-from paragon_core.output_size import passes
+from paragon_core.upscaling.output_size import passes
 
 if TYPE_CHECKING:
-    from paragon_core.output_size import OutputSize, Size
+    from paragon_core.upscaling.output_size import OutputSize, Size
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paragon_core.media.video.source import Film
-    from paragon_core.output_size import OutputSize, Size
+    from paragon_core.upscaling.output_size import OutputSize, Size
 
 #: Seconds, and share of the whole, by which the length of a result may differ from what the source states.
 _LONG_FRAME: Final = 2.0

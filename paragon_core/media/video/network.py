@@ -12,9 +12,16 @@ import numpy as np
 
 from paragon_core.media.ordered import settled
 from paragon_core.media.video.frames import colour_of, fill, picture_of
-from paragon_core.precision import FLOAT_BITS
-from paragon_core.resize import resize_plane
-from paragon_core.temporal import blend, frames_since_cut, is_scene_cut, mean_luma, smoothing_weights, window_length
+from paragon_core.upscaling.precision import FLOAT_BITS
+from paragon_core.upscaling.resize import resize_plane
+from paragon_core.upscaling.temporal import (
+    blend,
+    frames_since_cut,
+    is_scene_cut,
+    mean_luma,
+    smoothing_weights,
+    window_length,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,8 +30,8 @@ if TYPE_CHECKING:
     from paragon_core.media.video.colour import Colour, Plane
     from paragon_core.media.video.source import Step
     from paragon_core.media.video.turning import Turning
-    from paragon_core.output_size import Size
-    from paragon_core.upscaler import Upscaler
+    from paragon_core.upscaling.output_size import Size
+    from paragon_core.upscaling.upscaler import Upscaler
 
 
 class FrameEnlarger:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from paragon_core.media.video.encoding import Samples, VideoEncoding
     from paragon_core.media.video.hdr import StaticHdr
     from paragon_core.media.video.source import Film, Step
-    from paragon_core.output_size import OutputSize, Size
+    from paragon_core.upscaling.output_size import OutputSize, Size
 
 #: Identifiers that differ each time are left out. Sound may begin before 0, as encoders make it: some versions of
 #: FFmpeg would rather move everything else.

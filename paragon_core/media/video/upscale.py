@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from paragon_core.cores import usable_cores
 from paragon_core.errors import InputError, MediaError
-from paragon_core.free_size import check_memory
 from paragon_core.media.ordered import ahead, in_order, threads, waited
 from paragon_core.media.video.beside import names_of
 from paragon_core.media.video.encoding import VideoEncoding
@@ -19,12 +18,13 @@ from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.network import FrameEnlarger
 from paragon_core.media.video.opening import opened
 from paragon_core.media.video.output import Output, Traits, writing
-from paragon_core.temporal import check_strength
+from paragon_core.upscaling.free_size import check_memory
+from paragon_core.upscaling.temporal import check_strength
 
 if TYPE_CHECKING:
     from paragon_core.media.video.source import Film, Step
-    from paragon_core.output_size import OutputSize
-    from paragon_core.upscaler import Upscaler
+    from paragon_core.upscaling.output_size import OutputSize
+    from paragon_core.upscaling.upscaler import Upscaler
 
 __all__ = ["Progress", "VideoEncoding", "VideoResult", "upscale_video"]
 
@@ -84,7 +84,7 @@ def upscale_video(
             ranges hold beyond black and white passes through it.
         size: the size that frames get, instead of the model's scale: as they are shown, that is turned upright. All but
             a factor is counted in square pixels, which the result then has. Sides are even where the codec needs it.
-        temporal: 0 (none) to 0.9, smooths the detail over time (`paragon_core.temporal`).
+        temporal: 0 (none) to 0.9, smooths the detail over time (`paragon_core.upscaling.temporal`).
         encoding: what the result is encoded with.
         start: seconds from the source's own start; frames before are left out, and times count from here.
         duration: seconds after ``start``; frames from then on are left out.

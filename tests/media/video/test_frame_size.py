@@ -14,8 +14,8 @@ from paragon_core.errors import InputError, OutOfMemoryError, UnsupportedSizeErr
 from paragon_core.media.video.frame_size import frame_size
 from paragon_core.media.video.frames import colour_of, fill, picture_of
 from paragon_core.media.video.upscale import VideoEncoding, upscale_video
-from paragon_core.output_size import OutputSize
-from paragon_core.resize import resize_plane
+from paragon_core.upscaling.output_size import OutputSize
+from paragon_core.upscaling.resize import resize_plane
 from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
@@ -139,7 +139,7 @@ def test_frames_that_cannot_fit_in_memory_are_refused_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = films.make(tmp_path / "a.mkv", times=range(2))
-    monkeypatch.setattr("paragon_core.free_size.lacks", lambda needed: (needed, needed - 1))
+    monkeypatch.setattr("paragon_core.upscaling.free_size.lacks", lambda needed: (needed, needed - 1))
     with pytest.raises(OutOfMemoryError):
         upscale_video(source, tmp_path / "b.mp4", shared_upscaler(clip=False), size=OutputSize(factor=300))
     assert not (tmp_path / "b.mp4").exists()

@@ -26,7 +26,7 @@ def test_no_codec_makes_the_program_a_real_time_one(tmp_path: Path, codec: str) 
     import json, os
     from pathlib import Path
     from paragon_core.media.video.upscale import VideoEncoding, upscale_video
-    from paragon_core.upscaler import Upscaler
+    from paragon_core.upscaling.upscaler import Upscaler
     from tests.media.video import films
 
     def policies():

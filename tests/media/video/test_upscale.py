@@ -12,7 +12,7 @@ from PIL import Image
 from paragon_core.errors import InputError, UnsupportedFormatError
 from paragon_core.media.video.frames import colour_of, fill, picture_of
 from paragon_core.media.video.upscale import VideoEncoding, upscale_video
-from paragon_core.upscaler import Upscaler
+from paragon_core.upscaling.upscaler import Upscaler
 from tests.random_models import random_model, spec
 from tests.upscalers import shared_upscaler
 

@@ -1,0 +1,1 @@
+"""Measuring a machine: speed and memory of every runtime, and whether they reproduce the network."""

@@ -1,0 +1,168 @@
+"""Measurements of speed, told: as Markdown for people, as JSON for programs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from paragon_core import __version__
+from paragon_core.benchmark import gpus
+from paragon_core.benchmark.bench import describe_machine
+from paragon_core.benchmark.speed import WARM_UP
+from paragon_core.cores import usable_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from paragon_core.backends import BackendInfo
+    from paragon_core.benchmark.speed import Candidate, Measurement, Skipped
+    from paragon_core.models.model import Model
+
+_PACKAGES: Final = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch", "tensorrt", "tensorrt-rtx-cu13")
+_MB: Final = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that was found out."""
+
+    model: Model
+    """The network."""
+    machine: Mapping[str, Any]
+    """Where: from `describe_here`."""
+    rounds: int
+    """Runs of each that count, for every picture."""
+    measurements: tuple[Measurement, ...]
+    """What ran."""
+    skipped: tuple[Skipped, ...]
+    """What could not run."""
+    missing: tuple[BackendInfo, ...]
+    """Backends that do not work here."""
+
+
+def describe_here() -> dict[str, Any]:
+    """Return the machine, its GPUs, and how busy it is: the load average where the system has one."""
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+    machine = describe_machine(_PACKAGES)
+    return {**machine, "usable_cores": usable_cores(), "load": load, "gpus": gpus.describe()}
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Return the report as JSON knows it; times in seconds, memory in bytes."""
+    model = report.model
+    return {
+        "paragon": __version__,
+        "model": {
+            "name": model.name,
+            "sha256": model.sha256,
+            "variant": model.spec.variant,
+            "scale": model.spec.scale,
+            "attention": model.spec.attention,
+        },
+        "machine": dict(report.machine),
+        "warm_up": WARM_UP,
+        "rounds": report.rounds,
+        "results": [_result(each) for each in report.measurements],
+        "skipped": [
+            _about(each.candidate) | {"input": each.workload, "reason": each.reason} for each in report.skipped
+        ],
+        "missing": [{"backend": info.name, "reason": info.reason, "hint": info.hint} for info in report.missing],
+    }
+
+
+def _about(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "backend": candidate.backend,
+        "precision": candidate.precision,
+        "span": candidate.span,
+        "fused": not candidate.attention,
+        "attention": candidate.attention or None,
+    }
+
+
+def _result(each: Measurement) -> dict[str, Any]:
+    return _about(each.candidate) | {
+        "input": each.workload,
+        "pictures": len(each.timings),
+        "average": each.average,
+        "median": each.median,
+        "p95": each.p95,
+        "spread": each.spread,
+        "fps": each.fps,
+        "cpu_median": each.cpu,
+        "process_memory": each.footprint.process if each.footprint else None,
+        "device_memory": each.footprint.device if each.footprint else None,
+        "wall": [list(timing.wall) for timing in each.timings],
+        "cpu": [list(timing.cpu) for timing in each.timings],
+    }
+
+
+def markdown(report: Report) -> str:
+    """Return the report as Markdown, ready to paste."""
+    spec = report.model.spec
+    remembers = any(each.footprint for each in report.measurements)
+    on_gpu = any(each.footprint and each.footprint.device is not None for each in report.measurements)
+    heading = ["input", "runtime", "precision", "what", "median ms", "average", "p95", "spread", "fps", "CPU ms"]
+    heading += ["memory"] * remembers + ["GPU memory"] * on_gpu
+    words = 4
+    lines = [
+        f"**{report.model.name}** ({spec.variant} x{spec.scale}), Paragon {__version__}. {_machine(report.machine)}",
+        "",
+        _row(heading),
+        "|" + "---|" * words + "---:|" * (len(heading) - words),
+    ]
+    for each in report.measurements:
+        cells = [each.workload, each.candidate.backend, each.candidate.precision, _what(each.candidate)]
+        cells += [f"{1e3 * seconds:.1f}" for seconds in (each.median, each.average, each.p95)]
+        cells += [f"{each.spread:.0%}", f"{each.fps:.1f}", f"{1e3 * each.cpu:.1f}"]
+        if remembers:
+            cells.append(_megabytes(each.footprint.process if each.footprint else None))
+        if on_gpu:
+            cells.append(_megabytes(each.footprint.device if each.footprint else None))
+        lines.append(_row(cells))
+    lines += ["", _explanation(report, remembers=remembers)]
+    return "\n".join(lines + _left_out(report))
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    told = {"cores": f"{machine['cores']} ({machine['usable_cores']} used)"}
+    told |= {name: value for name, value in machine.items() if name not in {"cpu", "cores", "usable_cores", "gpus"}}
+    told["load average"] = told.pop("load")
+    facts = ", ".join(f"{name} {value}" for name, value in told.items() if value is not None)
+    return f"{machine['cpu']}; {facts}. NVIDIA GPUs: {'; '.join(machine['gpus']) or 'none'}."
+
+
+def _explanation(report: Report, *, remembers: bool) -> str:
+    text = (
+        f"Every one ran {WARM_UP} times on each picture to warm up, then {report.rounds} times, all in turns. Times "
+        "are those on the clock, except CPU ms: the median over all threads, which other programs disturb least. "
+        "Spread: width of the middle half of the runs, as a share of the median. Fps: pictures a second, one after "
+        "the other. Network: float32 in and out. End to end: uint8 in and out, with everything around the network."
+    )
+    if remembers:
+        text += " Memory: the largest amount resident in a process that enlarges the largest picture, Python included."
+    if any(each.candidate.attention for each in report.measurements):
+        text += " Attention none, sdpa, flex: the network layer by layer, as it is trained."
+    return text
+
+
+def _left_out(report: Report) -> list[str]:
+    """Return a list of what is not in the table, and why."""
+    reasons = {f"{info.name}: {info.reason}": None for info in report.missing}
+    for each in report.skipped:
+        what = f" ({_what(each.candidate)})" if each.candidate.attention else ""
+        reasons[f"{each.candidate.backend} {each.candidate.precision}{what}: {each.reason}"] = None
+    return ["", "Not measured:", "", *(f"- {reason}" for reason in reasons)] if reasons else []
+
+
+def _what(candidate: Candidate) -> str:
+    return f"network, attention {candidate.attention}" if candidate.attention else candidate.span
+
+
+def _megabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / _MB:.0f} MB"
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
