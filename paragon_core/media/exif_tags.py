@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
 _SIZES: Final = {_ASCII: 1, _SHORT: 2, _LONG: 4, _RATIONAL: 8, _UNDEFINED: 1}
+#: What programs store whole numbers as, whatever the standard asks for.
+_INTEGERS: Final = {_SHORT: "H", _LONG: "I", 8: "h", 9: "i"}
 _EMPTY: Final = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 _INCH, _CENTIMETRE = 2, 3
@@ -42,14 +44,12 @@ def dpi_of(exif: bytes) -> tuple[float, float] | None:
     """Return the printing resolution that an EXIF block states, in pixels per inch, or None."""
     found: dict[int, float] = {}
     for at, tag, kind in entries(exif, first_directory(exif)):
-        if tag in {_X_RESOLUTION, _Y_RESOLUTION} and kind in {_SHORT, _LONG}:  # which some programs write
-            found[tag] = struct.unpack_from(order(exif) + ("H" if kind == _SHORT else "I"), exif, at + 8)[0]
+        if tag in {_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT} and kind in _INTEGERS:
+            found[tag] = struct.unpack_from(order(exif) + _INTEGERS[kind], exif, at + 8)[0]
         elif tag in {_X_RESOLUTION, _Y_RESOLUTION} and kind == _RATIONAL:
             offset = struct.unpack_from(order(exif) + "I", exif, at + 8)[0]
             above, below = struct.unpack_from(order(exif) + "II", exif[offset : offset + 8].ljust(8, b"\0"))
             found[tag] = above / below if below else 0
-        elif tag == _RESOLUTION_UNIT and kind == _SHORT:
-            found[tag] = struct.unpack_from(order(exif) + "H", exif, at + 8)[0]
     factor = {_INCH: 1.0, _CENTIMETRE: 2.54}.get(int(found.get(_RESOLUTION_UNIT, _INCH)), 0)
     return usable_dpi([factor * found.get(tag, 0) for tag in (_X_RESOLUTION, _Y_RESOLUTION)])
 
