@@ -28,7 +28,7 @@ from paragon_core.media.done import is_done
 from paragon_core.media.encoding import fit
 from paragon_core.media.formats import format_of_name
 from paragon_core.media.images import MAX_PIXELS, read_image, write_image
-from paragon_core.media.ordered import settled, waited
+from paragon_core.media.prefetch import completed, result_of
 from paragon_core.media.replacing import check_replaceable, check_writable, grows, take_place
 from paragon_core.media.result_size import as_viewed, result_size
 from paragon_core.media.series import read_series, upscale_animation, upscale_pages
@@ -203,7 +203,7 @@ def run(
                     writing.append(_enlarge(task, read, upscale, options, pool, progress=progress))
             # With nothing left to enlarge, or no room to read, wait for the oldest; else only look.
             while writing and (not reading or writing[0].done()):
-                outcomes.append(waited(writing.popleft()))
+                outcomes.append(result_of(writing.popleft()))
                 report(outcomes[-1])
                 if waiting:
                     break
@@ -268,21 +268,21 @@ def _enlarge_film(
     task: Task, look: Future[_Nothing | None], film: Callable[[Path, Path], VideoResult]
 ) -> Future[Outcome]:
     try:
-        if (nothing := waited(look)) is not None:
-            return settled(Outcome(task=task, state="skipped", notes=nothing.notes))
+        if (nothing := result_of(look)) is not None:
+            return completed(Outcome(task=task, state="skipped", notes=nothing.notes))
         start = time.perf_counter()
         result = film(task.source, task.target)
         notes = result.notes
         if task.replaces:
             notes = take_place(task, notes)
     except (ParagonError, MemoryError, OSError) as error:
-        return settled(_failure(task, error))
+        return completed(_failure(task, error))
     except RuntimeError as error:  # a thread that cannot be started
         if not is_low_memory(error):
             raise
-        return settled(_failure(task, MemoryError()))
+        return completed(_failure(task, MemoryError()))
     seconds = time.perf_counter() - start
-    return settled(
+    return completed(
         Outcome(
             task=task,
             state="written",
@@ -305,16 +305,16 @@ def _enlarge(
 ) -> Future[Outcome]:
     """Run the network over a picture that has been read, and have the result written; over a series, do all of it."""
     try:
-        ready = waited(read)
+        ready = result_of(read)
     except (ParagonError, MemoryError, OSError) as error:
-        return settled(_failure(task, error))
+        return completed(_failure(task, error))
     if isinstance(ready, _Nothing):
-        return settled(Outcome(task=task, state="skipped", notes=ready.notes))
+        return completed(Outcome(task=task, state="skipped", notes=ready.notes))
     picture = ready.picture
     try:
         start = time.perf_counter()
         if ready.series is not None:
-            return settled(_upscaled_series(task, ready.series, upscale, options, progress))
+            return completed(_upscaled_series(task, ready.series, upscale, options, progress))
         array = _upscaled(picture, upscale, options)
         seconds = time.perf_counter() - start
         if not grows(picture.size, ready.target):
@@ -323,7 +323,7 @@ def _enlarge(
             picture = replace(picture, notes=(*picture.notes, note))
         enlarged = picture.with_array(array)
     except (ParagonError, MemoryError, OSError) as error:
-        return settled(_failure(task, error))
+        return completed(_failure(task, error))
     return pool.submit(_write, task, enlarged, options, seconds)
 
 

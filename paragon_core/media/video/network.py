@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from paragon_core.media.ordered import settled
+from paragon_core.media.prefetch import completed
 from paragon_core.media.video.frames import colour_of, fill, picture_of
 from paragon_core.upscaling.precision import FLOAT_BITS
 from paragon_core.upscaling.resize import resize_plane
@@ -85,7 +85,7 @@ class FrameEnlarger:
     def begin(self, step: Step) -> Future[Step]:
         """Have the next frame enlarged; a step without a frame comes back as it is."""
         if step.frame is None:
-            return settled(step)
+            return completed(step)
         if not self._temporal:
             return self._executor.submit(self._enlarged, step)
         self._window.appendleft(self._executor.submit(self._measured, step.frame))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from paragon_core.cores import usable_cores
 from paragon_core.errors import InputError, MediaError
-from paragon_core.media.ordered import ahead, in_order, threads, waited
+from paragon_core.media.prefetch import prefetch, in_order, threads, result_of
 from paragon_core.media.video.beside import names_of
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.excerpt import Excerpt
@@ -110,7 +110,7 @@ def upscale_video(
     _check_different(source, target)
     excerpt = Excerpt(start=start, duration=duration)
     with opened(source, excerpt, keep_damaged=keep_damaged) as film, threads(1) as reader:
-        steps = ahead(film.steps(), reader, at_once=_WAITING)
+        steps = prefetch(film.steps(), reader, at_once=_WAITING)
         before = list(_before_first_frame(steps, film))
         first = before[-1].frame
         traits = Traits.of(first, film, encoding, scale=upscaler.scale, wanted=size)
@@ -136,7 +136,7 @@ def upscale_video(
                     if has_frame:
                         frames += 1
                         progress(frames, total)
-            waited(writer.submit(output.finish))
+            result_of(writer.submit(output.finish))
         notes = (*output.notes, *film.notes)
     return VideoResult(frames=frames, size=traits.size, notes=notes)
 

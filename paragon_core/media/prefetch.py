@@ -1,4 +1,4 @@
-"""Work that other threads do ahead, in order and bounded."""
+"""Results that other threads compute in advance: in order, and a limited number at once."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _PATIENCE: Final = 0.2
 @contextmanager
 def threads(count: int) -> Iterator[Executor]:
     """Lend threads; at the end, what is under way is finished, and what has not begun is not done."""
-    pool = ThreadPoolExecutor(max_workers=count, thread_name_prefix="paragon-film")
+    pool = ThreadPoolExecutor(max_workers=count, thread_name_prefix="paragon-video")
     try:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def settled(result: T) -> Future[T]:
-    """Return a future that has come."""
+def completed(result: T) -> Future[T]:
+    """Return a future that has this result already."""
     future: Future[T] = Future()
     future.set_result(result)
     return future
 
 
-def waited(future: Future[T]) -> T:
-    """Return a future's result, whenever it comes; Ctrl-C is noticed meanwhile."""
+def result_of(future: Future[T]) -> T:
+    """Wait for a future's result and return it; Ctrl-C is noticed meanwhile."""
     while True:
         try:
             return future.result(timeout=_PATIENCE)
@@ -46,18 +46,18 @@ def waited(future: Future[T]) -> T:
 
 
 def in_order(futures: Iterable[Future[T]], *, at_once: int) -> Iterator[T]:
-    """Yield the results of futures in their order, with so many under way at once; futures are asked for as needed."""
+    """Yield the results of futures in their order, with at most ``at_once`` pending; futures are taken as needed."""
     pending: deque[Future[T]] = deque()
     for future in futures:
         pending.append(future)
         if len(pending) >= at_once:
-            yield waited(pending.popleft())
+            yield result_of(pending.popleft())
     while pending:
-        yield waited(pending.popleft())
+        yield result_of(pending.popleft())
 
 
-def ahead(items: Iterator[T], executor: Executor, *, at_once: int) -> Iterator[T]:
-    """Yield items that a thread makes ahead of time, so many at most; the executor has one thread."""
+def prefetch(items: Iterator[T], executor: Executor, *, at_once: int) -> Iterator[T]:
+    """Yield items that a thread computes in advance, at most ``at_once`` of them; the executor has one thread."""
     futures = (executor.submit(lambda: list(islice(items, 1))) for _ in repeat(None))
     for item in in_order(futures, at_once=at_once):
         if not item:
