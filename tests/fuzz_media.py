@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 from paragon_core.errors import ParagonError
 from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.images import read_image
-from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import is_film
 from paragon_core.media.video.opening import opened
+from paragon_core.media.video.time_range import TimeRange
 from tests.media import seeds
 from tests.media.mutations import mutated
 
@@ -144,7 +144,7 @@ def _wrong_files(made: Sequence[Path], files: Sequence[Path], before: dict[Path,
             if _is_image(path):
                 read_image(path)
             else:
-                with opened(path, Excerpt()):
+                with opened(path, TimeRange()):
                     pass
         except ParagonError as error:
             return f"a result that cannot be read: {error}"

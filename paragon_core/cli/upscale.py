@@ -161,7 +161,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from paragon_core.cores import usable_cores
     from paragon_core.media import images, jobs
     from paragon_core.media.video.encoding import VideoEncoding
-    from paragon_core.media.video.excerpt import Excerpt
+    from paragon_core.media.video.time_range import TimeRange
     from paragon_core.media.video.upscale import upscale_video
     from paragon_core.upscaling.temporal import check_strength
     from paragon_core.upscaling.upscaler import Upscaler
@@ -169,7 +169,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     check_strength(arguments.temporal)
     codec = None if arguments.codec == "auto" else arguments.codec
     encoding = VideoEncoding(codec=codec, crf=arguments.crf, preset=arguments.preset)
-    excerpt = Excerpt(start=arguments.start, duration=arguments.duration)
+    time_range = TimeRange(start=arguments.start, duration=arguments.duration)
     size = size_options.wanted_size(arguments)
     models = size_options.suitable_models(arguments, size)
     scale = next(iter(models))
@@ -232,8 +232,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 size=size,
                 temporal=arguments.temporal,
                 encoding=encoding,
-                start=excerpt.start,
-                duration=excerpt.duration,
+                start=time_range.start,
+                duration=time_range.duration,
                 keep_damaged=arguments.keep_damaged,
                 progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
             )
@@ -256,7 +256,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 at_once=arguments.jobs or jobs.PICTURES_AT_ONCE,
                 overwrite=arguments.overwrite,
                 max_pixels=arguments.max_pixels or images.MAX_PIXELS,
-                excerpt=excerpt,
+                time_range=time_range,
                 keep_damaged=arguments.keep_damaged,
             )
         finally:

@@ -9,8 +9,8 @@ from paragon_core.atomic_files import unwritable
 from paragon_core.errors import InputError, JobError, MediaError, UnsupportedFormatError
 from paragon_core.media.images import read_header
 from paragon_core.media.result_size import result_size
-from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.jobs import film_is_done
+from paragon_core.media.video.time_range import TimeRange
 
 if TYPE_CHECKING:
     from paragon_core.media.tasks import Task
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: An EXIF orientation with width and height exchanged.
 _SIDEWAYS: Final = 6
 
-_WHOLE: Final = Excerpt()
+_WHOLE: Final = TimeRange()
 
 _HINT_REPLACE: Final = "choose another output, or replace it with --overwrite"
 
@@ -29,7 +29,7 @@ def is_done(
     *,
     scale: int,
     size: OutputSize | None = None,
-    excerpt: Excerpt = _WHOLE,
+    time_range: TimeRange = _WHOLE,
     keep_damaged: bool = False,
 ) -> bool:
     """Tell whether a task's target is there: a whole one of the right size, not older than the source.
@@ -43,7 +43,7 @@ def is_done(
     """
     if task.is_film:
         return film_is_done(
-            task.source, task.target, scale=scale, size=size, excerpt=excerpt, keep_damaged=keep_damaged
+            task.source, task.target, scale=scale, size=size, time_range=time_range, keep_damaged=keep_damaged
         )
     try:
         if not task.target.exists():

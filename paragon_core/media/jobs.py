@@ -34,8 +34,8 @@ from paragon_core.media.result_size import as_viewed, result_size
 from paragon_core.media.series import read_series, upscale_animation, upscale_pages
 from paragon_core.media.tasks import Task, plan
 from paragon_core.media.tiff_pages import TiffPages
-from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.jobs import film_grows, prepare_film
+from paragon_core.media.video.time_range import TimeRange
 from paragon_core.upscaling.memory import lacks_for_image
 from paragon_core.upscaling.output_size import OutputSize
 
@@ -56,7 +56,7 @@ State = Literal["written", "skipped", "failed"]
 #: Pictures that `run` holds unless told otherwise: one being read, one in the network, one being written.
 PICTURES_AT_ONCE = 3
 
-_WHOLE = Excerpt()
+_WHOLE = TimeRange()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class _JobOptions:
     compression: ImageCompression
     overwrite: bool
     max_pixels: int
-    excerpt: Excerpt
+    time_range: TimeRange
     keep_damaged: bool
 
 
@@ -136,7 +136,7 @@ def run(
     at_once: int = PICTURES_AT_ONCE,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
-    excerpt: Excerpt = _WHOLE,
+    time_range: TimeRange = _WHOLE,
     keep_damaged: bool = False,
 ) -> tuple[Outcome, ...]:
     """Enlarge pictures and films one after another; while one is in the network, pictures are read and written.
@@ -160,7 +160,7 @@ def run(
         at_once: largest number of pictures in memory; 1 means one after another without overlap.
         overwrite: make targets that are done (see `is_done`) anew, and replace whatever else bears their name.
         max_pixels: larger sources fail.
-        excerpt: the part of each video that ``film`` makes.
+        time_range: the part of each video that ``film`` makes.
         keep_damaged: whether it takes what is there of videos that are cut off.
 
     Returns:
@@ -181,7 +181,7 @@ def run(
         compression=compression,
         overwrite=overwrite,
         max_pixels=max_pixels,
-        excerpt=excerpt,
+        time_range=time_range,
         keep_damaged=keep_damaged,
     )
     outcomes: list[Outcome] = []
@@ -252,7 +252,7 @@ def _look_at_film(task: Task, options: _JobOptions) -> _Nothing | None:
         task,
         scale=options.scale,
         size=options.size,
-        excerpt=options.excerpt,
+        time_range=options.time_range,
         keep_damaged=options.keep_damaged,
     ):
         return _Nothing()

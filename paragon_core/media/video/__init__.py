@@ -1,1 +1,1 @@
-"""Films: pictures with times, and what stands beside them."""
+"""Videos: frames, and the sound, subtitles and metadata that come with them."""

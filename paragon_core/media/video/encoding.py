@@ -175,19 +175,19 @@ class VideoEncoding:
         deep = bits > _ENCODERS["h264"].deepest and min(size) >= hevc.smallest
         return replace(self, codec="hevc" if deep and hevc.name in pyav().codecs_available else "h264")
 
-    def samples(self, source: Colour, planar: str, *, turned: bool, primaries: int = UNSPECIFIED) -> Samples:
+    def samples(self, source: Colour, planar: str, *, rotated: bool, primaries: int = UNSPECIFIED) -> Samples:
         """Return how the frames of the result are stored.
 
         Args:
             source: how those of the source are to be read.
             planar: FFmpeg's name of the format that holds them with a plane for each component.
-            turned: whether they are turned, and chroma does not sit where it sat.
+            rotated: whether they are rotated, and chroma does not sit where it sat.
             primaries: those of the source, by their number of H.273: RGB gets the matrix that goes with them.
 
         """
         encoder = self._encoder
         rgb = source.matrix == RGB
-        location = LEFT if turned or source.chroma_location not in encoder.locations else source.chroma_location
+        location = LEFT if rotated or source.chroma_location not in encoder.locations else source.chroma_location
         if encoder.crf is None:
             # Not every depth exists for RGB: 8 bits become 10.
             bits = min(max(source.bits, 10 if rgb else 8), encoder.deepest)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from paragon_core.atomic_files import prepare_folder
 from paragon_core.errors import InputError, JobError, MediaError, UnsupportedSizeError
 from paragon_core.media.video.encoding import VideoEncoding
-from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.frame_size import frame_size
 from paragon_core.media.video.opening import opened
 from paragon_core.media.video.output import Traits
+from paragon_core.media.video.time_range import TimeRange
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LONG_FRAME: Final = 2.0
 _INEXACT: Final = 0.1
 
-_ALL: Final = Excerpt()
+_ALL: Final = TimeRange()
 
 
 def film_is_done(
@@ -34,7 +34,7 @@ def film_is_done(
     *,
     scale: int,
     size: OutputSize | None = None,
-    excerpt: Excerpt = _ALL,
+    time_range: TimeRange = _ALL,
     keep_damaged: bool = False,
 ) -> bool:
     """Tell whether a film's target is there: a whole film of the right size and length, not older than the source.
@@ -51,14 +51,14 @@ def film_is_done(
         made, length = _size_and_length(target)
     except MediaError:
         return False
-    possible, wanted = _possible_sizes(source, excerpt, scale=scale, wanted=size, keep_damaged=keep_damaged)
+    possible, wanted = _possible_sizes(source, time_range, scale=scale, wanted=size, keep_damaged=keep_damaged)
     if not {made, made[::-1]} & possible:
         what = f"{scale}x" if size is None else str(size)
         msg = f"{target} exists and is not {source.name} upscaled to {what}"
         raise JobError(msg, hint="choose another output, or replace it with --overwrite")
     if length is not None and wanted is not None and not keep_damaged:
         limit = max(_LONG_FRAME, wanted * _INEXACT)
-        too_long = length - wanted > limit and excerpt != _ALL  # recordings that were joined state too little
+        too_long = length - wanted > limit and time_range != _ALL  # recordings that were joined state too little
         if wanted - length > limit or too_long:  # that of another time range
             return False
     return target.stat().st_mtime_ns >= source.stat().st_mtime_ns
@@ -108,13 +108,13 @@ def look_ahead(
 
 
 def _possible_sizes(
-    source: Path, excerpt: Excerpt, *, scale: int, wanted: OutputSize | None, keep_damaged: bool
+    source: Path, time_range: TimeRange, *, scale: int, wanted: OutputSize | None, keep_damaged: bool
 ) -> tuple[set[Size], float | None]:
     """Return the sizes that frames may get, and how many seconds of them are wanted, if the source says so.
 
     Sizes are turned where players have to turn them, even where 4:2:0 needs it.
     """
-    with opened(source, excerpt, keep_damaged=keep_damaged) as film:
+    with opened(source, time_range, keep_damaged=keep_damaged) as film:
         size, aspect = _frames_of(source, film), Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
         seconds = film.seconds
     sizes = set()

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from paragon_core.media.video.colour import Colour, Plane
+    from paragon_core.media.video.rotation import Rotation
     from paragon_core.media.video.source import Step
-    from paragon_core.media.video.turning import Turning
     from paragon_core.upscaling.output_size import Size
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -43,7 +43,7 @@ class FrameEnlarger:
         executor: Executor,
         *,
         temporal: float,
-        turning: Turning,
+        rotation: Rotation,
         runs: int,
         size: Size,
         blank: Callable[[], Any],
@@ -55,7 +55,7 @@ class FrameEnlarger:
             upscaler: the network.
             executor: threads; tasks must start in the order in which they are given.
             temporal: strength of the smoothing, 0 to 0.9.
-            turning: what makes frames upright.
+            rotation: what makes frames upright.
             runs: number of times that the network runs over a frame.
             size: width and height that upright frames are resized to afterwards.
             blank: makes a frame to be filled with the result.
@@ -65,7 +65,7 @@ class FrameEnlarger:
         self._upscaler = upscaler
         self._executor = executor
         self._temporal = temporal
-        self._turning = turning
+        self._rotation = rotation
         self._runs = runs
         self._size = size
         self._blank = blank
@@ -93,7 +93,7 @@ class FrameEnlarger:
         return self._executor.submit(self._smoothed, step, list(self._window), whole=self._count == len(self._window))
 
     def _picture(self, frame: Any) -> list[Plane]:  # noqa: ANN401  (PyAV is optional)
-        return [self._turning.apply(plane) for plane in picture_of(frame, colour_of(frame))]
+        return [self._rotation.apply(plane) for plane in picture_of(frame, colour_of(frame))]
 
     def _measured(self, frame: Any) -> tuple[list[Plane], float]:  # noqa: ANN401  (as above)
         planes = self._picture(frame)

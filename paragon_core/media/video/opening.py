@@ -11,12 +11,12 @@ from paragon_core.media.pyav import pyav
 from paragon_core.media.sources import check_regular
 from paragon_core.media.video.programs import programs
 from paragon_core.media.video.source import Film, is_cover, not_read
-from paragon_core.media.video.whole import missing_bytes
+from paragon_core.media.video.truncated import missing_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from paragon_core.media.video.excerpt import Excerpt
+    from paragon_core.media.video.time_range import TimeRange
 
 T = TypeVar("T")
 
@@ -24,12 +24,12 @@ _MPEG_TS: Final = "mpegts"
 
 
 @contextmanager
-def opened(source: Path | BinaryIO, excerpt: Excerpt, *, keep_damaged: bool = False) -> Iterator[Film]:
+def opened(source: Path | BinaryIO, time_range: TimeRange, *, keep_damaged: bool = False) -> Iterator[Film]:
     """Open a film.
 
     Args:
         source: a file, or an open one that can be read and sought.
-        excerpt: what is wanted of it.
+        time_range: what is wanted of it.
         keep_damaged: whether a file whose end is missing is read as far as it goes.
 
     Raises:
@@ -58,7 +58,7 @@ def opened(source: Path | BinaryIO, excerpt: Excerpt, *, keep_damaged: bool = Fa
             raise MediaError(msg, hint="give a film; for sound alone there is nothing to enlarge")
         stream.thread_type = "AUTO"
         found = _look_into(source, programs) if container.format.name == _MPEG_TS else ()
-        yield Film(str(name), container, stream, excerpt, programs=found, missing=missing)
+        yield Film(str(name), container, stream, time_range, programs=found, missing=missing)
 
 
 def _look_into(source: Path | BinaryIO, look: Callable[[BinaryIO], T]) -> T:

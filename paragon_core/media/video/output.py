@@ -1,4 +1,4 @@
-"""The film that is written: its pictures, and what stands beside them."""
+"""Writing a video: its frames, and the streams that are carried over."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from paragon_core.atomic_files import atomic_write, remove_leftovers
 from paragon_core.errors import MediaError, OutOfMemoryError, UnsupportedFormatError
 from paragon_core.low_memory import HINT, is_low_memory, lacks
 from paragon_core.media.pyav import pyav
-from paragon_core.media.video.beside import Beside, keep_names
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.frame_size import FrameSize, frame_size
 from paragon_core.media.video.frames import colour_of, planar_format, side_data
 from paragon_core.media.video.hdr import has_dolby_vision, needs_dolby_vision, static_hdr
 from paragon_core.media.video.mp4_names import are_known, fill_room, room_for, with_room
+from paragon_core.media.video.remux import Remuxer, keep_names
+from paragon_core.media.video.rotation import Rotation, rotation_of
 from paragon_core.media.video.scheduling import own_priority
-from paragon_core.media.video.turning import Turning, turning_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -72,7 +72,7 @@ class Traits:
     """Number of times that the network runs over a frame."""
     samples: Samples
     """How these are stored."""
-    turning: Turning
+    rotation: Rotation
     """What makes the source's frames upright."""
     aspect: Fraction
     """Width of a pixel by its height."""
@@ -95,23 +95,23 @@ class Traits:
     ) -> Traits:
         """Return what a film becomes that begins with this frame, at the size ``wanted`` instead of the scale."""
         notes = []
-        turning = turning_of(first)
-        if turning is None:
-            turning = Turning()
+        rotation = rotation_of(first)
+        if rotation is None:
+            rotation = Rotation()
             notes.append("it is to be shown at an angle that is no multiple of 90 degrees, and was not turned")
         if needs_dolby_vision(film.stream, first):
             msg = f"{film.name} is Dolby Vision of a kind whose colours are wrong without its decoder (profile 5)"
             raise UnsupportedFormatError(msg, hint="convert it to HDR10 or SDR first; other profiles can be upscaled")
         aspect = Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
         upright = first.width, first.height
-        if turning.transposed:
+        if rotation.transposed:
             upright, aspect = upright[::-1], 1 / aspect
         source = colour_of(first)
         encoding = encoding.chosen(source.bits, frame_size(upright, aspect, wanted, scale=scale, even=False).stored)
         samples = encoding.samples(
             source,
             planar_format(first.format),
-            turned=bool(turning),
+            rotated=bool(rotation),
             primaries=int(film.stream.codec_context.color_primaries),
         )
         made = frame_size(upright, aspect, wanted, scale=scale, even=samples.even)
@@ -122,7 +122,7 @@ class Traits:
             pixels=made.pixels,
             runs=made.runs,
             samples=samples,
-            turning=turning,
+            rotation=rotation,
             aspect=made.aspect,
             encoding=encoding,
             hdr=static_hdr(film.stream, first),
@@ -177,7 +177,7 @@ class Output:
         context.sample_aspect_ratio = traits.aspect
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
         keep_names(film.stream, self._pictures)
-        self._beside = Beside(film, container)
+        self._remuxer = Remuxer(film, container)
         self._film = film
         self._first: tuple[int, int] | None = None
         self._held: list[Any] = []
@@ -190,13 +190,13 @@ class Output:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was not kept, in words for the user."""
-        return (*self._notes, *self._beside.notes)
+        return (*self._notes, *self._remuxer.notes)
 
     def write(self, step: Step) -> bool:
         """Write what comes next; tell whether there was a frame."""
         with self._ends_at_errors():
             for packet in step.packets:
-                self._beside.write(packet)
+                self._remuxer.write(packet)
             if step.frame is not None:
                 with nullcontext() if self._is_open else own_priority():
                     packets = self._pictures.encode(step.frame)
@@ -208,7 +208,7 @@ class Output:
         """Write what the encoder holds back."""
         with self._ends_at_errors():
             self._write_video([*self._pictures.encode(None), None])
-            self._beside.finish()
+            self._remuxer.finish()
 
     def _write_video(self, packets: Sequence[Any]) -> None:
         """Write packets, the last ones only at the end (None): then it is known how long the last frame is shown."""

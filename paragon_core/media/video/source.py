@@ -1,4 +1,4 @@
-"""A film as it comes in: its frames in the order of display, and the packets of what runs beside them."""
+"""Reading a video: its frames in display order, and the packets of its other streams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from paragon_core.errors import MediaError, ParagonError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.sources import unreadable
 from paragon_core.media.video.decoding import FrameDecoder
-from paragon_core.media.video.excerpt import Excerpt
+from paragon_core.media.video.time_range import TimeRange
 from paragon_core.media.video.times import Timeline
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Film:
         name: str,
         container: Any,  # noqa: ANN401  (PyAV is optional)
         stream: Any,  # noqa: ANN401  (as above)
-        excerpt: Excerpt,
+        time_range: TimeRange,
         *,
         programs: Sequence[Collection[int]] = (),
         missing: int = 0,
@@ -87,7 +87,7 @@ class Film:
             name: for messages.
             container: PyAV's.
             stream: that of the pictures.
-            excerpt: what is wanted of it.
+            time_range: what is wanted of it.
             programs: identifiers of the streams of each program, where there are several.
             missing: bytes that are missing at the file's end.
 
@@ -95,21 +95,21 @@ class Film:
         self.name = name
         self.container = container
         self.stream = stream
-        self.excerpt = excerpt
+        self.time_range = time_range
         self._missing = missing
         foreign = _foreign(stream, programs)
         self._foreign_programs = max(len(programs) - 1, 0) if foreign else 0
         #: All other streams of its program: sound, subtitles, covers, attachments, further video tracks.
         self.others = [each for each in container.streams if each is not stream and each.id not in foreign]
-        self._beside = [
+        self._tracks = [
             each for each in self.others if each.type in {"audio", "subtitle"} and each.codec_context is not None
         ]
-        self._unfinished = {each.index for each in [stream, *self._beside] if each.type != "subtitle"}
+        self._unfinished = {each.index for each in [stream, *self._tracks] if each.type != "subtitle"}
         self._decoder = FrameDecoder(name, stream, rate=self.rate)
         self._timeline = Timeline() if self._starts_anywhere else None
         self._damaged = 0
         self._read = 0
-        self._selected = [stream, *self._beside, *(each for each in self.others if is_cover(each))]
+        self._selected = [stream, *self._tracks, *(each for each in self.others if is_cover(each))]
         self._demuxed = container.demux(*self._selected)
         self._pending: list[Any] = []
         #: The cover images of the file, by the index of their stream.
@@ -129,7 +129,7 @@ class Film:
     @property
     def expected_frames(self) -> int | None:
         """How many frames there will be, as far as the container tells."""
-        if self.excerpt == Excerpt() and self.stream.frames:
+        if self.time_range == TimeRange() and self.stream.frames:
             return int(self.stream.frames)
         seconds = self.seconds
         if seconds is None:
@@ -141,9 +141,9 @@ class Film:
         """Length of what is wanted, as far as the container tells."""
         seconds = self._stated_seconds()
         if seconds is None:
-            return self.excerpt.duration
-        seconds = max(seconds - self.excerpt.start, 0.0)
-        return seconds if self.excerpt.duration is None else min(seconds, self.excerpt.duration)
+            return self.time_range.duration
+        seconds = max(seconds - self.time_range.start, 0.0)
+        return seconds if self.time_range.duration is None else min(seconds, self.time_range.duration)
 
     def _stated_seconds(self) -> float | None:
         if self.stream.duration:
@@ -155,7 +155,7 @@ class Film:
     @property
     def no_frames(self) -> str:
         """Why there may be no frames, in words that follow others."""
-        if self.excerpt != Excerpt():
+        if self.time_range != TimeRange():
             return " between the times that were given"
         return f" ({self._decoder.reason})" if self._decoder.reason else ""
 
@@ -189,7 +189,7 @@ class Film:
     @property
     def last_duration(self) -> int:
         """How long the last frame is shown, in units of the time base; known once all were read."""
-        decoder, end = self._decoder, self.excerpt.ticks(self.time_base, self._begin)[1]
+        decoder, end = self._decoder, self.time_range.ticks(self.time_base, self._begin)[1]
         if decoder.last is None:
             return 0
         if end is not None:
@@ -200,7 +200,7 @@ class Film:
     def _lost(self) -> float:
         """Return the seconds by which the last frame ends before the time that the file states, if they are many."""
         seconds, decoder = self._stated_seconds(), self._decoder
-        if seconds is None or self.excerpt.duration is not None or decoder.last is None:
+        if seconds is None or self.time_range.duration is not None or decoder.last is None:
             return 0.0
         first = self.stream.start_time or 0
         lost = seconds - float((decoder.last + decoder.last_duration - first) * self.time_base)
@@ -216,7 +216,7 @@ class Film:
     @property
     def origin(self) -> Fraction:
         """The time in seconds that becomes 0."""
-        first, _ = self.excerpt.ticks(self.time_base, self._begin)
+        first, _ = self.time_range.ticks(self.time_base, self._begin)
         if first is not None:
             return first * self.time_base
         return self._begin if self._starts_anywhere else Fraction(0)
@@ -241,11 +241,11 @@ class Film:
             OutOfMemoryError: there is not enough memory.
 
         """
-        first, _ = self.excerpt.ticks(self.time_base, self._begin)
+        first, _ = self.time_range.ticks(self.time_base, self._begin)
         if first is not None:
             self._seek(first)
         packets: list[Any] = []
-        wanted = {each.index for each in [self.stream, *self._beside]}
+        wanted = {each.index for each in [self.stream, *self._tracks]}
         for packet in self._packets():
             if packet.stream.index not in wanted:
                 continue
@@ -339,7 +339,7 @@ class Film:
 
     def _frames(self, packet: Any) -> Iterator[Any]:  # noqa: ANN401  (PyAV is optional)
         """Yield the wanted frames that a packet completes."""
-        first, end = self.excerpt.ticks(self.time_base, self._begin)
+        first, end = self.time_range.ticks(self.time_base, self._begin)
         for frame in self._decoder.frames(packet):
             if end is not None and frame.pts >= end:
                 self._unfinished.discard(self.stream.index)
@@ -348,11 +348,11 @@ class Film:
                 yield frame
 
     def _is_wanted(self, packet: Any) -> bool:  # noqa: ANN401  (as above)
-        """Tell whether a packet of another stream lies in the excerpt, and let its times begin with the film's."""
+        """Tell whether a packet of another stream is in the time range, and let its times begin with the film's."""
         if packet.dts is None and packet.pts is None:
             return False  # the end of its stream
         time_base = Fraction(packet.time_base)
-        first, end = self.excerpt.ticks(time_base, self._begin)
+        first, end = self.time_range.ticks(time_base, self._begin)
         time = packet.dts if packet.pts is None else packet.pts
         if end is not None and time >= end:
             self._unfinished.discard(packet.stream.index)

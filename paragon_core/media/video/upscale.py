@@ -1,4 +1,4 @@
-"""Whole films: decoded, enlarged and encoded frame by frame, with what stands beside the pictures."""
+"""Upscaling a video: decoding, upscaling and encoding frame by frame, with all other streams carried over."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from paragon_core.cores import usable_cores
 from paragon_core.errors import InputError, MediaError
-from paragon_core.media.prefetch import prefetch, in_order, threads, result_of
-from paragon_core.media.video.beside import names_of
+from paragon_core.media.prefetch import in_order, prefetch, result_of, threads
 from paragon_core.media.video.encoding import VideoEncoding
-from paragon_core.media.video.excerpt import Excerpt
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.network import FrameEnlarger
 from paragon_core.media.video.opening import opened
 from paragon_core.media.video.output import Output, Traits, writing
+from paragon_core.media.video.remux import names_of
+from paragon_core.media.video.time_range import TimeRange
 from paragon_core.upscaling.free_size import check_memory
 from paragon_core.upscaling.temporal import check_strength
 
@@ -108,8 +108,8 @@ def upscale_video(
     check_strength(temporal)
     container_of_name(target)
     _check_different(source, target)
-    excerpt = Excerpt(start=start, duration=duration)
-    with opened(source, excerpt, keep_damaged=keep_damaged) as film, threads(1) as reader:
+    time_range = TimeRange(start=start, duration=duration)
+    with opened(source, time_range, keep_damaged=keep_damaged) as film, threads(1) as reader:
         steps = prefetch(film.steps(), reader, at_once=_WAITING)
         before = list(_before_first_frame(steps, film))
         first = before[-1].frame
@@ -124,7 +124,7 @@ def upscale_video(
                 upscaler,
                 workers,
                 temporal=temporal,
-                turning=traits.turning,
+                rotation=traits.rotation,
                 runs=traits.runs,
                 size=traits.pixels,
                 blank=traits.blank,

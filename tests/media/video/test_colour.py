@@ -262,5 +262,5 @@ def test_matrices_without_a_formula_are_refused() -> None:
 @pytest.mark.parametrize(("primaries", "matrix"), [(2, 1), (1, 1), (9, 9), (12, 1)])
 def test_rgb_gets_the_matrix_that_goes_with_its_primaries(primaries: int, matrix: int) -> None:
     rgb = Colour(matrix=0, full=True, bits=16)
-    samples = VideoEncoding(codec="hevc").samples(rgb, "gbrp16le", turned=False, primaries=primaries)
+    samples = VideoEncoding(codec="hevc").samples(rgb, "gbrp16le", rotated=False, primaries=primaries)
     assert (samples.colour.matrix, samples.colour.full, samples.pixel_format) == (matrix, False, "yuv420p10le")

@@ -11,7 +11,7 @@ from paragon_core.errors import JobError, MediaError, UnsupportedFormatError
 from paragon_core.media.done import is_done
 from paragon_core.media.jobs import run
 from paragon_core.media.tasks import Task
-from paragon_core.media.video.excerpt import Excerpt
+from paragon_core.media.video.time_range import TimeRange
 
 pytest.importorskip("av")
 
@@ -56,8 +56,8 @@ def test_a_result_of_another_time_range_is_made_again(tmp_path: Path) -> None:
     task = Task(source=source, target=tmp_path / "b.mp4")
     films.make(task.target, codec="libx264", size=(64, 32), times=range(48))
     assert not is_done(task, scale=2)
-    assert is_done(task, scale=2, excerpt=Excerpt(start=1, duration=2))
-    assert not is_done(task, scale=2, excerpt=Excerpt(duration=6))
+    assert is_done(task, scale=2, time_range=TimeRange(start=1, duration=2))
+    assert not is_done(task, scale=2, time_range=TimeRange(duration=6))
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.unknown", "a.png"])

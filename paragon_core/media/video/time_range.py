@@ -1,4 +1,4 @@
-"""A part of a film, by its times."""
+"""A part of a video, by its times."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _MICROSECONDS: Final = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Excerpt:
+class TimeRange:
     """The part of a video that is wanted, in seconds from its own start."""
 
     start: float = 0.0
     """Frames from this time on."""
     duration: float | None = None
-    """Frames before the start and so much; None for all."""
+    """Frames before the start plus this; None for all."""
 
     def __post_init__(self) -> None:
         """Check the values."""

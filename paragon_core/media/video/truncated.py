@@ -1,4 +1,4 @@
-"""Whether the end of a film's file is missing: known before hours of work, from the lengths that its parts state."""
+"""Truncated video files, found before hours of work from the lengths that their parts state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Films that players turn: phones store them as the sensor lies, with a matrix that says how to show them."""
+"""Rotated videos: phones store frames as the sensor reads them, with a matrix that says how to show them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turning:
-    """What makes a stored frame upright: a swap of its axes, then mirroring."""
+class Rotation:
+    """Operations that make a stored frame upright: a swap of its axes, then mirroring."""
 
     transposed: bool = False
     """Whether rows become columns."""
@@ -34,19 +34,19 @@ class Turning:
         return plane[:: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1]
 
 
-def turning_of(frame: Any) -> Turning | None:  # noqa: ANN401  (PyAV is optional)
-    """Return how a frame is to be turned; None for angles that are no multiple of 90 degrees.
+def rotation_of(frame: Any) -> Rotation | None:  # noqa: ANN401  (PyAV is optional)
+    """Return how a frame is to be rotated; None for angles that are no multiple of 90 degrees.
 
     The matrix maps a stored point (p, q) to (a p + c q, b p + d q), right and down (ISO/IEC 14496-12, 6.2.2).
     """
     matrix = _display_matrix(frame)
     if matrix is None:
-        return Turning()
+        return Rotation()
     (a, b), (c, d) = matrix[0, :2], matrix[1, :2]
     if not b and not c and a and d:
-        return Turning(mirrored=bool(a < 0), upside_down=bool(d < 0))
+        return Rotation(mirrored=bool(a < 0), upside_down=bool(d < 0))
     if not a and not d and b and c:
-        return Turning(transposed=True, mirrored=bool(c < 0), upside_down=bool(b < 0))
+        return Rotation(transposed=True, mirrored=bool(c < 0), upside_down=bool(b < 0))
     return None
 
 

@@ -1,6 +1,6 @@
-"""What stands beside the pictures of a film: sound, subtitles, chapters, names and languages.
+"""Sound, subtitles, chapters, attachments and metadata of a video, carried over into a new container.
 
-Packets are copied where the new container holds them; else sound is encoded and text becomes the container's own kind.
+Packets are copied where the new container holds them. Otherwise, sound is encoded and text converted.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ _MOST_PADDING: Final = 0.1
 _WORDS: Final = {"audio": "sound track", "subtitle": "subtitle track", "video": "further video track"}
 
 
-class Beside:
-    """The streams beside the pictures, and where their packets go."""
+class Remuxer:
+    """Carries over all streams but the main video stream."""
 
     def __init__(self, film: Film, container: Any) -> None:  # noqa: ANN401  (PyAV is optional)
-        """Add to a container that is being written what stands beside the pictures of a film."""
+        """Add the other streams of a video to a container that is being written."""
         self._notes: list[str] = []
         self._container = container
         self._conversions: dict[int, Conversion] = {}
         self._first: list[Any] = []
-        self._starts_later = film.excerpt.start > 0
+        self._starts_later = film.time_range.start > 0
         if hasattr(container, "set_chapters") and (chapters := _chapters(film)):  # not in older PyAV
             container.set_chapters(chapters)
         for stream in film.others:
@@ -205,8 +205,8 @@ def _chapters(film: Film) -> list[Any]:
         unit = Fraction(chapter["time_base"])
         shift = round(film.origin / unit)
         start, end = chapter["start"] - shift, chapter["end"] - shift
-        if film.excerpt.duration is not None:
-            end = min(end, int(film.excerpt.duration / unit))
+        if film.time_range.duration is not None:
+            end = min(end, int(film.time_range.duration / unit))
         if max(start, 0) < end:
             result.append({**chapter, "start": max(start, 0), "end": end})
     return result
