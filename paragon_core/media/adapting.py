@@ -60,7 +60,7 @@ def _with_fitting_pixels(picture: Picture, target: ImageFormat, notes: list[str]
     array = picture.array
     if target.name == "tiff" and array.dtype.kind == "f":
         array = array.astype(np.float32)
-    elif target.deep and array.dtype != np.uint8:
+    elif target.high_bit_depth and array.dtype != np.uint8:
         if array.dtype.kind == "f":
             notes.append(f"{target.title} holds 16 bits per channel, the picture has more")
         array = with_depth(array, np.uint16)

@@ -78,7 +78,7 @@ class ImageFormat:
     """Whether it is written."""
     alpha: bool = True
     """Whether it holds transparency."""
-    deep: bool = False
+    high_bit_depth: bool = False
     """Whether it holds 16 bits per channel."""
     metadata: bool = True
     """Whether it holds an ICC profile."""
@@ -114,7 +114,7 @@ _ROWS = (
         opener="PIL.PngImagePlugin:PngImageFile",
         signatures=(b"\x89PNG\r\n\x1a\n",),
         ends=_png_ends,
-        deep=True,
+        high_bit_depth=True,
         animated=True,
         cicp=True,
         text=True,
@@ -153,7 +153,7 @@ _ROWS = (
         extensions=(".tif", ".tiff"),
         opener="PIL.TiffImagePlugin:TiffImageFile",
         signatures=(b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
-        deep=True,
+        high_bit_depth=True,
         paged=True,
         iptc=True,
         dpi=True,
@@ -221,7 +221,7 @@ _ROWS = (
         signatures=(b"v/1\x01",),
         requirement="OpenEXR",
         extra="exr",
-        deep=True,
+        high_bit_depth=True,
         metadata=False,
         exif=False,
     ),

@@ -75,8 +75,8 @@ def decode_jxl(stream: BinaryIO) -> Picture:
 
     """
     header = read_jxl_header(stream)
-    deep = header.bits > 8 or header.floating  # noqa: PLR2004 - bits
-    whole = deep and not header.floating and header.bits <= 16 and has_image_codecs()  # noqa: PLR2004 - bits
+    high_bit_depth = header.bits > 8 or header.floating  # noqa: PLR2004 - bits
+    whole = high_bit_depth and not header.floating and header.bits <= 16 and has_image_codecs()  # noqa: PLR2004 - bits
     stream.seek(0)
     try:
         image = JXLImageFile(stream)
@@ -84,12 +84,12 @@ def decode_jxl(stream: BinaryIO) -> Picture:
         msg = "the JPEG XL decoder refused it"
         raise OSError(msg) from error
     image.load()
-    if image.mode not in {"L", "LA", "RGB", "RGBA", "I;16"} or (image.mode == "LA" and deep and not whole):
+    if image.mode not in {"L", "LA", "RGB", "RGBA", "I;16"} or (image.mode == "LA" and high_bit_depth and not whole):
         msg = "it is a JPEG XL image of a kind that is not handled"
         raise UnsupportedFormatError(msg, hint="convert it to a 16-bit PNG or TIFF first, with djxl for example")
     notes = []
     array = _all_bits(stream, header) if whole else np.asarray(image)
-    if deep and array.dtype == np.uint8:
+    if high_bit_depth and array.dtype == np.uint8:
         notes.append(f"its {header.bits} bits per channel were read as 8; up to 16 need imagecodecs ({CODECS_HINT})")
     if header.animated:
         notes.append("only the last of its frames is used")

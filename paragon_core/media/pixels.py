@@ -9,7 +9,7 @@ from PIL import ExifTags, Image, ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from paragon_core.errors import UnsupportedFormatError
-from paragon_core.media.deep import deep_colour, deep_grey_alpha
+from paragon_core.media.high_bit_depth import decode_16_bit_colour, decode_16_bit_grey_alpha
 from paragon_core.media.picture import HINT_CONVERT, Array, check_unit_range, full_scale
 from paragon_core.media.srgb import in_srgb, srgb_profile
 
@@ -55,9 +55,9 @@ def decoded_pixels(
         Exception: whatever Pillow raises on damaged files, which is nearly anything.
 
     """
-    array = deep_colour(image, _load, reopen)
+    array = decode_16_bit_colour(image, _load, reopen)
     if array is None and name == "png":
-        array = deep_grey_alpha(image, _load)
+        array = decode_16_bit_grey_alpha(image, _load)
     if array is None:
         _load(image)
         if image.mode == "CMYK":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Plane = npt.NDArray[np.float32]
-Samples = npt.NDArray[Any]
+SampleArray = npt.NDArray[Any]
 
 #: Luma weights of R and B by the numbers of H.273, table 4.
 _WEIGHTS: Final = {
@@ -54,7 +54,7 @@ _PLACES: Final = {1: (False, 0.5), 2: (True, 0.5), 3: (False, 0.0), 4: (True, 0.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Colour:
+class VideoColour:
     """How samples are to be read or written."""
 
     matrix: int
@@ -83,7 +83,7 @@ def guess_matrix(width: int, height: int) -> int:
     return 5 if height == _STANDARD_DEFINITION[1] else 6
 
 
-def to_network(samples: Sequence[Samples], colour: Colour) -> list[Plane]:
+def to_network(samples: Sequence[SampleArray], colour: VideoColour) -> list[Plane]:
     """Convert a frame to float32 planes of 0..1.
 
     Args:
@@ -107,7 +107,7 @@ def to_network(samples: Sequence[Samples], colour: Colour) -> list[Plane]:
     return result
 
 
-def from_network(planes: Sequence[Plane], out: Sequence[Samples], colour: Colour) -> None:
+def from_network(planes: Sequence[Plane], out: Sequence[SampleArray], colour: VideoColour) -> None:
     """Write float32 planes of 0..1 as the samples of a frame, rounded to nearest.
 
     Args:
@@ -171,7 +171,7 @@ def _to_luma_and_chroma(red: Plane, green: Plane, blue: Plane, *, matrix: int) -
     return luma, cb, cr
 
 
-def _scale_and_zero(colour: Colour, *, chroma: bool) -> tuple[float, float]:
+def _scale_and_zero(colour: VideoColour, *, chroma: bool) -> tuple[float, float]:
     """Return the span of 0..1 (of -0.5..0.5 for chroma) in steps, and where 0 is (H.273, 8.3)."""
     steps = 2.0**colour.bits - 1
     unit = 2.0 ** (colour.bits - 8)
@@ -180,11 +180,11 @@ def _scale_and_zero(colour: Colour, *, chroma: bool) -> tuple[float, float]:
     return (steps, 0) if colour.full else (219 * unit, 16 * unit)
 
 
-def _neutral(colour: Colour) -> float:
+def _neutral(colour: VideoColour) -> float:
     return 0.0 if colour.bits == FLOAT else _scale_and_zero(colour, chroma=True)[1]
 
 
-def _from_samples(samples: Samples, colour: Colour, *, chroma: bool) -> Plane:
+def _from_samples(samples: SampleArray, colour: VideoColour, *, chroma: bool) -> Plane:
     plane = samples.astype(np.float32)
     if colour.bits != FLOAT:
         scale, zero = _scale_and_zero(colour, chroma=chroma)
@@ -194,7 +194,7 @@ def _from_samples(samples: Samples, colour: Colour, *, chroma: bool) -> Plane:
     return plane
 
 
-def _to_samples(plane: Plane, out: Samples, colour: Colour, *, chroma: bool) -> None:
+def _to_samples(plane: Plane, out: SampleArray, colour: VideoColour, *, chroma: bool) -> None:
     if colour.bits == FLOAT:
         out[...] = plane
         return

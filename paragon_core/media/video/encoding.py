@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.errors import InputError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media.pyav import pyav
-from paragon_core.media.video.colour import BT709, LEFT, RGB, UNSPECIFIED, Colour
-from paragon_core.media.video.formats import CODECS, PRESETS, Codec, Preset
+from paragon_core.media.video.colour import BT709, LEFT, RGB, UNSPECIFIED, VideoColour
+from paragon_core.media.video.formats import CODECS, PRESETS, EncoderPreset, VideoCodec
 from paragon_core.media.video.hdr import StaticHdr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
 
-__all__ = ["CODECS", "PRESETS", "Codec", "Preset", "Samples", "VideoEncoding"]
+__all__ = ["CODECS", "PRESETS", "EncoderPreset", "FrameFormat", "VideoCodec", "VideoEncoding"]
 
 #: With its macroblock tree and B frames x264 (165) makes other bytes each time on a processor with AVX-512: it differs
 #: with what happened to lie in memory, and no longer with `asm=AVX2`, which other processors do not have.
@@ -46,7 +46,7 @@ class _Encoder:
     """Constant rate factor with which little is lost; None: lossless."""
     highest_crf: float = 51
     """The worst quality that can be had."""
-    presets: Mapping[Preset, str] = field(default_factory=dict)
+    presets: Mapping[EncoderPreset, str] = field(default_factory=dict)
     """Its own names for how hard it tries."""
     smallest: int = 1
     """Least width and height in pixels that it takes without harm."""
@@ -68,9 +68,9 @@ class _Encoder:
         return {**self.options, self.parameters: ":".join(text for text in texts if text)}
 
 
-_X_PRESETS: Final[Mapping[Preset, str]] = {"fast": "veryfast", "medium": "medium", "slow": "slow"}
+_X_PRESETS: Final[Mapping[EncoderPreset, str]] = {"fast": "veryfast", "medium": "medium", "slow": "slow"}
 
-_ENCODERS: Final[Mapping[Codec, _Encoder]] = {
+_ENCODERS: Final[Mapping[VideoCodec, _Encoder]] = {
     "h264": _Encoder(
         name="libx264",
         # With its macroblock tree and B frames x264 (165) makes other bytes each time on a processor with AVX-512; what
@@ -105,12 +105,12 @@ _ENCODERS: Final[Mapping[Codec, _Encoder]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Samples:
+class FrameFormat:
     """How frames are stored."""
 
     pixel_format: str
     """FFmpeg's name."""
-    colour: Colour
+    colour: VideoColour
     """How samples are written."""
 
     @property
@@ -123,13 +123,13 @@ class Samples:
 class VideoEncoding:
     """How a film is encoded."""
 
-    codec: Codec | None = None
+    codec: VideoCodec | None = None
     """h264 plays everywhere and has 8 bits; hevc and av1 are smaller, slower, and keep 10 bits of deeper sources; ffv1
     is lossless, and keeps depth and subsampling, for programs that work on it further. None: hevc for sources of more
     than 8 bits, so that they and HDR stay what they are, else h264."""
     crf: float | None = None
     """Constant rate factor, smaller is better: from 1 to 51, for av1 to 63; not for ffv1. None: 18, 20 and 26."""
-    preset: Preset = "medium"
+    preset: EncoderPreset = "medium"
     """How hard the encoder tries: the slower, the smaller the file."""
 
     def __post_init__(self) -> None:
@@ -172,10 +172,12 @@ class VideoEncoding:
         if self.codec is not None:
             return self
         hevc = _ENCODERS["hevc"]
-        deep = bits > _ENCODERS["h264"].deepest and min(size) >= hevc.smallest
-        return replace(self, codec="hevc" if deep and hevc.name in pyav().codecs_available else "h264")
+        high_bit_depth = bits > _ENCODERS["h264"].deepest and min(size) >= hevc.smallest
+        return replace(self, codec="hevc" if high_bit_depth and hevc.name in pyav().codecs_available else "h264")
 
-    def samples(self, source: Colour, planar: str, *, rotated: bool, primaries: int = UNSPECIFIED) -> Samples:
+    def frame_format(
+        self, source: VideoColour, planar: str, *, rotated: bool, primaries: int = UNSPECIFIED
+    ) -> FrameFormat:
         """Return how the frames of the result are stored.
 
         Args:
@@ -193,23 +195,23 @@ class VideoEncoding:
             bits = min(max(source.bits, 10 if rgb else 8), encoder.deepest)
             kind = re.match("gbrp|gray|yuv4..p", planar.replace("yuvj", "yuv"))
             assert kind  # noqa: S101 - there are no others
-            return Samples(
+            return FrameFormat(
                 pixel_format=_with_depth(kind[0], bits), colour=replace(source, bits=bits, chroma_location=location)
             )
-        colour = Colour(
+        colour = VideoColour(
             matrix=_MATRICES_OF_PRIMARIES.get(primaries, BT709) if rgb else source.matrix,
             full=source.full and not rgb,
             bits=min(10 if source.bits > 8 else 8, encoder.deepest),  # noqa: PLR2004 - between, players know nothing
             factors=(2, 2),
             chroma_location=location,
         )
-        return Samples(pixel_format=_with_depth("yuv420p", colour.bits), colour=colour)
+        return FrameFormat(pixel_format=_with_depth("yuv420p", colour.bits), colour=colour)
 
     def add_to(
         self,
         container: Any,  # noqa: ANN401  (PyAV is optional)
         size: tuple[int, int],
-        samples: Samples,
+        frame_format: FrameFormat,
         *,
         rate: Fraction,
         time_base: Fraction,
@@ -229,7 +231,7 @@ class VideoEncoding:
             raise UnsupportedSizeError(msg, hint="choose h264 (--codec h264)")
         pyav(encoder.name)
         os.environ.setdefault("SVT_LOG", "1")  # errors only: it prints what it does to stderr
-        options = {"chroma_sample_location": LOCATIONS[samples.colour.chroma_location], **encoder.with_hdr(hdr)}
+        options = {"chroma_sample_location": LOCATIONS[frame_format.colour.chroma_location], **encoder.with_hdr(hdr)}
         if encoder.crf is not None:
             options |= {
                 "crf": f"{encoder.crf if self.crf is None else self.crf:g}",
@@ -242,10 +244,10 @@ class VideoEncoding:
             raise UnsupportedFormatError(msg, hint="choose a name that ends in .mkv, or another codec") from error
         context = stream.codec_context
         context.width, context.height = size
-        context.pix_fmt = samples.pixel_format
+        context.pix_fmt = frame_format.pixel_format
         context.time_base = time_base
-        context.colorspace = samples.colour.matrix
-        context.color_range = 2 if samples.colour.full else 1
+        context.colorspace = frame_format.colour.matrix
+        context.color_range = 2 if frame_format.colour.full else 1
         if self.codec == "hevc" and container.format.name != "matroska":
             context.codec_tag = "hvc1"  # what Apple's players ask for
         return stream

@@ -9,10 +9,10 @@ from paragon_core.errors import UnsupportedFormatError
 if TYPE_CHECKING:
     from pathlib import Path
 
-Codec = Literal["h264", "hevc", "av1", "ffv1"]
-CODECS: Final[tuple[Codec, ...]] = get_args(Codec)
-Preset = Literal["fast", "medium", "slow"]
-PRESETS: Final[tuple[Preset, ...]] = get_args(Preset)
+VideoCodec = Literal["h264", "hevc", "av1", "ffv1"]
+CODECS: Final[tuple[VideoCodec, ...]] = get_args(VideoCodec)
+EncoderPreset = Literal["fast", "medium", "slow"]
+PRESETS: Final[tuple[EncoderPreset, ...]] = get_args(EncoderPreset)
 
 #: Endings of the files that can be written, with FFmpeg's names of their formats.
 CONTAINERS: Final = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".m4v": "mp4"}

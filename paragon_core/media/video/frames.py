@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.video.colour import (
@@ -15,8 +14,9 @@ from paragon_core.media.video.colour import (
     MATRICES,
     RGB,
     UNSPECIFIED,
-    Colour,
     Plane,
+    SampleArray,
+    VideoColour,
     from_network,
     guess_matrix,
     to_network,
@@ -25,7 +25,6 @@ from paragon_core.media.video.colour import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Samples = npt.NDArray[Any]
 
 _FULL_RANGE: Final = 2
 _RESERVED_MATRIX: Final = 3
@@ -38,7 +37,7 @@ _ORDER: Final = "le" if sys.byteorder == "little" else "be"
 _ENDINGS: Final = {8: "", FLOAT: f"f32{_ORDER}", **{bits: f"{bits}{_ORDER}" for bits in _DEPTHS[1:]}}
 
 
-def picture_of(frame: Any, colour: Colour) -> list[Plane]:  # noqa: ANN401  (PyAV is optional)
+def picture_of(frame: Any, colour: VideoColour) -> list[Plane]:  # noqa: ANN401  (PyAV is optional)
     """Return a frame as float32 planes of 0..1: R, G and B, or grey. Transparency is left out."""
     wanted = planar_format(frame.format)
     if frame.format.name != wanted:
@@ -46,7 +45,7 @@ def picture_of(frame: Any, colour: Colour) -> list[Plane]:  # noqa: ANN401  (PyA
     return to_network(_samples(frame), colour)
 
 
-def fill(frame: Any, planes: Sequence[Plane], colour: Colour) -> None:  # noqa: ANN401  (as above)
+def fill(frame: Any, planes: Sequence[Plane], colour: VideoColour) -> None:  # noqa: ANN401  (as above)
     """Write float32 planes of 0..1 into a frame of a planar format; a larger frame continues them to its edge."""
     samples = _samples(frame)
     height, width = samples[0].shape
@@ -77,7 +76,7 @@ def is_transparent(frame: Any) -> bool:  # noqa: ANN401  (as above)
     return bool((frame.to_ndarray(format="rgba")[..., 3] < opaque).any())
 
 
-def colour_of(frame: Any) -> Colour:  # noqa: ANN401  (as above)
+def colour_of(frame: Any) -> VideoColour:  # noqa: ANN401  (as above)
     """Return how the samples of a frame are to be read.
 
     A missing matrix goes by the frame's size, a missing range is limited for YUV and grey and full for RGB, a missing
@@ -94,7 +93,7 @@ def colour_of(frame: Any) -> Colour:  # noqa: ANN401  (as above)
     if matrix not in MATRICES:
         msg = f"the film's colours have a matrix that is not supported (number {matrix} of H.273)"
         raise UnsupportedFormatError(msg, hint="convert it to BT.709 or BT.2020 (not constant luminance) first")
-    return Colour(
+    return VideoColour(
         matrix=matrix,
         full=rgb or frame.format.name.startswith("yuvj") or int(frame.color_range) == _FULL_RANGE,
         bits=_bits(frame.format),
@@ -109,7 +108,7 @@ def side_data(frame: Any) -> dict[str, Any]:  # noqa: ANN401  (as above)
     return {part.type.name: part for part in parts}
 
 
-def _samples(frame: Any) -> list[Samples]:  # noqa: ANN401  (as above)
+def _samples(frame: Any) -> list[SampleArray]:  # noqa: ANN401  (as above)
     """Return the planes of a frame in a planar format as arrays over its own memory: R, G and B in this order."""
     bits = _bits(frame.format)
     dtype = np.dtype(np.float32 if bits == FLOAT else np.uint8 if bits == _DEPTHS[0] else np.uint16)

@@ -12,13 +12,13 @@ from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.frame_size import frame_size
 from paragon_core.media.video.opening import opened
-from paragon_core.media.video.output import Traits
+from paragon_core.media.video.output import OutputFormat
 from paragon_core.media.video.time_range import TimeRange
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from paragon_core.media.video.source import Film
+    from paragon_core.media.video.source import VideoReader
     from paragon_core.upscaling.output_size import OutputSize, Size
 
 #: Seconds, and share of the whole, by which the length of a result may differ from what the source states.
@@ -91,7 +91,7 @@ def prepare_film(source: Path, target: Path, *, max_pixels: int, keep_damaged: b
 
 def look_ahead(
     source: Path, encoding: VideoEncoding, *, scale: int, size: OutputSize | None, keep_damaged: bool = False
-) -> Traits:
+) -> OutputFormat:
     """Return what a film becomes; its first frame is decoded for that.
 
     Raises:
@@ -103,7 +103,7 @@ def look_ahead(
     with opened(source, _ALL, keep_damaged=keep_damaged) as film:
         for step in film.steps():
             if step.frame is not None:
-                return Traits.of(step.frame, film, encoding, scale=scale, wanted=size)
+                return OutputFormat.of(step.frame, film, encoding, scale=scale, wanted=size)
     return _unknown_size(source)
 
 
@@ -131,7 +131,7 @@ def _size_and_length(path: Path) -> tuple[Size, float | None]:
         return _frames_of(path, film), film.seconds
 
 
-def _frames_of(path: Path, film: Film) -> Size:
+def _frames_of(path: Path, film: VideoReader) -> Size:
     width, height = film.stream.codec_context.width, film.stream.codec_context.height
     return (width, height) if width and height else _unknown_size(path)
 

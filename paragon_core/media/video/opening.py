@@ -10,7 +10,7 @@ from paragon_core.errors import MediaError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.sources import check_regular
 from paragon_core.media.video.programs import programs
-from paragon_core.media.video.source import Film, is_cover, not_read
+from paragon_core.media.video.source import VideoReader, is_cover, not_read
 from paragon_core.media.video.truncated import missing_bytes
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _MPEG_TS: Final = "mpegts"
 
 
 @contextmanager
-def opened(source: Path | BinaryIO, time_range: TimeRange, *, keep_damaged: bool = False) -> Iterator[Film]:
+def opened(source: Path | BinaryIO, time_range: TimeRange, *, keep_damaged: bool = False) -> Iterator[VideoReader]:
     """Open a film.
 
     Args:
@@ -58,7 +58,7 @@ def opened(source: Path | BinaryIO, time_range: TimeRange, *, keep_damaged: bool
             raise MediaError(msg, hint="give a film; for sound alone there is nothing to enlarge")
         stream.thread_type = "AUTO"
         found = _look_into(source, programs) if container.format.name == _MPEG_TS else ()
-        yield Film(str(name), container, stream, time_range, programs=found, missing=missing)
+        yield VideoReader(str(name), container, stream, time_range, programs=found, missing=missing)
 
 
 def _look_into(source: Path | BinaryIO, look: Callable[[BinaryIO], T]) -> T:

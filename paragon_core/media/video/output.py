@@ -25,9 +25,9 @@ from paragon_core.media.video.scheduling import own_priority
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from paragon_core.media.video.encoding import Samples, VideoEncoding
+    from paragon_core.media.video.encoding import FrameFormat, VideoEncoding
     from paragon_core.media.video.hdr import StaticHdr
-    from paragon_core.media.video.source import Film, Step
+    from paragon_core.media.video.source import Step, VideoReader
     from paragon_core.upscaling.output_size import OutputSize, Size
 
 #: Identifiers that differ each time are left out. Sound may begin before 0, as encoders make it: some versions of
@@ -61,7 +61,7 @@ _TELL_ASPECT: Final = frozenset({"h264", "hevc"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Traits:
+class OutputFormat:
     """What the pictures of the new film are like."""
 
     size: Size
@@ -70,7 +70,7 @@ class Traits:
     """Width and height of what is shown of them: a pixel less where sides must be even and are not."""
     runs: int
     """Number of times that the network runs over a frame."""
-    samples: Samples
+    frame_format: FrameFormat
     """How these are stored."""
     rotation: Rotation
     """What makes the source's frames upright."""
@@ -87,12 +87,12 @@ class Traits:
     def of(
         cls,
         first: Any,  # noqa: ANN401  (PyAV is optional)
-        film: Film,
+        film: VideoReader,
         encoding: VideoEncoding,
         *,
         scale: int,
         wanted: OutputSize | None = None,
-    ) -> Traits:
+    ) -> OutputFormat:
         """Return what a film becomes that begins with this frame, at the size ``wanted`` instead of the scale."""
         notes = []
         rotation = rotation_of(first)
@@ -108,20 +108,20 @@ class Traits:
             upright, aspect = upright[::-1], 1 / aspect
         source = colour_of(first)
         encoding = encoding.chosen(source.bits, frame_size(upright, aspect, wanted, scale=scale, even=False).stored)
-        samples = encoding.samples(
+        frame_format = encoding.frame_format(
             source,
             planar_format(first.format),
             rotated=bool(rotation),
             primaries=int(film.stream.codec_context.color_primaries),
         )
-        made = frame_size(upright, aspect, wanted, scale=scale, even=samples.even)
-        notes += _lost(first, film, encoding, samples)
+        made = frame_size(upright, aspect, wanted, scale=scale, even=frame_format.even)
+        notes += _lost(first, film, encoding, frame_format)
         notes += _resized(made, wanted)
         return cls(
             size=made.stored,
             pixels=made.pixels,
             runs=made.runs,
-            samples=samples,
+            frame_format=frame_format,
             rotation=rotation,
             aspect=made.aspect,
             encoding=encoding,
@@ -131,14 +131,14 @@ class Traits:
 
     def blank(self) -> Any:  # noqa: ANN401  (as above)
         """Return a new frame to be filled."""
-        return pyav().VideoFrame(*self.size, self.samples.pixel_format)
+        return pyav().VideoFrame(*self.size, self.frame_format.pixel_format)
 
 
-def _lost(first: Any, film: Film, encoding: VideoEncoding, samples: Samples) -> Iterator[str]:  # noqa: ANN401  (as above)
+def _lost(first: Any, film: VideoReader, encoding: VideoEncoding, frame_format: FrameFormat) -> Iterator[str]:  # noqa: ANN401  (as above)
     """Yield what is not kept of what comes with frames, in words for the user."""
     bits = colour_of(first).bits
-    if bits > samples.colour.bits:
-        yield f"its {bits} bits for a colour became {samples.colour.bits}"
+    if bits > frame_format.colour.bits:
+        yield f"its {bits} bits for a colour became {frame_format.colour.bits}"
     if first.interlaced_frame:
         yield "it is interlaced, and its frames were enlarged as they are: deinterlace it first"
     for name, words in _SIDE_DATA.items():
@@ -163,18 +163,23 @@ def _resized(made: FrameSize, wanted: OutputSize | None) -> Iterator[str]:
         yield "its frames were resized without the model, which only upscales"
 
 
-class Output:
+class VideoWriter:
     """A film that is being written."""
 
-    def __init__(self, container: Any, film: Film, traits: Traits) -> None:  # noqa: ANN401  (as above)
+    def __init__(self, container: Any, film: VideoReader, output_format: OutputFormat) -> None:  # noqa: ANN401  (as above)
         """Begin with what is known before the first frame is enlarged."""
         self._container = container
-        encoding = traits.encoding
+        encoding = output_format.encoding
         self._pictures = encoding.add_to(
-            container, traits.size, traits.samples, rate=film.rate, time_base=film.time_base, hdr=traits.hdr
+            container,
+            output_format.size,
+            output_format.frame_format,
+            rate=film.rate,
+            time_base=film.time_base,
+            hdr=output_format.hdr,
         )
         context, source = self._pictures.codec_context, film.stream.codec_context
-        context.sample_aspect_ratio = traits.aspect
+        context.sample_aspect_ratio = output_format.aspect
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
         keep_names(film.stream, self._pictures)
         self._remuxer = Remuxer(film, container)
@@ -183,9 +188,13 @@ class Output:
         self._held: list[Any] = []
         self._failed = False
         self._is_open = False  # the encoder, which the first frame opens
-        self._notes = [*traits.notes]
-        if traits.aspect != 1 and container.format.name == "matroska" and encoding.codec not in _TELL_ASPECT:
-            self._notes.append(f"the new file does not say that its pixels are {traits.aspect} times as wide as high")
+        self._notes = [*output_format.notes]
+        if (
+            (aspect := output_format.aspect) != 1
+            and container.format.name == "matroska"
+            and encoding.codec not in _TELL_ASPECT
+        ):
+            self._notes.append(f"the new file does not say that its pixels are {aspect} times as wide as high")
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from paragon_core.media.video.times import Monotonic
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from paragon_core.media.video.source import Film
+    from paragon_core.media.video.source import VideoReader
 
     Conversion = Callable[[Any], Iterable[Any]]
 
@@ -53,7 +53,7 @@ _WORDS: Final = {"audio": "sound track", "subtitle": "subtitle track", "video": 
 class Remuxer:
     """Carries over all streams but the main video stream."""
 
-    def __init__(self, film: Film, container: Any) -> None:  # noqa: ANN401  (PyAV is optional)
+    def __init__(self, film: VideoReader, container: Any) -> None:  # noqa: ANN401  (PyAV is optional)
         """Add the other streams of a video to a container that is being written."""
         self._notes: list[str] = []
         self._container = container
@@ -192,13 +192,13 @@ def keep_names(stream: Any, target: Any) -> None:  # noqa: ANN401  (PyAV is opti
         target.disposition = stream.disposition
 
 
-def names_of(film: Film) -> dict[str, str]:
+def names_of(film: VideoReader) -> dict[str, str]:
     """Return the metadata of a whole video: title, artist..."""
     names = film.container.metadata
     return {key: text for key, text in names.items() if key.lower() not in _OF_THE_CONTAINER}
 
 
-def _chapters(film: Film) -> list[Any]:
+def _chapters(film: VideoReader) -> list[Any]:
     """Return the chapters of what is wanted of a film, with times that begin with it."""
     result = []
     for chapter in film.container.chapters():

@@ -68,7 +68,7 @@ class Step:
     """A frame, with a time stamp that begins with the film's; None where more packets come first, and at the end."""
 
 
-class Film:
+class VideoReader:
     """An opened film."""
 
     def __init__(

@@ -13,23 +13,23 @@ from paragon_core.errors import InputError, MediaError
 from paragon_core.media.prefetch import in_order, prefetch, result_of, threads
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.formats import container_of_name
-from paragon_core.media.video.network import FrameEnlarger
+from paragon_core.media.video.frame_upscaler import FrameUpscaler
 from paragon_core.media.video.opening import opened
-from paragon_core.media.video.output import Output, Traits, writing
+from paragon_core.media.video.output import OutputFormat, VideoWriter, writing
 from paragon_core.media.video.remux import names_of
 from paragon_core.media.video.time_range import TimeRange
 from paragon_core.upscaling.free_size import check_memory
 from paragon_core.upscaling.temporal import check_strength
 
 if TYPE_CHECKING:
-    from paragon_core.media.video.source import Film, Step
+    from paragon_core.media.video.source import Step, VideoReader
     from paragon_core.upscaling.output_size import OutputSize
     from paragon_core.upscaling.upscaler import Upscaler
 
-__all__ = ["Progress", "VideoEncoding", "VideoResult", "upscale_video"]
+__all__ = ["VideoEncoding", "VideoProgress", "VideoResult", "upscale_video"]
 
 #: Called with the frames that are done, and how many there are in all as far as the container tells.
-Progress = Callable[[int, int | None], None]
+VideoProgress = Callable[[int, int | None], None]
 
 #: Frames in work at once, where there are cores for them: a graphics card may be done with several before one core has
 #: converted the colours of another. Each takes memory.
@@ -69,7 +69,7 @@ def upscale_video(
     start: float = 0.0,
     duration: float | None = None,
     keep_damaged: bool = False,
-    progress: Progress = _ignore,
+    progress: VideoProgress = _ignore,
 ) -> VideoResult:
     """Enlarge a film.
 
@@ -113,24 +113,24 @@ def upscale_video(
         steps = prefetch(film.steps(), reader, at_once=_WAITING)
         before = list(_before_first_frame(steps, film))
         first = before[-1].frame
-        traits = Traits.of(first, film, encoding, scale=upscaler.scale, wanted=size)
+        output_format = OutputFormat.of(first, film, encoding, scale=upscaler.scale, wanted=size)
         total = film.expected_frames
-        ratio = upscaler.scale**traits.runs
-        check_memory((first.width, first.height), traits.pixels, ratio=ratio, values=_PLANES)
+        ratio = upscaler.scale**output_format.runs
+        check_memory((first.width, first.height), output_format.pixels, ratio=ratio, values=_PLANES)
         at_once = max(upscaler.pictures_at_once + 1, min(usable_cores(), _IN_WORK))  # one more than the network takes
         with writing(target, names_of(film)) as container, threads(at_once) as workers, threads(1) as writer:
-            output = Output(container, film, traits)
-            with FrameEnlarger(
+            output = VideoWriter(container, film, output_format)
+            with FrameUpscaler(
                 upscaler,
                 workers,
                 temporal=temporal,
-                rotation=traits.rotation,
-                runs=traits.runs,
-                size=traits.pixels,
-                blank=traits.blank,
-                colour=traits.samples.colour,
-            ) as enlarger:
-                enlarged = in_order(map(enlarger.begin, chain(before, steps)), at_once=at_once)
+                rotation=output_format.rotation,
+                runs=output_format.runs,
+                size=output_format.pixels,
+                blank=output_format.blank,
+                colour=output_format.frame_format.colour,
+            ) as frame_upscaler:
+                enlarged = in_order(map(frame_upscaler.begin, chain(before, steps)), at_once=at_once)
                 frames = 0
                 for has_frame in in_order((writer.submit(output.write, step) for step in enlarged), at_once=_WAITING):
                     if has_frame:
@@ -138,10 +138,10 @@ def upscale_video(
                         progress(frames, total)
             result_of(writer.submit(output.finish))
         notes = (*output.notes, *film.notes)
-    return VideoResult(frames=frames, size=traits.size, notes=notes)
+    return VideoResult(frames=frames, size=output_format.size, notes=notes)
 
 
-def _before_first_frame(steps: Iterator[Step], film: Film) -> Iterator[Step]:
+def _before_first_frame(steps: Iterator[Step], film: VideoReader) -> Iterator[Step]:
     """Yield what stands before the first frame, and that."""
     for step in steps:
         yield step

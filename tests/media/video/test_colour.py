@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paragon_core.errors import UnsupportedFormatError
-from paragon_core.media.video.colour import Colour, from_network, guess_matrix, to_network
+from paragon_core.media.video.colour import VideoColour, from_network, guess_matrix, to_network
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.frames import colour_of, fill, picture_of
 from paragon_core.quality import h264
@@ -35,7 +35,7 @@ LOCATIONS = {1: (0, 0.5), 2: (0.5, 0.5), 3: (0, 0), 4: (0.5, 0), 5: (0, 1), 6: (
 SUBSAMPLINGS = [(1, 1), (1, 2), (2, 2), (2, 1), (1, 4), (4, 4)]
 
 colours = st.builds(
-    Colour,
+    VideoColour,
     matrix=st.sampled_from([*WEIGHTS, 8]),
     full=st.booleans(),
     bits=st.sampled_from([8, 10, 12, 16]),
@@ -64,7 +64,7 @@ def resampling(places: Array, length: int, stretch: float) -> Array:
     return folded
 
 
-def axes(shape: tuple[int, int], colour: Colour) -> list[tuple[Array, Array]]:
+def axes(shape: tuple[int, int], colour: VideoColour) -> list[tuple[Array, Array]]:
     """For rows and columns: the matrices that enlarge and that reduce chroma."""
     right, down = LOCATIONS[colour.chroma_location]
     result = []
@@ -80,7 +80,7 @@ def axes(shape: tuple[int, int], colour: Colour) -> list[tuple[Array, Array]]:
     return result
 
 
-def spans(colour: Colour) -> tuple[float, float, float, float]:
+def spans(colour: VideoColour) -> tuple[float, float, float, float]:
     """Span and zero of luma, then of chroma (H.273, 8.3)."""
     if colour.full:
         top = 2.0**colour.bits - 1
@@ -97,7 +97,7 @@ def rgb_to_yuv(matrix: int) -> Array:
     return np.stack([luma, (np.eye(3)[2] - luma) / (2 - 2 * blue), (np.eye(3)[0] - luma) / (2 - 2 * red)])
 
 
-def random_samples(colour: Colour, size: tuple[int, int], seed: int) -> list[Array]:
+def random_samples(colour: VideoColour, size: tuple[int, int], seed: int) -> list[Array]:
     height, width = size
     small = (-(-height // colour.factors[0]), -(-width // colour.factors[1]))
     rng = np.random.default_rng(seed)
@@ -106,7 +106,7 @@ def random_samples(colour: Colour, size: tuple[int, int], seed: int) -> list[Arr
 
 
 @given(colour=colours, size=sizes, seed=st.integers(0, 2**32))
-def test_rgb_is_that_of_float64(colour: Colour, size: tuple[int, int], seed: int) -> None:
+def test_rgb_is_that_of_float64(colour: VideoColour, size: tuple[int, int], seed: int) -> None:
     samples = random_samples(colour, size, seed)
     span, black, chroma_span, neutral = spans(colour)
     (rows, _), (columns, _) = axes(size, colour)
@@ -117,7 +117,7 @@ def test_rgb_is_that_of_float64(colour: Colour, size: tuple[int, int], seed: int
 
 
 @given(colour=colours, size=sizes, seed=st.integers(0, 2**32))
-def test_samples_are_those_of_float64(colour: Colour, size: tuple[int, int], seed: int) -> None:
+def test_samples_are_those_of_float64(colour: VideoColour, size: tuple[int, int], seed: int) -> None:
     planes = list(np.random.default_rng(seed).uniform(-0.1, 1.1, (3, *size)).astype(np.float32))
     out = [np.empty_like(plane) for plane in random_samples(colour, size, 0)]
     from_network(planes, out, colour)
@@ -136,7 +136,7 @@ def test_samples_are_those_of_float64(colour: Colour, size: tuple[int, int], see
     seed=st.integers(0, 2**32),
 )
 def test_full_chroma_comes_back_exactly_even_beyond_black_and_white(
-    colour: Colour, size: tuple[int, int], seed: int
+    colour: VideoColour, size: tuple[int, int], seed: int
 ) -> None:
     samples = random_samples(colour, size, seed)
     out = [np.empty_like(plane) for plane in samples]
@@ -147,7 +147,7 @@ def test_full_chroma_comes_back_exactly_even_beyond_black_and_white(
 
 @given(full=st.booleans(), bits=st.sampled_from([8, 10, 16]), size=sizes, seed=st.integers(0, 2**32))
 def test_grey_and_rgb_come_back_exactly(full: bool, bits: int, size: tuple[int, int], seed: int) -> None:
-    colour = Colour(matrix=0, full=full, bits=bits)
+    colour = VideoColour(matrix=0, full=full, bits=bits)
     samples = random_samples(colour, size, seed)
     for planes in (samples, samples[:1]):
         out = [np.empty_like(plane) for plane in planes]
@@ -157,7 +157,7 @@ def test_grey_and_rgb_come_back_exactly(full: bool, bits: int, size: tuple[int, 
 
 
 def test_grey_has_neutral_chroma() -> None:
-    colour = Colour(matrix=1, full=False, bits=8, factors=(2, 2))
+    colour = VideoColour(matrix=1, full=False, bits=8, factors=(2, 2))
     out = [np.zeros((4, 6), np.uint8), np.zeros((2, 3), np.uint8), np.zeros((2, 3), np.uint8)]
     from_network([np.ones((4, 6), np.float32)], out, colour)
     assert [set(plane.flat) for plane in out] == [{235}, {128}, {128}]
@@ -166,7 +166,7 @@ def test_grey_has_neutral_chroma() -> None:
 def test_smooth_colours_survive_subsampling() -> None:
     y, x = np.mgrid[:48, :64] / 64
     planes = [np.asarray(plane, np.float32) for plane in (0.2 + 0.5 * x, 0.3 + 0.4 * y, 0.7 - 0.3 * x * y)]
-    colour = Colour(matrix=1, full=False, bits=10, factors=(2, 2))
+    colour = VideoColour(matrix=1, full=False, bits=10, factors=(2, 2))
     out = [np.zeros((48, 64), np.uint16), *(np.zeros((24, 32), np.uint16) for _ in range(2))]
     from_network(planes, out, colour)
     for made, expected in zip(to_network(out, colour), planes, strict=True):
@@ -176,7 +176,7 @@ def test_smooth_colours_survive_subsampling() -> None:
 def test_luma_is_that_of_the_conversion_for_scores() -> None:
     image = np.random.default_rng(0).integers(0, 256, (32, 40, 3)).astype(np.uint8)
     out = [np.zeros((32, 40), np.uint8), *(np.zeros((16, 20), np.uint8) for _ in range(2))]
-    colour = Colour(matrix=1, full=False, bits=8, factors=(2, 2))
+    colour = VideoColour(matrix=1, full=False, bits=8, factors=(2, 2))
     from_network([(plane / 255).astype(np.float32) for plane in np.moveaxis(image, 2, 0)], out, colour)
     assert np.abs(h264.to_yuv420(image)[:32].astype(int) - out[0]).max() <= 1
 
@@ -187,7 +187,7 @@ def test_the_vapoursynth_filter_converts_alike(pixel_format: str, location: int)
     vs = pytest.importorskip("vapoursynth")
     size = (43, 30) if pixel_format == "yuv444p" else (64, 40)
     frame = av.VideoFrame(*size, pixel_format)
-    colour = Colour(
+    colour = VideoColour(
         matrix=5,
         full=False,
         bits=10 if "10" in pixel_format else 8,
@@ -261,6 +261,6 @@ def test_matrices_without_a_formula_are_refused() -> None:
 
 @pytest.mark.parametrize(("primaries", "matrix"), [(2, 1), (1, 1), (9, 9), (12, 1)])
 def test_rgb_gets_the_matrix_that_goes_with_its_primaries(primaries: int, matrix: int) -> None:
-    rgb = Colour(matrix=0, full=True, bits=16)
-    samples = VideoEncoding(codec="hevc").samples(rgb, "gbrp16le", rotated=False, primaries=primaries)
+    rgb = VideoColour(matrix=0, full=True, bits=16)
+    samples = VideoEncoding(codec="hevc").frame_format(rgb, "gbrp16le", rotated=False, primaries=primaries)
     assert (samples.colour.matrix, samples.colour.full, samples.pixel_format) == (matrix, False, "yuv420p10le")

@@ -19,7 +19,7 @@ from tests.media.video import films
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from paragon_core.media.video.formats import Codec
+    from paragon_core.media.video.formats import VideoCodec
 
 DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
 
@@ -51,7 +51,7 @@ def display_of(data: bytes) -> list[float]:
 
 @pytest.mark.parametrize("codec", [None, "hevc", "av1", "h264"])
 @pytest.mark.parametrize("parameters", [f"master-display={DISPLAY}:max-cll=1000,400", "max-cll=800,200"])
-def test_what_hdr10_says_of_the_whole_is_kept(tmp_path: Path, codec: Codec | None, parameters: str) -> None:
+def test_what_hdr10_says_of_the_whole_is_kept(tmp_path: Path, codec: VideoCodec | None, parameters: str) -> None:
     if codec == "av1" and "libsvtav1" not in av.codecs_available:
         pytest.skip("this PyAV comes without SVT-AV1")
     source = hdr10(tmp_path / "a.mkv", parameters)

@@ -22,7 +22,7 @@ from tests.media.video import films
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from paragon_core.media.video.formats import Codec
+    from paragon_core.media.video.formats import VideoCodec
 
 
 def upscale(source: Path, target: Path, **options: Any) -> Any:
@@ -279,7 +279,9 @@ def test_a_film_that_the_encoder_refuses_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("codec", "size"), [("hevc", (24, 24)), ("hevc", (20, 100)), ("hevc", (40, 16)), ("av1", (2, 2)), ("av1", (40, 4))]
 )
-def test_frames_that_would_crash_an_encoder_are_refused(tmp_path: Path, codec: Codec, size: tuple[int, int]) -> None:
+def test_frames_that_would_crash_an_encoder_are_refused(
+    tmp_path: Path, codec: VideoCodec, size: tuple[int, int]
+) -> None:
     source = films.make(tmp_path / "a.mkv", codec="libx264", size=size)
     with pytest.raises(UnsupportedSizeError, match=codec) as caught:
         upscale(source, tmp_path / "b.mp4", encoding=VideoEncoding(codec=codec))

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor, Future
 
-    from paragon_core.media.video.colour import Colour, Plane
+    from paragon_core.media.video.colour import Plane, VideoColour
     from paragon_core.media.video.rotation import Rotation
     from paragon_core.media.video.source import Step
     from paragon_core.upscaling.output_size import Size
     from paragon_core.upscaling.upscaler import Upscaler
 
 
-class FrameEnlarger:
+class FrameUpscaler:
     """Enlarges the frames of one film, given in their order, on other threads; after its block, no more."""
 
     def __init__(
@@ -47,7 +47,7 @@ class FrameEnlarger:
         runs: int,
         size: Size,
         blank: Callable[[], Any],
-        colour: Colour,
+        colour: VideoColour,
     ) -> None:
         """Begin with a film's first frame.
 
@@ -75,7 +75,7 @@ class FrameEnlarger:
         self._over = False
 
     def __enter__(self) -> Self:
-        """Return the enlarger itself."""
+        """Return the frame_upscaler itself."""
         return self
 
     def __exit__(self, *error: object) -> None:

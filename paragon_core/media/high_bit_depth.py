@@ -25,7 +25,9 @@ _OTHER_ORDER = {"B": "L", "L": "B"}
 _NATIVE_ORDER = "L" if sys.byteorder == "little" else "B"
 
 
-def deep_colour(image: ImageFile, load: Callable[[ImageFile], None], reopen: Callable[[], ImageFile]) -> Array | None:
+def decode_16_bit_colour(
+    image: ImageFile, load: Callable[[ImageFile], None], reopen: Callable[[], ImageFile]
+) -> Array | None:
     """Decode a picture with 16 bits per colour channel.
 
     Args:
@@ -50,7 +52,7 @@ def deep_colour(image: ImageFile, load: Callable[[ImageFile], None], reopen: Cal
     return np.concatenate([without_premultiplication(pixels[..., :3], pixels[..., 3:]), pixels[..., 3:]], axis=2)
 
 
-def deep_grey_alpha(image: ImageFile, load: Callable[[ImageFile], None]) -> Array | None:
+def decode_16_bit_grey_alpha(image: ImageFile, load: Callable[[ImageFile], None]) -> Array | None:
     """Decode a PNG with 16 bits of grey and 16 of alpha to HxWx2 uint16; None when it is something else.
 
     Such a pixel has four bytes, so it passes through Pillow unharmed under the name of 8-bit RGBA.
