@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any
 from paragon_core.errors import ParagonError
 from paragon_core.media.formats import EXTENSIONS, FORMATS, WRITABLE
 from paragon_core.media.images import read_header
-from paragon_core.media.jobs import Task, run
+from paragon_core.media.jobs import Job, run
 from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from paragon_core.media.formats import FormatName
-    from paragon_core.media.jobs import Outcome
+    from paragon_core.media.jobs import JobResult
 
 #: Larger images take long and show nothing more.
 _LONGEST_SIDE = 700
@@ -128,7 +128,7 @@ class Loss:
 
 def survey(
     sources: Sequence[Path], formats: Sequence[FormatName], folder: Path
-) -> Iterator[tuple[list[Loss], list[Outcome]]]:
+) -> Iterator[tuple[list[Loss], list[JobResult]]]:
     """Upscale files and compare.
 
     Args:
@@ -144,20 +144,20 @@ def survey(
     with Upscaler("realtime-2x", backend="onnxruntime", precision="fp32") as upscaler:
         for name in formats:
             extension = FORMATS[name].extensions[0]
-            tasks = [
-                Task(source=source, target=folder / name / f"{number}{extension}")
+            jobs = [
+                Job(source=source, target=folder / name / f"{number}{extension}")
                 for number, source in enumerate(sources)
             ]
-            outcomes = run(tasks, upscaler, scale=2, overwrite=True)
-            written = [outcome for outcome in outcomes if outcome.error is None]
+            results = run(jobs, upscaler, scale=2, overwrite=True)
+            written = [result for result in results if result.error is None]
             losses: list[Loss] = []
-            after = _tags([outcome.task.target for outcome in written])
-            for outcome in written:
-                source, target = outcome.task.source, outcome.task.target
-                words = _lost(before.get(source, {}), after.get(target, {}), " ".join(outcome.notes))
+            after = _tags([result.job.target for result in written])
+            for result in written:
+                source, target = result.job.source, result.job.target
+                words = _lost(before.get(source, {}), after.get(target, {}), " ".join(result.notes))
                 losses += [Loss(source=source, format=name, what=word) for word in words]
             shutil.rmtree(folder / name, ignore_errors=True)
-            yield losses, [outcome for outcome in outcomes if outcome.error is not None]
+            yield losses, [result for result in results if result.error is not None]
 
 
 def _tags(paths: Sequence[Path]) -> dict[Path, Mapping[str, Any]]:
@@ -273,9 +273,9 @@ def _usable(folder: Path, most: int) -> list[Path]:
     return found[:most]
 
 
-def _without_name(failure: Outcome) -> str:
+def _without_name(failure: JobResult) -> str:
     """Return what failed in words that are the same for every file."""
-    return str(failure.error).replace(str(failure.task.source), "FILE").replace(str(failure.task.target), "RESULT")
+    return str(failure.error).replace(str(failure.job.source), "FILE").replace(str(failure.job.target), "RESULT")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

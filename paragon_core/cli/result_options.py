@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from paragon_core.cli.console import Console
     from paragon_core.media.compression import ImageCompression
-    from paragon_core.media.tasks import Task
+    from paragon_core.media.job_plan import Job
     from paragon_core.media.video.encoding import VideoEncoding
     from paragon_core.models.model import Model
     from paragon_core.upscaling.output_size import OutputSize, Size
@@ -47,7 +47,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def compression_of(arguments: argparse.Namespace, tasks: Sequence[Task], console: Console) -> ImageCompression:
+def compression_of(arguments: argparse.Namespace, jobs: Sequence[Job], console: Console) -> ImageCompression:
     """Return how images are compressed, and print which formats take no notice of it.
 
     Raises:
@@ -60,14 +60,14 @@ def compression_of(arguments: argparse.Namespace, tasks: Sequence[Task], console
     compression = ImageCompression(quality=arguments.quality, subsampling=arguments.subsampling)
     if not compression.is_given:
         return compression
-    targets = [format_of_name(task.target) for task in tasks if not task.is_film]
+    targets = [format_of_name(job.target) for job in jobs if not job.is_film]
     unaffected = Counter(target.title for target in targets if not compression.applies_to(target))
-    unaffected["video"] = len(tasks) - len(targets)
+    unaffected["video"] = len(jobs) - len(targets)
     for target in targets:
         compression.check(target)
     kinds = ", ".join(f"{count} {title}" for title, count in unaffected.items() if count)
     given = " and ".join(f"--{name}" for name in ("quality", "subsampling") if getattr(arguments, name) is not None)
-    if unaffected.total() == len(tasks):
+    if unaffected.total() == len(jobs):
         raise InputError(
             f"{given} would have no effect: there is nothing but {kinds} to write",
             hint="choose JPEG, WebP, AVIF or JPEG XL (--format jpeg); the quality of videos is --crf",

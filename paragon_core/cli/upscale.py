@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from paragon_core.errors import ParagonError
-    from paragon_core.media.jobs import Outcome
+    from paragon_core.media.jobs import JobResult
     from paragon_core.media.video.upscale import VideoResult
     from paragon_core.upscaling.output_size import OutputSize
 
@@ -159,7 +159,9 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
     from paragon_core.cores import usable_cores
-    from paragon_core.media import images, jobs
+    from paragon_core.media import images
+    from paragon_core.media.jobs import PICTURES_AT_ONCE, plan
+    from paragon_core.media.jobs import run as run_jobs
     from paragon_core.media.video.encoding import VideoEncoding
     from paragon_core.media.video.time_range import TimeRange
     from paragon_core.media.video.upscale import upscale_video
@@ -175,7 +177,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     scale = next(iter(models))
     refused: list[Refused] = []
     passed_over: list[Path] = []
-    tasks = jobs.plan(
+    jobs = plan(
         arguments.inputs,
         arguments.output,
         suffix=f"_{result_options.label(size, scale)}",
@@ -187,16 +189,16 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     )
     for path, error in refused:
         console.error(error, about=str(path))
-    if not tasks:
+    if not jobs:
         _sum_up((), refused, passed_over, console)
         return _exit_code((), refused)
-    compression = result_options.compression_of(arguments, tasks, console)
-    progress = Progress(console, len(tasks))
+    compression = result_options.compression_of(arguments, jobs, console)
+    progress = Progress(console, len(jobs))
 
-    def report(outcome: Outcome) -> None:
-        width, height = outcome.size or (0, 0)
-        progress.finish(pixels=width * height * outcome.frames)
-        _tell(outcome, console, single=len(tasks) + len(refused) == 1)
+    def report(result: JobResult) -> None:
+        width, height = result.size or (0, 0)
+        progress.finish(pixels=width * height * result.frames)
+        _tell(result, console, single=len(jobs) + len(refused) == 1)
 
     make_upscaler = partial(
         Upscaler,
@@ -238,14 +240,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
             )
 
-        films_only = all(task.is_film for task in tasks)
+        films_only = all(job.is_film for job in jobs)
         upscaler = for_films(scale) if films_only else for_pictures(scale)
         precision = upscaler.precision_of("float32" if films_only else "uint8")
         names = " or ".join(model.name for model in models.values())
         console.say(f"{names}, {result_options.label(size, scale)}, {upscaler.backend} {precision}")
         try:
-            outcomes = jobs.run(
-                tasks,
+            results = run_jobs(
+                jobs,
                 upscale,
                 scale=scale,
                 size=size,
@@ -253,7 +255,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 film=film,
                 report=report,
                 progress=progress.within,
-                at_once=arguments.jobs or jobs.PICTURES_AT_ONCE,
+                at_once=arguments.jobs or PICTURES_AT_ONCE,
                 overwrite=arguments.overwrite,
                 max_pixels=arguments.max_pixels or images.MAX_PIXELS,
                 time_range=time_range,
@@ -261,27 +263,27 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             )
         finally:
             console.erase()
-    _sum_up(outcomes, refused, passed_over, console)
-    return _exit_code(outcomes, refused)
+    _sum_up(results, refused, passed_over, console)
+    return _exit_code(results, refused)
 
 
-def _tell(outcome: Outcome, console: Console, *, single: bool) -> None:
+def _tell(result: JobResult, console: Console, *, single: bool) -> None:
     """Tell what became of one picture."""
-    task = outcome.task
-    if outcome.error is not None:
-        console.error(outcome.error, about=str(task.source))
+    job = result.job
+    if result.error is not None:
+        console.error(result.error, about=str(job.source))
         return
-    for note in outcome.notes:
-        console.insist(f"paragon: note: {task.source}: {note}")
-    if outcome.state == "written" and outcome.size and (single or not console.shows_progress):
-        width, height = outcome.size
-        console.say(f"{task.source} -> {task.target} ({width} x {height}, {outcome.seconds:.1f} s)")
-    elif outcome.state == "skipped" and single and not outcome.notes:
-        console.say(f"{task.target} is there already (--overwrite makes it again)")
+    for note in result.notes:
+        console.insist(f"paragon: note: {job.source}: {note}")
+    if result.state == "written" and result.size and (single or not console.shows_progress):
+        width, height = result.size
+        console.say(f"{job.source} -> {job.target} ({width} x {height}, {result.seconds:.1f} s)")
+    elif result.state == "skipped" and single and not result.notes:
+        console.say(f"{job.target} is there already (--overwrite makes it again)")
 
 
 def _sum_up(
-    outcomes: Sequence[Outcome], refused: Sequence[Refused], passed_over: Sequence[Path], console: Console
+    results: Sequence[JobResult], refused: Sequence[Refused], passed_over: Sequence[Path], console: Console
 ) -> None:
     """Tell what became of all files together, and which were left alone."""
     if passed_over:
@@ -289,16 +291,16 @@ def _sum_up(
         kinds = ", ".join(f"{count} {extension}" for extension, count in counts)
         files = "1 file was" if len(passed_over) == 1 else f"{len(passed_over)} files were"
         console.say(f"{files} not read: {kinds}")
-    total = len(outcomes) + len(refused)
+    total = len(results) + len(refused)
     if total <= 1:
         return
-    parts = [_made(outcomes, total)]
-    skipped = [bool(outcome.notes) for outcome in outcomes if outcome.state == "skipped"]
+    parts = [_made(results, total)]
+    skipped = [bool(result.notes) for result in results if result.state == "skipped"]
     if there := skipped.count(False):
         parts.append(f"{there} were there already (--overwrite makes them again)")
     if large := skipped.count(True):
         parts.append(f"{large} were left as they are")
-    failed = [path for path, _ in refused] + [outcome.task.source for outcome in outcomes if outcome.state == "failed"]
+    failed = [path for path, _ in refused] + [result.job.source for result in results if result.state == "failed"]
     if not failed:
         console.say(", ".join(parts))
         return
@@ -307,14 +309,14 @@ def _sum_up(
         console.insist(f"  {source}")
 
 
-def _made(outcomes: Sequence[Outcome], total: int) -> str:
-    text = f"{[outcome.state for outcome in outcomes].count('written')} of {total} files enlarged"
+def _made(results: Sequence[JobResult], total: int) -> str:
+    text = f"{[result.state for result in results].count('written')} of {total} files enlarged"
     with suppress(ValueError, OSError):  # there are none; or several drives, on Windows; or no current folder any more
-        text += f", in {os.path.commonpath([outcome.task.target.parent.absolute() for outcome in outcomes])}"
+        text += f", in {os.path.commonpath([result.job.target.parent.absolute() for result in results])}"
     return text
 
 
-def _exit_code(outcomes: Sequence[Outcome], refused: Sequence[Refused]) -> int:
-    codes = {exit_code(outcome.error) for outcome in outcomes if outcome.error is not None}
+def _exit_code(results: Sequence[JobResult], refused: Sequence[Refused]) -> int:
+    codes = {exit_code(result.error) for result in results if result.error is not None}
     codes |= {exit_code(error) for _, error in refused}
     return OK if not codes else NO_BACKEND if codes == {NO_BACKEND} else BAD_INPUT

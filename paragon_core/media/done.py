@@ -1,4 +1,4 @@
-"""Whether a task was done before, by an earlier run or by one that was interrupted."""
+"""Whether a job was done before, by an earlier run or by one that was interrupted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from paragon_core.media.video.jobs import film_is_done
 from paragon_core.media.video.time_range import TimeRange
 
 if TYPE_CHECKING:
-    from paragon_core.media.tasks import Task
+    from paragon_core.media.job_plan import Job
     from paragon_core.upscaling.output_size import OutputSize
 
 #: An EXIF orientation with width and height exchanged.
@@ -25,14 +25,14 @@ _HINT_REPLACE: Final = "choose another output, or replace it with --overwrite"
 
 
 def is_done(
-    task: Task,
+    job: Job,
     *,
     scale: int,
     size: OutputSize | None = None,
     time_range: TimeRange = _WHOLE,
     keep_damaged: bool = False,
 ) -> bool:
-    """Tell whether a task's target is there: a whole one of the right size, not older than the source.
+    """Tell whether a job's target is there: a whole one of the right size, not older than the source.
 
     One of that size that is older, and one that is damaged or broke off, is to be made anew.
 
@@ -41,30 +41,30 @@ def is_done(
         MediaError: when the source cannot be read.
 
     """
-    if task.is_film:
+    if job.is_film:
         return film_is_done(
-            task.source, task.target, scale=scale, size=size, time_range=time_range, keep_damaged=keep_damaged
+            job.source, job.target, scale=scale, size=size, time_range=time_range, keep_damaged=keep_damaged
         )
     try:
-        if not task.target.exists():
+        if not job.target.exists():
             return False
     except OSError as error:
-        raise unwritable(task.target, error) from error
+        raise unwritable(job.target, error) from error
     try:
-        made = read_header(task.target)
+        made = read_header(job.target)
     except MediaError:
         return False
     except UnsupportedFormatError as error:
-        msg = f"{task.target} exists and is not a picture that Paragon made"
+        msg = f"{job.target} exists and is not a picture that Paragon made"
         raise JobError(msg, hint=_HINT_REPLACE) from error
     if not made.ends:
         return False
-    stored, possible = read_header(task.source).size, set()
+    stored, possible = read_header(job.source).size, set()
     for orientation in (1, _SIDEWAYS):  # headers do not always tell
         with suppress(InputError):  # too large, or it does not fit: no size is possible, and the work will tell
             possible.add(result_size(stored, orientation, scale=scale, wanted=size))
     if not possible & {made.size, made.size[::-1]}:  # the latter: formats without metadata are stored turned
         what = f"{scale}x" if size is None else str(size)
-        msg = f"{task.target} exists and is not {task.source.name} upscaled to {what}"
+        msg = f"{job.target} exists and is not {job.source.name} upscaled to {what}"
         raise JobError(msg, hint=_HINT_REPLACE)
-    return task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
+    return job.target.stat().st_mtime_ns >= job.source.stat().st_mtime_ns

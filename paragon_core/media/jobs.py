@@ -28,11 +28,11 @@ from paragon_core.media.done import is_done
 from paragon_core.media.encoding import fit
 from paragon_core.media.formats import format_of_name
 from paragon_core.media.images import MAX_PIXELS, read_image, write_image
+from paragon_core.media.job_plan import Job, plan
 from paragon_core.media.prefetch import completed, result_of
 from paragon_core.media.replacing import check_replaceable, check_writable, grows, take_place
 from paragon_core.media.result_size import as_viewed, result_size
 from paragon_core.media.series import read_series, upscale_animation, upscale_pages
-from paragon_core.media.tasks import Task, plan
 from paragon_core.media.tiff_pages import TiffPages
 from paragon_core.media.video.jobs import film_grows, prepare_film
 from paragon_core.media.video.time_range import TimeRange
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from paragon_core.media.video.upscale import VideoResult
     from paragon_core.upscaling.output_size import Size
 
-__all__ = ["PICTURES_AT_ONCE", "Outcome", "State", "Task", "plan", "run"]
+__all__ = ["PICTURES_AT_ONCE", "Job", "JobResult", "State", "plan", "run"]
 
 State = Literal["written", "skipped", "failed"]
 
@@ -60,11 +60,11 @@ _WHOLE = TimeRange()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of one task."""
+class JobResult:
+    """Result of one job."""
 
-    task: Task
-    """The task."""
+    job: Job
+    """The job it belongs to."""
     state: State
     """Whether the target was written, was there already or is not needed, or could not be made."""
     size: tuple[int, int] | None = None
@@ -124,21 +124,21 @@ _AS_IT_IS: Final = _Nothing(notes=("it was left as it is, because it is that lar
 
 
 def run(
-    tasks: Sequence[Task],
+    jobs: Sequence[Job],
     upscale: Callable[..., Array],
     *,
     scale: int,
     size: OutputSize | None = None,
     compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
     film: Callable[[Path, Path], VideoResult] = _no_film,
-    report: Callable[[Outcome], None] = lambda _: None,
+    report: Callable[[JobResult], None] = lambda _: None,
     progress: SeriesProgress = _ignore_progress,
     at_once: int = PICTURES_AT_ONCE,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
     time_range: TimeRange = _WHOLE,
     keep_damaged: bool = False,
-) -> tuple[Outcome, ...]:
+) -> tuple[JobResult, ...]:
     """Enlarge pictures and films one after another; while one is in the network, pictures are read and written.
 
     A file that fails does not stop the others. What killed runs left in the folders of the targets is removed
@@ -147,7 +147,7 @@ def run(
     and the exception goes on.
 
     Args:
-        tasks: from `plan`.
+        jobs: from `plan`.
         upscale: takes the array of a `Picture` and returns it ``scale`` times as high and wide, with the same dtype;
             with ``size``, it is called with ``size=`` an `OutputSize` of that width and height, and returns such an
             array. An `Upscaler` does both. Called in the calling thread only.
@@ -155,7 +155,7 @@ def run(
         size: the size that results shall have instead, as viewed. For videos ``film`` has to see to it.
         compression: how lossy formats of images are written.
         film: enlarges the film in one file into another, likewise (`video.upscale_video`); without it films fail.
-        report: called in the calling thread with each outcome, in the order of the tasks.
+        report: called in the calling thread with each result, in the order of the jobs.
         progress: called in the calling thread before each frame of an animation and each page.
         at_once: largest number of pictures in memory; 1 means one after another without overlap.
         overwrite: make targets that are done (see `is_done`) anew, and replace whatever else bears their name.
@@ -164,7 +164,7 @@ def run(
         keep_damaged: whether it takes what is there of videos that are cut off.
 
     Returns:
-        The outcomes in the order of the tasks.
+        The results in the order of the jobs.
 
     Raises:
         InputError: when ``at_once`` is less than 1.
@@ -173,7 +173,7 @@ def run(
     if at_once < 1:
         msg = f"at least one picture has to be in memory at once, not {at_once}"
         raise InputError(msg, hint="--jobs takes a number from 1 on")
-    for folder in {task.target.parent for task in tasks}:
+    for folder in {job.target.parent for job in jobs}:
         remove_leftovers(folder)
     options = _JobOptions(
         scale=scale,
@@ -184,107 +184,107 @@ def run(
         time_range=time_range,
         keep_damaged=keep_damaged,
     )
-    outcomes: list[Outcome] = []
-    waiting = deque(tasks)
-    reading: deque[tuple[Task, Future[Any]]] = deque()
-    writing: deque[Future[Outcome]] = deque()
+    results: list[JobResult] = []
+    waiting = deque(jobs)
+    reading: deque[tuple[Job, Future[Any]]] = deque()
+    writing: deque[Future[JobResult]] = deque()
     pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="paragon-files")
     try:
         while waiting or reading or writing:
             while waiting and len(reading) + len(writing) < at_once:
-                task = waiting.popleft()
-                look: Callable[..., Any] = _look_at_film if task.is_film else _read
-                reading.append((task, pool.submit(look, task, options)))
+                job = waiting.popleft()
+                look: Callable[..., Any] = _look_at_film if job.is_film else _read
+                reading.append((job, pool.submit(look, job, options)))
             if reading:
-                task, read = reading.popleft()
-                if task.is_film:
-                    writing.append(_enlarge_film(task, read, film))
+                job, read = reading.popleft()
+                if job.is_film:
+                    writing.append(_enlarge_film(job, read, film))
                 else:
-                    writing.append(_enlarge(task, read, upscale, options, pool, progress=progress))
+                    writing.append(_enlarge(job, read, upscale, options, pool, progress=progress))
             # With nothing left to enlarge, or no room to read, wait for the oldest; else only look.
             while writing and (not reading or writing[0].done()):
-                outcomes.append(result_of(writing.popleft()))
-                report(outcomes[-1])
+                results.append(result_of(writing.popleft()))
+                report(results[-1])
                 if waiting:
                     break
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    return tuple(outcomes)
+    return tuple(results)
 
 
-def _read(task: Task, options: _JobOptions) -> _Ready | _Nothing:
+def _read(job: Job, options: _JobOptions) -> _Ready | _Nothing:
     """Read a source and make sure that its result can be stored."""
-    if not (options.overwrite or task.replaces) and is_done(task, scale=options.scale, size=options.size):
+    if not (options.overwrite or job.replaces) and is_done(job, scale=options.scale, size=options.size):
         return _Nothing()
-    target_format = format_of_name(task.target)
+    target_format = format_of_name(job.target)
     options.compression.check(target_format)
-    series = read_series(task.source, target_format, max_pixels=options.max_pixels)
+    series = read_series(job.source, target_format, max_pixels=options.max_pixels)
     if series is None or isinstance(series, TiffPages):
-        picture = read_image(task.source, max_pixels=options.max_pixels)
+        picture = read_image(job.source, max_pixels=options.max_pixels)
     else:
         picture = series.upright_still()
     try:
         target = result_size(picture.size, picture.orientation, scale=options.scale, wanted=options.size)
-        if task.replaces:
+        if job.replaces:
             if not grows(picture.size, target):
                 return _AS_IT_IS
-            check_replaceable(task, picture if series is None else replace(picture, notes=series.notes), target_format)
-        _check_memory(task, picture, target)
+            check_replaceable(job, picture if series is None else replace(picture, notes=series.notes), target_format)
+        _check_memory(job, picture, target)
         picture = fit(picture, target_format, size=target)
     except (BackendUnavailableError, InputError) as error:
-        text = str(error) if str(task.source) in str(error) else f"{task.source}: {error}"
+        text = str(error) if str(job.source) in str(error) else f"{job.source}: {error}"
         raise type(error)(text, hint=error.hint) from error
-    prepare_folder(task.target)
+    prepare_folder(job.target)
     return _Ready(picture=picture, target=target, series=series)
 
 
-def _check_memory(task: Task, picture: Picture, target: Size) -> None:
+def _check_memory(job: Job, picture: Picture, target: Size) -> None:
     """Refuse an image whose result cannot fit in memory, before the machine comes to a halt over it."""
     if lack := lacks_for_image(target[0] * target[1]):
         (width, height), (needed, free) = picture.size, (f"{size / 2**30:.1f} GiB" for size in lack)
-        msg = f"{task.source}: {width} x {height} pixels, upscaled to {target[0]} x {target[1]}, take {needed}, "
+        msg = f"{job.source}: {width} x {height} pixels, upscaled to {target[0]} x {target[1]}, take {needed}, "
         raise OutOfMemoryError(msg + f"and {free} is free", hint="close other programs, or split it into smaller parts")
 
 
-def _look_at_film(task: Task, options: _JobOptions) -> _Nothing | None:
+def _look_at_film(job: Job, options: _JobOptions) -> _Nothing | None:
     """Make sure that a film can be read and its target written."""
     if not options.overwrite and is_done(
-        task,
+        job,
         scale=options.scale,
         size=options.size,
         time_range=options.time_range,
         keep_damaged=options.keep_damaged,
     ):
         return _Nothing()
-    prepare_film(task.source, task.target, max_pixels=options.max_pixels, keep_damaged=options.keep_damaged)
-    if task.replaces:
-        if not film_grows(task.source, scale=options.scale, size=options.size, keep_damaged=options.keep_damaged):
+    prepare_film(job.source, job.target, max_pixels=options.max_pixels, keep_damaged=options.keep_damaged)
+    if job.replaces:
+        if not film_grows(job.source, scale=options.scale, size=options.size, keep_damaged=options.keep_damaged):
             return _AS_IT_IS
-        check_writable(task.source)
+        check_writable(job.source)
     return None
 
 
 def _enlarge_film(
-    task: Task, look: Future[_Nothing | None], film: Callable[[Path, Path], VideoResult]
-) -> Future[Outcome]:
+    job: Job, look: Future[_Nothing | None], film: Callable[[Path, Path], VideoResult]
+) -> Future[JobResult]:
     try:
         if (nothing := result_of(look)) is not None:
-            return completed(Outcome(task=task, state="skipped", notes=nothing.notes))
+            return completed(JobResult(job=job, state="skipped", notes=nothing.notes))
         start = time.perf_counter()
-        result = film(task.source, task.target)
+        result = film(job.source, job.target)
         notes = result.notes
-        if task.replaces:
-            notes = take_place(task, notes)
+        if job.replaces:
+            notes = take_place(job, notes)
     except (ParagonError, MemoryError, OSError) as error:
-        return completed(_failure(task, error))
+        return completed(_failure(job, error))
     except RuntimeError as error:  # a thread that cannot be started
         if not is_low_memory(error):
             raise
-        return completed(_failure(task, MemoryError()))
+        return completed(_failure(job, MemoryError()))
     seconds = time.perf_counter() - start
     return completed(
-        Outcome(
-            task=task,
+        JobResult(
+            job=job,
             state="written",
             size=result.size,
             frames=result.frames,
@@ -295,26 +295,26 @@ def _enlarge_film(
 
 
 def _enlarge(
-    task: Task,
+    job: Job,
     read: Future[_Ready | _Nothing],
     upscale: Callable[..., Array],
     options: _JobOptions,
     pool: ThreadPoolExecutor,
     *,
     progress: SeriesProgress,
-) -> Future[Outcome]:
+) -> Future[JobResult]:
     """Run the network over a picture that has been read, and have the result written; over a series, do all of it."""
     try:
         ready = result_of(read)
     except (ParagonError, MemoryError, OSError) as error:
-        return completed(_failure(task, error))
+        return completed(_failure(job, error))
     if isinstance(ready, _Nothing):
-        return completed(Outcome(task=task, state="skipped", notes=ready.notes))
+        return completed(JobResult(job=job, state="skipped", notes=ready.notes))
     picture = ready.picture
     try:
         start = time.perf_counter()
         if ready.series is not None:
-            return completed(_upscaled_series(task, ready.series, upscale, options, progress))
+            return completed(_upscaled_series(job, ready.series, upscale, options, progress))
         array = _upscaled(picture, upscale, options)
         seconds = time.perf_counter() - start
         if not grows(picture.size, ready.target):
@@ -323,8 +323,8 @@ def _enlarge(
             picture = replace(picture, notes=(*picture.notes, note))
         enlarged = picture.with_array(array)
     except (ParagonError, MemoryError, OSError) as error:
-        return completed(_failure(task, error))
-    return pool.submit(_write, task, enlarged, options, seconds)
+        return completed(_failure(job, error))
+    return pool.submit(_write, job, enlarged, options, seconds)
 
 
 def _upscaled(picture: Picture, upscale: Callable[..., Array], options: _JobOptions) -> Array:
@@ -335,24 +335,24 @@ def _upscaled(picture: Picture, upscale: Callable[..., Array], options: _JobOpti
 
 
 def _upscaled_series(
-    task: Task,
+    job: Job,
     series: Animation | TiffPages,
     upscale: Callable[..., Array],
     options: _JobOptions,
     progress: SeriesProgress,
-) -> Outcome:
+) -> JobResult:
     start = time.perf_counter()
     write = upscale_pages if isinstance(series, TiffPages) else upscale_animation
     result = write(
         series,  # type: ignore[arg-type]  # each gets its own
-        task.target,
+        job.target,
         lambda picture: _upscaled(picture, upscale, options),
         compression=options.compression,
-        complete=task.replaces,
+        complete=job.replaces,
         progress=progress,
     )
-    return Outcome(
-        task=task,
+    return JobResult(
+        job=job,
         state="written",
         size=result.size,
         frames=result.count,
@@ -361,29 +361,29 @@ def _upscaled_series(
     )
 
 
-def _write(task: Task, picture: Picture, options: _JobOptions, seconds: float) -> Outcome:
+def _write(job: Job, picture: Picture, options: _JobOptions, seconds: float) -> JobResult:
     try:
-        mode = task.target.stat().st_mode if task.replaces else None
-        notes = write_image(task.target, picture, compression=options.compression, complete=task.replaces)
+        mode = job.target.stat().st_mode if job.replaces else None
+        notes = write_image(job.target, picture, compression=options.compression, complete=job.replaces)
         if mode is not None:
             with suppress(OSError):  # disks without permissions
-                task.target.chmod(stat.S_IMODE(mode))
+                job.target.chmod(stat.S_IMODE(mode))
     except (ParagonError, MemoryError, OSError) as error:
-        return _failure(task, error)
-    return Outcome(
-        task=task,
+        return _failure(job, error)
+    return JobResult(
+        job=job,
         state="written",
-        size=as_viewed(picture.size, picture.orientation) if format_of_name(task.target).turned else picture.size,
+        size=as_viewed(picture.size, picture.orientation) if format_of_name(job.target).turned else picture.size,
         seconds=seconds,
         notes=tuple(dict.fromkeys(picture.notes + notes)),
     )
 
 
-def _failure(task: Task, error: ParagonError | MemoryError | OSError) -> Outcome:
+def _failure(job: Job, error: ParagonError | MemoryError | OSError) -> JobResult:
     if isinstance(error, MemoryError) and not isinstance(error, ParagonError):
-        msg = f"{task.source} needs more memory than there is"
+        msg = f"{job.source} needs more memory than there is"
         error = OutOfMemoryError(msg, hint="try --jobs 1, or a smaller --tile")
     elif isinstance(error, OSError) and not isinstance(error, ParagonError):  # files and folders that went away
-        msg = f"{task.source} cannot be turned into {task.target}: {error.strerror or error}"
+        msg = f"{job.source} cannot be turned into {job.target}: {error.strerror or error}"
         error = MediaError(msg, hint="check both names, their folders and the disk")
-    return Outcome(task=task, state="failed", error=error)
+    return JobResult(job=job, state="failed", error=error)

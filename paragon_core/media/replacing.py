@@ -14,8 +14,8 @@ from paragon_core.media.images import incomplete
 
 if TYPE_CHECKING:
     from paragon_core.media.formats import ImageFormat
+    from paragon_core.media.job_plan import Job
     from paragon_core.media.picture import Picture
-    from paragon_core.media.tasks import Task
     from paragon_core.upscaling.output_size import Size
 
 
@@ -24,7 +24,7 @@ def grows(size: Size, target: Size) -> bool:
     return any(after > before for before, after in zip(size, target, strict=True))
 
 
-def check_replaceable(task: Task, picture: Picture, target_format: ImageFormat) -> None:
+def check_replaceable(job: Job, picture: Picture, target_format: ImageFormat) -> None:
     """Refuse to replace a file by one that holds less, or is of another format than it.
 
     Raises:
@@ -35,9 +35,9 @@ def check_replaceable(task: Task, picture: Picture, target_format: ImageFormat) 
     if picture.format != target_format.name:
         msg = f"it is {FORMATS[picture.format].title} by another name, and would become {target_format.title}"
         raise InputError(msg, hint="leave --replace out, or rename it first")
-    check_writable(task.target)
+    check_writable(job.target)
     if picture.notes:
-        raise incomplete(task.target, picture.notes)
+        raise incomplete(job.target, picture.notes)
 
 
 def check_writable(path: Path) -> None:
@@ -46,14 +46,14 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path} is write-protected", hint="leave --replace out, or allow writing to it")
 
 
-def take_place(task: Task, notes: tuple[str, ...]) -> tuple[str, ...]:
+def take_place(job: Job, notes: tuple[str, ...]) -> tuple[str, ...]:
     """Move a complete video to its source's place, unless something was not kept: then both stay; return notes."""
     if notes:
-        return (*notes, f"it was not replaced, because of that; the result is {task.target}")
-    replaced = Path(os.path.realpath(task.source))
+        return (*notes, f"it was not replaced, because of that; the result is {job.target}")
+    replaced = Path(os.path.realpath(job.source))
     try:
-        shutil.copymode(replaced, task.target)
-        task.target.replace(replaced)
+        shutil.copymode(replaced, job.target)
+        job.target.replace(replaced)
     except OSError as error:  # on Windows, where a player has it open
         raise unwritable(replaced, error) from error
     return notes

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from paragon_core.errors import BackendUnavailableError, InputError, MediaError, ParagonError
 from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.images import read_header
+from paragon_core.media.job_plan import plan
 from paragon_core.media.sources import unreadable
-from paragon_core.media.tasks import plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ def sizes_of(path: Path, *, unusable: Callable[[Path, ParagonError], None]) -> l
     """Return width and height, as stored, of every picture and film in a folder, or of one.
 
     Args:
-        path: a folder (searched like `tasks.plan` does), a picture or a video.
+        path: a folder (searched like `job_plan.plan` does), a picture or a video.
         unusable: called with each picture in the folder that cannot be read, and why.
 
     Raises:
@@ -38,16 +38,16 @@ def sizes_of(path: Path, *, unusable: Callable[[Path, ParagonError], None]) -> l
     if is_folder:
         sizes: list[Size] = []
         refused: list[tuple[Path, ParagonError]] = []
-        tasks = plan([path], suffix="_", unusable=lambda *reason: refused.append(reason))
-        if not tasks and refused:
+        jobs = plan([path], suffix="_", unusable=lambda *reason: refused.append(reason))
+        if not jobs and refused:
             raise refused[0][1]
         for reason in refused:
             unusable(*reason)
-        for task in tasks:
+        for job in jobs:
             try:
-                sizes.append(_size(task.source))
+                sizes.append(_size(job.source))
             except ParagonError as error:
-                unusable(task.source, error)
+                unusable(job.source, error)
         return sizes
     if not exists:
         msg = f"{path} does not exist"

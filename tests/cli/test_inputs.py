@@ -158,10 +158,10 @@ def test_a_file_that_vanishes_after_the_folder_was_read(here: Path, monkeypatch:
     image(here / "in" / name)
     plan = jobs.plan
 
-    def plan_and_remove(*arguments: Any, **options: Any) -> tuple[jobs.Task, ...]:
-        tasks = plan(*arguments, **options)
+    def plan_and_remove(*arguments: Any, **options: Any) -> tuple[jobs.Job, ...]:
+        jobs = plan(*arguments, **options)
         (here / "in" / name).unlink()
-        return tasks
+        return jobs
 
     monkeypatch.setattr(jobs, "plan", plan_and_remove)
     assert main(["upscale", "in", "-o", "out", *QUICK]) == 2

@@ -18,7 +18,7 @@ from paragon_core.media.animation import read_animation
 from paragon_core.media.compression import ImageCompression
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.images import read_image
-from paragon_core.media.jobs import Outcome, Task, run
+from paragon_core.media.jobs import Job, JobResult, run
 from paragon_core.upscaling.output_size import OutputSize
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.media import animations, samples
@@ -35,10 +35,10 @@ def twice(array: Array) -> Array:
     return array.repeat(2, axis=0).repeat(2, axis=1)
 
 
-def upscale(source: Path, target: Path) -> Outcome:
-    (outcome,) = run([Task(source=source, target=target)], twice, scale=2, overwrite=True)
-    assert outcome.error is None, outcome.error
-    return outcome
+def upscale(source: Path, target: Path) -> JobResult:
+    (result,) = run([Job(source=source, target=target)], twice, scale=2, overwrite=True)
+    assert result.error is None, result.error
+    return result
 
 
 def viewed(path: Path) -> list[animations.Pixels]:
@@ -74,11 +74,11 @@ def test_frames_times_and_repetitions_stay(
     path = animations.save(folder / f"a{source}", animation)
     made = folder / f"b{target}"
     before = viewed(path)  # an encoder may have joined equal frames
-    outcome = upscale(path, made)
+    result = upscale(path, made)
     after = viewed(made)
-    assert len(after) == len(before) == outcome.frames
+    assert len(after) == len(before) == result.frames
     assert times(made) == times(path)
-    assert outcome.size == (2 * before[0].shape[1], 2 * before[0].shape[0])
+    assert result.size == (2 * before[0].shape[1], 2 * before[0].shape[0])
     lossy = {".avif"} & {source, target}
     for one, other in zip(before, after, strict=True):
         assert other.shape == twice(one).shape
@@ -125,8 +125,8 @@ def test_a_gif_of_any_kind_is_read_as_viewed(tmp_path_factory: pytest.TempPathFa
 def test_half_transparent_pixels_in_a_gif(tmp_path_factory: pytest.TempPathFactory, seed: int, source: str) -> None:
     folder = tmp_path_factory.mktemp("half")
     path = animations.save(folder / f"a{source}", animations.drawn(seed, alpha=True, half=True))
-    outcome = upscale(path, folder / "b.gif")
-    assert any("half-transparent" in note for note in outcome.notes)
+    result = upscale(path, folder / "b.gif")
+    assert any("half-transparent" in note for note in result.notes)
     for one, other in zip(viewed(path), viewed(folder / "b.gif"), strict=True):
         assert np.array_equal(twice(one[..., 3]) >= 128, other[..., 3] == 255)
     total = sum(times(path)) / 10
@@ -142,8 +142,8 @@ def noise(count: int) -> list[Image.Image]:
 def test_still_parts_of_a_gif_keep_their_colours(tmp_path: Path) -> None:
     first, *others = noise(4)
     first.save(tmp_path / "a.png", save_all=True, append_images=others, duration=50)
-    outcome = upscale(tmp_path / "a.png", tmp_path / "b.gif")
-    assert any("dithered" in note for note in outcome.notes)
+    result = upscale(tmp_path / "a.png", tmp_path / "b.gif")
+    assert any("dithered" in note for note in result.notes)
     before, after = viewed(tmp_path / "a.png"), viewed(tmp_path / "b.gif")
     for one, other in zip(before, after, strict=True):
         assert np.abs(twice(one).astype(int) - other).mean() < 12
@@ -200,9 +200,9 @@ def test_an_image_that_is_not_part_of_the_animation(tmp_path: Path) -> None:
 
 def test_where_the_target_holds_no_animation(tmp_path: Path) -> None:
     path = animations.save(tmp_path / "a.gif", animations.drawn(3, alpha=False))
-    outcome = upscale(path, tmp_path / "b.jpg")
-    assert outcome.frames == 1
-    assert any("only the first" in note for note in outcome.notes)
+    result = upscale(path, tmp_path / "b.jpg")
+    assert result.frames == 1
+    assert any("only the first" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("plays", [0, 1, 2, 9])
@@ -223,9 +223,9 @@ def test_frames_of_no_duration(tmp_path: Path) -> None:
     upscale(tmp_path / "a.gif", tmp_path / "b.gif")
     assert times(tmp_path / "b.gif") == [0, 10, 50]
     for name in ("b.png", "b.webp", "b.avif"):
-        outcome = upscale(tmp_path / "a.gif", tmp_path / name)
+        result = upscale(tmp_path / "a.gif", tmp_path / name)
         assert times(tmp_path / name) == [100, 100, 50]
-        assert any("as browsers show them" in note for note in outcome.notes)
+        assert any("as browsers show them" in note for note in result.notes)
 
 
 def test_times_that_are_fractions(tmp_path: Path) -> None:
@@ -251,9 +251,9 @@ def test_a_truncated_animation_is_refused_before_any_work(tmp_path: Path, extens
         asked.append(array)
         return twice(array)
 
-    task = Task(source=tmp_path / f"a{extension}", target=tmp_path / f"b{extension}")
-    (outcome,) = run([task], never, scale=2)
-    assert isinstance(outcome.error, MediaError)
+    job = Job(source=tmp_path / f"a{extension}", target=tmp_path / f"b{extension}")
+    (result,) = run([job], never, scale=2)
+    assert isinstance(result.error, MediaError)
     assert not asked
     assert not list(tmp_path.glob("b*"))
 
@@ -270,26 +270,26 @@ def test_a_failure_midway_leaves_nothing(tmp_path: Path) -> None:
 
     for extension in ANIMATED:
         calls = itertools.count()
-        (outcome,) = run([Task(source=path, target=tmp_path / f"b{extension}")], fail, scale=2)
-        assert str(outcome.error) == "no more"
+        (result,) = run([Job(source=path, target=tmp_path / f"b{extension}")], fail, scale=2)
+        assert str(result.error) == "no more"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_animations_are_done_once(tmp_path: Path) -> None:
     path = animations.save(tmp_path / "a.gif", animations.drawn(1, alpha=True))
-    task = Task(source=path, target=tmp_path / "b.gif")
-    states = [run([task], twice, scale=2)[0].state for _ in range(2)]
+    job = Job(source=path, target=tmp_path / "b.gif")
+    states = [run([job], twice, scale=2)[0].state for _ in range(2)]
     assert states == ["written", "skipped"]
-    data = task.target.read_bytes()
-    task.target.write_bytes(data[:-20])
-    assert run([task], twice, scale=2)[0].state == "written"
-    assert task.target.read_bytes() == data  # the same file again
+    data = job.target.read_bytes()
+    job.target.write_bytes(data[:-20])
+    assert run([job], twice, scale=2)[0].state == "written"
+    assert job.target.read_bytes() == data  # the same file again
 
 
 def test_progress_counts_frames(tmp_path: Path) -> None:
     path = animations.save(tmp_path / "a.webp", animations.drawn(5, alpha=False))
     told: list[tuple[int, int]] = []
-    run([Task(source=path, target=tmp_path / "b.png")], twice, scale=2, progress=lambda *each: told.append(each))
+    run([Job(source=path, target=tmp_path / "b.png")], twice, scale=2, progress=lambda *each: told.append(each))
     assert told == [(index, len(viewed(path))) for index in range(len(viewed(path)))]
 
 
@@ -336,7 +336,7 @@ def test_memory_does_not_grow_with_the_frames(tmp_path: Path) -> None:
 
     for extension in ANIMATED:
         alive.clear()
-        run([Task(source=tmp_path / "a.png", target=tmp_path / f"b{extension}")], counted, scale=2)
+        run([Job(source=tmp_path / "a.png", target=tmp_path / f"b{extension}")], counted, scale=2)
         assert max(alive) <= 4
 
 
@@ -352,8 +352,8 @@ def test_the_network_keeps_what_is_seen(tmp_path: Path, extension: str) -> None:
     path, made = tmp_path / f"a{extension}", tmp_path / f"b{extension}"
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=40, **options)
     with Upscaler("realtime-2x", backend="onnxruntime", precision="fp32") as upscaler:
-        (outcome,) = run([Task(source=path, target=made)], upscaler, scale=2)
-    assert outcome.error is None
+        (result,) = run([Job(source=path, target=made)], upscaler, scale=2)
+    assert result.error is None
     for one, other in zip(viewed(path), viewed(made), strict=True):
         halved = np.asarray(Image.fromarray(other).reduce(2)).astype(float)
         assert np.abs(halved - one).mean() < (6 if extension == ".gif" else 2.5)  # dithering, and none
@@ -365,24 +365,24 @@ def test_a_free_size_and_quality(tmp_path: Path, extension: str) -> None:
     first, *others = (image.convert("RGB") for image in noise(3))
     first.save(path, save_all=True, append_images=others)
     with Upscaler("realtime-2x", backend="onnxruntime", precision="fp32") as upscaler:
-        (outcome,) = run(
-            [Task(source=path, target=made)],
+        (result,) = run(
+            [Job(source=path, target=made)],
             upscaler,
             scale=2,
             size=OutputSize(width=72),
             compression=ImageCompression(quality=20),
         )
-    assert outcome.error is None
-    assert outcome.size == (72, 48)
+    assert result.error is None
+    assert result.size == (72, 48)
     assert {frame.shape[:2] for frame in viewed(made)} == {(48, 72)}
-    assert len(viewed(made)) == outcome.frames == 3
-    assert run([Task(source=path, target=made)], twice, scale=2, size=OutputSize(width=72))[0].state == "skipped"
+    assert len(viewed(made)) == result.frames == 3
+    assert run([Job(source=path, target=made)], twice, scale=2, size=OutputSize(width=72))[0].state == "skipped"
 
 
 @pytest.mark.parametrize("extension", [".gif", ".webp"])
 def test_an_animation_takes_the_place_of_its_source(tmp_path: Path, extension: str) -> None:
     path = animations.save(tmp_path / f"a{extension}", animations.drawn(2, alpha=False))
     before = viewed(path)
-    (outcome,) = run([Task(source=path, target=path, replaces=True)], twice, scale=2)
-    assert outcome.error is None
+    (result,) = run([Job(source=path, target=path, replaces=True)], twice, scale=2)
+    assert result.error is None
     assert all(np.array_equal(twice(one), two) for one, two in zip(before, viewed(path), strict=True))

@@ -49,12 +49,12 @@ def test_the_limit_can_be_raised_and_memory_still_limits(tmp_path: Path, monkeyp
 
 
 def test_a_result_that_does_not_fit_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks = plan([save(tmp_path / "a.png", size=(4000, 1000))], tmp_path / "out", suffix="")
+    jobs = plan([save(tmp_path / "a.png", size=(4000, 1000))], tmp_path / "out", suffix="")
     leave(monkeypatch, 2**25)
-    (outcome,) = run(tasks, twice, scale=2)
-    assert isinstance(outcome.error, OutOfMemoryError)
-    assert "a.png" in str(outcome.error)
-    assert outcome.error.hint
+    (result,) = run(jobs, twice, scale=2)
+    assert isinstance(result.error, OutOfMemoryError)
+    assert "a.png" in str(result.error)
+    assert result.error.hint
     assert not (tmp_path / "out").exists()
 
 

@@ -13,7 +13,7 @@ OpenEXR = pytest.importorskip("OpenEXR")
 
 from paragon_core.errors import MediaError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media.images import read_header, read_image
-from paragon_core.media.jobs import Outcome, Task, run
+from paragon_core.media.jobs import Job, JobResult, run
 from paragon_core.media.linear_light import BRIGHTEST, LinearLight
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def save(path: Path, channels: dict[str, Array], **header: Any) -> Path:
     return path
 
 
-def upscale(source: Path, target: Path) -> Outcome:
-    (outcome,) = run([Task(source=source, target=target)], twice, scale=2, overwrite=True)
-    return outcome
+def upscale(source: Path, target: Path) -> JobResult:
+    (result,) = run([Job(source=source, target=target)], twice, scale=2, overwrite=True)
+    return result
 
 
 def light(seed: int, peak: float, channels: str) -> Array:
@@ -64,9 +64,9 @@ def test_light_stays(
     folder = tmp_path_factory.mktemp("exr")
     pixels = light(seed, peak, channels).astype(np.float16 if half else np.float32)
     save(folder / "a.exr", {name: np.ascontiguousarray(pixels[..., n]) for n, name in enumerate(channels)})
-    outcome = upscale(folder / "a.exr", folder / "b.exr")
-    assert outcome.error is None
-    assert outcome.notes == ()
+    result = upscale(folder / "a.exr", folder / "b.exr")
+    assert result.error is None
+    assert result.notes == ()
     with OpenEXR.File(str(folder / "b.exr"), separate_channels=True) as file:
         made = np.stack([file.channels()[name].pixels for name in channels], axis=2)
     assert made.dtype == pixels.dtype
@@ -111,9 +111,9 @@ def test_a_png_says_what_its_values_mean(tmp_path: Path) -> None:
 
 def test_what_would_be_shown_wrong_is_refused(tmp_path: Path) -> None:
     save(tmp_path / "a.exr", {"RGB": light(1, 4.0, "RGB")})
-    outcome = upscale(tmp_path / "a.exr", tmp_path / "b.jpg")
-    assert isinstance(outcome.error, UnsupportedFormatError)
-    assert "brighter than white" in str(outcome.error)
+    result = upscale(tmp_path / "a.exr", tmp_path / "b.jpg")
+    assert isinstance(result.error, UnsupportedFormatError)
+    assert "brighter than white" in str(result.error)
     save(tmp_path / "a.exr", {"RGB": light(1, 1.0, "RGB")}, chromaticities=ACES)
     assert isinstance(upscale(tmp_path / "a.exr", tmp_path / "b.png").error, UnsupportedFormatError)
     assert upscale(tmp_path / "a.exr", tmp_path / "b.exr").error is None

@@ -15,7 +15,7 @@ from paragon_core.errors import BackendUnavailableError, MediaError, Unsupported
 from paragon_core.media.encoding import encode
 from paragon_core.media.formats import EXTENSIONS, FOREIGN_EXTENSIONS, FORMATS, HEAD_LENGTH, format_of_name, sniff
 from paragon_core.media.images import read_header, read_image, write_image
-from paragon_core.media.jobs import Task, plan, run
+from paragon_core.media.jobs import Job, plan, run
 from paragon_core.media.picture import Picture
 from tests.media import samples
 
@@ -60,9 +60,9 @@ def test_every_extension_means_one_thing(tmp_path: Path) -> None:
 
 def test_what_is_not_written_becomes_png(tmp_path: Path) -> None:
     Image.fromarray(samples.pixels(0, 8, 8, 4)).save(tmp_path / "a.dds")
-    (task,) = plan([tmp_path / "a.dds"], suffix="_2x")
-    assert task.target == tmp_path / "a_2x.png"
-    assert run([task], twice, scale=2)[0].state == "written"
+    (job,) = plan([tmp_path / "a.dds"], suffix="_2x")
+    assert job.target == tmp_path / "a_2x.png"
+    assert run([job], twice, scale=2)[0].state == "written"
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -192,7 +192,7 @@ def test_a_task_of_every_format_to_every_other(tmp_path: Path) -> None:
         Image.fromarray(samples.pixels(1, 6, 5, 3)).save(tmp_path / f"a{row.extensions[0]}", row.name.upper())
         for other in ALWAYS_THERE:
             if other.writable:
-                task = Task(source=tmp_path / f"a{row.extensions[0]}", target=tmp_path / f"b{other.extensions[0]}")
-                (outcome,) = run([task], twice, scale=2, overwrite=True)
-                assert outcome.error is None, (row.name, other.name, outcome.error)
-                assert read_image(task.target).size == (10, 12)
+                job = Job(source=tmp_path / f"a{row.extensions[0]}", target=tmp_path / f"b{other.extensions[0]}")
+                (result,) = run([job], twice, scale=2, overwrite=True)
+                assert result.error is None, (row.name, other.name, result.error)
+                assert read_image(job.target).size == (10, 12)

@@ -19,7 +19,7 @@ from paragon_core.atomic_files import PART
 from paragon_core.errors import InferenceError, InputError, JobError, MediaError, OutOfMemoryError
 from paragon_core.media.done import is_done
 from paragon_core.media.images import Picture, read_image, write_image
-from paragon_core.media.jobs import Outcome, Task, plan, run
+from paragon_core.media.jobs import Job, JobResult, plan, run
 from paragon_core.upscaling.output_size import OutputSize
 from tests.media import samples
 from tests.patience import PATIENCE
@@ -50,25 +50,25 @@ def test_a_folder_is_enlarged(tmp_path: Path, at_once: int) -> None:
     names = [f"{folder}{index}.png" for folder in ("", "sub/", "sub/deep/") for index in range(4)]
     for seed, name in enumerate(names):
         save(tmp_path / "in" / name, seed)
-    tasks = plan([tmp_path / "in"], tmp_path / "out", suffix="")
-    reported: list[Outcome] = []
-    outcomes = run(tasks, twice, scale=2, at_once=at_once, report=reported.append)
-    assert list(outcomes) == reported
-    assert [outcome.task for outcome in outcomes] == list(tasks)
-    assert {(outcome.state, outcome.size) for outcome in outcomes} == {("written", (12, 10))}
+    jobs = plan([tmp_path / "in"], tmp_path / "out", suffix="")
+    reported: list[JobResult] = []
+    results = run(jobs, twice, scale=2, at_once=at_once, report=reported.append)
+    assert list(results) == reported
+    assert [result.job for result in results] == list(jobs)
+    assert {(result.state, result.size) for result in results} == {("written", (12, 10))}
     for name in names:
         expected = twice(read_image(tmp_path / "in" / name).array)
         assert np.array_equal(read_image(tmp_path / "out" / name).array, expected)
 
 
 def test_an_upscaler_makes_any_size(tmp_path: Path) -> None:
-    tasks = plan([save(tmp_path / "a.png"), save(tmp_path / "b.png", size=(8, 20))], suffix="_x")
-    outcomes = run(tasks, shared_upscaler(), scale=2, size=OutputSize(fit=(24, 20)))
-    assert [outcome.size for outcome in outcomes] == [(24, 20), (8, 20)]
-    assert [read_image(task.target).size for task in tasks] == [(24, 20), (8, 20)]
-    assert [outcome.notes for outcome in outcomes] == [(), ("it has that size already",)]
-    assert np.array_equal(read_image(tasks[1].target).array, read_image(tasks[1].source).array)
-    assert all(is_done(task, scale=2, size=OutputSize(fit=(24, 20))) for task in tasks)
+    jobs = plan([save(tmp_path / "a.png"), save(tmp_path / "b.png", size=(8, 20))], suffix="_x")
+    results = run(jobs, shared_upscaler(), scale=2, size=OutputSize(fit=(24, 20)))
+    assert [result.size for result in results] == [(24, 20), (8, 20)]
+    assert [read_image(job.target).size for job in jobs] == [(24, 20), (8, 20)]
+    assert [result.notes for result in results] == [(), ("it has that size already",)]
+    assert np.array_equal(read_image(jobs[1].target).array, read_image(jobs[1].source).array)
+    assert all(is_done(job, scale=2, size=OutputSize(fit=(24, 20))) for job in jobs)
 
 
 @settings(max_examples=25, deadline=None)
@@ -81,18 +81,16 @@ def test_any_mix_of_good_and_bad_keeps_its_order(
         path = save(folder / "in" / f"{index:02}.bmp", index)
         if not fine:
             path.write_bytes(path.read_bytes()[:40])
-    tasks = [
-        Task(source=folder / "in" / f"{i:02}.bmp", target=folder / "out" / f"{i:02}.bmp") for i in range(len(good))
-    ]
-    outcomes = run(tasks, twice, scale=2, at_once=at_once)
-    assert [outcome.state == "written" for outcome in outcomes] == good
-    assert [task.target.exists() for task in tasks] == good
+    jobs = [Job(source=folder / "in" / f"{i:02}.bmp", target=folder / "out" / f"{i:02}.bmp") for i in range(len(good))]
+    results = run(jobs, twice, scale=2, at_once=at_once)
+    assert [result.state == "written" for result in results] == good
+    assert [job.target.exists() for job in jobs] == good
     assert not leftovers(folder)
 
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the network is, no more than ``at_once`` pictures are between being read and being written."""
-    tasks = plan([save(tmp_path / f"{index}.bmp") for index in range(12)], tmp_path / "out", suffix="")
+    jobs = plan([save(tmp_path / f"{index}.bmp") for index in range(12)], tmp_path / "out", suffix="")
     alive, most, lock = 0, 0, threading.Lock()
     several = threading.Event()
 
@@ -116,17 +114,17 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("paragon_core.media.jobs.read_image", reading)
     monkeypatch.setattr("paragon_core.media.jobs.write_image", writing)
-    run(tasks, twice, scale=2, at_once=3)
+    run(jobs, twice, scale=2, at_once=3)
     assert alive == 0
     assert 2 <= most <= 3
 
 
 def test_files_are_read_and_written_while_the_network_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks = plan([save(tmp_path / f"{index}.bmp") for index in range(2)], tmp_path / "out", suffix="")
+    jobs = plan([save(tmp_path / f"{index}.bmp") for index in range(2)], tmp_path / "out", suffix="")
     second_is_read, second_is_enlarged = threading.Event(), threading.Event()
 
     def reading(path: Path, *, max_pixels: int) -> Picture:
-        if path == tasks[1].source:
+        if path == jobs[1].source:
             second_is_read.set()
         return read_image(path, max_pixels=max_pixels)
 
@@ -144,80 +142,80 @@ def test_files_are_read_and_written_while_the_network_runs(tmp_path: Path, monke
     enlarged: list[Array] = []
     monkeypatch.setattr("paragon_core.media.jobs.read_image", reading)
     monkeypatch.setattr("paragon_core.media.jobs.write_image", writing)
-    assert [outcome.state for outcome in run(tasks, enlarge, scale=2, at_once=3)] == ["written", "written"]
+    assert [result.state for result in run(jobs, enlarge, scale=2, at_once=3)] == ["written", "written"]
 
 
 def test_what_is_done_is_skipped(tmp_path: Path) -> None:
-    tasks = plan([save(tmp_path / f"{index}.png", index) for index in range(3)], tmp_path / "out", suffix="")
-    run(tasks[:2], twice, scale=2)
-    before = tasks[0].target.stat().st_mtime_ns
-    assert [outcome.state for outcome in run(tasks, twice, scale=2)] == ["skipped", "skipped", "written"]
-    assert tasks[0].target.stat().st_mtime_ns == before
-    assert [outcome.state for outcome in run(tasks, twice, scale=2, overwrite=True)] == ["written"] * 3
+    jobs = plan([save(tmp_path / f"{index}.png", index) for index in range(3)], tmp_path / "out", suffix="")
+    run(jobs[:2], twice, scale=2)
+    before = jobs[0].target.stat().st_mtime_ns
+    assert [result.state for result in run(jobs, twice, scale=2)] == ["skipped", "skipped", "written"]
+    assert jobs[0].target.stat().st_mtime_ns == before
+    assert [result.state for result in run(jobs, twice, scale=2, overwrite=True)] == ["written"] * 3
 
 
 def test_what_is_older_or_broken_is_made_again(tmp_path: Path) -> None:
-    task = Task(source=save(tmp_path / "a.png"), target=tmp_path / "b.png")
-    run([task], twice, scale=2)
-    assert is_done(task, scale=2)
-    os.utime(task.target, (1, 1))
-    assert not is_done(task, scale=2)
-    run([task], twice, scale=2)
-    assert is_done(task, scale=2)
-    whole = task.target.read_bytes()
+    job = Job(source=save(tmp_path / "a.png"), target=tmp_path / "b.png")
+    run([job], twice, scale=2)
+    assert is_done(job, scale=2)
+    os.utime(job.target, (1, 1))
+    assert not is_done(job, scale=2)
+    run([job], twice, scale=2)
+    assert is_done(job, scale=2)
+    whole = job.target.read_bytes()
     for broken in (whole[:-5], whole[:30], b""):
-        task.target.write_bytes(broken)
-        assert not is_done(task, scale=2)
+        job.target.write_bytes(broken)
+        assert not is_done(job, scale=2)
 
 
 def test_a_picture_of_another_size_is_not_replaced(tmp_path: Path) -> None:
-    task = Task(source=save(tmp_path / "a.png"), target=save(tmp_path / "b.png", 1, (50, 50)))
-    before = task.target.read_bytes()
-    (outcome,) = run([task], twice, scale=2)
-    assert isinstance(outcome.error, JobError)
-    assert "--overwrite" in outcome.error.hint
-    assert task.target.read_bytes() == before
-    assert run([task], twice, scale=2, overwrite=True)[0].state == "written"
+    job = Job(source=save(tmp_path / "a.png"), target=save(tmp_path / "b.png", 1, (50, 50)))
+    before = job.target.read_bytes()
+    (result,) = run([job], twice, scale=2)
+    assert isinstance(result.error, JobError)
+    assert "--overwrite" in result.error.hint
+    assert job.target.read_bytes() == before
+    assert run([job], twice, scale=2, overwrite=True)[0].state == "written"
 
 
 def test_what_is_no_picture_is_not_replaced(tmp_path: Path) -> None:
-    task = Task(source=save(tmp_path / "a.png"), target=tmp_path / "b.png")
-    task.target.write_text("my only copy")
-    (outcome,) = run([task], twice, scale=2)
-    assert isinstance(outcome.error, JobError)
-    assert task.target.read_text() == "my only copy"
-    assert run([task], twice, scale=2, overwrite=True)[0].state == "written"
+    job = Job(source=save(tmp_path / "a.png"), target=tmp_path / "b.png")
+    job.target.write_text("my only copy")
+    (result,) = run([job], twice, scale=2)
+    assert isinstance(result.error, JobError)
+    assert job.target.read_text() == "my only copy"
+    assert run([job], twice, scale=2, overwrite=True)[0].state == "written"
 
 
 def test_a_turned_photo_stored_without_metadata_counts_as_done(tmp_path: Path) -> None:
     block = Image.Exif()
     block[0x0112] = 6
     Image.new("RGB", (8, 4)).save(tmp_path / "a.jpg", exif=block)
-    task = Task(source=tmp_path / "a.jpg", target=tmp_path / "a.bmp")
-    assert run([task], twice, scale=2)[0].state == "written"
-    assert read_image(task.target).size == (8, 16)
-    assert run([task], twice, scale=2)[0].state == "skipped"
+    job = Job(source=tmp_path / "a.jpg", target=tmp_path / "a.bmp")
+    assert run([job], twice, scale=2)[0].state == "written"
+    assert read_image(job.target).size == (8, 16)
+    assert run([job], twice, scale=2)[0].state == "skipped"
 
 
 @pytest.mark.parametrize(
     "error", [InferenceError("no", hint="yes"), OutOfMemoryError("no", hint="yes"), MemoryError(), InputError("no")]
 )
 def test_errors_of_the_network_concern_one_picture(tmp_path: Path, error: Exception) -> None:
-    tasks = plan([save(tmp_path / f"{index}.png", size=(6 + index, 5)) for index in range(3)], suffix="_2x")
+    jobs = plan([save(tmp_path / f"{index}.png", size=(6 + index, 5)) for index in range(3)], suffix="_2x")
 
     def enlarge(array: Array) -> Array:
         if array.shape[1] == 7:
             raise error
         return twice(array)
 
-    assert [outcome.state for outcome in run(tasks, enlarge, scale=2)] == ["written", "failed", "written"]
-    assert not tasks[1].target.exists()
+    assert [result.state for result in run(jobs, enlarge, scale=2)] == ["written", "failed", "written"]
+    assert not jobs[1].target.exists()
 
 
 @pytest.mark.parametrize("error", [RuntimeError("bug"), KeyboardInterrupt()])
 @pytest.mark.parametrize("at_once", [1, 4])
 def test_bugs_and_interrupts_leave_whole_files_only(tmp_path: Path, error: BaseException, at_once: int) -> None:
-    tasks = plan([save(tmp_path / f"{index}.png", size=(40, 40)) for index in range(6)], tmp_path / "out", suffix="")
+    jobs = plan([save(tmp_path / f"{index}.png", size=(40, 40)) for index in range(6)], tmp_path / "out", suffix="")
     calls = 0
 
     def enlarge(array: Array) -> Array:
@@ -228,10 +226,10 @@ def test_bugs_and_interrupts_leave_whole_files_only(tmp_path: Path, error: BaseE
         return twice(array)
 
     with pytest.raises(type(error)):
-        run(tasks, enlarge, scale=2, at_once=at_once)
+        run(jobs, enlarge, scale=2, at_once=at_once)
     assert not leftovers(tmp_path)
-    for task in tasks:
-        assert not task.target.exists() or read_image(task.target).size == (80, 80)
+    for job in jobs:
+        assert not job.target.exists() or read_image(job.target).size == (80, 80)
 
 
 def test_transparency_for_jpeg_is_refused_before_the_work(tmp_path: Path) -> None:
@@ -257,7 +255,7 @@ def test_transparency_for_jpeg_is_refused_before_the_work(tmp_path: Path) -> Non
 
 def test_grey_with_alpha_comes_back_as_such(tmp_path: Path) -> None:
     Image.fromarray(samples.pixels(0, 5, 6, 2)).save(tmp_path / "a.png")
-    run([Task(source=tmp_path / "a.png", target=tmp_path / "b.png")], twice, scale=2)
+    run([Job(source=tmp_path / "a.png", target=tmp_path / "b.png")], twice, scale=2)
     with Image.open(tmp_path / "b.png") as result:
         assert result.mode == "LA"
 
@@ -279,14 +277,14 @@ def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
         called = True
         return twice(array)
 
-    (outcome,) = run([Task(source=tmp_path / "a.png", target=tmp_path / "out" / "a.png")], enlarge, scale=2)
-    assert isinstance(outcome.error, MediaError)
+    (result,) = run([Job(source=tmp_path / "a.png", target=tmp_path / "out" / "a.png")], enlarge, scale=2)
+    assert isinstance(result.error, MediaError)
     assert not called
-    (outcome,) = run([Task(source=tmp_path / "a.png", target=tmp_path)], enlarge, scale=2)
-    assert isinstance(outcome.error, InputError)  # no ending
+    (result,) = run([Job(source=tmp_path / "a.png", target=tmp_path)], enlarge, scale=2)
+    assert isinstance(result.error, InputError)  # no ending
     (tmp_path / "b.png").mkdir()
-    (outcome,) = run([Task(source=tmp_path / "a.png", target=tmp_path / "b.png")], enlarge, scale=2)
-    assert isinstance(outcome.error, MediaError)
+    (result,) = run([Job(source=tmp_path / "a.png", target=tmp_path / "b.png")], enlarge, scale=2)
+    assert isinstance(result.error, MediaError)
 
 
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:
@@ -303,12 +301,12 @@ FILL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np
-from paragon_core.media.jobs import Task, run
+from paragon_core.media.jobs import Job, run
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
-(outcome,) = run([Task(source=Path(sys.argv[1]), target=Path(sys.argv[2]))], lambda _: noise, scale=80)
-print(type(outcome.error).__name__, outcome.error, outcome.error.hint, sep="|")
+(result,) = run([Job(source=Path(sys.argv[1]), target=Path(sys.argv[2]))], lambda _: noise, scale=80)
+print(type(result.error).__name__, result.error, result.error.hint, sep="|")
 """
 
 
@@ -329,13 +327,13 @@ def test_a_full_disk(tmp_path: Path) -> None:
 READ_ONLY = """
 import os, sys
 from pathlib import Path
-from paragon_core.media.jobs import Task, run
+from paragon_core.media.jobs import Job, run
 if os.geteuid() == 0:
     import PIL.PngImagePlugin  # here, because others may not be allowed to read it
     os.setegid(65534), os.seteuid(65534)
-task = Task(source=Path(sys.argv[1]), target=Path(sys.argv[2]))
-(outcome,) = run([task], lambda array: array, scale=1, overwrite=True)
-print(type(outcome.error).__name__, outcome.error, outcome.error.hint, sep="|")
+job = Job(source=Path(sys.argv[1]), target=Path(sys.argv[2]))
+(result,) = run([job], lambda array: array, scale=1, overwrite=True)
+print(type(result.error).__name__, result.error, result.error.hint, sep="|")
 """
 
 

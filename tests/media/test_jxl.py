@@ -16,7 +16,7 @@ pytest.importorskip("pillow_jxl")
 from paragon_core.errors import MediaError, UnsupportedSizeError
 from paragon_core.media.icc import code_points, profile_of
 from paragon_core.media.images import read_header, read_image, write_image
-from paragon_core.media.jobs import Task, run
+from paragon_core.media.jobs import Job, run
 from paragon_core.media.jxl import read_jxl_header
 from paragon_core.media.picture import Picture
 from paragon_core.media.srgb import srgb_profile
@@ -70,8 +70,8 @@ def test_pixels_and_metadata_stay(tmp_path: Path, channels: int) -> None:
     assert made.exif is not None
     assert b"a description" in made.exif
     assert made.xmp == picture.xmp
-    (outcome,) = run([Task(source=tmp_path / "a.jxl", target=tmp_path / "b.png")], twice, scale=2)
-    assert outcome.error is None
+    (result,) = run([Job(source=tmp_path / "a.jxl", target=tmp_path / "b.png")], twice, scale=2)
+    assert result.error is None
     assert np.array_equal(read_image(tmp_path / "b.png").array, twice(made.array))
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from paragon_core.errors import InputError, ParagonError
 from paragon_core.media import same_file
+from paragon_core.media.job_plan import plan
 from paragon_core.media.same_file import are_one, folded, folds_names
-from paragon_core.media.tasks import plan
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Müller é.png") for form in ("NFC", "NFD"))
 
@@ -84,9 +84,9 @@ def test_names_in_other_letters(tmp_path: Path) -> None:
 def targets_of(folder: Path, **options: Any) -> tuple[list[str], list[str]]:
     """Return the names of targets, and those of sources that cannot be used."""
     refused: list[tuple[Path, ParagonError]] = []
-    tasks = plan([folder], folder.parent / "out", suffix="", unusable=lambda *why: refused.append(why), **options)
+    jobs = plan([folder], folder.parent / "out", suffix="", unusable=lambda *why: refused.append(why), **options)
     assert all(isinstance(error, InputError) and "would both become" in str(error) for _, error in refused)
-    return [task.target.name for task in tasks], [path.name for path, _ in refused]
+    return [job.target.name for job in jobs], [path.name for path, _ in refused]
 
 
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="the names are those of one file there")

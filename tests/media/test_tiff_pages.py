@@ -15,7 +15,7 @@ from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media import tiff_pages
 from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS
-from paragon_core.media.jobs import Outcome, Task, run
+from paragon_core.media.jobs import Job, JobResult, run
 from paragon_core.media.picture import Picture
 from paragon_core.media.tiff_pages import append_page, read_pages
 from tests.media import samples
@@ -32,9 +32,9 @@ def twice(array: Array) -> Array:
     return array.repeat(2, axis=0).repeat(2, axis=1)
 
 
-def upscale(source: Path, target: Path) -> Outcome:
-    (outcome,) = run([Task(source=source, target=target)], twice, scale=2, overwrite=True)
-    return outcome
+def upscale(source: Path, target: Path) -> JobResult:
+    (result,) = run([Job(source=source, target=target)], twice, scale=2, overwrite=True)
+    return result
 
 
 def page(seed: int, number: int) -> tuple[Array, bytes]:
@@ -65,10 +65,10 @@ def test_every_page_keeps_its_size_depth_and_metadata(
     folder = tmp_path_factory.mktemp("pages")
     pages = [page(seed, number) for number in range(count)]
     (folder / "a.tif").write_bytes(put_together(pages))
-    outcome = upscale(folder / "a.tif", folder / "b.tif")
-    assert outcome.error is None
-    assert outcome.frames == count
-    assert not outcome.notes
+    result = upscale(folder / "a.tif", folder / "b.tif")
+    assert result.error is None
+    assert result.frames == count
+    assert not result.notes
     made = read_pages(folder / "b.tif", max_pixels=10**6)
     assert made is not None
     with Image.open(folder / "b.tif") as image:  # Pillow finds the same pages, and their metadata
@@ -124,18 +124,18 @@ def test_thumbnails_and_masks_are_no_pages(tmp_path: Path) -> None:
 
 def test_another_target_takes_the_first_page(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(put_together([page(1, number) for number in range(3)]))
-    outcome = upscale(tmp_path / "a.tif", tmp_path / "b.png")
-    assert outcome.error is None
-    assert any("only the first of its 3 pages" in note for note in outcome.notes)
+    result = upscale(tmp_path / "a.tif", tmp_path / "b.png")
+    assert result.error is None
+    assert any("only the first of its 3 pages" in note for note in result.notes)
 
 
 def test_a_page_that_cannot_be_read(tmp_path: Path) -> None:
     pages = [Image.fromarray(samples.pixels(0, 8, 8, 3)), Image.new("CMYK", (8, 8))]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
-    outcome = upscale(tmp_path / "a.tif", tmp_path / "b.tif")
-    assert isinstance(outcome.error, UnsupportedFormatError)
-    assert "page 2" in str(outcome.error)
-    assert outcome.error.hint
+    result = upscale(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert isinstance(result.error, UnsupportedFormatError)
+    assert "page 2" in str(result.error)
+    assert result.error.hint
     assert not (tmp_path / "b.tif").exists()
 
 
@@ -159,5 +159,5 @@ def test_damage_is_refused_in_words(tmp_path_factory: pytest.TempPathFactory, da
     for _ in range(data.draw(st.integers(1, 4))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     (folder / "a.tif").write_bytes(whole[: data.draw(st.integers(1, len(whole)))])
-    outcome = upscale(folder / "a.tif", folder / "b.tif")
-    assert outcome.state == "written" or (outcome.error is not None and outcome.error.hint)
+    result = upscale(folder / "a.tif", folder / "b.tif")
+    assert result.state == "written" or (result.error is not None and result.error.hint)

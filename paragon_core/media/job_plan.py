@@ -37,8 +37,8 @@ _ENDINGS = (*EXTENSIONS, *FILM_EXTENSIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
-    """One picture or film to enlarge."""
+class Job:
+    """An image or video to upscale."""
 
     source: Path
     """File to read."""
@@ -83,7 +83,7 @@ def plan(
     replace: bool = False,
     unusable: Unusable = _refuse,
     passed_over: PassedOver = _ignore,
-) -> tuple[Task, ...]:
+) -> tuple[Job, ...]:
     """Find the sources and give each its target; no file is read, nothing is written.
 
     Folders are searched recursively for files with the endings of pictures and films. Hidden files and folders are
@@ -146,17 +146,17 @@ def plan(
         if name is not None:
             msg = f"{out} is the name of a file, and --name gives another"
             raise InputError(msg, hint="give a folder with -o, or leave --name out")
-        tasks = [Task(source=found[0].source, target=_agreeing(out, found[0].source, target_format))]
+        jobs = [Job(source=found[0].source, target=_agreeing(out, found[0].source, target_format))]
     elif replace:
-        tasks = [
-            task for item in found for task in _usable(item, partial(_replacing, item, suffix, target_format), unusable)
+        jobs = [
+            job for item in found for job in _usable(item, partial(_replacing, item, suffix, target_format), unusable)
         ]
     else:
         naming = _Naming(out=out, suffix=suffix, target_format=target_format, name=name)
-        tasks = [task for item in found for task in _usable(item, partial(naming.task, item), unusable)]
+        jobs = [job for item in found for job in _usable(item, partial(naming.job, item), unusable)]
         if out is None:
-            tasks = _without_results(tasks)
-    return _apart(tasks, unusable)
+            jobs = _without_results(jobs)
+    return _apart(jobs, unusable)
 
 
 def _find(given: str | Path, out: Path | None, unusable: Unusable, passed_over: PassedOver) -> Iterator[_Found]:
@@ -301,9 +301,9 @@ def _agreeing(out: Path, source: Path, target_format: FormatName | None) -> Path
     return out
 
 
-def _usable(item: _Found, task: Callable[[], Task], unusable: Unusable) -> Iterator[Task]:
+def _usable(item: _Found, job: Callable[[], Job], unusable: Unusable) -> Iterator[Job]:
     try:
-        yield task()
+        yield job()
     except (ParagonError, OSError, ValueError) as error:
         unusable(item.source, _in_words(item.source, error))
 
@@ -317,31 +317,29 @@ class _Naming:
     target_format: FormatName | None
     name: Callable[[Path], str] | None
 
-    def task(self, item: _Found) -> Task:
+    def job(self, item: _Found) -> Job:
         """Return what is to be done with a source."""
         extension = _extension(item.source, self.target_format)
         if self.out is not None:
-            return self._task(item, self.out / item.relative, item.source.stem, extension)
+            return self._job(item, self.out / item.relative, item.source.stem, extension)
         if item.folder is None:
-            return self._task(item, item.source, item.source.stem + self.suffix, extension)
+            return self._job(item, item.source, item.source.stem + self.suffix, extension)
         folder = item.folder if item.folder.name not in {"", ".."} else Path(os.path.realpath(item.folder))
         if not folder.name:
             msg = f"{item.folder} has no folder beside it"
             raise InputError(msg, hint="name an output folder with -o")
-        return self._task(
-            item, folder.with_name(folder.name + self.suffix) / item.relative, item.source.stem, extension
-        )
+        return self._job(item, folder.with_name(folder.name + self.suffix) / item.relative, item.source.stem, extension)
 
-    def _task(self, item: _Found, path: Path, stem: str, extension: str) -> Task:
-        """Return the task whose target is next to ``path``, called ``stem`` or as asked for."""
-        return Task(
+    def _job(self, item: _Found, path: Path, stem: str, extension: str) -> Job:
+        """Return the job whose target is next to ``path``, called ``stem`` or as asked for."""
+        return Job(
             source=item.source,
             target=path.with_name((stem if self.name is None else self.name(item.source)) + extension),
         )
 
 
-def _replacing(item: _Found, suffix: str, target_format: FormatName | None) -> Task:
-    """Return the task whose result takes the place of its source.
+def _replacing(item: _Found, suffix: str, target_format: FormatName | None) -> Job:
+    """Return the job whose result takes the place of its source.
 
     Raises:
         InputError: the result would be of another format.
@@ -351,11 +349,11 @@ def _replacing(item: _Found, suffix: str, target_format: FormatName | None) -> T
     source = Path(os.path.realpath(item.source))
     if is_film(source):
         container_of_name(source)
-        return Task(source=item.source, target=source.with_stem(source.stem + suffix), replaces=True)
+        return Job(source=item.source, target=source.with_stem(source.stem + suffix), replaces=True)
     if _extension(source, target_format) != source.suffix:
         msg = f"{item.source} cannot be replaced by a file of another format"
         raise InputError(msg, hint="leave --replace out, and remove the source yourself if you no longer need it")
-    return Task(source=item.source, target=source, replaces=True)
+    return Job(source=item.source, target=source, replaces=True)
 
 
 def _extension(source: Path, target_format: FormatName | None) -> str:
@@ -369,41 +367,37 @@ def _extension(source: Path, target_format: FormatName | None) -> str:
     return extension if EXTENSIONS.get(extension.lower()) in WRITABLE else FORMATS["png"].extensions[0]
 
 
-def _without_results(tasks: list[Task]) -> list[Task]:
-    """Leave out tasks whose sources are the targets of others; what would replace itself is left to `_apart`."""
-    results = _by_name(task.target for task in tasks if not are_one(task.target, task.source))
+def _without_results(jobs: list[Job]) -> list[Job]:
+    """Leave out jobs whose sources are the targets of others; what would replace itself is left to `_apart`."""
+    results = _by_name(job.target for job in jobs if not are_one(job.target, job.source))
     return [
-        task
-        for task in tasks
-        if not any(are_one(task.source, target) for target in results.get(folded(task.source), ()))
+        job for job in jobs if not any(are_one(job.source, target) for target in results.get(folded(job.source), ()))
     ]
 
 
-def _apart(tasks: list[Task], unusable: Unusable) -> tuple[Task, ...]:
-    """Leave out tasks that would replace a source, or whose target is another's as well."""
-    sources = _by_name(task.source for task in tasks)
-    rivals: dict[str, list[Task]] = {}
-    for task in tasks:
-        rivals.setdefault(folded(task.target), []).append(task)
+def _apart(jobs: list[Job], unusable: Unusable) -> tuple[Job, ...]:
+    """Leave out jobs that would replace a source, or whose target is another's as well."""
+    sources = _by_name(job.source for job in jobs)
+    rivals: dict[str, list[Job]] = {}
+    for job in jobs:
+        rivals.setdefault(folded(job.target), []).append(job)
     kept = []
-    for task in tasks:
-        name = folded(task.target)
-        lost = next((source for source in sources.get(name, ()) if are_one(source, task.target)), None)
-        if lost == task.source and task.replaces:
+    for job in jobs:
+        name = folded(job.target)
+        lost = next((source for source in sources.get(name, ()) if are_one(source, job.target)), None)
+        if lost == job.source and job.replaces:
             lost = None
-        rival = next(
-            (other for other in rivals[name] if other is not task and are_one(other.target, task.target)), None
-        )
+        rival = next((other for other in rivals[name] if other is not job and are_one(other.target, job.target)), None)
         if lost is not None:
-            msg = f"{task.target} would replace {lost}"
-            unusable(task.source, InputError(msg, hint="choose another output; sources are never overwritten"))
+            msg = f"{job.target} would replace {lost}"
+            unusable(job.source, InputError(msg, hint="choose another output; sources are never overwritten"))
         elif rival is not None:
-            msg = f"{task.source} and {rival.source} would both become {task.target}"
-            if rival.target.name != task.target.name:
+            msg = f"{job.source} and {rival.source} would both become {job.target}"
+            if rival.target.name != job.target.name:
                 msg += f", which is the same file as {rival.target.name} there"
-            unusable(task.source, InputError(msg, hint="upscale them in two runs with different outputs"))
+            unusable(job.source, InputError(msg, hint="upscale them in two runs with different outputs"))
         else:
-            kept.append(task)
+            kept.append(job)
     return tuple(kept)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paragon_core.errors import InputError, ParagonError, UnsupportedFormatError
-from paragon_core.media.tasks import Task, plan
+from paragon_core.media.job_plan import Job, plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,8 +29,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "photos"
 
 
-def pairs(tasks: Iterable[Task]) -> list[tuple[str, str]]:
-    return [(task.source.as_posix(), task.target.as_posix()) for task in tasks]
+def pairs(jobs: Iterable[Job]) -> list[tuple[str, str]]:
+    return [(job.source.as_posix(), job.target.as_posix()) for job in jobs]
 
 
 @pytest.mark.usefixtures("tree")
@@ -48,10 +48,10 @@ class TestPlan:
 
     def test_beside_the_source(self) -> None:
         assert pairs(plan(["photos/a.JPG"], suffix="_2x")) == [("photos/a.JPG", "photos/a_2x.JPG")]
-        tasks = plan(["photos/a.JPG"], suffix="_2x", target_format="jpeg")
-        assert pairs(tasks) == [("photos/a.JPG", "photos/a_2x.JPG")]
-        tasks = plan(["photos/a.JPG"], suffix="_2x", target_format="avif")
-        assert pairs(tasks) == [("photos/a.JPG", "photos/a_2x.avif")]
+        jobs = plan(["photos/a.JPG"], suffix="_2x", target_format="jpeg")
+        assert pairs(jobs) == [("photos/a.JPG", "photos/a_2x.JPG")]
+        jobs = plan(["photos/a.JPG"], suffix="_2x", target_format="avif")
+        assert pairs(jobs) == [("photos/a.JPG", "photos/a_2x.avif")]
 
     def test_a_folder_becomes_a_tree(self) -> None:
         expected = [
@@ -98,9 +98,9 @@ class TestPlan:
         assert pairs(plan(["photos/b.png", "photos/b_2x.png"], suffix="_2x")) == expected  # expanded by the shell
 
     def test_each_source_once(self) -> None:
-        tasks = plan(["photos/b.png", "photos", "photos/*.png", Path("photos/../photos/b.png")], "out", suffix="")
-        assert [task.source.name for task in tasks].count("b.png") == 1
-        assert tasks[0].source == Path("photos/b.png")
+        jobs = plan(["photos/b.png", "photos", "photos/*.png", Path("photos/../photos/b.png")], "out", suffix="")
+        assert [job.source.name for job in jobs].count("b.png") == 1
+        assert jobs[0].source == Path("photos/b.png")
 
     def test_files_without_a_known_ending(self) -> None:
         assert pairs(plan(["photos/note.txt"], "out", suffix="")) == [("photos/note.txt", "out/note.png")]
@@ -154,7 +154,7 @@ class TestPlan:
     def test_links(self) -> None:
         Path("photos/sub/loop").symlink_to(Path("photos").resolve())
         Path("photos/sub/same.png").symlink_to(Path("photos/b.png").resolve())
-        sources = [task.source.name for task in plan(["photos"], "out", suffix="")]
+        sources = [job.source.name for job in plan(["photos"], "out", suffix="")]
         assert sorted(sources) == ["a.JPG", "b.png", "c.webp", "d.tiff", "f.avif"]
         Path("link.png").symlink_to(Path("photos/b.png").resolve())
         with pytest.raises(InputError, match="would replace"):
@@ -176,7 +176,7 @@ def test_any_names_keep_their_place_in_the_tree(tmp_path_factory: pytest.TempPat
         (root / "in" / relative).parent.mkdir(parents=True, exist_ok=True)
         (root / "in" / relative).touch()
         wanted.add(relative)
-    tasks = plan([root / "in"], root / "out", suffix="")
-    assert {task.target.relative_to(root / "out") for task in tasks} == wanted
-    assert all(task.source.relative_to(root / "in") == task.target.relative_to(root / "out") for task in tasks)
-    assert plan([root / "in"], root / "out", suffix="") == tasks
+    jobs = plan([root / "in"], root / "out", suffix="")
+    assert {job.target.relative_to(root / "out") for job in jobs} == wanted
+    assert all(job.source.relative_to(root / "in") == job.target.relative_to(root / "out") for job in jobs)
+    assert plan([root / "in"], root / "out", suffix="") == jobs
