@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from paragon_core.errors import ParagonError
 from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.images import read_image
-from paragon_core.media.video.formats import is_film
+from paragon_core.media.video.formats import is_video
 from paragon_core.media.video.opening import opened
 from paragon_core.media.video.time_range import TimeRange
 from tests.media import seeds
@@ -168,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     failures = 0
     for kind, count, make, is_kind in (
         ("images", options.images, seeds.images, _is_image),
-        ("videos", options.videos, seeds.videos, is_film),
+        ("videos", options.videos, seeds.videos, is_video),
     ):
         if not count:
             continue

@@ -13,7 +13,7 @@ from PIL import Image
 from paragon_core.cli.main import main
 from tests.file_server import serving
 from tests.media import animations
-from tests.media.video import films
+from tests.media.video import videos
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ COMMANDS = [
 def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     if "film.mkv" in command:
-        films.make(tmp_path / "film.mkv", sound=("aac",))
+        videos.make(tmp_path / "film.mkv", sound=("aac",))
     if "film.gif" in command:
         animations.save(tmp_path / "film.gif", animations.drawn(0, alpha=True))
     if "photo.jpg" in command:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from paragon_core.errors import InputError
 from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.images import read_image
-from paragon_core.media.picture import with_depth
+from paragon_core.media.loaded_image import with_depth
 from paragon_core.upscaling.trial_images import natural_picture
 
 if TYPE_CHECKING:

@@ -115,13 +115,13 @@ class Console:
 
 
 class Progress:
-    """How far a job over many pictures is, how fast, and how long it will take."""
+    """How far a job over many images is, how fast, and how long it will take."""
 
-    def __init__(self, console: Console, pictures: int) -> None:
+    def __init__(self, console: Console, images: int) -> None:
         self._console = console
-        self._pictures = pictures
+        self._images = images
         self._finished = 0
-        self._enlarged = 0
+        self._upscaled = 0
         self._pixels = 0
         self._part = 0.0
         self._inner = (0, 1)
@@ -139,10 +139,10 @@ class Progress:
         self._inner = (done, total)
 
     def finish(self, *, pixels: int) -> None:
-        """Note that a picture is finished; ``pixels`` are those of its result, none if it was skipped or failed."""
+        """Note that an image is finished; ``pixels`` are those of its result, none if it was skipped or failed."""
         self._finished += 1
         self._part, self._inner = 0.0, (0, 1)
-        self._enlarged += pixels > 0
+        self._upscaled += pixels > 0
         self._pixels += pixels
         self._draw()
 
@@ -158,11 +158,11 @@ class Progress:
 
     def line(self, seconds: float) -> str:
         """Return the progress line after a time."""
-        share = min((self._finished + self._part) / self._pictures, 1.0)
-        text = f"[{bar(share)}] {self._finished}/{self._pictures}"
-        worked = self._enlarged + self._part
+        share = min((self._finished + self._part) / self._images, 1.0)
+        text = f"[{bar(share)}] {self._finished}/{self._images}"
+        worked = self._upscaled + self._part
         if seconds >= _SECONDS_BEFORE_AN_ESTIMATE and worked > 0:
-            left = seconds / worked * (self._pictures - self._finished - self._part)
+            left = seconds / worked * (self._images - self._finished - self._part)
             if self._pixels:
                 text += f"  {self._pixels / 1e6 / seconds:.1f} Mpixel/s"
             text += f"  {duration(left)} left"

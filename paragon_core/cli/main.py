@@ -93,7 +93,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="paragon", description="Enlarge pictures and films with ParagonSR2 networks.", allow_abbrev=False
+        prog="paragon", description="Upscale images and videos with ParagonSR2 networks.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"paragon {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

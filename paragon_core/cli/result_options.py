@@ -60,7 +60,7 @@ def compression_of(arguments: argparse.Namespace, jobs: Sequence[Job], console: 
     compression = ImageCompression(quality=arguments.quality, subsampling=arguments.subsampling)
     if not compression.is_given:
         return compression
-    targets = [format_of_name(job.target) for job in jobs if not job.is_film]
+    targets = [format_of_name(job.target) for job in jobs if not job.is_video]
     unaffected = Counter(target.title for target in targets if not compression.applies_to(target))
     unaffected["video"] = len(jobs) - len(targets)
     for target in targets:
@@ -120,10 +120,10 @@ def _made_size(
     """Return width and height of a result as viewed."""
     from paragon_core.media.images import read_header
     from paragon_core.media.result_size import as_viewed, result_size
-    from paragon_core.media.video.formats import is_film
+    from paragon_core.media.video.formats import is_video
     from paragon_core.media.video.jobs import look_ahead
 
-    if is_film(source):
+    if is_video(source):
         return look_ahead(source, encoding, scale=scale, size=size, keep_damaged=keep_damaged).size
     header = read_header(source)
     made = result_size(header.size, header.orientation, scale=scale, wanted=size)

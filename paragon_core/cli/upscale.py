@@ -1,4 +1,4 @@
-"""``paragon upscale``: enlarge pictures and films."""
+"""``paragon upscale``: upscale images and videos."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     #: What cannot be upscaled, known before the work begins, and why.
     Refused = tuple[Path, ParagonError]
 
-#: Frames of a film in the network at once, at most: each of them takes memory.
+#: Frames of a video in the network at once, at most: each of them takes memory.
 _MOST_FRAMES = 4
 
 _EXAMPLES = """\
@@ -42,11 +42,11 @@ examples:
   paragon upscale photo.jpg --fit 3840x2160
   paragon upscale photos --scale 1.5 --format jpeg --quality 90
   paragon upscale photo.jpg --model 2xParagonSR2_Photo_fidelity.safetensors
-  paragon upscale film.gif                   an animation, with its times; also PNG, WebP and AVIF
-  paragon upscale film.mkv -o film_2x.mp4 --temporal 0.2
+  paragon upscale video.gif                   an animation, with its times; also PNG, WebP and AVIF
+  paragon upscale video.mkv -o video_2x.mp4 --temporal 0.2
   paragon upscale video.mkv --start 1:30 --duration 10 --overwrite    ten seconds, to see what it gives
 
-Without -o, photo.jpg becomes photo_2x.jpg next to it, film.avi film_2x.mp4, and the folder photos photos_2x; with
+Without -o, photo.jpg becomes photo_2x.jpg next to it, video.avi video_2x.mp4, and the folder photos photos_2x; with
 --fit 3840x2160, photo_3840x2160.jpg.
 Files that are done already are skipped, so that an interrupted job can simply be started again.
 """
@@ -56,7 +56,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the command to the command line."""
     parser = commands.add_parser(
         "upscale",
-        help="enlarge pictures and films",
+        help="upscale images and videos",
         description="Upscale images (PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP, TGA; DDS and, with their extras, OpenEXR "
         "and JPEG XL) and keep profile, EXIF, alpha, depth, animations and pages; "
         "upscale videos (MP4, Matroska and what else FFmpeg reads) and keep times, sound and subtitles.",
@@ -70,7 +70,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar="NAME|FILE",
         help=f"a model (see: paragon models) or a checkpoint [{options.DEFAULT_MODEL}]",
     )
-    parser.add_argument("--format", choices=sorted(WRITABLE), help="format of pictures. Default: that of the sources")
+    parser.add_argument("--format", choices=sorted(WRITABLE), help="format of images. Default: that of the sources")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
     options.add_model_settings(parser)
     size_options.add_to(parser)
@@ -99,7 +99,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--jobs",
         type=options.count,
         metavar="N",
-        help="pictures in memory at once: one is enlarged, others read or written [3]",
+        help="images in memory at once: one is upscaled, others read or written [3]",
     )
     speed.add_argument(
         "--max-memory",
@@ -120,7 +120,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _add_video(parser: argparse.ArgumentParser) -> None:
-    video = parser.add_argument_group("films")
+    video = parser.add_argument_group("videos")
     video.add_argument(
         "--temporal",
         type=float,
@@ -160,7 +160,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
     from paragon_core.cores import usable_cores
     from paragon_core.media import images
-    from paragon_core.media.jobs import PICTURES_AT_ONCE, plan
+    from paragon_core.media.jobs import IMAGES_AT_ONCE, plan
     from paragon_core.media.jobs import run as run_jobs
     from paragon_core.media.video.encoding import VideoEncoding
     from paragon_core.media.video.time_range import TimeRange
@@ -214,23 +214,23 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         at_once = min(usable_cores(), _MOST_FRAMES)
 
         @cache
-        def for_pictures(scale: int) -> Upscaler:
+        def for_images(scale: int) -> Upscaler:
             return stack.enter_context(make_upscaler(models[scale]))
 
         @cache
-        def for_films(scale: int) -> Upscaler:
+        def for_videos(scale: int) -> Upscaler:
             return stack.enter_context(make_upscaler(models[scale], pictures_at_once=at_once, clip=False))
 
         def upscale(array: npt.NDArray[np.generic], size: OutputSize | None = None) -> npt.NDArray[np.generic]:
-            upscaler = for_pictures(size_options.scale_for((array.shape[1], array.shape[0]), size, models))
+            upscaler = for_images(size_options.scale_for((array.shape[1], array.shape[0]), size, models))
             return upscaler(array, size=size, progress=progress.advance)
 
-        def film(source: Path, target: Path) -> VideoResult:
+        def video(source: Path, target: Path) -> VideoResult:
             suitable = size_options.scale_for_video(source, encoding, size, models, keep_damaged=arguments.keep_damaged)
             return upscale_video(
                 source,
                 target,
-                for_films(suitable),
+                for_videos(suitable),
                 size=size,
                 temporal=arguments.temporal,
                 encoding=encoding,
@@ -240,9 +240,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
             )
 
-        films_only = all(job.is_film for job in jobs)
-        upscaler = for_films(scale) if films_only else for_pictures(scale)
-        precision = upscaler.precision_of("float32" if films_only else "uint8")
+        videos_only = all(job.is_video for job in jobs)
+        upscaler = for_videos(scale) if videos_only else for_images(scale)
+        precision = upscaler.precision_of("float32" if videos_only else "uint8")
         names = " or ".join(model.name for model in models.values())
         console.say(f"{names}, {result_options.label(size, scale)}, {upscaler.backend} {precision}")
         try:
@@ -252,10 +252,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 scale=scale,
                 size=size,
                 compression=compression,
-                film=film,
+                video=video,
                 report=report,
                 progress=progress.within,
-                at_once=arguments.jobs or PICTURES_AT_ONCE,
+                at_once=arguments.jobs or IMAGES_AT_ONCE,
                 overwrite=arguments.overwrite,
                 max_pixels=arguments.max_pixels or images.MAX_PIXELS,
                 time_range=time_range,
@@ -268,7 +268,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _tell(result: JobResult, console: Console, *, single: bool) -> None:
-    """Tell what became of one picture."""
+    """Tell what became of one image."""
     job = result.job
     if result.error is not None:
         console.error(result.error, about=str(job.source))
@@ -310,7 +310,7 @@ def _sum_up(
 
 
 def _made(results: Sequence[JobResult], total: int) -> str:
-    text = f"{[result.state for result in results].count('written')} of {total} files enlarged"
+    text = f"{[result.state for result in results].count('written')} of {total} files upscaled"
     with suppress(ValueError, OSError):  # there are none; or several drives, on Windows; or no current folder any more
         text += f", in {os.path.commonpath([result.job.target.parent.absolute() for result in results])}"
     return text

@@ -1,1 +1,1 @@
-"""Files in, files out: reading and writing pictures without loss of what surrounds the pixels, and jobs over many."""
+"""Files in, files out: reading and writing images without loss of what surrounds the pixels, and jobs over many."""

@@ -14,8 +14,8 @@ from paragon_core.media.decoding import MAX_PIXELS, check_size, decode, open_hea
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.gif import MOST_FRAMES
 from paragon_core.media.images import opened_image
+from paragon_core.media.loaded_image import full_scale
 from paragon_core.media.metadata import as_viewed, upright
-from paragon_core.media.picture import full_scale
 from paragon_core.media.webp import frames_are_lossless
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from PIL.ImageFile import ImageFile
 
-    from paragon_core.media.picture import Array, Picture
+    from paragon_core.media.loaded_image import Array, LoadedImage
 
 #: An animation may have this many times the pixels that a still image may have, over all frames.
 _MOST_STILLS: Final = 100
@@ -38,7 +38,7 @@ class Animation:
 
     source: Path
     """The file."""
-    still: Picture
+    still: LoadedImage
     """What a still image made of the file would be, with everything around the pixels."""
     durations: tuple[Fraction, ...]
     """Seconds for which each frame is shown."""
@@ -76,7 +76,7 @@ class Animation:
         shortest = _SHORTEST if self.still.format == "gif" else 0
         return tuple(_SHOWN_INSTEAD if duration <= shortest else duration for duration in self.durations)
 
-    def upright_still(self) -> Picture:
+    def upright_still(self) -> LoadedImage:
         """Return `still`, its pixels turned for viewing; libavif 1.4.2 crashes over frames that viewers must turn."""
         turned = as_viewed(self.still.array, self.still.orientation)
         return replace(

@@ -19,7 +19,7 @@ from paragon_core.media.png import SIGNATURE, chunks, write_chunk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 _LARGEST_TERM: Final = 65535
 _LARGEST_COUNT: Final = 2**31 - 1

@@ -19,7 +19,7 @@ from paragon_core.media.metadata import Metadata
 if TYPE_CHECKING:
     from paragon_core.media.avif_boxes import AvifHeader
     from paragon_core.media.compression import ImageCompression
-    from paragon_core.media.picture import Array, Picture
+    from paragon_core.media.loaded_image import Array, LoadedImage
 
 CODECS_HINT: Final = 'pip install "paragon-sr[images]", or pip install imagecodecs'
 
@@ -121,40 +121,40 @@ def read_metadata(stream: BinaryIO, info: dict[Any, Any]) -> tuple[Metadata, Avi
     return found, header
 
 
-def is_hdr(picture: Picture) -> bool:
+def is_hdr(image: LoadedImage) -> bool:
     """Tell whether the pixels are of high dynamic range, which 8 bits without a label would spoil."""
-    return hdr_transfer(picture.png_colour) is not None
+    return hdr_transfer(image.png_colour) is not None
 
 
-def check_writable(picture: Picture) -> None:
+def check_writable(image: LoadedImage) -> None:
     """Make sure that an image of high dynamic range can be stored as AVIF.
 
     Raises:
         BackendUnavailableError: imagecodecs is missing.
 
     """
-    if is_hdr(picture):
+    if is_hdr(image):
         image_codecs()
 
 
-def is_for_codecs(picture: Picture) -> bool:
+def is_for_codecs(image: LoadedImage) -> bool:
     """Tell whether imagecodecs shall write an image, and not Pillow: for depth, and for code points."""
-    tagged = b"cICP" in dict(picture.png_colour) and picture.icc is None
-    return (picture.array.dtype != np.uint8 or tagged) and has_image_codecs()
+    tagged = b"cICP" in dict(image.png_colour) and image.icc is None
+    return (image.array.dtype != np.uint8 or tagged) and has_image_codecs()
 
 
-def depth_of(picture: Picture) -> int:
+def depth_of(image: LoadedImage) -> int:
     """Return the bits per channel for an image that imagecodecs writes: 12 where the source had 12, else 10."""
-    if picture.array.dtype == np.uint8 and not is_hdr(picture):
+    if image.array.dtype == np.uint8 and not is_hdr(image):
         return 8
-    return picture.bits or 10
+    return image.bits or 10
 
 
-def encode_avif(picture: Picture, compression: ImageCompression) -> bytes:
+def encode_avif(image: LoadedImage, compression: ImageCompression) -> bytes:
     """Encode an upright image with its colours, EXIF and XMP.
 
     Args:
-        picture: HxW, HxWx3 or HxWx4; uint8 or uint16.
+        image: HxW, HxWx3 or HxWx4; uint8 or uint16.
         compression: quality and chroma subsampling.
 
     Raises:
@@ -162,14 +162,14 @@ def encode_avif(picture: Picture, compression: ImageCompression) -> bytes:
 
     """
     codecs = image_codecs()
-    bits = depth_of(picture)
+    bits = depth_of(image)
     top = 2**bits - 1
-    array = picture.array
+    array = image.array
     if bits != 8 or array.dtype != np.uint8:  # noqa: PLR2004 - bits
         full = np.iinfo(array.dtype).max
         array = np.rint(array * np.float32(top / full)).astype(np.uint16)
-    code = dict(picture.png_colour).get(b"cICP")  # one that H.273 has: `adapting` left no other
-    primaries, transfer = (code[0], code[1]) if code else (1, 13) if picture.icc is None else (_UNSPECIFIED,) * 2
+    code = dict(image.png_colour).get(b"cICP")  # one that H.273 has: `adapting` left no other
+    primaries, transfer = (code[0], code[1]) if code else (1, 13) if image.icc is None else (_UNSPECIFIED,) * 2
     chroma = (compression.subsampling or "4:4:4").replace(":", "") if array.ndim > 2 else "400"  # noqa: PLR2004 - axes
     wide = primaries == _WIDE_PRIMARIES or transfer in {PQ, HLG}
     try:
@@ -184,17 +184,17 @@ def encode_avif(picture: Picture, compression: ImageCompression) -> bytes:
             matrix=_HDR_MATRIX if wide else _MATRIX,
             numthreads=usable_cores(),
         )
-        return with_metadata(data, properties=_boxes(picture), exif=picture.exif, xmp=picture.xmp)
+        return with_metadata(data, properties=_boxes(image), exif=image.exif, xmp=image.xmp)
     except (ValueError, RuntimeError) as error:  # imagecodecs' own are of the latter kind
         msg = f"it cannot be written as AVIF ({error})"
         raise UnsupportedFormatError(msg, hint="choose PNG (--format png)") from error
 
 
-def _boxes(picture: Picture) -> list[Box]:
+def _boxes(image: LoadedImage) -> list[Box]:
     found = []
-    if picture.icc is not None:
-        found.append(Box(kind=b"colr", content=b"prof" + picture.icc))
-    colour = dict(picture.png_colour)
+    if image.icc is not None:
+        found.append(Box(kind=b"colr", content=b"prof" + image.icc))
+    colour = dict(image.png_colour)
     if (levels := colour.get(b"cLLI")) and len(levels) == 8:  # noqa: PLR2004 - bytes of the chunk
         nits = (min(round(level / _PNG_LIGHT), _LONGEST_LIGHT) for level in struct.unpack(">II", levels))
         found.append(Box(kind=b"clli", content=struct.pack(">HH", *nits)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 
 def bounds(changed: Array) -> tuple[slice, slice]:

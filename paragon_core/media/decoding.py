@@ -1,4 +1,4 @@
-"""From the bytes of an image file to a `Picture`."""
+"""From the bytes of an image file to a `LoadedImage`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from paragon_core.media.formats import FORMATS, imported
 from paragon_core.media.icc import fitting_icc, hdr_transfer
 from paragon_core.media.jpeg import check_kind
 from paragon_core.media.jpeg import read_metadata as read_jpeg_metadata
+from paragon_core.media.loaded_image import HINT_CONVERT, Array, LoadedImage
 from paragon_core.media.metadata import Metadata, as_stored, orientation, plain_exif, usable_dpi
-from paragon_core.media.picture import HINT_CONVERT, Array, Picture
 from paragon_core.media.pixels import decoded_pixels, stored_size, turned_by_pillow
 from paragon_core.media.png import pixels_only, text_chunk
 from paragon_core.media.png import read_metadata as read_png_metadata
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
     _Decoder = Callable[[ImageFile.ImageFile, BinaryIO, FormatName], tuple[Array, bytes | None]]
 
-#: Pictures with more pixels are refused unless the caller says otherwise: a small file can claim any size. It is the
+#: Images with more pixels are refused unless the caller says otherwise: a small file can claim any size. It is the
 #: number from which on Pillow refuses them by default, about 179 million.
 MAX_PIXELS = 2 * 89_478_485
 
@@ -126,21 +126,21 @@ def read_layout(stream: BinaryIO, name: FormatName) -> tuple[tuple[int, int], in
 
 def decode(
     stream: BinaryIO, name: FormatName, *, max_pixels: int, page: TiffPage | None = None, first_only: bool = True
-) -> Picture:
-    """Decode a whole picture; of several frames or pages, the first.
+) -> LoadedImage:
+    """Decode a whole image; of several frames or pages, the first.
 
     Args:
         stream: the file, seekable.
         name: its format, from `formats.sniff`.
-        max_pixels: pictures with more pixels are refused before anything of their size is allocated.
+        max_pixels: images with more pixels are refused before anything of their size is allocated.
         page: page of a TIFF, instead of the first.
         first_only: whether there is a note about further frames or pages, because they are not read elsewhere.
 
     Raises:
         UnsupportedFormatError: for kinds of pixels that are not handled.
-        UnsupportedSizeError: for pictures above the limit.
+        UnsupportedSizeError: for images above the limit.
         BackendUnavailableError: for high dynamic range in AVIF, if imagecodecs is missing.
-        MemoryError: for pictures that do not fit in memory.
+        MemoryError: for images that do not fit in memory.
         Exception: whatever Pillow raises on damaged files, which is nearly anything.
 
     """
@@ -150,8 +150,8 @@ def decode(
     image = open_header(stream, name)
     check_size(stored_size(image), max_pixels)
     if (decoder := FORMATS[name].decoder) is not None:
-        picture: Picture = imported(FORMATS[name], decoder)(stream)
-        return picture
+        loaded: LoadedImage = imported(FORMATS[name], decoder)(stream)
+        return loaded
     metadata, header = _metadata(image, stream, name)
     if first_only and (frames := getattr(image, "n_frames", 1)) > 1:
         notes.append(f"only the first of its {frames} frames is used")
@@ -165,10 +165,10 @@ def decode(
     array, converted_to = _decoded(image, stream, name, decode_pixels)
     if header is not None and header.grey and array.ndim > 2:  # noqa: PLR2004 - axes
         array = np.ascontiguousarray(array[..., 0] if array.shape[2] == 3 else array[..., [0, -1]])  # noqa: PLR2004
-    return _picture(array, name, metadata, notes, converted_to, lossless=_is_lossless(image, stream, name))
+    return _loaded_image(array, name, metadata, notes, converted_to, lossless=_is_lossless(image, stream, name))
 
 
-def _decode_tiff(stream: BinaryIO, max_pixels: int, page: TiffPage | None, *, first_only: bool) -> Picture:
+def _decode_tiff(stream: BinaryIO, max_pixels: int, page: TiffPage | None, *, first_only: bool) -> LoadedImage:
     """Decode a page of a TIFF, else the first full one, with Pillow or, where it has no such pixels, with tifffile."""
     full = full_pages(stream)
     page = page or first_page(stream)
@@ -191,7 +191,7 @@ def _decode_tiff(stream: BinaryIO, max_pixels: int, page: TiffPage | None, *, fi
     spare = int(image.tag_v2.get(ExifTags.Base.SamplesPerPixel, channels)) - _channels(array, converted_to)
     if spare > 0 and image.tag_v2.get(ExifTags.Base.PhotometricInterpretation) in _GREY_OR_RGB:
         notes.append(f"{spare} further channel{'s' if spare > 1 else ''} of it {'are' if spare > 1 else 'is'} not kept")
-    return _picture(array, "tiff", metadata, notes, converted_to, lossless=_is_lossless(image, stream, "tiff"))
+    return _loaded_image(array, "tiff", metadata, notes, converted_to, lossless=_is_lossless(image, stream, "tiff"))
 
 
 def _channels(array: Array, converted_to: bytes | None) -> int:
@@ -218,7 +218,7 @@ def _is_for_tifffile(image: TiffImageFile) -> bool:
     return (apart and several and plain) or swapped or image.mode in {"La", "I"}
 
 
-def _decode_unusual_tiff(stream: BinaryIO, page: TiffPage, notes: list[str], max_pixels: int) -> Picture:
+def _decode_unusual_tiff(stream: BinaryIO, page: TiffPage, notes: list[str], max_pixels: int) -> LoadedImage:
     tags = directory(stream, page)
     if _DNG_VERSION in tags:
         msg = "it looks like a camera's raw file, in which only a preview can be read"
@@ -227,7 +227,7 @@ def _decode_unusual_tiff(stream: BinaryIO, page: TiffPage, notes: list[str], max
     metadata = read_tiff_metadata(tags, exif=exif_at(stream, page))
     array, more = read_samples(stream, page, lambda size: check_size(size, max_pixels))
     lossless = tags.get(ExifTags.Base.Compression) not in _LOSSY_NUMBERS
-    return _picture(array, "tiff", metadata, [*notes, *more], None, lossless=lossless)
+    return _loaded_image(array, "tiff", metadata, [*notes, *more], None, lossless=lossless)
 
 
 def _decoded(
@@ -277,7 +277,7 @@ def _metadata(image: ImageFile.ImageFile, stream: BinaryIO, name: FormatName) ->
     return found, None
 
 
-def _picture(
+def _loaded_image(
     array: Array,
     name: FormatName,
     metadata: Metadata,
@@ -285,7 +285,7 @@ def _picture(
     converted_to: bytes | None,
     *,
     lossless: bool,
-) -> Picture:
+) -> LoadedImage:
     icc = converted_to or metadata.icc
     fitting = fitting_icc(icc, grey=array.shape[2:] in {(), (2,)})
     if converted_to:
@@ -302,7 +302,7 @@ def _picture(
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
         notes=tuple(dict.fromkeys((*metadata.notes, *notes))),
     )
-    return Picture(array=array, format=name, lossless=lossless, **vars(metadata))
+    return LoadedImage(array=array, format=name, lossless=lossless, **vars(metadata))
 
 
 def _check_memory(size: tuple[int, int], error: Exception) -> None:

@@ -9,7 +9,7 @@ from paragon_core.atomic_files import unwritable
 from paragon_core.errors import InputError, JobError, MediaError, UnsupportedFormatError
 from paragon_core.media.images import read_header
 from paragon_core.media.result_size import result_size
-from paragon_core.media.video.jobs import film_is_done
+from paragon_core.media.video.jobs import video_is_done
 from paragon_core.media.video.time_range import TimeRange
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def is_done(
         MediaError: when the source cannot be read.
 
     """
-    if job.is_film:
-        return film_is_done(
+    if job.is_video:
+        return video_is_done(
             job.source, job.target, scale=scale, size=size, time_range=time_range, keep_damaged=keep_damaged
         )
     try:
@@ -55,7 +55,7 @@ def is_done(
     except MediaError:
         return False
     except UnsupportedFormatError as error:
-        msg = f"{job.target} exists and is not a picture that Paragon made"
+        msg = f"{job.target} exists and is not an image that Paragon made"
         raise JobError(msg, hint=_HINT_REPLACE) from error
     if not made.ends:
         return False

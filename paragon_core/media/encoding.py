@@ -1,4 +1,4 @@
-"""From a `Picture` to the bytes of an image file.
+"""From a `LoadedImage` to the bytes of an image file.
 
 =====  =====================================================================================================
 PNG    8 or 16 bits, lossless
@@ -35,26 +35,26 @@ if TYPE_CHECKING:
 
     from paragon_core.media.formats import ImageFormat
     from paragon_core.media.linear_light import LinearLight
-    from paragon_core.media.picture import Picture
+    from paragon_core.media.loaded_image import LoadedImage
     from paragon_core.upscaling.output_size import Size
 
-    Encoder = Callable[[Picture, ImageCompression], tuple[bytes, tuple[str, ...]]]
+    Encoder = Callable[[LoadedImage, ImageCompression], tuple[bytes, tuple[str, ...]]]
 
 
-def fit(picture: Picture, target: ImageFormat, *, size: Size | None = None) -> Picture:
-    """Make sure, before any work is spent on it, that a picture can be stored in a format once it is enlarged.
+def fit(image: LoadedImage, target: ImageFormat, *, size: Size | None = None) -> LoadedImage:
+    """Make sure, before any work is spent on it, that an image can be stored in a format once it is upscaled.
 
     Args:
-        picture: what is to be stored.
+        image: what is to be stored.
         target: the format.
         size: width and height that it will have, as stored; None for those that it has.
 
     Returns:
-        The picture, without its alpha channel if that is fully opaque and the format has none.
+        The image, without its alpha channel if that is fully opaque and the format has none.
 
     Raises:
-        UnsupportedFormatError: when the format is missing here, or holds no transparency and the picture has some.
-        UnsupportedSizeError: when the format holds no picture of that size.
+        UnsupportedFormatError: when the format is missing here, or holds no transparency and the image has some.
+        UnsupportedSizeError: when the format holds no image of that size.
         BackendUnavailableError: when it is high dynamic range for AVIF, and imagecodecs is missing.
 
     """
@@ -62,26 +62,26 @@ def fit(picture: Picture, target: ImageFormat, *, size: Size | None = None) -> P
         msg = f"the installed Pillow cannot write {target.title}"
         raise UnsupportedFormatError(msg, hint="pip install --upgrade pillow, or choose PNG")
     if target.name == "avif":
-        check_writable(picture)
-    width, height = size or picture.size
+        check_writable(image)
+    width, height = size or image.size
     if max(width, height) > target.longest_side:
         msg = f"{width} x {height} pixels do not fit in a {target.title} file ({target.longest_side} a side)"
         raise UnsupportedSizeError(msg, hint="choose PNG or TIFF (--format png, or an output name that ends so)")
     if target.encoder is not None:
         imported(target, target.encoder)
-    if target.name == "exr" and picture.linear is None:
+    if target.name == "exr" and image.linear is None:
         msg = "only OpenEXR images become OpenEXR images"
         raise UnsupportedFormatError(msg, hint="choose PNG or TIFF (--format png, or an output name that ends so)")
-    if picture.linear is not None and target.name != "exr":
-        _check_colours(picture.linear, target)
-    if target.alpha or not picture.has_alpha:
-        return picture
-    if not picture.opaque:
+    if image.linear is not None and target.name != "exr":
+        _check_colours(image.linear, target)
+    if target.alpha or not image.has_alpha:
+        return image
+    if not image.opaque:
         msg = f"it has transparent parts, which {target.title} cannot hold"
         raise UnsupportedFormatError(
             msg, hint="choose PNG, WebP or TIFF (--format png, or an output name that ends so)"
         )
-    return picture.without_alpha()
+    return image.without_alpha()
 
 
 def _check_colours(coding: LinearLight, target: ImageFormat) -> None:
@@ -100,11 +100,11 @@ def _check_colours(coding: LinearLight, target: ImageFormat) -> None:
 
 
 def encode(
-    picture: Picture,
+    image: LoadedImage,
     target: ImageFormat,
     compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Encode a picture.
+    """Encode an image.
 
     Returns:
         The bytes of the file, and in words for the user what the format could not keep.
@@ -114,48 +114,48 @@ def encode(
         UnsupportedSizeError: as `fit`, or when a TIFF would pass 4 GiB.
 
     """
-    picture = fit(picture, target)
+    image = fit(image, target)
     if target.encoder is not None:
         encoder: Encoder = imported(target, target.encoder)
-        return encoder(picture, compression)
-    picture, notes = adapted(picture, target)
-    if picture.linear is not None and picture.linear.gain < 1:
-        notes += (f"it was darkened {1 / picture.linear.gain:.3g} times, so that its brightest parts fit",)
+        return encoder(image, compression)
+    image, notes = adapted(image, target)
+    if image.linear is not None and image.linear.gain < 1:
+        notes += (f"it was darkened {1 / image.linear.gain:.3g} times, so that its brightest parts fit",)
     stream = io.BytesIO()
     if target.name == "tiff":
         try:
-            write_tiff(stream, picture.array, picture)
+            write_tiff(stream, image.array, image)
         except OverflowError as error:
             raise UnsupportedSizeError(str(error), hint="choose PNG (--format png)") from error
-    elif target.name == "avif" and is_for_codecs(picture):
-        return encode_avif(picture, compression), notes
-    elif picture.array.dtype == np.uint16:
-        write_deep(stream, picture.array, added=metadata_chunks(picture))
+    elif target.name == "avif" and is_for_codecs(image):
+        return encode_avif(image, compression), notes
+    elif image.array.dtype == np.uint16:
+        write_deep(stream, image.array, added=metadata_chunks(image))
     else:
-        Image.fromarray(picture.array).save(stream, target.name, **_options(picture, target, compression))
+        Image.fromarray(image.array).save(stream, target.name, **_options(image, target, compression))
     # Not getbuffer(): a view that outlives its stream, in the traceback of an error, ends the process.
     data = stream.getvalue()
-    if target.name == "png" and picture.array.dtype == np.uint8:
-        data = with_chunks(data, metadata_chunks(picture))
+    if target.name == "png" and image.array.dtype == np.uint8:
+        data = with_chunks(data, metadata_chunks(image))
     elif target.name == "jpeg":
-        data = jpeg.with_segments(data, _segments(picture))
-        if picture.gain_map is not None:
+        data = jpeg.with_segments(data, _segments(image))
+        if image.gain_map is not None:
             place = jpeg.segment_place(data)
-            data = with_gain_map(data, picture.gain_map, place, iso=picture.gain_map_iso)
+            data = with_gain_map(data, image.gain_map, place, iso=image.gain_map_iso)
     return data, notes
 
 
-def _segments(picture: Picture) -> bytes:
+def _segments(image: LoadedImage) -> bytes:
     """Return the segments of a JPEG that Pillow does not write."""
-    added = b"" if picture.iptc is None else jpeg.photoshop_segment(picture.iptc)
-    for chunk in picture.png_text:  # a comment, of a length that fits
+    added = b"" if image.iptc is None else jpeg.photoshop_segment(image.iptc)
+    for chunk in image.png_text:  # a comment, of a length that fits
         if (decoded := decoded_text(chunk)) is not None:
             encoding = "latin-1" if chunk[0] == b"tEXt" else "utf-8"
             added += jpeg.comment_segment(decoded[1].encode(encoding))
     return added
 
 
-def _options(picture: Picture, target: ImageFormat, compression: ImageCompression) -> dict[str, Any]:
+def _options(image: LoadedImage, target: ImageFormat, compression: ImageCompression) -> dict[str, Any]:
     """Return the arguments of Pillow's ``save`` for one format.
 
     Efforts are chosen for 8K results: the next higher ones take many times as long for files of nearly the same size.
@@ -163,22 +163,22 @@ def _options(picture: Picture, target: ImageFormat, compression: ImageCompressio
     if target.name == "png":  # everything around the pixels is added later
         return {"compress_level": COMPRESSION_LEVEL}
     options = dict(target.options)
-    if picture.dpi is not None:
-        options["dpi"] = picture.dpi
+    if image.dpi is not None:
+        options["dpi"] = image.dpi
     if target.metadata:
-        options["icc_profile"] = picture.icc
-    if target.exif and picture.exif is not None:
-        options["exif"] = jpeg.EXIF_NAME + picture.exif
-    if target.exif and picture.xmp is not None:
-        options["xmp"] = picture.xmp
+        options["icc_profile"] = image.icc
+    if target.exif and image.exif is not None:
+        options["exif"] = jpeg.EXIF_NAME + image.exif
+    if target.exif and image.xmp is not None:
+        options["xmp"] = image.xmp
     quality, subsampling = compression.quality, compression.subsampling or "4:4:4"
     if target.name == "jpeg":
         options |= {"quality": quality or 95, "subsampling": subsampling}
     elif target.name == "avif":
-        chroma = "4:0:0" if picture.is_grey else subsampling
+        chroma = "4:0:0" if image.is_grey else subsampling
         options |= {"quality": quality or QUALITY, "subsampling": chroma, "speed": SPEED}
     elif target.name == "webp":
-        options |= webp_effort(compression, lossless=picture.lossless)
+        options |= webp_effort(compression, lossless=image.lossless)
         if "lossless" in options:  # then the colour under transparent pixels is kept, as in PNG
             options["exact"] = True
     return options

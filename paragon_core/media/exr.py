@@ -11,7 +11,7 @@ from PIL import ImageFile
 
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.linear_light import LinearLight
-from paragon_core.media.picture import Array, Picture
+from paragon_core.media.loaded_image import Array, LoadedImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,7 +35,7 @@ class ExrImageFile(ImageFile.ImageFile):
         self._mode = "F"
 
 
-def decode_exr(stream: BinaryIO) -> Picture:
+def decode_exr(stream: BinaryIO) -> LoadedImage:
     """Read an image, coded by `linear_light`; of several parts, the first.
 
     Raises:
@@ -76,7 +76,7 @@ def decode_exr(stream: BinaryIO) -> Picture:
     array = coding.coded(np.maximum(light, 0))
     if alpha is not None:
         array = np.concatenate([array, alpha], axis=2)
-    return Picture(
+    return LoadedImage(
         array=array[..., 0] if array.shape[2] == 1 else array,
         format="exr",
         lossless=True,
@@ -86,28 +86,28 @@ def decode_exr(stream: BinaryIO) -> Picture:
     )
 
 
-def encode_exr(picture: Picture, _compression: ImageCompression) -> tuple[bytes, tuple[str, ...]]:
+def encode_exr(image: LoadedImage, _compression: ImageCompression) -> tuple[bytes, tuple[str, ...]]:
     """Write an image that `decode_exr` has read, back in linear light.
 
     Args:
-        picture: HxW, HxWx2, HxWx3 or HxWx4, with its coding.
+        image: HxW, HxWx2, HxWx3 or HxWx4, with its coding.
 
     Returns:
         The bytes of the file, and no notes.
 
     """
-    coding = picture.linear
+    coding = image.linear
     assert coding is not None, "`encoding.fit` lets no other through"  # noqa: S101 - told to mypy
-    array: Array = picture.array[..., np.newaxis] if picture.array.ndim == 2 else picture.array  # noqa: PLR2004 - axes
-    light = coding.light(array[..., :-1] if picture.has_alpha else array)
+    array: Array = image.array[..., np.newaxis] if image.array.ndim == 2 else image.array  # noqa: PLR2004 - axes
+    light = coding.light(array[..., :-1] if image.has_alpha else array)
     planes = [light[..., index] for index in range(light.shape[2])]
-    if picture.has_alpha:
+    if image.has_alpha:
         alpha = np.clip(array[..., -1].astype(np.float32), 0, 1)
         planes = [*(plane * alpha for plane in planes), alpha]
     dtype = np.float16 if coding.half else np.float32
     if coding.half:
         planes = [np.minimum(plane, np.finfo(np.float16).max) for plane in planes]
-    names = ("Y",) if picture.is_grey else ("R", "G", "B")
+    names = ("Y",) if image.is_grey else ("R", "G", "B")
     header: dict[str, Any] = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     if coding.chromaticities is not None:
         header["chromaticities"] = coding.chromaticities

@@ -59,9 +59,9 @@ class ImageFormat:
     opener: str
     """What opens it, as ``module:name``: a subclass of Pillow's ``ImageFile``, imported when it is needed."""
     decoder: str | None = None
-    """What makes a `Picture` of its stream where Pillow has no mode for the pixels, likewise."""
+    """What makes a `LoadedImage` of its stream where Pillow has no mode for the pixels, likewise."""
     encoder: str | None = None
-    """What makes bytes and notes of a `Picture` where Pillow does not make the file, likewise."""
+    """What makes bytes and notes of a `LoadedImage` where Pillow does not make the file, likewise."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of Pillow's ``save`` that do not depend on the image."""
     signatures: tuple[bytes, ...] = ()
@@ -268,8 +268,8 @@ FOREIGN_EXTENSIONS: frozenset[str] = frozenset(
 _FOREIGN_SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF document"),
     (b"8BPS", "a Photoshop document"),
-    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture"),
-    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
     (b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"<svg", "an SVG drawing"),
@@ -298,7 +298,7 @@ def foreign_name(head: bytes) -> str | None:
         if head.startswith(signature):
             return words
     if head[4:8] == b"ftyp":
-        return "a HEIC picture" if _has_brand(head, b"heic", b"heix", b"hevc", b"mif1", b"msf1") else "an MP4 video"
+        return "a HEIC image" if _has_brand(head, b"heic", b"heix", b"hevc", b"mif1", b"msf1") else "an MP4 video"
     return None
 
 

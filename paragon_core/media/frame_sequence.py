@@ -9,7 +9,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 
 class FrameSequence(Image.Image):

@@ -1,7 +1,7 @@
 """Gain maps: a small image behind a JPEG from which viewers make high dynamic range (Ultra HDR, ISO 21496-1, Apple).
 
 A gain map is stretched over the image, whatever its own size, so it still fits after upscaling and goes along as it is.
-Sources: CIPA DC-007 (Multi-Picture Format), 5; Ultra HDR Image Format 1.1 (Android); ISO 21496-1.
+Sources: CIPA DC-007 (Multi-Image Format), 5; Ultra HDR Image Format 1.1 (Android); ISO 21496-1.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from PIL.GifImagePlugin import GifImageFile
 from paragon_core.errors import UnsupportedSizeError
 
 if TYPE_CHECKING:
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 #: Frames that are read at most, so that a small file cannot keep a computer busy.
 MOST_FRAMES: Final = 100_000

@@ -22,7 +22,7 @@ from paragon_core.media.png import decoded_text
 
 if TYPE_CHECKING:
     from paragon_core.media.compression import ImageCompression
-    from paragon_core.media.picture import Array, Picture
+    from paragon_core.media.loaded_image import Array, LoadedImage
 
 #: Alpha from which on a pixel is opaque: the format knows no more than that.
 HALF: Final = 128
@@ -37,33 +37,33 @@ _MOST_COLOURS: Final = 255  # one of 256 is for transparent pixels
 _MOST_SAMPLES: Final = 1 << 18
 
 
-def encode_gif(picture: Picture, _compression: ImageCompression) -> tuple[bytes, tuple[str, ...]]:
+def encode_gif(loaded: LoadedImage, _compression: ImageCompression) -> tuple[bytes, tuple[str, ...]]:
     """Encode a still image.
 
     Returns:
         The bytes of the file, and in words for the user what the format could not keep.
 
     """
-    held, notes = gif_form(picture)
+    held, notes = gif_form(loaded)
     stream = io.BytesIO()
     writer = GifWriter(stream, held.size, comment=gif_comment(held), icc=held.icc, xmp=held.xmp)
     writer.add(held.array, 0)
     writer.finish()
-    if picture.format != "gif":  # whose smooth edges have more colours, and half of its opacity, by nature
+    if loaded.format != "gif":  # whose smooth edges have more colours, and half of its opacity, by nature
         notes += (GIF_DITHERED,) if writer.dithered else ()
-        notes += (GIF_HALF,) if picture.has_half_alpha else ()
+        notes += (GIF_HALF,) if loaded.has_half_alpha else ()
     return stream.getvalue(), notes
 
 
-def gif_form(picture: Picture) -> tuple[Picture, tuple[str, ...]]:
+def gif_form(loaded: LoadedImage) -> tuple[LoadedImage, tuple[str, ...]]:
     """Return an image with pixels and metadata as GIF holds them, and in words for the user what it does not."""
-    held, notes = adapted(replace(picture, xmp=None), FORMATS["gif"])
-    return replace(held, xmp=picture.xmp), notes
+    held, notes = adapted(replace(loaded, xmp=None), FORMATS["gif"])
+    return replace(held, xmp=loaded.xmp), notes
 
 
-def gif_comment(picture: Picture) -> bytes:
+def gif_comment(loaded: LoadedImage) -> bytes:
     """Return the comment for a GIF."""
-    decoded = (decoded_text(chunk) for chunk in picture.png_text)
+    decoded = (decoded_text(chunk) for chunk in loaded.png_text)
     return b"\n".join(text[1].encode() for text in decoded if text is not None)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from PIL.ImageFile import ImageFile
 
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 _OTHER_ORDER = {"B": "L", "L": "B"}
 _NATIVE_ORDER = "L" if sys.byteorder == "little" else "B"
@@ -28,7 +28,7 @@ _NATIVE_ORDER = "L" if sys.byteorder == "little" else "B"
 def decode_16_bit_colour(
     image: ImageFile, load: Callable[[ImageFile], None], reopen: Callable[[], ImageFile]
 ) -> Array | None:
-    """Decode a picture with 16 bits per colour channel.
+    """Decode an image with 16 bits per colour channel.
 
     Args:
         image: an opened file whose pixels have not been decoded.

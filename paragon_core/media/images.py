@@ -1,4 +1,4 @@
-"""Image files: read to a `Picture`, written from one, with everything around the pixels kept.
+"""Image files: read to a `LoadedImage`, written from one, with everything around the pixels kept.
 
 PNG, JPEG, WebP, TIFF, BMP, and AVIF where Pillow has it. See `decoding` and `encoding` for what each format gives.
 """
@@ -24,7 +24,7 @@ from paragon_core.media.compression import ImageCompression
 from paragon_core.media.decoding import MAX_PIXELS, decode, read_layout
 from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS, HEAD_LENGTH, FormatName, foreign_name, format_of_name, sniff
-from paragon_core.media.picture import Picture
+from paragon_core.media.loaded_image import LoadedImage
 from paragon_core.media.sources import check_regular, out_of_memory, unreadable
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_PIXELS",
     "ImageHeader",
-    "Picture",
+    "LoadedImage",
     "incomplete",
     "opened_image",
     "read_header",
@@ -45,7 +45,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class ImageHeader:
-    """What a file says of its picture before any pixel is decoded."""
+    """What a file says of its image before any pixel is decoded."""
 
     format: FormatName
     """The file's format, whatever its name says."""
@@ -57,12 +57,12 @@ class ImageHeader:
     """Whether the file has the ending that its format prescribes: a copy that broke off has not."""
 
 
-def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
     """Read an image file.
 
     Args:
         path: the file. Its content decides on the format, not its name.
-        max_pixels: pictures with more pixels are refused before their memory is allocated.
+        max_pixels: images with more pixels are refused before their memory is allocated.
 
     Raises:
         MediaError: when the file is missing, unreadable, damaged or no image.
@@ -77,7 +77,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
 
 
 def read_header(path: Path) -> ImageHeader:
-    """Read what a file says of its picture, quickly.
+    """Read what a file says of its image, quickly.
 
     Raises:
         MediaError: when the file is missing, unreadable, damaged or no image.
@@ -91,7 +91,7 @@ def read_header(path: Path) -> ImageHeader:
 
 def write_image(
     path: Path,
-    picture: Picture,
+    image: LoadedImage,
     *,
     compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
     complete: bool = False,
@@ -100,7 +100,7 @@ def write_image(
 
     Args:
         path: the file, replaced if it is there.
-        picture: what goes into it.
+        image: what goes into it.
         compression: how lossy formats are written.
         complete: write nothing if anything could not be kept.
 
@@ -110,12 +110,12 @@ def write_image(
     Raises:
         MediaError: when the file cannot be written.
         JobError: when it must be ``complete`` and is not.
-        UnsupportedFormatError: when the name's ending is not that of a format, or the format holds no such picture.
-        UnsupportedSizeError: when the format holds no picture of that size.
+        UnsupportedFormatError: when the name's ending is not that of a format, or the format holds no such image.
+        UnsupportedSizeError: when the format holds no image of that size.
         BackendUnavailableError: when it is high dynamic range for AVIF, and imagecodecs is missing.
 
     """
-    data, notes = encode(picture, format_of_name(path), compression)
+    data, notes = encode(image, format_of_name(path), compression)
     if notes and complete:
         raise incomplete(path, notes)
     with atomic_write(path) as stream:

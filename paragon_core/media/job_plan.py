@@ -23,7 +23,7 @@ from paragon_core.media.formats import (
 )
 from paragon_core.media.same_file import are_one, folded
 from paragon_core.media.sources import unreadable
-from paragon_core.media.video.formats import CONTAINERS, FILM_EXTENSIONS, can_be_written, container_of_name, is_film
+from paragon_core.media.video.formats import CONTAINERS, VIDEO_EXTENSIONS, can_be_written, container_of_name, is_video
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _WILDCARDS = frozenset("*?[")
 _ANY_DEPTH = "**"
-_ENDINGS = (*EXTENSIONS, *FILM_EXTENSIONS)
+_ENDINGS = (*EXTENSIONS, *VIDEO_EXTENSIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +49,9 @@ class Job:
     there when it is complete."""
 
     @property
-    def is_film(self) -> bool:
+    def is_video(self) -> bool:
         """Whether the source is a video: by its name, or because it is to become one."""
-        return is_film(self.source) or can_be_written(self.target)
+        return is_video(self.source) or can_be_written(self.target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def plan(
 ) -> tuple[Job, ...]:
     """Find the sources and give each its target; no file is read, nothing is written.
 
-    Folders are searched recursively for files with the endings of pictures and films. Hidden files and folders are
+    Folders are searched recursively for files with the endings of images and videos. Hidden files and folders are
     passed over, links to folders are not followed, and neither is the output folder if it lies inside. Patterns
     (``*``, ``?``, ``[...]``, ``**``) are expanded here because Windows shells leave that to programs. Sources keep
     the order in which they were named, and are sorted within a folder or pattern.
@@ -102,14 +102,14 @@ def plan(
     With ``name``, files are called what it returns instead of ``photo_2x`` or the same name. With ``replace``, results
     take the place of their sources, links are followed, and there is no output.
 
-    Films become MP4, or Matroska if they are that, unless the output is a file that says otherwise. Without an output,
-    files that are results of other sources are not enlarged again: ``*.jpg`` can be repeated.
+    Videos become MP4, or Matroska if they are that, unless the output is a file that says otherwise. Without an output,
+    files that are results of other sources are not upscaled again: ``*.jpg`` can be repeated.
 
     Args:
         inputs: files, folders and patterns.
         output: file or folder; a separator at its end says that it is a folder.
         suffix: what follows names in the last column, such as ``_2x``.
-        target_format: format of all pictures. None keeps each source's, and takes PNG where its ending tells none, or
+        target_format: format of all images. None keeps each source's, and takes PNG where its ending tells none, or
             one that is not written.
         name: called with each source, returns the name of its result without the extension, in no other folder; what it
             raises makes the source unusable.
@@ -124,13 +124,13 @@ def plan(
         InputError: when one output file is given for several sources or together with ``name``, when an output or
             ``name`` is given together with ``replace``, or the output cannot be one; and what `unusable` would be
             called with, without it.
-        UnsupportedFormatError: when the output's ending is not that of a format, or films are to become pictures.
+        UnsupportedFormatError: when the output's ending is not that of a format, or videos are to become images.
         MediaError: as for `unusable`.
 
     """
     if not inputs:
         msg = "no input was given"
-        raise InputError(msg, hint="name pictures, films, folders, or patterns such as photos/*.jpg")
+        raise InputError(msg, hint="name images, videos, folders, or patterns such as photos/*.jpg")
     out = None if output is None else Path(output)
     if replace and (out is not None or name is not None):
         msg = "results that replace their sources have no other place or name"
@@ -202,7 +202,7 @@ def _search(
     *,
     folder: Path | None = None,
 ) -> Iterator[_Found]:
-    """Yield the pictures and films below a folder whose relative path matches a pattern, in sorted order."""
+    """Yield the images and videos below a folder whose relative path matches a pattern, in sorted order."""
     skipped = None if out is None or are_one(out, root) else out
     recursive = _ANY_DEPTH in pattern
     empty, foreign = True, 0
@@ -235,7 +235,7 @@ def _search(
                 passed_over(source)
     if empty:
         given = root if folder is not None else root.joinpath(*pattern)
-        msg = f"there is no image or film in {given}" if folder is not None else f"no image or film matches {given}"
+        msg = f"there is no image or video in {given}" if folder is not None else f"no image or video matches {given}"
         if foreign:
             msg += f" that can be read ({foreign} in other formats)"
         raise InputError(msg, hint=f"looked for files that end in {', '.join(_ENDINGS)}")
@@ -284,14 +284,14 @@ def _is_file_name(out: Path, given: str, found: list[_Found], *, sources: int) -
             raise InputError(msg, hint="give a folder with -o")
         return True
     if exists:
-        msg = f"{out} exists and is neither a folder nor an image or film"
+        msg = f"{out} exists and is neither a folder nor an image or video"
         raise InputError(msg, hint="choose another output")
-    # A single picture and something.ext: more likely a format that cannot be written than a folder.
+    # A single image and something.ext: more likely a format that cannot be written than a folder.
     return bool(out.suffix) and len(found) == 1 and found[0].folder is None
 
 
 def _agreeing(out: Path, source: Path, target_format: FormatName | None) -> Path:
-    if is_film(source) or can_be_written(out):
+    if is_video(source) or can_be_written(out):
         container_of_name(out)
         return out
     named = format_of_name(out).name
@@ -347,7 +347,7 @@ def _replacing(item: _Found, suffix: str, target_format: FormatName | None) -> J
 
     """
     source = Path(os.path.realpath(item.source))
-    if is_film(source):
+    if is_video(source):
         container_of_name(source)
         return Job(source=item.source, target=source.with_stem(source.stem + suffix), replaces=True)
     if _extension(source, target_format) != source.suffix:
@@ -359,7 +359,7 @@ def _replacing(item: _Found, suffix: str, target_format: FormatName | None) -> J
 def _extension(source: Path, target_format: FormatName | None) -> str:
     """Return the extension of a source's result."""
     extension = source.suffix
-    if is_film(source):
+    if is_video(source):
         return extension if CONTAINERS.get(extension.lower()) == "matroska" else ".mp4"
     if target_format is not None:
         known = FORMATS[target_format].extensions

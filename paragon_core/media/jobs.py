@@ -1,4 +1,4 @@
-"""Enlarging many files: pictures are read ahead and written behind while the network runs, films take their turns.
+"""Upscaling many files: images are read ahead and written behind while the network runs, videos take their turns.
 
 What fails does not stop the others.
 """
@@ -34,7 +34,7 @@ from paragon_core.media.replacing import check_replaceable, check_writable, grow
 from paragon_core.media.result_size import as_viewed, result_size
 from paragon_core.media.series import read_series, upscale_animation, upscale_pages
 from paragon_core.media.tiff_pages import TiffPages
-from paragon_core.media.video.jobs import film_grows, prepare_film
+from paragon_core.media.video.jobs import prepare_video, video_grows
 from paragon_core.media.video.time_range import TimeRange
 from paragon_core.upscaling.memory import lacks_for_image
 from paragon_core.upscaling.output_size import OutputSize
@@ -44,17 +44,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paragon_core.media.animation import Animation
-    from paragon_core.media.picture import Array, Picture
+    from paragon_core.media.loaded_image import Array, LoadedImage
     from paragon_core.media.series import SeriesProgress
     from paragon_core.media.video.upscale import VideoResult
     from paragon_core.upscaling.output_size import Size
 
-__all__ = ["PICTURES_AT_ONCE", "Job", "JobResult", "State", "plan", "run"]
+__all__ = ["IMAGES_AT_ONCE", "Job", "JobResult", "State", "plan", "run"]
 
 State = Literal["written", "skipped", "failed"]
 
-#: Pictures that `run` holds unless told otherwise: one being read, one in the network, one being written.
-PICTURES_AT_ONCE = 3
+#: Images that `run` holds unless told otherwise: one being read, one in the network, one being written.
+IMAGES_AT_ONCE = 3
 
 _WHOLE = TimeRange()
 
@@ -70,9 +70,9 @@ class JobResult:
     size: tuple[int, int] | None = None
     """Width and height of what was written."""
     frames: int = 1
-    """How many frames of that size; 1 for a picture."""
+    """How many frames of that size; 1 for an image."""
     seconds: float = 0.0
-    """Time that the network took; for a film, reading and writing included."""
+    """Time that the network took; for a video, reading and writing included."""
     notes: tuple[str, ...] = ()
     """What was not kept, or why nothing was done, in words for the user."""
     error: ParagonError | None = None
@@ -83,9 +83,9 @@ def _ignore_progress(_done: int, _total: int) -> None:
     """Show no progress."""
 
 
-def _no_film(source: Path, _target: Path) -> VideoResult:
-    msg = f"{source} is a film, and only pictures were asked for"
-    raise UnsupportedFormatError(msg, hint="enlarge it on the command line, with paragon upscale")
+def _no_video(source: Path, _target: Path) -> VideoResult:
+    msg = f"{source} is a video, and only images were asked for"
+    raise UnsupportedFormatError(msg, hint="upscale it on the command line, with paragon upscale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ class _JobOptions:
 class _Ready:
     """An image that has been read."""
 
-    picture: Picture
+    loaded: LoadedImage
     target: Size
     """Width and height of the result as stored."""
     series: Animation | TiffPages | None = None
@@ -130,37 +130,37 @@ def run(
     scale: int,
     size: OutputSize | None = None,
     compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
-    film: Callable[[Path, Path], VideoResult] = _no_film,
+    video: Callable[[Path, Path], VideoResult] = _no_video,
     report: Callable[[JobResult], None] = lambda _: None,
     progress: SeriesProgress = _ignore_progress,
-    at_once: int = PICTURES_AT_ONCE,
+    at_once: int = IMAGES_AT_ONCE,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
     time_range: TimeRange = _WHOLE,
     keep_damaged: bool = False,
 ) -> tuple[JobResult, ...]:
-    """Enlarge pictures and films one after another; while one is in the network, pictures are read and written.
+    """Upscale images and videos one after another; while one is in the network, images are read and written.
 
     A file that fails does not stop the others. What killed runs left in the folders of the targets is removed
     (`remove_leftovers`). Every target appears whole or not at all; when the caller is interrupted (Ctrl-C, or an
-    exception from ``upscale`` or ``report`` that is no `ParagonError`), pictures that are being written are finished
+    exception from ``upscale`` or ``report`` that is no `ParagonError`), images that are being written are finished
     and the exception goes on.
 
     Args:
         jobs: from `plan`.
-        upscale: takes the array of a `Picture` and returns it ``scale`` times as high and wide, with the same dtype;
+        upscale: takes the array of a `LoadedImage`, returns it ``scale`` times as high and wide, with the same dtype;
             with ``size``, it is called with ``size=`` an `OutputSize` of that width and height, and returns such an
             array. An `Upscaler` does both. Called in the calling thread only.
-        scale: enlargement.
-        size: the size that results shall have instead, as viewed. For videos ``film`` has to see to it.
+        scale: upscaling factor.
+        size: the size that results shall have instead, as viewed. For videos ``video`` has to see to it.
         compression: how lossy formats of images are written.
-        film: enlarges the film in one file into another, likewise (`video.upscale_video`); without it films fail.
+        video: upscales the video in one file into another, likewise (`video.upscale_video`); without it videos fail.
         report: called in the calling thread with each result, in the order of the jobs.
         progress: called in the calling thread before each frame of an animation and each page.
-        at_once: largest number of pictures in memory; 1 means one after another without overlap.
+        at_once: largest number of images in memory; 1 means one after another without overlap.
         overwrite: make targets that are done (see `is_done`) anew, and replace whatever else bears their name.
         max_pixels: larger sources fail.
-        time_range: the part of each video that ``film`` makes.
+        time_range: the part of each video that ``video`` makes.
         keep_damaged: whether it takes what is there of videos that are cut off.
 
     Returns:
@@ -171,7 +171,7 @@ def run(
 
     """
     if at_once < 1:
-        msg = f"at least one picture has to be in memory at once, not {at_once}"
+        msg = f"at least one image has to be in memory at once, not {at_once}"
         raise InputError(msg, hint="--jobs takes a number from 1 on")
     for folder in {job.target.parent for job in jobs}:
         remove_leftovers(folder)
@@ -193,15 +193,15 @@ def run(
         while waiting or reading or writing:
             while waiting and len(reading) + len(writing) < at_once:
                 job = waiting.popleft()
-                look: Callable[..., Any] = _look_at_film if job.is_film else _read
+                look: Callable[..., Any] = _look_at_video if job.is_video else _read
                 reading.append((job, pool.submit(look, job, options)))
             if reading:
                 job, read = reading.popleft()
-                if job.is_film:
-                    writing.append(_enlarge_film(job, read, film))
+                if job.is_video:
+                    writing.append(_upscale_video(job, read, video))
                 else:
-                    writing.append(_enlarge(job, read, upscale, options, pool, progress=progress))
-            # With nothing left to enlarge, or no room to read, wait for the oldest; else only look.
+                    writing.append(_upscale(job, read, upscale, options, pool, progress=progress))
+            # With nothing left to upscale, or no room to read, wait for the oldest; else only look.
             while writing and (not reading or writing[0].done()):
                 results.append(result_of(writing.popleft()))
                 report(results[-1])
@@ -220,34 +220,34 @@ def _read(job: Job, options: _JobOptions) -> _Ready | _Nothing:
     options.compression.check(target_format)
     series = read_series(job.source, target_format, max_pixels=options.max_pixels)
     if series is None or isinstance(series, TiffPages):
-        picture = read_image(job.source, max_pixels=options.max_pixels)
+        loaded = read_image(job.source, max_pixels=options.max_pixels)
     else:
-        picture = series.upright_still()
+        loaded = series.upright_still()
     try:
-        target = result_size(picture.size, picture.orientation, scale=options.scale, wanted=options.size)
+        target = result_size(loaded.size, loaded.orientation, scale=options.scale, wanted=options.size)
         if job.replaces:
-            if not grows(picture.size, target):
+            if not grows(loaded.size, target):
                 return _AS_IT_IS
-            check_replaceable(job, picture if series is None else replace(picture, notes=series.notes), target_format)
-        _check_memory(job, picture, target)
-        picture = fit(picture, target_format, size=target)
+            check_replaceable(job, loaded if series is None else replace(loaded, notes=series.notes), target_format)
+        _check_memory(job, loaded, target)
+        loaded = fit(loaded, target_format, size=target)
     except (BackendUnavailableError, InputError) as error:
         text = str(error) if str(job.source) in str(error) else f"{job.source}: {error}"
         raise type(error)(text, hint=error.hint) from error
     prepare_folder(job.target)
-    return _Ready(picture=picture, target=target, series=series)
+    return _Ready(loaded=loaded, target=target, series=series)
 
 
-def _check_memory(job: Job, picture: Picture, target: Size) -> None:
+def _check_memory(job: Job, loaded: LoadedImage, target: Size) -> None:
     """Refuse an image whose result cannot fit in memory, before the machine comes to a halt over it."""
     if lack := lacks_for_image(target[0] * target[1]):
-        (width, height), (needed, free) = picture.size, (f"{size / 2**30:.1f} GiB" for size in lack)
+        (width, height), (needed, free) = loaded.size, (f"{size / 2**30:.1f} GiB" for size in lack)
         msg = f"{job.source}: {width} x {height} pixels, upscaled to {target[0]} x {target[1]}, take {needed}, "
         raise OutOfMemoryError(msg + f"and {free} is free", hint="close other programs, or split it into smaller parts")
 
 
-def _look_at_film(job: Job, options: _JobOptions) -> _Nothing | None:
-    """Make sure that a film can be read and its target written."""
+def _look_at_video(job: Job, options: _JobOptions) -> _Nothing | None:
+    """Make sure that a video can be read and its target written."""
     if not options.overwrite and is_done(
         job,
         scale=options.scale,
@@ -256,22 +256,22 @@ def _look_at_film(job: Job, options: _JobOptions) -> _Nothing | None:
         keep_damaged=options.keep_damaged,
     ):
         return _Nothing()
-    prepare_film(job.source, job.target, max_pixels=options.max_pixels, keep_damaged=options.keep_damaged)
+    prepare_video(job.source, job.target, max_pixels=options.max_pixels, keep_damaged=options.keep_damaged)
     if job.replaces:
-        if not film_grows(job.source, scale=options.scale, size=options.size, keep_damaged=options.keep_damaged):
+        if not video_grows(job.source, scale=options.scale, size=options.size, keep_damaged=options.keep_damaged):
             return _AS_IT_IS
         check_writable(job.source)
     return None
 
 
-def _enlarge_film(
-    job: Job, look: Future[_Nothing | None], film: Callable[[Path, Path], VideoResult]
+def _upscale_video(
+    job: Job, look: Future[_Nothing | None], video: Callable[[Path, Path], VideoResult]
 ) -> Future[JobResult]:
     try:
         if (nothing := result_of(look)) is not None:
             return completed(JobResult(job=job, state="skipped", notes=nothing.notes))
         start = time.perf_counter()
-        result = film(job.source, job.target)
+        result = video(job.source, job.target)
         notes = result.notes
         if job.replaces:
             notes = take_place(job, notes)
@@ -294,7 +294,7 @@ def _enlarge_film(
     )
 
 
-def _enlarge(
+def _upscale(
     job: Job,
     read: Future[_Ready | _Nothing],
     upscale: Callable[..., Array],
@@ -303,35 +303,35 @@ def _enlarge(
     *,
     progress: SeriesProgress,
 ) -> Future[JobResult]:
-    """Run the network over a picture that has been read, and have the result written; over a series, do all of it."""
+    """Run the network over an image that has been read, and have the result written; over a series, do all of it."""
     try:
         ready = result_of(read)
     except (ParagonError, MemoryError, OSError) as error:
         return completed(_failure(job, error))
     if isinstance(ready, _Nothing):
         return completed(JobResult(job=job, state="skipped", notes=ready.notes))
-    picture = ready.picture
+    loaded = ready.loaded
     try:
         start = time.perf_counter()
         if ready.series is not None:
             return completed(_upscaled_series(job, ready.series, upscale, options, progress))
-        array = _upscaled(picture, upscale, options)
+        array = _upscaled(loaded, upscale, options)
         seconds = time.perf_counter() - start
-        if not grows(picture.size, ready.target):
-            same = picture.size == ready.target
+        if not grows(loaded.size, ready.target):
+            same = loaded.size == ready.target
             note = "it has that size already" if same else "it was resized without the model, which only upscales"
-            picture = replace(picture, notes=(*picture.notes, note))
-        enlarged = picture.with_array(array)
+            loaded = replace(loaded, notes=(*loaded.notes, note))
+        upscaled = loaded.with_array(array)
     except (ParagonError, MemoryError, OSError) as error:
         return completed(_failure(job, error))
-    return pool.submit(_write, job, enlarged, options, seconds)
+    return pool.submit(_write, job, upscaled, options, seconds)
 
 
-def _upscaled(picture: Picture, upscale: Callable[..., Array], options: _JobOptions) -> Array:
+def _upscaled(loaded: LoadedImage, upscale: Callable[..., Array], options: _JobOptions) -> Array:
     if options.size is None:
-        return upscale(picture.array)
-    width, height = result_size(picture.size, picture.orientation, scale=options.scale, wanted=options.size)
-    return upscale(picture.array, size=OutputSize(width=width, height=height))
+        return upscale(loaded.array)
+    width, height = result_size(loaded.size, loaded.orientation, scale=options.scale, wanted=options.size)
+    return upscale(loaded.array, size=OutputSize(width=width, height=height))
 
 
 def _upscaled_series(
@@ -346,7 +346,7 @@ def _upscaled_series(
     result = write(
         series,  # type: ignore[arg-type]  # each gets its own
         job.target,
-        lambda picture: _upscaled(picture, upscale, options),
+        lambda loaded: _upscaled(loaded, upscale, options),
         compression=options.compression,
         complete=job.replaces,
         progress=progress,
@@ -361,10 +361,10 @@ def _upscaled_series(
     )
 
 
-def _write(job: Job, picture: Picture, options: _JobOptions, seconds: float) -> JobResult:
+def _write(job: Job, loaded: LoadedImage, options: _JobOptions, seconds: float) -> JobResult:
     try:
         mode = job.target.stat().st_mode if job.replaces else None
-        notes = write_image(job.target, picture, compression=options.compression, complete=job.replaces)
+        notes = write_image(job.target, loaded, compression=options.compression, complete=job.replaces)
         if mode is not None:
             with suppress(OSError):  # disks without permissions
                 job.target.chmod(stat.S_IMODE(mode))
@@ -373,9 +373,9 @@ def _write(job: Job, picture: Picture, options: _JobOptions, seconds: float) -> 
     return JobResult(
         job=job,
         state="written",
-        size=as_viewed(picture.size, picture.orientation) if format_of_name(job.target).turned else picture.size,
+        size=as_viewed(loaded.size, loaded.orientation) if format_of_name(job.target).turned else loaded.size,
         seconds=seconds,
-        notes=tuple(dict.fromkeys(picture.notes + notes)),
+        notes=tuple(dict.fromkeys(loaded.notes + notes)),
     )
 
 

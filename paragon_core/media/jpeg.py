@@ -1,7 +1,7 @@
 """JPEG's segments: what Pillow leaves out of comments, IPTC and images behind the first, and kinds it does not decode.
 
 Sources: Recommendation ITU-T T.81, annex B; Adobe Photoshop File Formats Specification, "Image Resource Blocks";
-CIPA DC-007 (Multi-Picture Format); ISO 21496-1 (gain maps).
+CIPA DC-007 (Multi-Image Format); ISO 21496-1 (gain maps).
 """
 
 from __future__ import annotations

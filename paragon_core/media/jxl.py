@@ -21,15 +21,15 @@ from paragon_core.media.avif import CODECS_HINT, has_image_codecs, image_codecs
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.icc import fitting_icc
 from paragon_core.media.iso_boxes import MOST_BOXES, boxes_between
+from paragon_core.media.loaded_image import LoadedImage
 from paragon_core.media.metadata import plain_exif, upright
-from paragon_core.media.picture import Picture
 from paragon_core.media.srgb import in_srgb, is_srgb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from paragon_core.media.compression import ImageCompression
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 _CODESTREAM: Final = b"\xff\x0a"
 _CONTAINER_START: Final = b"\0\0\0\x0cJXL "
@@ -66,7 +66,7 @@ class JxlImageFile(ImageFile.ImageFile):
         self._mode = "RGB"
 
 
-def decode_jxl(stream: BinaryIO) -> Picture:
+def decode_jxl(stream: BinaryIO) -> LoadedImage:
     """Read an image; of several frames, the last, which is what the package gives.
 
     Raises:
@@ -95,7 +95,7 @@ def decode_jxl(stream: BinaryIO) -> Picture:
         notes.append("only the last of its frames is used")
     icc = image.info.get("icc_profile")
     exif = plain_exif(image.info.get("exif"))
-    return Picture(
+    return LoadedImage(
         array=array,
         format="jxl",
         lossless=False,  # the file does not say
@@ -113,7 +113,7 @@ def _all_bits(stream: BinaryIO, header: JxlHeader) -> Array:
     return np.rint(array * (65535 / (2**header.bits - 1))).astype(np.uint16) if header.bits < 16 else array  # noqa: PLR2004
 
 
-def encode_jxl(picture: Picture, compression: ImageCompression) -> tuple[bytes, tuple[str, ...]]:
+def encode_jxl(loaded: LoadedImage, compression: ImageCompression) -> tuple[bytes, tuple[str, ...]]:
     """Encode an image with 8 bits per channel: as asked for, else without loss where the source was, or in quality 95.
 
     The package writes no colour profiles, so that colours become sRGB.
@@ -125,12 +125,12 @@ def encode_jxl(picture: Picture, compression: ImageCompression) -> tuple[bytes, 
         UnsupportedFormatError: the colours cannot be converted, because their profile is damaged.
 
     """
-    held, notes = adapted(picture, FORMATS["jxl"])
+    held, notes = adapted(loaded, FORMATS["jxl"])
     image = Image.fromarray(held.array)
     if held.icc is not None and not is_srgb(held.icc, grey=held.is_grey):
         image = _colours_in_srgb(image, held.icc)
         notes += ("its colours were converted to sRGB, because no profile can be written into JPEG XL here",)
-    quality = compression.quality or (_LOSSLESS if picture.lossless else _QUALITY)
+    quality = compression.quality or (_LOSSLESS if loaded.lossless else _QUALITY)
     options: dict[str, Any] = {"lossless": True} if quality == _LOSSLESS else {"quality": quality}
     stream = io.BytesIO()
     image.save(stream, "JXL", use_container=True, exif=held.exif, xmp=held.xmp, **options)

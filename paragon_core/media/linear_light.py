@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 #: Light that PQ codes as 1, where 1 is the white of a page.
 BRIGHTEST: Final = 10_000 / 203

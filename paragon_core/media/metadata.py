@@ -108,10 +108,10 @@ def as_stored(array: _Array, turn: int) -> _Array:
 
 
 def with_size(exif: bytes, width: int, height: int) -> bytes:
-    """Return an EXIF block that states another picture size, in pixels as stored.
+    """Return an EXIF block that states another image size, in pixels as stored.
 
     The numbers are written over in place, so that maker notes, whose inner offsets nobody can rewrite, and the
-    thumbnail, which still shows the same picture, stay as they are. A damaged block is returned unchanged.
+    thumbnail, which still shows the same image, stay as they are. A damaged block is returned unchanged.
     """
     sizes = {_IMAGE_WIDTH: width, _IMAGE_LENGTH: height, _PIXEL_X: width, _PIXEL_Y: height}
     endian = order(exif)

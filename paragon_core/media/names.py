@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from paragon_core.errors import InputError
 from paragon_core.media.formats import EXTENSIONS
-from paragon_core.media.video.formats import FILM_EXTENSIONS
+from paragon_core.media.video.formats import VIDEO_EXTENSIONS
 
 if TYPE_CHECKING:
     from paragon_core.upscaling.output_size import Size
@@ -59,7 +59,7 @@ class NamePattern:
             )
         if not self.fields and not plain.strip(" ."):
             raise InputError(f"{self.text!r} is not the name of a file", hint=hint)
-        if PurePath(self.text).suffix.lower() in {*EXTENSIONS, *FILM_EXTENSIONS}:
+        if PurePath(self.text).suffix.lower() in {*EXTENSIONS, *VIDEO_EXTENSIONS}:
             raise InputError(
                 f"a name pattern has no extension, and {self.text!r} has one",
                 hint="leave it out; --format chooses the format of images",

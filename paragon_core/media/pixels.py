@@ -10,7 +10,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.high_bit_depth import decode_16_bit_colour, decode_16_bit_grey_alpha
-from paragon_core.media.picture import HINT_CONVERT, Array, check_unit_range, full_scale
+from paragon_core.media.loaded_image import HINT_CONVERT, Array, check_unit_range, full_scale
 from paragon_core.media.srgb import in_srgb, srgb_profile
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def decoded_pixels(
         reopen: opens the file once more.
 
     Returns:
-        HxW, HxWx2, HxWx3 or HxWx4 as in a `Picture`, and the ICC profile that they were converted to, if they were.
+        HxW, HxWx2, HxWx3 or HxWx4 as in a `LoadedImage`, and the ICC profile that they were converted to, if they were.
 
     Raises:
         UnsupportedFormatError: for kinds of pixels that are not handled.

@@ -24,8 +24,8 @@ from paragon_core.media.ranges import joined
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from paragon_core.media.loaded_image import Array
     from paragon_core.media.metadata import Chunks
-    from paragon_core.media.picture import Array
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

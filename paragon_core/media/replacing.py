@@ -15,7 +15,7 @@ from paragon_core.media.images import incomplete
 if TYPE_CHECKING:
     from paragon_core.media.formats import ImageFormat
     from paragon_core.media.job_plan import Job
-    from paragon_core.media.picture import Picture
+    from paragon_core.media.loaded_image import LoadedImage
     from paragon_core.upscaling.output_size import Size
 
 
@@ -24,7 +24,7 @@ def grows(size: Size, target: Size) -> bool:
     return any(after > before for before, after in zip(size, target, strict=True))
 
 
-def check_replaceable(job: Job, picture: Picture, target_format: ImageFormat) -> None:
+def check_replaceable(job: Job, loaded: LoadedImage, target_format: ImageFormat) -> None:
     """Refuse to replace a file by one that holds less, or is of another format than it.
 
     Raises:
@@ -32,12 +32,12 @@ def check_replaceable(job: Job, picture: Picture, target_format: ImageFormat) ->
         JobError: something was not read.
 
     """
-    if picture.format != target_format.name:
-        msg = f"it is {FORMATS[picture.format].title} by another name, and would become {target_format.title}"
+    if loaded.format != target_format.name:
+        msg = f"it is {FORMATS[loaded.format].title} by another name, and would become {target_format.title}"
         raise InputError(msg, hint="leave --replace out, or rename it first")
     check_writable(job.target)
-    if picture.notes:
-        raise incomplete(job.target, picture.notes)
+    if loaded.notes:
+        raise incomplete(job.target, loaded.notes)
 
 
 def check_writable(path: Path) -> None:

@@ -23,7 +23,7 @@ from paragon_core.media.formats import FORMATS, format_of_name
 from paragon_core.media.frame_sequence import FrameSequence
 from paragon_core.media.gif_writer import GIF_DITHERED, GIF_HALF, GifWriter, gif_comment, gif_form
 from paragon_core.media.images import incomplete
-from paragon_core.media.picture import Array, Picture, full_scale, with_depth
+from paragon_core.media.loaded_image import Array, LoadedImage, full_scale, with_depth
 from paragon_core.media.tiff_pages import TiffPages, append_page, read_pages
 from paragon_core.media.webp import with_alpha_flag
 
@@ -64,7 +64,7 @@ class _Result:
 
     animation: Animation
     """The source."""
-    first: Picture
+    first: LoadedImage
     """The first image of the file with everything around it."""
     frames: Iterator[Array]
     """All frames, in their order: uint8, all with the same channels."""
@@ -89,7 +89,7 @@ def read_series(path: Path, target: ImageFormat, *, max_pixels: int) -> Animatio
 def upscale_pages(
     pages: TiffPages,
     target: Path,
-    upscale: Callable[[Picture], Array],
+    upscale: Callable[[LoadedImage], Array],
     *,
     compression: ImageCompression,
     complete: bool,
@@ -112,14 +112,14 @@ def upscale_pages(
     notes = list(pages.notes)
     size = (0, 0)
     with atomic_write(target) as stream:
-        for index, page in enumerate(pages.pictures()):
+        for index, page in enumerate(pages.loaded_images()):
             progress(index, pages.count)
-            picture = fit(page, format_of_name(target))
-            result = picture.with_array(upscale(picture))
+            loaded = fit(page, format_of_name(target))
+            result = loaded.with_array(upscale(loaded))
             data, lost = encode(result, format_of_name(target), compression)
             append_page(stream, data)
             size = result.size if index == 0 else size
-            notes += [f"page {index + 1}: {note}" for note in (*picture.notes, *lost)]
+            notes += [f"page {index + 1}: {note}" for note in (*loaded.notes, *lost)]
         if notes and complete:
             raise incomplete(target, notes)
     return SeriesResult(size=size, count=pages.count, notes=tuple(notes))
@@ -128,7 +128,7 @@ def upscale_pages(
 def upscale_animation(
     animation: Animation,
     target: Path,
-    upscale: Callable[[Picture], Array],
+    upscale: Callable[[LoadedImage], Array],
     *,
     compression: ImageCompression,
     complete: bool,
@@ -171,11 +171,15 @@ def upscale_animation(
     return SeriesResult(size=first.size, count=animation.count, notes=tuple(dict.fromkeys(notes)))
 
 
-def _upscaled(animation: Animation, upscale: Callable[[Picture], Array], progress: SeriesProgress) -> Generator[Array]:
+def _upscaled(
+    animation: Animation, upscale: Callable[[LoadedImage], Array], progress: SeriesProgress
+) -> Generator[Array]:
     with closing(animation.frames()) as frames:
         for index, frame in enumerate(frames):
             progress(index, animation.count)
-            yield _with_channels(upscale(Picture(array=frame, format=animation.still.format, lossless=True)), animation)
+            yield _with_channels(
+                upscale(LoadedImage(array=frame, format=animation.still.format, lossless=True)), animation
+            )
 
 
 def _with_channels(array: Array, animation: Animation) -> Array:
@@ -192,8 +196,8 @@ def _write_png(stream: BinaryIO, result: _Result) -> None:
     animation = result.animation
 
     def encoded(image: Array, *, first: bool) -> bytes:
-        picture = result.first if first else Picture(array=image, format="png", lossless=True)
-        data, notes = encode(picture, FORMATS["png"])
+        loaded = result.first if first else LoadedImage(array=image, format="png", lossless=True)
+        data, notes = encode(loaded, FORMATS["png"])
         result.notes.extend(notes)
         return data
 

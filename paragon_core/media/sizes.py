@@ -1,4 +1,4 @@
-"""How large pictures and videos are, told from their headers."""
+"""How large images and videos are, told from their headers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Size = tuple[int, int]
 
 
 def sizes_of(path: Path, *, unusable: Callable[[Path, ParagonError], None]) -> list[Size]:
-    """Return width and height, as stored, of every picture and film in a folder, or of one.
+    """Return width and height, as stored, of every image and video in a folder, or of one.
 
     Args:
-        path: a folder (searched like `job_plan.plan` does), a picture or a video.
-        unusable: called with each picture in the folder that cannot be read, and why.
+        path: a folder (searched like `job_plan.plan` does), an image or a video.
+        unusable: called with each image in the folder that cannot be read, and why.
 
     Raises:
-        InputError: there is no such file, or no picture in the folder.
+        InputError: there is no such file, or no image in the folder.
         MediaError: the file cannot be read.
-        UnsupportedFormatError: it is a picture of a kind that is not handled.
+        UnsupportedFormatError: it is an image of a kind that is not handled.
         BackendUnavailableError: it is a video, and PyAV is not installed.
 
     """
@@ -72,7 +72,7 @@ def video_size(path: Path) -> Size:
     except ImportError as error:
         msg = "videos are read with PyAV, which is not installed"
         raise BackendUnavailableError(msg, hint='pip install "paragon-sr[video]"; or give --size') from error
-    hint = "give a video file, a picture or a folder of pictures; or --size"
+    hint = "give a video file, an image or a folder of images; or --size"
     try:
         with av.open(str(path)) as container:
             for stream in container.streams.video:

@@ -15,10 +15,10 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
 if TYPE_CHECKING:
+    from paragon_core.media.loaded_image import Array
     from paragon_core.media.metadata import Metadata
-    from paragon_core.media.picture import Array
 
-#: Tags of the main directory that describe the picture rather than its storage: they belong to EXIF elsewhere.
+#: Tags of the main directory that describe the image rather than its storage: they belong to EXIF elsewhere.
 DESCRIPTIVE_TAGS = (
     ExifTags.Base.ProcessingSoftware,
     ExifTags.Base.DocumentName,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from paragon_core.media.picture import Picture
+    from paragon_core.media.loaded_image import LoadedImage
 
 _LARGEST_FILE: Final = 2**32 - 1
 #: Bytes of a value of each type, by its number.
@@ -48,7 +48,7 @@ class TiffPages:
         """Number of pages."""
         return len(self.pages)
 
-    def pictures(self) -> Iterator[Picture]:
+    def loaded_images(self) -> Iterator[LoadedImage]:
         """Yield the pages, each with everything around its pixels.
 
         Raises:
@@ -58,11 +58,11 @@ class TiffPages:
         for number, page in enumerate(self.pages, 1):
             with opened_image(self.source) as (stream, _):
                 try:
-                    picture = decode(stream, "tiff", max_pixels=self.max_pixels, page=page, first_only=False)
+                    loaded = decode(stream, "tiff", max_pixels=self.max_pixels, page=page, first_only=False)
                 except ParagonError as error:
                     msg = f"page {number}: {error}"
                     raise type(error)(msg, hint=error.hint) from error
-            yield picture
+            yield loaded
 
 
 def read_pages(path: Path, *, max_pixels: int) -> TiffPages | None:

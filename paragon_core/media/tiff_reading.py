@@ -17,15 +17,15 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from paragon_core.errors import BackendUnavailableError, UnsupportedFormatError
 from paragon_core.media import photoshop
+from paragon_core.media.loaded_image import HINT_CONVERT, check_unit_range, full_scale
 from paragon_core.media.metadata import Metadata, usable_dpi
-from paragon_core.media.picture import HINT_CONVERT, check_unit_range, full_scale
 from paragon_core.media.ranges import joined
 from paragon_core.media.tiff import DESCRIPTIVE_TAGS, SUB_DIRECTORIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 #: Pages that are counted at most, so that a small file cannot keep a computer busy.
 MOST_PAGES = 1000
@@ -315,7 +315,7 @@ def read_samples(
         check_size: called with width and height before anything of their size is allocated.
 
     Returns:
-        HxW, HxWx2, HxWx3 or HxWx4 as in a `Picture`, and notes.
+        HxW, HxWx2, HxWx3 or HxWx4 as in a `LoadedImage`, and notes.
 
     Raises:
         UnsupportedFormatError: for kinds that are not handled.

@@ -109,7 +109,7 @@ def test_rate_and_estimate(terminal: Terminal) -> None:
     progress.finish(pixels=0)
     progress.finish(pixels=50_000_000)
     progress.advance(1, 2)
-    # One and a half pictures took 30 s, so the one and a half that are left will take as long.
+    # One and a half images took 30 s, so the one and a half that are left will take as long.
     assert progress.line(30.0) == "[############--------] 2/4  1.7 Mpixel/s  0:30 left"
     progress.advance(2, 2)
     progress.finish(pixels=50_000_000)

@@ -58,7 +58,7 @@ def test_inputs_that_do_not_exist_do_not_stop_the_others(here: Path, capsys: pyt
     errors = capsys.readouterr().err.splitlines()
     assert sum(line.startswith("paragon: error: ") for line in errors) == len(bad)
     assert sum(line.startswith("  hint: ") for line in errors) == len(bad)
-    assert errors[-6].startswith("2 of 7 files enlarged")
+    assert errors[-6].startswith("2 of 7 files upscaled")
     assert "5 failed" in errors[-6]
 
 
@@ -78,7 +78,7 @@ def test_what_is_no_file_does_not_stop_the_others(here: Path, capsys: pytest.Cap
         assert main(["upscale", "in", "/dev/zero", "in/loop.png", "-o", "out", *QUICK]) == 2
     assert [path.name for path in (here / "out").iterdir()] == ["a.png"]
     errors = capsys.readouterr().err
-    assert "1 of 7 files enlarged" in errors
+    assert "1 of 7 files upscaled" in errors
     assert "leads back to itself" in errors
     assert errors.count("is not a regular file") == 4
 
@@ -105,7 +105,7 @@ def test_a_folder_that_may_not_be_entered(here: Path) -> None:
         (here / "in" / "locked").chmod(0o700)
     assert done.returncode == 2, done.stderr
     assert "you may not read in/locked" in done.stderr
-    assert "2 of 4 files enlarged" in done.stderr
+    assert "2 of 4 files upscaled" in done.stderr
     assert_made(here / "out" / "a.png", here / "out" / "open" / "c.png")
 
 
@@ -194,4 +194,4 @@ def test_two_sources_with_one_target_do_not_stop_the_others(here: Path, capsys: 
     assert [path.name for path in (here / "out").iterdir()] == ["b.png"]
     errors = capsys.readouterr().err
     assert errors.count("would both become") == 2
-    assert "1 of 3 files enlarged" in errors
+    assert "1 of 3 files upscaled" in errors

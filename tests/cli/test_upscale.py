@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 
 import paragon_core as paragon
 from paragon_core.cli.main import main
-from paragon_core.media.images import Picture, read_image, write_image
+from paragon_core.media.images import LoadedImage, read_image, write_image
 from tests.media import samples
 from tests.patience import PATIENCE
 
@@ -31,12 +31,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def save(path: Path, array: Any, **surroundings: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_image(path, Picture(array=array, format="png", lossless=True, **surroundings))
+    write_image(path, LoadedImage(array=array, format="png", lossless=True, **surroundings))
     return path
 
 
 def smooth(*shape: int, dtype: type[np.generic] = np.uint8) -> Any:
-    """A picture without detail, so that enlargements can be told from nonsense."""
+    """An image without detail, so that enlargements can be told from nonsense."""
     y, x, *_ = np.indices(shape)
     top = 255 if dtype is np.uint8 else 65535
     return ((0.2 + 0.6 * (x / shape[1] + y / shape[0]) / 2) * top).astype(dtype)
@@ -48,8 +48,8 @@ def test_every_format(here: Path, capsys: pytest.CaptureFixture[str], ending: st
     assert main(["upscale", source.name]) == 0
     result = read_image(here / f"a_2x{ending}")
     assert result.size == (112, 80)
-    enlarged = np.asarray(Image.fromarray(smooth(40, 56, 3)).resize((112, 80), Image.Resampling.BICUBIC), int)
-    assert np.abs(result.array[8:-8, 8:-8].astype(int) - enlarged[8:-8, 8:-8]).max() <= 12
+    upscaled = np.asarray(Image.fromarray(smooth(40, 56, 3)).resize((112, 80), Image.Resampling.BICUBIC), int)
+    assert np.abs(result.array[8:-8, 8:-8].astype(int) - upscaled[8:-8, 8:-8]).max() <= 12
     output = capsys.readouterr()
     assert output.out == ""
     assert f"a{ending} -> a_2x{ending} (112 x 80" in output.err
@@ -97,14 +97,14 @@ def test_what_surrounds_the_pixels_is_kept(here: Path) -> None:
 def test_a_folder(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a.png", "sub/b.jpg", "sub/deep/c.webp"):
         save(here / "in" / name, smooth(12, 10, 3))
-    (here / "in" / "note.txt").write_text("not a picture")
+    (here / "in" / "note.txt").write_text("not an image")
     assert main(["upscale", "in", "-o", "out"]) == 0
     made = {path.relative_to(here / "out").as_posix() for path in (here / "out").rglob("*") if path.is_file()}
     assert made == {"a.png", "sub/b.jpg", "sub/deep/c.webp"}
-    assert f"3 of 3 files enlarged, in {here / 'out'}\n" in capsys.readouterr().err
+    assert f"3 of 3 files upscaled, in {here / 'out'}\n" in capsys.readouterr().err
     before = {path: path.stat().st_mtime_ns for path in (here / "out").rglob("*")}
     assert main(["upscale", "in", "-o", "out"]) == 0
-    assert f"0 of 3 files enlarged, in {here / 'out'}, 3 were there already" in capsys.readouterr().err
+    assert f"0 of 3 files upscaled, in {here / 'out'}, 3 were there already" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in (here / "out").rglob("*")} == before
     assert main(["upscale", "in", "-o", "out", "--overwrite", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
@@ -122,7 +122,7 @@ def test_what_fails_does_not_stop_the_rest(here: Path, capsys: pytest.CaptureFix
     lines = output.err.splitlines()
     assert [line.split(":")[1].strip() for line in lines[:4:2]] == ["error", "error"]
     assert lines[-3:] == [
-        f"2 of 4 files enlarged, in {here / 'out'}, 2 failed:",
+        f"2 of 4 files upscaled, in {here / 'out'}, 2 failed:",
         f"  {Path('in', '1.png')}",
         f"  {Path('in', '2.png')}",
     ]
@@ -131,7 +131,7 @@ def test_what_fails_does_not_stop_the_rest(here: Path, capsys: pytest.CaptureFix
 def test_notes_about_what_is_lost(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save(here / "a.png", smooth(12, 10, 3, dtype=np.uint16))
     assert main(["upscale", "a.png", "--format", "jpeg", "--quiet"]) == 0
-    assert capsys.readouterr().err == "paragon: note: a.png: JPEG holds 8 bits per channel, the picture has more\n"
+    assert capsys.readouterr().err == "paragon: note: a.png: JPEG holds 8 bits per channel, the image has more\n"
     assert (here / "a_2x.jpg").exists()
 
 
@@ -143,7 +143,7 @@ def test_a_source_is_never_replaced(here: Path) -> None:
     assert (here / "a.png").read_bytes() == before
 
 
-def test_another_picture_is_not_replaced_unasked(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_image_is_not_replaced_unasked(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save(here / "a.png", smooth(12, 10, 3))
     save(here / "precious.png", smooth(50, 50, 3))
     before = (here / "precious.png").read_bytes()
@@ -218,7 +218,7 @@ def test_an_interrupt_leaves_whole_files_only(here: Path) -> None:
         text=True,
     )
     assert process.stderr is not None
-    for _ in range(6):  # the model's line and five pictures
+    for _ in range(6):  # the model's line and five images
         process.stderr.readline()
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=PATIENCE)

@@ -16,12 +16,12 @@ from PIL import Image, ImageOps
 
 import paragon_core as paragon
 from paragon_core.cli.main import main
-from paragon_core.media.images import Picture, read_image, write_image
+from paragon_core.media.images import LoadedImage, read_image, write_image
 from tests.media import samples
 
 pytest.importorskip("av")
 
-from tests.media.video import films
+from tests.media.video import videos
 
 FAST = ["--backend", "onnxruntime", "--precision", "fp32"]
 
@@ -36,7 +36,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def save(path: Path, shape: tuple[int, ...] = (12, 16, 3), dtype: type[np.generic] = np.uint8, **around: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     array = samples.pixels(1, *shape, dtype=dtype)
-    write_image(path, Picture(array=array, format="png", lossless=True, **around))
+    write_image(path, LoadedImage(array=array, format="png", lossless=True, **around))
     return path
 
 
@@ -256,7 +256,7 @@ class TestReplace:
         save(here / "in" / "large.png", (200, 300, 3))
         assert main(["upscale", "in", "--replace", "--fit", "40x40", *FAST]) == 0
         errors = capsys.readouterr().err
-        assert "3 of 4 files enlarged" in errors
+        assert "3 of 4 files upscaled" in errors
         assert "1 were left as they are" in errors
         assert read_image(here / "in" / "large.png").size == (300, 200)
         assert read_image(here / "in" / "sub" / "b.jpg").size == (40, 30)
@@ -313,31 +313,31 @@ class TestVideos:
         ],
     )
     def test_sizes(self, here: Path, options: list[str], name: str, size: tuple[int, int]) -> None:
-        films.make(here / "a.mkv", times=range(2))
+        videos.make(here / "a.mkv", times=range(2))
         for _ in range(2):
             assert main(["upscale", "a.mkv", *options, *FAST]) == 0
             assert names(here) == {"a.mkv", name}
-            frame = films.frames_of(here / name)[0]
+            frame = videos.frames_of(here / name)[0]
             assert (frame.width, frame.height) == size
 
     def test_a_quality_is_no_crf(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        films.make(here / "a.mkv", times=range(2))
+        videos.make(here / "a.mkv", times=range(2))
         assert main(["upscale", "a.mkv", "--quality", "80", *FAST]) == 2
         assert "--crf" in capsys.readouterr().err
 
     def test_replacing(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         plain = {"codec": "libx264", "times": range(2), "rate": Fraction(25), "time_base": Fraction(1, 25)}
-        films.make(here / "a.mp4", **plain)
-        films.make(here / "b.mp4", rotation=0, **(plain | {"pixel_format": "yuv420p10le"}))  # 2 bits are lost
-        films.make(here / "c.avi", codec="mpeg4", times=range(2))
+        videos.make(here / "a.mp4", **plain)
+        videos.make(here / "b.mp4", rotation=0, **(plain | {"pixel_format": "yuv420p10le"}))  # 2 bits are lost
+        videos.make(here / "c.avi", codec="mpeg4", times=range(2))
         sources = {path.name: path.read_bytes() for path in here.iterdir()}
         assert main(["upscale", "a.mp4", "b.mp4", "c.avi", "--replace", "--codec", "h264", *FAST]) == 2
-        assert films.frames_of(here / "a.mp4")[0].width == 128
+        assert videos.frames_of(here / "a.mp4")[0].width == 128
         assert names(here) == {"a.mp4", "b.mp4", "b_2x.mp4", "c.avi"}
-        assert films.frames_of(here / "b_2x.mp4")[0].width == 128
+        assert videos.frames_of(here / "b_2x.mp4")[0].width == 128
         for name in ("b.mp4", "c.avi"):
             assert (here / name).read_bytes() == sources[name]
         assert "b.mp4: it was not replaced" in capsys.readouterr().err
         assert main(["upscale", "a.mp4", "--replace", "--width", "128", *FAST]) == 0
         assert "that large already" in capsys.readouterr().err
-        assert films.frames_of(here / "a.mp4")[0].width == 128
+        assert videos.frames_of(here / "a.mp4")[0].width == 128

@@ -167,9 +167,9 @@ def prepare(fault: Fault, folder: Path, out: Path) -> tuple[list[str], Path]:
     if fault.command == "onnx":
         return ["export", "realtime-2x", "-o", str(target)], target
     if fault.command in VIDEOS:
-        from tests.media.video import films  # noqa: PLC0415 - needs PyAV
+        from tests.media.video import videos  # noqa: PLC0415 - needs PyAV
 
-        source = films.make(folder / "in.mkv", size=(96, 64), times=range(6))
+        source = videos.make(folder / "in.mkv", size=(96, 64), times=range(6))
     else:
         source = folder / "in.png"
         noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)

@@ -75,10 +75,10 @@ def prepare(kind: Kind, folder: Path) -> Job:
         for name in ("a.png", "b.jpg", "c.tif", "d.webp", "e.bmp", "f.png", "g.png"):
             Image.fromarray(noise).save(sources / name)
     if kind == "video":
-        from tests.media.video import films  # noqa: PLC0415 - needs PyAV
+        from tests.media.video import videos  # noqa: PLC0415 - needs PyAV
 
-        films.make(sources / "a.mkv", size=(160, 120), times=range(20))
-        films.make(sources / "b.mp4", size=(160, 120), times=range(20), codec="libx264")
+        videos.make(sources / "a.mkv", size=(160, 120), times=range(20))
+        videos.make(sources / "b.mp4", size=(160, 120), times=range(20), codec="libx264")
     start = time.monotonic()
     code, errors = run(arguments, folder)
     assert code == 0, errors

@@ -55,7 +55,7 @@ _IMAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "blocks.dds": ("RGBA", {"pixel_format": "DXT5"}),
 }
 
-#: Names of videos, with what `films.make` is to put into them.
+#: Names of videos, with what `videos.make` is to put into them.
 _VIDEOS: dict[str, dict[str, Any]] = {
     "h264.mp4": {"codec": "libx264", "sound": ("aac",), "chapters": True, "subtitles": ("mov_text",)},
     "turned.mov": {"codec": "libx264", "rotation": 90, "sound": ("pcm_s16le",)},
@@ -98,13 +98,13 @@ def videos(folder: Path) -> list[Path]:
     """
     import av  # noqa: PLC0415 - optional
 
-    from tests.media.video import films  # noqa: PLC0415 - needs PyAV
+    from tests.media.video import videos  # noqa: PLC0415 - needs PyAV
 
     made = []
     for name, recipe in _VIDEOS.items():
         if {recipe["codec"], *recipe.get("sound", ())} <= av.codecs_available:
-            times = {"time_base": 1 / films.RATE} if "time_base" not in recipe else {}
-            made.append(films.make(folder / name, size=(64, 64), **times, **recipe))
+            times = {"time_base": 1 / videos.RATE} if "time_base" not in recipe else {}
+            made.append(videos.make(folder / name, size=(64, 64), **times, **recipe))
     return made
 
 

@@ -26,7 +26,7 @@ from tests.media import animations, samples
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 ANIMATED = [row.extensions[0] for row in FORMATS.values() if row.animated]
 
@@ -66,7 +66,7 @@ def difference(one: animations.Pixels, other: animations.Pixels) -> int:
 @pytest.mark.parametrize(("source", "target"), list(itertools.product(ANIMATED, ANIMATED)))
 @settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 10**6), alpha=st.booleans())
-def test_frames_times_and_repetitions_stay(
+def moving_frames_times_and_repetitions_stay(
     tmp_path_factory: pytest.TempPathFactory, source: str, target: str, seed: int, alpha: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("animation")
@@ -105,8 +105,8 @@ def test_a_gif_of_any_kind_is_read_as_viewed(tmp_path_factory: pytest.TempPathFa
     animation = read_animation(folder / "a.gif")
     if animation is None:
         assert len(expected.frames) == 1
-        picture = read_image(folder / "a.gif")
-        found = [picture.array]
+        loaded = read_image(folder / "a.gif")
+        found = [loaded.array]
     else:
         assert animation.plays == expected.plays
         assert [1000 * duration for duration in animation.durations] == expected.durations
@@ -172,8 +172,8 @@ def test_metadata_of_the_container_stays(tmp_path: Path, extension: str) -> None
         assert image.getexif().get(0x0112, 1) == 1
         assert image.info.get("xmp") == xmp
     assert "its EXIF block does not go into GIF" in upscale(path, tmp_path / "b.gif").notes
-    picture = read_image(tmp_path / "b.gif")
-    assert (picture.icc, picture.xmp, picture.size) == (icc, xmp, size)
+    loaded = read_image(tmp_path / "b.gif")
+    assert (loaded.icc, loaded.xmp, loaded.size) == (icc, xmp, size)
 
 
 def test_the_comment_of_a_gif(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_repetitions_of_an_avif(tmp_path: Path, plays: int) -> None:
     assert len(viewed(tmp_path / "b.avif")) == 2
 
 
-def test_frames_of_no_duration(tmp_path: Path) -> None:
+def moving_frames_of_no_duration(tmp_path: Path) -> None:
     first, *others = noise(3)
     first.save(tmp_path / "a.gif", save_all=True, append_images=others, duration=[0, 10, 50])
     upscale(tmp_path / "a.gif", tmp_path / "b.gif")

@@ -50,7 +50,7 @@ BAD_FILES: dict[str, bytes] = {
     "empty": b"",
     "one byte": b"\x89",
     "zeros": b"\0" * 4096,
-    "text": b"This is no picture.\n" * 9,
+    "text": b"This is no image.\n" * 9,
     "web page": b"<!DOCTYPE html><html><body>404</body></html>",
     "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
     "xml": b"<?xml version='1.0'?><svg/>",
@@ -119,11 +119,11 @@ BAD_FILES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("kind", BAD_FILES)
 def test_bad_files(tmp_path: Path, kind: str, capfd: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "picture.png"
+    path = tmp_path / "image.png"
     path.write_bytes(BAD_FILES[kind])
     with pytest.raises((MediaError, InputError)) as caught:
         read_image(path)
-    assert "picture.png" in str(caught.value)
+    assert "image.png" in str(caught.value)
     assert caught.value.hint
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")  # libraries in C must not talk behind our back

@@ -17,7 +17,7 @@ from paragon_core.errors import BackendUnavailableError
 from paragon_core.media.avif_boxes import read_avif_header
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.icc import code_points, colour_profile, profile_of
-from paragon_core.media.images import Picture, read_image, write_image
+from paragon_core.media.images import LoadedImage, read_image, write_image
 from paragon_core.media.video.scheduling import own_priority
 from tests.media import samples
 
@@ -32,8 +32,8 @@ LINEAR = (b"gAMA", struct.pack(">I", 100_000))
 WIDE = (b"cHRM", struct.pack(">8I", 31270, 32900, 70800, 29200, 17000, 79700, 13100, 4600))
 
 
-def picture(array: Any, *colour: tuple[bytes, bytes], **surroundings: Any) -> Picture:
-    return Picture(array=array, format="png", lossless=True, png_colour=colour, **surroundings)
+def loaded(array: Any, *colour: tuple[bytes, bytes], **surroundings: Any) -> LoadedImage:
+    return LoadedImage(array=array, format="png", lossless=True, png_colour=colour, **surroundings)
 
 
 def to_srgb(icc: bytes, values: list[int], mode: str = "RGB") -> list[int]:
@@ -113,7 +113,7 @@ def test_srgb_needs_no_profile(chunks: tuple[tuple[bytes, bytes], ...]) -> None:
 @pytest.mark.parametrize("name", ["jpeg", "webp", "tiff", "avif"])
 def test_what_no_profile_can_say_is_a_note(tmp_path: Path, chunk: tuple[bytes, bytes], name: Any) -> None:
     path = tmp_path / f"a{FORMATS[name].extensions[0]}"
-    notes = write_image(path, picture(samples.pixels(1, 16, 16, 3), chunk))
+    notes = write_image(path, loaded(samples.pixels(1, 16, 16, 3), chunk))
     result = read_image(path)
     assert any(chunk[0].decode() in note for note in notes)
     assert result.icc is None
@@ -129,7 +129,7 @@ def test_numbers_for_colours_become_a_profile(
         return
     array = samples.pixels(1, 16, 16, 4 if kind == "alpha" else 3, dtype=np.uint16 if kind == "deep" else np.uint8)
     path = tmp_path / f"a{FORMATS[name].extensions[0]}"
-    write_image(path, picture(array[..., 0] if kind == "grey" else array, *chunks))
+    write_image(path, loaded(array[..., 0] if kind == "grey" else array, *chunks))
     result = read_image(path)
     assert result.icc is not None
     assert result.icc[16:20] == (b"GRAY" if result.is_grey else b"RGB ")
@@ -142,14 +142,14 @@ def test_numbers_for_colours_become_a_profile(
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_png_keeps_hdr(tmp_path: Path, dtype: type[np.generic]) -> None:
     path = tmp_path / "a.png"
-    assert write_image(path, picture(samples.pixels(1, 9, 7, 3, dtype=dtype), PQ, MASTERING, LEVELS)) == ()
+    assert write_image(path, loaded(samples.pixels(1, 9, 7, 3, dtype=dtype), PQ, MASTERING, LEVELS)) == ()
     assert set(read_image(path).png_colour) == {PQ, MASTERING, LEVELS}
 
 
 @pytest.mark.parametrize("name", ["jpeg", "webp", "tiff", "bmp"])
 def test_hdr_in_other_formats_is_labelled_and_noted(tmp_path: Path, name: Any) -> None:
     path = tmp_path / f"a{FORMATS[name].extensions[0]}"
-    notes = write_image(path, picture(samples.pixels(1, 9, 7, 3, dtype=np.uint16), PQ, LEVELS))
+    notes = write_image(path, loaded(samples.pixels(1, 9, 7, 3, dtype=np.uint16), PQ, LEVELS))
     assert any("high dynamic range" in note for note in notes)
     assert any("light levels" in note for note in notes)
     icc = read_image(path).icc
@@ -168,7 +168,7 @@ def test_avif_keeps_hdr_and_depth(tmp_path: Path, bits: int | None, channels: in
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
     exif = Image.Exif()
     exif[0x013B] = "Somebody"
-    original = picture(array, PQ, MASTERING, LEVELS, bits=bits, xmp=xmp, exif=exif.tobytes().removeprefix(b"Exif\0\0"))
+    original = loaded(array, PQ, MASTERING, LEVELS, bits=bits, xmp=xmp, exif=exif.tobytes().removeprefix(b"Exif\0\0"))
     notes = write_image(path, original)
     assert bool(notes) == (bits is None)
     header = read_avif_header(path.read_bytes())
@@ -219,18 +219,18 @@ def test_avif_of_ten_bits_by_another_program(tmp_path: Path) -> None:
 def test_avif_without_the_codecs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("imagecodecs")
     array = samples.pixels(1, 16, 16, 3, dtype=np.uint16)
-    write_image(tmp_path / "hdr.avif", picture(array, PQ))
-    write_image(tmp_path / "sdr.avif", picture(array))
+    write_image(tmp_path / "hdr.avif", loaded(array, PQ))
+    write_image(tmp_path / "sdr.avif", loaded(array))
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
     with pytest.raises(BackendUnavailableError, match=r"hdr\.avif: .* imagecodecs") as caught:
         read_image(tmp_path / "hdr.avif")
     assert "pip install" in caught.value.hint
     with pytest.raises(BackendUnavailableError, match="imagecodecs"):
-        write_image(tmp_path / "again.avif", picture(array, PQ))
+        write_image(tmp_path / "again.avif", loaded(array, PQ))
     result = read_image(tmp_path / "sdr.avif")
     assert result.array.dtype == np.uint8
     assert any("10 bits" in note and "pip install" in note for note in result.notes)
-    assert "8 bits" in " ".join(write_image(tmp_path / "again.avif", picture(array)))
+    assert "8 bits" in " ".join(write_image(tmp_path / "again.avif", loaded(array)))
 
 
 def test_code_points_that_say_nothing_are_srgb() -> None:

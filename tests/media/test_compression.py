@@ -12,15 +12,15 @@ from PIL import Image
 from paragon_core.errors import InputError
 from paragon_core.media.compression import SUBSAMPLINGS, ImageCompression
 from paragon_core.media.formats import FORMATS
-from paragon_core.media.images import Picture, write_image
+from paragon_core.media.images import LoadedImage, write_image
 from tests.media import samples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def picture(*, lossless: bool = True) -> Picture:
-    return Picture(array=samples.pixels(4, 48, 48, 3), format="png", lossless=lossless)
+def loaded(*, lossless: bool = True) -> LoadedImage:
+    return LoadedImage(array=samples.pixels(4, 48, 48, 3), format="png", lossless=lossless)
 
 
 #: Formats that could hold the image of the test as it is.
@@ -46,9 +46,9 @@ def test_every_format_is_written_or_refused_before(
         return
     compression.check(target)
     path = tmp_path / f"a{target.extensions[0]}"
-    write_image(path, picture(), compression=compression)
+    write_image(path, loaded(), compression=compression)
     with Image.open(path) as image:
-        error = np.abs(np.asarray(image.convert("RGB"), int) - picture().array).mean()
+        error = np.abs(np.asarray(image.convert("RGB"), int) - loaded().array).mean()
     lossless = (
         not compression.applies_to(target)
         or (name in _OWN_CHROMA and quality is None)
@@ -60,8 +60,8 @@ def test_every_format_is_written_or_refused_before(
 def test_without_a_wish_files_are_as_ever(tmp_path: Path) -> None:
     for name, given in (("jpeg", 95), ("webp", 95), ("avif", 90)):
         ending = FORMATS[name].extensions[0]  # type: ignore[index]  # they are such names
-        write_image(tmp_path / f"plain{ending}", picture(lossless=False))
-        write_image(tmp_path / f"given{ending}", picture(lossless=False), compression=ImageCompression(quality=given))
+        write_image(tmp_path / f"plain{ending}", loaded(lossless=False))
+        write_image(tmp_path / f"given{ending}", loaded(lossless=False), compression=ImageCompression(quality=given))
         assert (tmp_path / f"plain{ending}").read_bytes() == (tmp_path / f"given{ending}").read_bytes()
 
 

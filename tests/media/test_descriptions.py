@@ -16,7 +16,7 @@ from PIL import Image
 from paragon_core.media.exif_tags import dpi_of, with_dpi, with_text
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.gain_map import ISO_NAME, find_gain_map, with_gain_map
-from paragon_core.media.images import Picture, read_image, write_image
+from paragon_core.media.images import LoadedImage, read_image, write_image
 from paragon_core.media.metadata import upright
 from paragon_core.media.xmp import without_appended
 from tests.media import samples
@@ -49,17 +49,17 @@ GAIN_MAP = (
 )
 
 
-def picture(array: Any = PIXELS, **surroundings: Any) -> Picture:
-    return Picture(array=array, format="png", lossless=True, **surroundings)
+def loaded(array: Any = PIXELS, **surroundings: Any) -> LoadedImage:
+    return LoadedImage(array=array, format="png", lossless=True, **surroundings)
 
 
-def exif_of(picture: Picture) -> Image.Exif:
+def exif_of(loaded: LoadedImage) -> Image.Exif:
     block = Image.Exif()
-    block.load(picture.exif or b"")
+    block.load(loaded.exif or b"")
     return block
 
 
-def written(tmp_path: Path, name: Any, original: Picture) -> tuple[Picture, str]:
+def written(tmp_path: Path, name: Any, original: LoadedImage) -> tuple[LoadedImage, str]:
     path = tmp_path / f"a{FORMATS[name].extensions[0]}"
     notes = write_image(path, original)
     return read_image(path), " ".join(notes)
@@ -87,7 +87,7 @@ def test_png_keeps_text(tmp_path: Path, dtype: type[np.generic], *, behind: bool
 
 @pytest.mark.parametrize("name", ["jpeg", "webp", "tiff", "avif", "bmp"])
 def test_text_goes_into_exif_or_is_noted(tmp_path: Path, name: Any) -> None:
-    result, notes = written(tmp_path, name, picture(png_text=TEXTS))
+    result, notes = written(tmp_path, name, loaded(png_text=TEXTS))
     if name == "bmp":
         assert "parameters" in notes
         return
@@ -171,7 +171,7 @@ def test_a_long_text_does_not_cost_a_jpeg_its_exif(tmp_path: Path) -> None:
     block = Image.Exif()
     block[0x013B] = "Somebody"
     texts = ((b"tEXt", b"workflow\0" + b"x" * 70_000),)
-    result, notes = written(tmp_path, "jpeg", picture(png_text=texts, exif=block.tobytes().removeprefix(b"Exif\0\0")))
+    result, notes = written(tmp_path, "jpeg", loaded(png_text=texts, exif=block.tobytes().removeprefix(b"Exif\0\0")))
     assert exif_of(result)[0x013B] == "Somebody"
     assert "workflow" in notes
 
@@ -204,7 +204,7 @@ def test_endless_text_is_left_out_with_a_note(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["png", "jpeg", "webp", "tiff", "avif", "bmp"])
 def test_the_resolution_is_kept(tmp_path: Path, name: Any) -> None:
-    result, notes = written(tmp_path, name, picture(dpi=(300, 200)))
+    result, notes = written(tmp_path, name, loaded(dpi=(300, 200)))
     assert not notes
     assert result.dpi == pytest.approx((300, 200), rel=1e-3)
     if name in {"webp", "avif"}:
@@ -222,7 +222,7 @@ def test_pixels_are_upright_where_readers_do_not_turn_them(tmp_path: Path, name:
     block[0x0112], block[0x010F] = turn, "Maker"
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
     result, _ = written(
-        tmp_path, name, picture(array, exif=block.tobytes().removeprefix(b"Exif\0\0"), xmp=xmp, dpi=(100, 50))
+        tmp_path, name, loaded(array, exif=block.tobytes().removeprefix(b"Exif\0\0"), xmp=xmp, dpi=(100, 50))
     )
     assert result.orientation == 1
     assert result.size == ((32, 48) if turn > 4 else (48, 32))

@@ -19,7 +19,7 @@ from paragon_core.media.linear_light import BRIGHTEST, LinearLight
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 ACES = (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767)
 BT2020 = (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290)
@@ -98,9 +98,9 @@ def test_a_png_says_what_its_values_mean(tmp_path: Path) -> None:
     pixels = light(1, 4.0, "RGB")
     save(tmp_path / "a.exr", {"RGB": pixels}, chromaticities=BT2020)
     assert upscale(tmp_path / "a.exr", tmp_path / "b.png").error is None
-    picture = read_image(tmp_path / "b.png")
-    assert picture.array.dtype == np.uint16
-    assert (b"cICP", bytes([9, 16, 0, 1])) in picture.png_colour
+    loaded = read_image(tmp_path / "b.png")
+    assert loaded.array.dtype == np.uint16
+    assert (b"cICP", bytes([9, 16, 0, 1])) in loaded.png_colour
     save(tmp_path / "a.exr", {"RGB": pixels / 4})
     assert upscale(tmp_path / "a.exr", tmp_path / "b.jpg").error is None
     assert upscale(tmp_path / "a.exr", tmp_path / "b.png").error is None

@@ -16,13 +16,13 @@ from paragon_core.media.encoding import encode
 from paragon_core.media.formats import EXTENSIONS, FOREIGN_EXTENSIONS, FORMATS, HEAD_LENGTH, format_of_name, sniff
 from paragon_core.media.images import read_header, read_image, write_image
 from paragon_core.media.jobs import Job, plan, run
-from paragon_core.media.picture import Picture
+from paragon_core.media.loaded_image import LoadedImage
 from tests.media import samples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 ALWAYS_THERE = [row for row in FORMATS.values() if row.requirement is None]
 
@@ -41,10 +41,10 @@ def test_a_format_is_told_by_its_content(tmp_path: Path, row: object) -> None:
     (tmp_path / "a.xyz").write_bytes(stream.getvalue())
     assert read_header(tmp_path / "a.xyz").format == row.name
     assert read_header(tmp_path / "a.xyz").ends
-    picture = read_image(tmp_path / "a.xyz")
-    assert (picture.format, picture.size) == (row.name, (7, 9))
+    loaded = read_image(tmp_path / "a.xyz")
+    assert (loaded.format, loaded.size) == (row.name, (7, 9))
     if row.writable:
-        write_image(tmp_path / f"b{row.extensions[0]}", picture)
+        write_image(tmp_path / f"b{row.extensions[0]}", loaded)
         assert read_image(tmp_path / f"b{row.extensions[0]}").size == (7, 9)
 
 
@@ -73,7 +73,7 @@ def test_still_images_without_loss(tmp_path: Path, extension: str, channels: int
         palette[:, 3] = np.where(palette[:, 3] > 128, 255, 0)
     pixels = palette[np.random.default_rng(0).integers(0, 40, (20, 30))]
     pixels = pixels[..., 0] if channels == 1 else pixels
-    assert write_image(tmp_path / f"a{extension}", Picture(array=pixels, format="png", lossless=True)) == ()
+    assert write_image(tmp_path / f"a{extension}", LoadedImage(array=pixels, format="png", lossless=True)) == ()
     with Image.open(tmp_path / f"a{extension}") as image:  # another reader than ours, for GIF
         seen = np.asarray(image.convert("RGBA"))
     expected = pixels[..., np.newaxis].repeat(3, axis=2) if channels == 1 else pixels
@@ -87,7 +87,7 @@ def test_still_images_without_loss(tmp_path: Path, extension: str, channels: int
 
 def test_what_a_gif_loses_is_told() -> None:
     def notes(array: Array) -> str:
-        return " ".join(encode(Picture(array=array, format="png", lossless=True, exif=None), FORMATS["gif"])[1])
+        return " ".join(encode(LoadedImage(array=array, format="png", lossless=True, exif=None), FORMATS["gif"])[1])
 
     few = np.zeros((8, 8, 3), np.uint8)
     assert notes(few) == ""
@@ -137,9 +137,9 @@ def test_tga_of_all_kinds(tmp_path: Path, data: bytes, expected: object) -> None
 def test_dds(tmp_path: Path, pixel_format: str) -> None:
     image = Image.new("RGB" if pixel_format == "BC5" else "RGBA", (8, 8), (200, 100, 0))
     image.save(tmp_path / "a.dds", pixel_format=pixel_format)
-    picture = read_image(tmp_path / "a.dds")
-    assert not picture.lossless
-    assert np.abs(picture.array[0, 0, :2].astype(int) - [200, 100]).max() < 8
+    loaded = read_image(tmp_path / "a.dds")
+    assert not loaded.lossless
+    assert np.abs(loaded.array[0, 0, :2].astype(int) - [200, 100]).max() < 8
     data = bytearray((tmp_path / "a.dds").read_bytes())
     data[28:32] = struct.pack("<I", 4)
     data[112:116] = struct.pack("<I", 0x200)
@@ -172,7 +172,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         read_image(tmp_path / "a")
     assert f"pip install {row.requirement}" in caught.value.hint
     with pytest.raises(BackendUnavailableError) as caught:
-        write_image(tmp_path / f"b.{name}", Picture(array=np.zeros((2, 2), np.uint8), format="png", lossless=True))
+        write_image(tmp_path / f"b.{name}", LoadedImage(array=np.zeros((2, 2), np.uint8), format="png", lossless=True))
     assert "paragon-sr[" in caught.value.hint
 
 

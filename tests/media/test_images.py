@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
-from paragon_core.media.images import Picture, read_header, read_image, write_image
+from paragon_core.media.images import LoadedImage, read_header, read_image, write_image
 from paragon_core.media.metadata import as_stored, as_viewed, with_size
 from tests.media import samples
 
@@ -31,19 +31,19 @@ def exif(orientation: int = 1, width: int = 5, height: int = 4) -> bytes:
     return block.tobytes().removeprefix(b"Exif\0\0")
 
 
-def picture(array: Any, *, lossless: bool = True, **surroundings: Any) -> Picture:
-    return Picture(array=array, format="png", lossless=lossless, **surroundings)
+def loaded(array: Any, *, lossless: bool = True, **surroundings: Any) -> LoadedImage:
+    return LoadedImage(array=array, format="png", lossless=lossless, **surroundings)
 
 
-def loaded(block: bytes | None) -> Image.Exif:
+def parsed(block: bytes | None) -> Image.Exif:
     exif_block = Image.Exif()
     exif_block.load(block or b"")
     return exif_block
 
 
 @st.composite
-def pictures(draw: st.DrawFn, dtypes: tuple[type[np.generic], ...], kinds: str) -> Picture:
-    """Any picture of the given types: g(rey), G(rey and alpha), c(olour), C(olour and alpha)."""
+def loaded_images(draw: st.DrawFn, dtypes: tuple[type[np.generic], ...], kinds: str) -> LoadedImage:
+    """Any image of the given types: g(rey), G(rey and alpha), c(olour), C(olour and alpha)."""
     kind = draw(st.sampled_from(kinds))
     shape = (draw(st.integers(1, 40)), draw(st.integers(1, 40)))
     array = samples.pixels(
@@ -52,10 +52,10 @@ def pictures(draw: st.DrawFn, dtypes: tuple[type[np.generic], ...], kinds: str) 
     if kind == "g":
         array = array[..., 0]
     block = exif(draw(st.integers(1, 8)), shape[1], shape[0])
-    return picture(array, icc=GREY if kind in "gG" else SRGB, exif=block, xmp=XMP, dpi=(300, 72))
+    return loaded(array, icc=GREY if kind in "gG" else SRGB, exif=block, xmp=XMP, dpi=(300, 72))
 
 
-def assert_same(result: Picture, expected: Picture, *, turned: bool = False) -> None:
+def assert_same(result: LoadedImage, expected: LoadedImage, *, turned: bool = False) -> None:
     """All is the same, but for the orientation where pixels are to be turned."""
     assert result.array.dtype == expected.array.dtype
     array = as_viewed(expected.array, expected.orientation) if turned else expected.array
@@ -63,7 +63,7 @@ def assert_same(result: Picture, expected: Picture, *, turned: bool = False) -> 
     assert (result.icc, result.xmp) == (expected.icc, expected.xmp)
     assert result.orientation == (1 if turned else expected.orientation)
     assert not result.notes
-    kept, original = loaded(result.exif), loaded(expected.exif)
+    kept, original = parsed(result.exif), parsed(expected.exif)
     inner = dict(original.get_ifd(0x8769))
     if turned:
         inner |= {0xA002: array.shape[1], 0xA003: array.shape[0]}
@@ -73,8 +73,8 @@ def assert_same(result: Picture, expected: Picture, *, turned: bool = False) -> 
 
 
 @settings(max_examples=40, deadline=None)
-@given(pictures((np.uint8, np.uint16), "gGcC"))
-def test_png_keeps_everything(tmp_path_factory: pytest.TempPathFactory, original: Picture) -> None:
+@given(loaded_images((np.uint8, np.uint16), "gGcC"))
+def test_png_keeps_everything(tmp_path_factory: pytest.TempPathFactory, original: LoadedImage) -> None:
     path = tmp_path_factory.mktemp("png") / "a.png"
     assert write_image(path, original) == ()
     result = read_image(path)
@@ -85,8 +85,8 @@ def test_png_keeps_everything(tmp_path_factory: pytest.TempPathFactory, original
 
 
 @settings(max_examples=40, deadline=None)
-@given(pictures((np.uint8, np.uint16), "gGcC"))
-def test_tiff_keeps_everything(tmp_path_factory: pytest.TempPathFactory, original: Picture) -> None:
+@given(loaded_images((np.uint8, np.uint16), "gGcC"))
+def test_tiff_keeps_everything(tmp_path_factory: pytest.TempPathFactory, original: LoadedImage) -> None:
     path = tmp_path_factory.mktemp("tiff") / "a.tif"
     assert write_image(path, original) == ()
     result = read_image(path)
@@ -95,8 +95,8 @@ def test_tiff_keeps_everything(tmp_path_factory: pytest.TempPathFactory, origina
 
 
 @settings(max_examples=40, deadline=None)
-@given(pictures((np.uint8,), "cC"))
-def test_lossless_webp_keeps_everything(tmp_path_factory: pytest.TempPathFactory, original: Picture) -> None:
+@given(loaded_images((np.uint8,), "cC"))
+def test_lossless_webp_keeps_everything(tmp_path_factory: pytest.TempPathFactory, original: LoadedImage) -> None:
     path = tmp_path_factory.mktemp("webp") / "a.webp"
     assert write_image(path, original) == ()
     result = read_image(path)
@@ -104,13 +104,13 @@ def test_lossless_webp_keeps_everything(tmp_path_factory: pytest.TempPathFactory
         original = original.without_alpha()
     assert_same(result, original, turned=True)
     assert result.lossless
-    resolution = loaded(result.exif)
+    resolution = parsed(result.exif)
     assert {resolution[0x011A], resolution[0x011B]} == {300, 72}
 
 
 @settings(max_examples=40, deadline=None)
-@given(pictures((np.uint8,), "gc"))
-def test_bmp_keeps_the_picture_as_viewed(tmp_path_factory: pytest.TempPathFactory, original: Picture) -> None:
+@given(loaded_images((np.uint8,), "gc"))
+def test_bmp_keeps_the_image_as_viewed(tmp_path_factory: pytest.TempPathFactory, original: LoadedImage) -> None:
     path = tmp_path_factory.mktemp("bmp") / "a.bmp"
     assert write_image(path, original) == (
         "its colour profile does not go into this BMP file",
@@ -127,7 +127,7 @@ def test_lossy_formats_stay_close_and_keep_metadata(tmp_path: Path, ending: str,
     y, x = np.mgrid[:48, :64]
     array = np.stack([x * 4, y * 5, 255 - x * 3], axis=2).astype(np.uint8)
     array = array if kind == "colour" else array[..., 0]
-    original = picture(array, lossless=False, icc=SRGB if kind == "colour" else None, exif=exif(8, 64, 48), xmp=XMP)
+    original = loaded(array, lossless=False, icc=SRGB if kind == "colour" else None, exif=exif(8, 64, 48), xmp=XMP)
     path = tmp_path / f"a{ending}"
     assert write_image(path, original) == ()
     result = read_image(path)
@@ -136,12 +136,12 @@ def test_lossy_formats_stay_close_and_keep_metadata(tmp_path: Path, ending: str,
     assert np.abs((seen[..., 0] if grey_as_colour else seen).astype(int) - as_viewed(array, 8)).max() <= 12
     assert not result.lossless
     assert (result.icc, result.xmp, result.orientation) == (original.icc, XMP, 8 if ending == ".jpg" else 1)
-    assert loaded(result.exif)[0x8298] == "Somebody"
+    assert parsed(result.exif)[0x8298] == "Somebody"
 
 
 @settings(max_examples=40, deadline=None)
-@given(pictures((np.uint16,), "gGcC"))
-def test_deep_png_by_an_independent_reader(tmp_path_factory: pytest.TempPathFactory, original: Picture) -> None:
+@given(loaded_images((np.uint16,), "gGcC"))
+def test_deep_png_by_an_independent_reader(tmp_path_factory: pytest.TempPathFactory, original: LoadedImage) -> None:
     path = tmp_path_factory.mktemp("png") / "a.png"
     write_image(path, original)
     array = samples.read_deep_png(path)
@@ -201,7 +201,7 @@ def test_white_is_zero_tiff(tmp_path: Path, order: Literal["<", ">"]) -> None:
 def test_float_tiff(tmp_path: Path) -> None:
     array = np.random.default_rng(7).random((9, 8), np.float32)
     path = tmp_path / "a.tif"
-    write_image(path, picture(array))
+    write_image(path, loaded(array))
     result = read_image(path).array
     assert result.dtype == np.float32
     assert np.array_equal(result, array)
@@ -212,9 +212,9 @@ def test_float_tiff(tmp_path: Path) -> None:
 
 def test_float_pixels_into_other_formats(tmp_path: Path) -> None:
     array = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
-    assert write_image(tmp_path / "a.png", picture(array)) == ("PNG holds 16 bits per channel, the picture has more",)
+    assert write_image(tmp_path / "a.png", loaded(array)) == ("PNG holds 16 bits per channel, the image has more",)
     assert np.array_equal(read_image(tmp_path / "a.png").array, np.rint(array * 65535))
-    write_image(tmp_path / "a.bmp", picture(array))
+    write_image(tmp_path / "a.bmp", loaded(array))
     assert np.array_equal(read_image(tmp_path / "a.bmp").array, np.rint(array * 255))
 
 
@@ -361,7 +361,7 @@ def test_sizes_in_exif_follow_in_place(order: str, width: int, height: int, turn
     before = block.tobytes().removeprefix(b"Exif\0\0")
     after = with_size(before, width, height)
     assert len(after) == len(before)
-    result = loaded(after)
+    result = parsed(after)
     assert (result[0x0100], result[0x0101], result[0x0112]) == (width, height, turn)
     inner = result.get_ifd(0x8769)
     assert (inner[0xA002], inner[0xA003]) == (width, height)
@@ -374,13 +374,13 @@ def test_damaged_exif_does_no_harm(junk: bytes) -> None:
     for order in (b"II*\0", b"MM\0*"):
         block = order + junk
         assert len(with_size(block, 7, 8)) == len(block)
-        assert 1 <= picture(samples.pixels(0, 2, 2), exif=block).orientation <= 8
+        assert 1 <= loaded(samples.pixels(0, 2, 2), exif=block).orientation <= 8
 
 
-def test_enlarging_updates_the_sizes_in_exif() -> None:
-    small = picture(samples.pixels(0, 4, 5, 3), exif=exif(6, 5, 4))
+def test_upscaling_updates_the_sizes_in_exif() -> None:
+    small = loaded(samples.pixels(0, 4, 5, 3), exif=exif(6, 5, 4))
     large = small.with_array(samples.pixels(0, 8, 10, 3))
-    block = loaded(large.exif)
+    block = parsed(large.exif)
     assert block.get_ifd(0x8769)[0xA002] == 10
     assert block.get_ifd(0x8769)[0xA003] == 8
     assert large.orientation == 6
@@ -390,29 +390,29 @@ def test_enlarging_updates_the_sizes_in_exif() -> None:
 def test_alpha_where_the_format_has_none(tmp_path: Path, ending: str) -> None:
     array: Any = samples.pixels(0, 6, 6, 4)
     with pytest.raises(UnsupportedFormatError, match="transparent parts"):
-        write_image(tmp_path / f"a{ending}", picture(array))
+        write_image(tmp_path / f"a{ending}", loaded(array))
     array[..., 3] = 255
-    write_image(tmp_path / f"a{ending}", picture(array))
+    write_image(tmp_path / f"a{ending}", loaded(array))
     assert read_image(tmp_path / f"a{ending}").array.shape == (6, 6, 3)
 
 
 def test_deep_pixels_into_shallow_formats_are_rounded_with_a_note(tmp_path: Path) -> None:
     array = np.array([[0, 128, 129, 65535 - 129, 65535 - 128, 65535]], np.uint16)
-    notes = write_image(tmp_path / "a.bmp", picture(array))
-    assert notes == ("BMP holds 8 bits per channel, the picture has more",)
+    notes = write_image(tmp_path / "a.bmp", loaded(array))
+    assert notes == ("BMP holds 8 bits per channel, the image has more",)
     assert read_image(tmp_path / "a.bmp").array.tolist() == [[0, 0, 1, 254, 255, 255]]
 
 
 def test_metadata_too_long_for_jpeg_is_left_out_with_a_note(tmp_path: Path) -> None:
-    original = picture(samples.pixels(0, 4, 4, 3), exif=exif() + b"\0" * 70000, xmp=b"<" + b"x" * 70000)
+    original = loaded(samples.pixels(0, 4, 4, 3), exif=exif() + b"\0" * 70000, xmp=b"<" + b"x" * 70000)
     assert len(write_image(tmp_path / "a.jpg", original)) == 2
     assert read_image(tmp_path / "a.jpg").exif is None
 
 
 @pytest.mark.parametrize(("ending", "side"), [(".jpg", 65501), (".webp", 16384)])
-def test_pictures_too_long_for_a_format(tmp_path: Path, ending: str, side: int) -> None:
+def test_images_too_long_for_a_format(tmp_path: Path, ending: str, side: int) -> None:
     with pytest.raises(UnsupportedSizeError, match="do not fit") as caught:
-        write_image(tmp_path / f"a{ending}", picture(np.zeros((1, side), np.uint8)))
+        write_image(tmp_path / f"a{ending}", loaded(np.zeros((1, side), np.uint8)))
     assert "PNG" in caught.value.hint
     assert not list(tmp_path.iterdir())
 
@@ -441,9 +441,9 @@ def test_content_decides_not_the_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".tif", ".avif", ".bmp"])
-def test_headers_agree_with_pictures_and_notice_broken_ends(tmp_path: Path, ending: str) -> None:
+def test_headers_agree_with_images_and_notice_broken_ends(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"a{ending}"
-    write_image(path, picture(samples.pixels(0, 40, 50, 3)))
+    write_image(path, loaded(samples.pixels(0, 40, 50, 3)))
     header = read_header(path)
     assert header.size == read_image(path).size == (50, 40)
     assert header.ends

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with pictures at several depths and things that are none; the working directory is its parent."""
+    """A folder with images at several depths and things that are none; the working directory is its parent."""
     for name in (
         "b.png", "a.JPG", "note.txt", ".hidden.png", "sub/c.webp", "sub/deep/d.tiff", ".git/e.png", "sub/f.avif",
         "sub/.g.bmp", "empty/.keep",
@@ -114,9 +114,9 @@ class TestPlan:
         [
             ([], None, "no input"),
             (["missing.png"], None, "does not exist"),
-            (["*.psd"], None, "no image or film matches"),
+            (["*.psd"], None, "no image or video matches"),
             (["missing/*.png"], None, "does not exist"),
-            (["photos/empty"], None, "there is no image or film"),
+            (["photos/empty"], None, "there is no image or video"),
             (["photos/b.png"], "photos/b.png", "would replace"),
             (["photos/b.png"], "photos", "would replace"),
             (["photos"], "photos", "would replace"),
@@ -172,7 +172,7 @@ def test_any_names_keep_their_place_in_the_tree(tmp_path_factory: pytest.TempPat
     root = tmp_path_factory.mktemp("names")
     wanted = set()
     for name in names:
-        relative = Path(name.strip(" .").replace("..", "") or "x", "picture.png")
+        relative = Path(name.strip(" .").replace("..", "") or "x", "image.png")
         (root / "in" / relative).parent.mkdir(parents=True, exist_ok=True)
         (root / "in" / relative).touch()
         wanted.add(relative)

@@ -18,7 +18,7 @@ from PIL import Image
 from paragon_core.atomic_files import PART
 from paragon_core.errors import InferenceError, InputError, JobError, MediaError, OutOfMemoryError
 from paragon_core.media.done import is_done
-from paragon_core.media.images import Picture, read_image, write_image
+from paragon_core.media.images import LoadedImage, read_image, write_image
 from paragon_core.media.jobs import Job, JobResult, plan, run
 from paragon_core.upscaling.output_size import OutputSize
 from tests.media import samples
@@ -26,18 +26,18 @@ from tests.patience import PATIENCE
 from tests.upscalers import shared_upscaler
 
 if TYPE_CHECKING:
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 
 def twice(array: Array) -> Array:
-    """Enlarge by repeating pixels."""
+    """Upscale by repeating pixels."""
     return array.repeat(2, axis=0).repeat(2, axis=1)
 
 
 def save(path: Path, seed: int = 0, size: tuple[int, int] = (6, 5), channels: int = 3) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = samples.pixels(seed, size[1], size[0], channels)
-    write_image(path, Picture(array=pixels, format="png", lossless=True))
+    write_image(path, LoadedImage(array=pixels, format="png", lossless=True))
     return path
 
 
@@ -46,7 +46,7 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 5])
-def test_a_folder_is_enlarged(tmp_path: Path, at_once: int) -> None:
+def test_a_folder_is_upscaled(tmp_path: Path, at_once: int) -> None:
     names = [f"{folder}{index}.png" for folder in ("", "sub/", "sub/deep/") for index in range(4)]
     for seed, name in enumerate(names):
         save(tmp_path / "in" / name, seed)
@@ -89,12 +89,12 @@ def test_any_mix_of_good_and_bad_keeps_its_order(
 
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the network is, no more than ``at_once`` pictures are between being read and being written."""
+    """However slow the network is, no more than ``at_once`` images are between being read and being written."""
     jobs = plan([save(tmp_path / f"{index}.bmp") for index in range(12)], tmp_path / "out", suffix="")
     alive, most, lock = 0, 0, threading.Lock()
     several = threading.Event()
 
-    def reading(path: Path, *, max_pixels: int) -> Picture:
+    def reading(path: Path, *, max_pixels: int) -> LoadedImage:
         nonlocal alive, most
         with lock:
             alive += 1
@@ -103,11 +103,11 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             several.set()
         return read_image(path, max_pixels=max_pixels)
 
-    def writing(path: Path, picture: Picture, **options: Any) -> tuple[str, ...]:
+    def writing(path: Path, loaded: LoadedImage, **options: Any) -> tuple[str, ...]:
         nonlocal alive
         assert several.wait(PATIENCE)
         time.sleep(0.01)  # so that more would come if they could
-        notes = write_image(path, picture, **options)
+        notes = write_image(path, loaded, **options)
         with lock:
             alive -= 1
         return notes
@@ -121,28 +121,28 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_files_are_read_and_written_while_the_network_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = plan([save(tmp_path / f"{index}.bmp") for index in range(2)], tmp_path / "out", suffix="")
-    second_is_read, second_is_enlarged = threading.Event(), threading.Event()
+    second_is_read, second_is_upscaled = threading.Event(), threading.Event()
 
-    def reading(path: Path, *, max_pixels: int) -> Picture:
+    def reading(path: Path, *, max_pixels: int) -> LoadedImage:
         if path == jobs[1].source:
             second_is_read.set()
         return read_image(path, max_pixels=max_pixels)
 
-    def enlarge(array: Array) -> Array:
+    def upscale(array: Array) -> Array:
         assert second_is_read.wait(PATIENCE)  # while the first is in the network
-        if enlarged:
-            second_is_enlarged.set()
-        enlarged.append(array)
+        if upscaled:
+            second_is_upscaled.set()
+        upscaled.append(array)
         return twice(array)
 
-    def writing(path: Path, picture: Picture, **options: Any) -> tuple[str, ...]:
-        assert second_is_enlarged.wait(PATIENCE)  # while the first is being written
-        return write_image(path, picture, **options)
+    def writing(path: Path, loaded: LoadedImage, **options: Any) -> tuple[str, ...]:
+        assert second_is_upscaled.wait(PATIENCE)  # while the first is being written
+        return write_image(path, loaded, **options)
 
-    enlarged: list[Array] = []
+    upscaled: list[Array] = []
     monkeypatch.setattr("paragon_core.media.jobs.read_image", reading)
     monkeypatch.setattr("paragon_core.media.jobs.write_image", writing)
-    assert [result.state for result in run(jobs, enlarge, scale=2, at_once=3)] == ["written", "written"]
+    assert [result.state for result in run(jobs, upscale, scale=2, at_once=3)] == ["written", "written"]
 
 
 def test_what_is_done_is_skipped(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_what_is_older_or_broken_is_made_again(tmp_path: Path) -> None:
         assert not is_done(job, scale=2)
 
 
-def test_a_picture_of_another_size_is_not_replaced(tmp_path: Path) -> None:
+def test_a_image_of_another_size_is_not_replaced(tmp_path: Path) -> None:
     job = Job(source=save(tmp_path / "a.png"), target=save(tmp_path / "b.png", 1, (50, 50)))
     before = job.target.read_bytes()
     (result,) = run([job], twice, scale=2)
@@ -178,7 +178,7 @@ def test_a_picture_of_another_size_is_not_replaced(tmp_path: Path) -> None:
     assert run([job], twice, scale=2, overwrite=True)[0].state == "written"
 
 
-def test_what_is_no_picture_is_not_replaced(tmp_path: Path) -> None:
+def test_what_is_no_image_is_not_replaced(tmp_path: Path) -> None:
     job = Job(source=save(tmp_path / "a.png"), target=tmp_path / "b.png")
     job.target.write_text("my only copy")
     (result,) = run([job], twice, scale=2)
@@ -200,15 +200,15 @@ def test_a_turned_photo_stored_without_metadata_counts_as_done(tmp_path: Path) -
 @pytest.mark.parametrize(
     "error", [InferenceError("no", hint="yes"), OutOfMemoryError("no", hint="yes"), MemoryError(), InputError("no")]
 )
-def test_errors_of_the_network_concern_one_picture(tmp_path: Path, error: Exception) -> None:
+def test_errors_of_the_network_concern_one_image(tmp_path: Path, error: Exception) -> None:
     jobs = plan([save(tmp_path / f"{index}.png", size=(6 + index, 5)) for index in range(3)], suffix="_2x")
 
-    def enlarge(array: Array) -> Array:
+    def upscale(array: Array) -> Array:
         if array.shape[1] == 7:
             raise error
         return twice(array)
 
-    assert [result.state for result in run(jobs, enlarge, scale=2)] == ["written", "failed", "written"]
+    assert [result.state for result in run(jobs, upscale, scale=2)] == ["written", "failed", "written"]
     assert not jobs[1].target.exists()
 
 
@@ -218,7 +218,7 @@ def test_bugs_and_interrupts_leave_whole_files_only(tmp_path: Path, error: BaseE
     jobs = plan([save(tmp_path / f"{index}.png", size=(40, 40)) for index in range(6)], tmp_path / "out", suffix="")
     calls = 0
 
-    def enlarge(array: Array) -> Array:
+    def upscale(array: Array) -> Array:
         nonlocal calls
         calls += 1
         if calls == 4:
@@ -226,7 +226,7 @@ def test_bugs_and_interrupts_leave_whole_files_only(tmp_path: Path, error: BaseE
         return twice(array)
 
     with pytest.raises(type(error)):
-        run(jobs, enlarge, scale=2, at_once=at_once)
+        run(jobs, upscale, scale=2, at_once=at_once)
     assert not leftovers(tmp_path)
     for job in jobs:
         assert not job.target.exists() or read_image(job.target).size == (80, 80)
@@ -235,7 +235,7 @@ def test_bugs_and_interrupts_leave_whole_files_only(tmp_path: Path, error: BaseE
 def test_transparency_for_jpeg_is_refused_before_the_work(tmp_path: Path) -> None:
     calls = 0
 
-    def enlarge(array: Array) -> Array:
+    def upscale(array: Array) -> Array:
         nonlocal calls
         calls += 1
         assert array.ndim == 3
@@ -245,8 +245,8 @@ def test_transparency_for_jpeg_is_refused_before_the_work(tmp_path: Path) -> Non
     clear, opaque = save(tmp_path / "clear.png", channels=4), tmp_path / "opaque.png"
     array: Any = samples.pixels(0, 5, 6, 4)
     array[..., 3] = 255
-    write_image(opaque, Picture(array=array, format="png", lossless=True))
-    first, second = run(plan([clear, opaque], tmp_path / "out", suffix="", target_format="jpeg"), enlarge, scale=2)
+    write_image(opaque, LoadedImage(array=array, format="png", lossless=True))
+    first, second = run(plan([clear, opaque], tmp_path / "out", suffix="", target_format="jpeg"), upscale, scale=2)
     assert isinstance(first.error, InputError)
     assert "clear.png" in str(first.error)
     assert second.state == "written"
@@ -260,7 +260,7 @@ def test_grey_with_alpha_comes_back_as_such(tmp_path: Path) -> None:
         assert result.mode == "LA"
 
 
-def test_at_least_one_picture(tmp_path: Path) -> None:
+def test_at_least_one_image(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least one"):
         run([], twice, scale=2, at_once=0)
     assert run([], twice, scale=2) == ()
@@ -272,18 +272,18 @@ def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("in the way")
     called = False
 
-    def enlarge(array: Array) -> Array:
+    def upscale(array: Array) -> Array:
         nonlocal called
         called = True
         return twice(array)
 
-    (result,) = run([Job(source=tmp_path / "a.png", target=tmp_path / "out" / "a.png")], enlarge, scale=2)
+    (result,) = run([Job(source=tmp_path / "a.png", target=tmp_path / "out" / "a.png")], upscale, scale=2)
     assert isinstance(result.error, MediaError)
     assert not called
-    (result,) = run([Job(source=tmp_path / "a.png", target=tmp_path)], enlarge, scale=2)
+    (result,) = run([Job(source=tmp_path / "a.png", target=tmp_path)], upscale, scale=2)
     assert isinstance(result.error, InputError)  # no ending
     (tmp_path / "b.png").mkdir()
-    (result,) = run([Job(source=tmp_path / "a.png", target=tmp_path / "b.png")], enlarge, scale=2)
+    (result,) = run([Job(source=tmp_path / "a.png", target=tmp_path / "b.png")], upscale, scale=2)
     assert isinstance(result.error, MediaError)
 
 
@@ -352,11 +352,11 @@ SLOW_JOB = """
 import sys, time
 from pathlib import Path
 from paragon_core.media.jobs import plan, run
-def enlarge(array):
+def upscale(array):
     time.sleep(0.1)
     return array.repeat(8, axis=0).repeat(8, axis=1)
 try:
-    run(plan([sys.argv[1]], sys.argv[2], suffix=""), enlarge, scale=8, report=lambda _: print("one", flush=True))
+    run(plan([sys.argv[1]], sys.argv[2], suffix=""), upscale, scale=8, report=lambda _: print("one", flush=True))
 except KeyboardInterrupt:
     sys.exit(130)
 """

@@ -18,14 +18,14 @@ from paragon_core.media.icc import code_points, profile_of
 from paragon_core.media.images import read_header, read_image, write_image
 from paragon_core.media.jobs import Job, run
 from paragon_core.media.jxl import read_jxl_header
-from paragon_core.media.picture import Picture
+from paragon_core.media.loaded_image import LoadedImage
 from paragon_core.media.srgb import srgb_profile
 from tests.media import samples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 
 def twice(array: Array) -> Array:
@@ -56,20 +56,20 @@ def test_pixels_and_metadata_stay(tmp_path: Path, channels: int) -> None:
     pixels = samples.pixels(channels, *shape)
     exif = Image.Exif()
     exif[0x010E], exif[0x0112] = "a description", 6
-    picture = Picture(
+    loaded = LoadedImage(
         array=pixels,
         format="png",
         lossless=True,
         exif=exif.tobytes().removeprefix(b"Exif\0\0"),
         xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>",
     )
-    assert write_image(tmp_path / "a.jxl", picture) == ()
+    assert write_image(tmp_path / "a.jxl", loaded) == ()
     made = read_image(tmp_path / "a.jxl")
     assert np.array_equal(made.array, np.rot90(pixels, -1))
     assert made.orientation == 1
     assert made.exif is not None
     assert b"a description" in made.exif
-    assert made.xmp == picture.xmp
+    assert made.xmp == loaded.xmp
     (result,) = run([Job(source=tmp_path / "a.jxl", target=tmp_path / "b.png")], twice, scale=2)
     assert result.error is None
     assert np.array_equal(read_image(tmp_path / "b.png").array, twice(made.array))
@@ -78,16 +78,16 @@ def test_pixels_and_metadata_stay(tmp_path: Path, channels: int) -> None:
 def test_other_colours_become_srgb(tmp_path: Path) -> None:
     icc = srgb_profile()
     pixels = samples.pixels(0, 9, 7, 3)
-    assert write_image(tmp_path / "a.jxl", Picture(array=pixels, format="png", lossless=True, icc=icc)) == ()
+    assert write_image(tmp_path / "a.jxl", LoadedImage(array=pixels, format="png", lossless=True, icc=icc)) == ()
     assert np.array_equal(read_image(tmp_path / "a.jxl").array, pixels)
     wide = profile_of(code_points(12, 13), grey=False)
-    notes = write_image(tmp_path / "b.jxl", Picture(array=pixels, format="png", lossless=True, icc=wide))
+    notes = write_image(tmp_path / "b.jxl", LoadedImage(array=pixels, format="png", lossless=True, icc=wide))
     assert "converted to sRGB" in " ".join(notes)
     assert not np.array_equal(read_image(tmp_path / "b.jxl").array, pixels)
 
 
 def test_bounds_and_damage(tmp_path: Path) -> None:
-    write_image(tmp_path / "a.jxl", Picture(array=samples.pixels(0, 40, 30, 3), format="png", lossless=True))
+    write_image(tmp_path / "a.jxl", LoadedImage(array=samples.pixels(0, 40, 30, 3), format="png", lossless=True))
     assert read_header(tmp_path / "a.jxl").size == (30, 40)
     with pytest.raises(UnsupportedSizeError, match="limit"):
         read_image(tmp_path / "a.jxl", max_pixels=100)
@@ -104,7 +104,7 @@ def test_high_bit_depth(tmp_path: Path, channels: int, bits: int) -> None:
     shape = (9, 7) if channels == 1 else (9, 7, channels)
     pixels = samples.pixels(1, *shape, dtype=np.uint16) >> (16 - bits)
     (tmp_path / "a.jxl").write_bytes(codecs.jpegxl_encode(pixels, lossless=True, bitspersample=bits))
-    picture = read_image(tmp_path / "a.jxl")
-    assert picture.array.dtype == np.uint16
-    assert np.abs(picture.array - pixels * (65535 / (2**bits - 1))).max() <= 1
-    assert picture.notes == ()
+    loaded = read_image(tmp_path / "a.jxl")
+    assert loaded.array.dtype == np.uint16
+    assert np.abs(loaded.array - pixels * (65535 / (2**bits - 1))).max() <= 1
+    assert loaded.notes == ()

@@ -70,9 +70,9 @@ def test_the_command_line_says_low_memory(tmp_path: Path, ending: str, megabytes
     source = tmp_path / f"a{ending}"
     if ending == ".mp4":
         pytest.importorskip("av")
-        from tests.media.video import films  # noqa: PLC0415 - needs PyAV
+        from tests.media.video import videos  # noqa: PLC0415 - needs PyAV
 
-        films.make(source, codec="libx264", size=(640, 480), times=range(3))
+        videos.make(source, codec="libx264", size=(640, 480), times=range(3))
     else:
         Image.new("RGB", (1600, 1200), "red").save(source)
     script = f"""

@@ -15,7 +15,7 @@ from PIL import Image
 
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.formats import FORMATS, WRITABLE
-from paragon_core.media.images import MAX_PIXELS, Picture, read_header, read_image, write_image
+from paragon_core.media.images import MAX_PIXELS, LoadedImage, read_header, read_image, write_image
 from paragon_core.media.series import read_series
 from paragon_core.media.tiff_reading import full_pages
 from tests.media import samples
@@ -100,7 +100,7 @@ def test_tiff_comes_back(
 ) -> None:
     path = tmp_path_factory.mktemp("tiff") / "a.tif"
     array = values(2, *shape, dtype=dtype)
-    assert write_image(path, Picture(array=array, format="tiff", lossless=True)) == ()
+    assert write_image(path, LoadedImage(array=array, format="tiff", lossless=True)) == ()
     assert np.array_equal(read_image(path).array, array)
     assert np.array_equal(tifffile.imread(path), array)  # another reader
 

@@ -28,7 +28,7 @@ def video(path: Path, size: tuple[int, int]) -> Path:
     return path
 
 
-def test_one_picture_and_a_folder_of_them(tmp_path: Path) -> None:
+def test_one_image_and_a_folder_of_them(tmp_path: Path) -> None:
     sizes = {"a.png": (7, 5), "b.jpg": (32, 64), "inner/c.webp": (7, 5)}
     for name, size in sizes.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -37,14 +37,14 @@ def test_one_picture_and_a_folder_of_them(tmp_path: Path) -> None:
     assert sorted(sizes_of(tmp_path, unusable=never)) == sorted(sizes.values())
 
 
-def test_turned_pictures_count_as_they_are_stored(tmp_path: Path) -> None:
+def test_turned_images_count_as_they_are_stored(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (30, 20)).save(tmp_path / "turned.jpg", exif=exif)
     assert sizes_of(tmp_path, unusable=never) == [(30, 20)]
 
 
-def test_a_picture_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
+def test_a_image_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
     Image.new("RGB", (8, 6)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"nonsense")
     told: list[str] = []
@@ -53,14 +53,14 @@ def test_a_picture_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) 
 
 
 def test_a_video(tmp_path: Path) -> None:
-    assert sizes_of(video(tmp_path / "film.mkv", (96, 64)), unusable=never) == [(96, 64)]
+    assert sizes_of(video(tmp_path / "video.mkv", (96, 64)), unusable=never) == [(96, 64)]
 
 
 def test_what_has_no_size(tmp_path: Path) -> None:
     pytest.importorskip("av")
     (tmp_path / "text.txt").write_text("no video")
     (tmp_path / "empty.mkv").write_bytes(b"")
-    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "bad.png").write_bytes(b"no image")
     for name, error in (
         ("missing", InputError),
         ("text.txt", MediaError),
@@ -86,14 +86,14 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
 
 
 def test_without_pyav_the_pip_line_is_told(tmp_path: Path) -> None:
-    (tmp_path / "film.mkv").write_bytes(b"")
+    (tmp_path / "video.mkv").write_bytes(b"")
     result = run(
         f"""
         from pathlib import Path
         from paragon_core.errors import BackendUnavailableError
         from paragon_core.media.sizes import sizes_of
         try:
-            sizes_of(Path({str(tmp_path / "film.mkv")!r}), unusable=print)
+            sizes_of(Path({str(tmp_path / "video.mkv")!r}), unusable=print)
         except BackendUnavailableError as error:
             print(error.hint)
         """,

@@ -26,7 +26,7 @@ def packed(packets: list[tuple[bool, int]], channels: int, width: int) -> tuple[
     """Return a file and its pixels, [h, w] grey or [h, w, c], with blue first in the file."""
     generator = np.random.default_rng(len(packets))
     pixels, content = [], b""
-    for repeated, count in [*packets, (True, width)]:  # the last one is cut where the picture ends
+    for repeated, count in [*packets, (True, width)]:  # the last one is cut where the image ends
         values = generator.integers(0, 256, (1 if repeated else count, channels), np.uint8)
         content += bytes([repeated << 7 | count - 1]) + values.tobytes()
         pixels.append(np.repeat(values, count if repeated else 1, axis=0))

@@ -16,14 +16,14 @@ from paragon_core.media import tiff_pages
 from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS
 from paragon_core.media.jobs import Job, JobResult, run
-from paragon_core.media.picture import Picture
+from paragon_core.media.loaded_image import LoadedImage
 from paragon_core.media.tiff_pages import append_page, read_pages
 from tests.media import samples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from paragon_core.media.picture import Array
+    from paragon_core.media.loaded_image import Array
 
 DESCRIPTION, ORIENTATION, SUBFILE = 0x010E, 0x0112, 254
 
@@ -53,7 +53,9 @@ def page(seed: int, number: int) -> tuple[Array, bytes]:
 def put_together(pages: list[tuple[Array, bytes]]) -> bytes:
     stream = io.BytesIO()
     for pixels, exif in pages:
-        append_page(stream, encode(Picture(array=pixels, format="tiff", lossless=True, exif=exif), FORMATS["tiff"])[0])
+        append_page(
+            stream, encode(LoadedImage(array=pixels, format="tiff", lossless=True, exif=exif), FORMATS["tiff"])[0]
+        )
     return stream.getvalue()
 
 
@@ -73,9 +75,9 @@ def test_every_page_keeps_its_size_depth_and_metadata(
     assert made is not None
     with Image.open(folder / "b.tif") as image:  # Pillow finds the same pages, and their metadata
         assert getattr(image, "n_frames", 1) == count
-        for number, (picture, (pixels, _)) in enumerate(zip(made.pictures(), pages, strict=True)):
-            assert picture.array.dtype == pixels.dtype
-            assert np.array_equal(picture.array, twice(pixels))
+        for number, (loaded, (pixels, _)) in enumerate(zip(made.loaded_images(), pages, strict=True)):
+            assert loaded.array.dtype == pixels.dtype
+            assert np.array_equal(loaded.array, twice(pixels))
             image.seek(number)
             assert image.size == (2 * pixels.shape[1], 2 * pixels.shape[0])
             assert str(image.getexif()[DESCRIPTION]).startswith(f"page {number}")
@@ -118,8 +120,8 @@ def test_thumbnails_and_masks_are_no_pages(tmp_path: Path) -> None:
     assert upscale(tmp_path / "a.tif", tmp_path / "b.tif").frames == 2
     made = read_pages(tmp_path / "b.tif", max_pixels=10**6)
     assert made is not None
-    for picture, pixels in zip(made.pictures(), pages, strict=True):
-        assert np.array_equal(picture.array, twice(pixels))
+    for loaded, pixels in zip(made.loaded_images(), pages, strict=True):
+        assert np.array_equal(loaded.array, twice(pixels))
 
 
 def test_another_target_takes_the_first_page(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def enlarge(upscaler: Upscaler, planes: Pixels, detail: Pixels | None = None) ->
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @given(data=st.data())
 @settings(max_examples=15)
-def test_frames_in_any_order_in_any_threads_have_the_pixels_they_have_without(
+def moving_frames_in_any_order_in_any_threads_have_the_pixels_they_have_without(
     runtime: str, data: st.DataObject
 ) -> None:
     frames = [picture(3, 30, 40, dtype="float32")]

@@ -141,7 +141,7 @@ def test_a_network_that_overflows_is_reported() -> None:
             enlarge(upscaler, GOOD)
 
 
-def test_frames_side_by_side_are_one_window_each_in_a_session_of_their_size(
+def moving_frames_side_by_side_are_one_window_each_in_a_session_of_their_size(
     watch: Callable[..., tuple[Watched, Upscaler]],
 ) -> None:
     for at_once, windows in ((1, 4), (2, 2), (4, 1), (9, 1)):

@@ -112,7 +112,7 @@ def test_every_family(opened: Callable[..., Upscaler], variant: str) -> None:
         assert same(opened(model=model)(image), other(image))
 
 
-def test_frames_use_an_engine_of_their_size(opened: Callable[..., Upscaler], runtime: Counting) -> None:
+def moving_frames_use_an_engine_of_their_size(opened: Callable[..., Upscaler], runtime: Counting) -> None:
     planes = list(np.moveaxis(picture(40, 50, 3, dtype="float32"), 2, 0))
     expected, result = ([np.empty((80, 100), np.float32) for _ in range(3)] for _ in range(2))
     shared_upscaler(padding="zero").upscale_planes(planes, expected)

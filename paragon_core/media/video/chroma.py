@@ -1,7 +1,7 @@
 """Chroma at the resolution of luma and back, by cubic convolution from where its samples sit; band by band of rows.
 
 The kernel is that of Keys ("Cubic Convolution Interpolation for Digital Image Processing", 1981) with a = -1/2, as in
-VapourSynth's ``resize.Bicubic``. Reducing stretches it by the factor. Beyond the edge the picture is mirrored.
+VapourSynth's ``resize.Bicubic``. Reducing stretches it by the factor. Beyond the edge the plane is mirrored.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Siting:
         return _REACH * self.factors[_ROWS] if self.factors[_ROWS] > 1 else 0
 
 
-def enlarge_chroma(plane: Plane, siting: Siting, *, top: int, bottom: int, width: int) -> Plane:
+def upsample_chroma(plane: Plane, siting: Siting, *, top: int, bottom: int, width: int) -> Plane:
     """Interpolate chroma at every pixel of a band of rows.
 
     Args:
@@ -55,15 +55,15 @@ def enlarge_chroma(plane: Plane, siting: Siting, *, top: int, bottom: int, width
     if down == 1:
         band = plane[first:last]
     else:
-        band = _enlarged(mirrored(plane, first - _REACH, last + _REACH), down, siting.offsets[_ROWS], _ROWS)
+        band = _upsampled(mirrored(plane, first - _REACH, last + _REACH), down, siting.offsets[_ROWS], _ROWS)
     if across > 1:
         around = mirrored(band, -_REACH, band.shape[_COLUMNS] + _REACH, _COLUMNS)
-        band = _enlarged(around, across, siting.offsets[_COLUMNS], _COLUMNS)
+        band = _upsampled(around, across, siting.offsets[_COLUMNS], _COLUMNS)
     return band[: bottom - top, :width]
 
 
-def reduce_chroma(band: Plane, siting: Siting) -> Plane:
-    """Return a band of chroma with one sample for so many: the opposite of `enlarge_chroma`.
+def subsample_chroma(band: Plane, siting: Siting) -> Plane:
+    """Return a band of chroma with one sample for several of luma: the opposite of `upsample_chroma`.
 
     Args:
         band: rows of full resolution from a multiple of the factor on, with ``siting.margin`` more above and below.
@@ -72,11 +72,13 @@ def reduce_chroma(band: Plane, siting: Siting) -> Plane:
     """
     down, across = siting.factors
     if down > 1:
-        band = _reduced(band, down, siting.offsets[_ROWS], _ROWS)
+        band = _subsampled(band, down, siting.offsets[_ROWS], _ROWS)
     if across > 1:
         margin = _REACH * across
         width = -(-band.shape[_COLUMNS] // across) * across
-        band = _reduced(mirrored(band, -margin, width + margin, _COLUMNS), across, siting.offsets[_COLUMNS], _COLUMNS)
+        band = _subsampled(
+            mirrored(band, -margin, width + margin, _COLUMNS), across, siting.offsets[_COLUMNS], _COLUMNS
+        )
     return band
 
 
@@ -103,24 +105,24 @@ class _Taps:
     """Weights of it and of those behind it."""
 
 
-def _enlarged(plane: Plane, factor: int, offset: float, axis: int) -> Plane:
-    """Enlarge a plane along an axis; it has the kernel's reach more on both sides than the result."""
+def _upsampled(plane: Plane, factor: int, offset: float, axis: int) -> Plane:
+    """Upsample a plane along an axis; it has the kernel's reach more on both sides than the result."""
     length = plane.shape[axis] - 2 * _REACH
     shape = list(plane.shape)
     shape[axis] = length * factor
     result = np.empty(shape, dtype=np.float32)
     for phase in range(factor):
-        taps = _enlarging_taps(factor, offset, phase)
+        taps = _upsampling_taps(factor, offset, phase)
         values = _filtered(plane, axis, taps, margin=_REACH, step=1, length=length)
         _part(result, axis, slice(phase, None, factor))[...] = values
     return result
 
 
-def _reduced(plane: Plane, factor: int, offset: float, axis: int) -> Plane:
-    """Reduce a plane along an axis; it has the stretched kernel's reach more on both sides than the result."""
+def _subsampled(plane: Plane, factor: int, offset: float, axis: int) -> Plane:
+    """Subsample a plane along an axis; it has the stretched kernel's reach more on both sides than the result."""
     margin = _REACH * factor
     length = (plane.shape[axis] - 2 * margin) // factor
-    return _filtered(plane, axis, _reducing_taps(factor, offset), margin=margin, step=factor, length=length)
+    return _filtered(plane, axis, _subsampling_taps(factor, offset), margin=margin, step=factor, length=length)
 
 
 def _filtered(plane: Plane, axis: int, taps: _Taps, *, margin: int, step: int, length: int) -> Plane:
@@ -139,7 +141,7 @@ def _part(plane: Plane, axis: int, where: slice) -> Plane:
 
 
 @cache
-def _enlarging_taps(factor: int, offset: float, phase: int) -> _Taps:
+def _upsampling_taps(factor: int, offset: float, phase: int) -> _Taps:
     """Return the taps for luma sample ``factor * k + phase``, relative to chroma sample k."""
     place = (phase - offset) / factor
     first = int(np.floor(place)) - 1
@@ -147,7 +149,7 @@ def _enlarging_taps(factor: int, offset: float, phase: int) -> _Taps:
 
 
 @cache
-def _reducing_taps(factor: int, offset: float) -> _Taps:
+def _subsampling_taps(factor: int, offset: float) -> _Taps:
     """Return the taps for chroma sample k, relative to luma sample ``factor * k``."""
     first = int(np.ceil(offset - _REACH * factor))
     taps = range(first, first + 2 * _REACH * factor + 1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.media.video.chroma import Siting, enlarge_chroma, mirrored, reduce_chroma
+from paragon_core.media.video.chroma import Siting, mirrored, subsample_chroma, upsample_chroma
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ class VideoColour:
 
 
 def guess_matrix(width: int, height: int) -> int:
-    """Return the matrix of a film that does not say it: by its size, as players do."""
+    """Return the matrix of a video that does not say it: by its size, as players do."""
     if width > _STANDARD_DEFINITION[0] or height > _STANDARD_DEFINITION[1]:
         return BT709
     return 5 if height == _STANDARD_DEFINITION[1] else 6
@@ -102,7 +102,7 @@ def to_network(samples: Sequence[SampleArray], colour: VideoColour) -> list[Plan
     for top in range(0, height, _BAND):
         bottom = min(top + _BAND, height)
         luma = _from_samples(samples[0][top:bottom], colour, chroma=False)
-        cb, cr = (enlarge_chroma(plane, colour.siting, top=top, bottom=bottom, width=width) for plane in chroma)
+        cb, cr = (upsample_chroma(plane, colour.siting, top=top, bottom=bottom, width=width) for plane in chroma)
         _to_rgb(luma, cb, cr, [plane[top:bottom] for plane in result], colour.matrix)
     return result
 
@@ -135,7 +135,7 @@ def from_network(planes: Sequence[Plane], out: Sequence[SampleArray], colour: Vi
         )
         _to_samples(luma[margin : margin + bottom - top], out[0][top:bottom], colour, chroma=False)
         for plane, target in zip(chroma, out[1:], strict=True):
-            _to_samples(reduce_chroma(plane, colour.siting), target[top // down : last // down], colour, chroma=True)
+            _to_samples(subsample_chroma(plane, colour.siting), target[top // down : last // down], colour, chroma=True)
 
 
 def _to_rgb(luma: Plane, cb: Plane, cr: Plane, out: Sequence[Plane], matrix: int) -> None:

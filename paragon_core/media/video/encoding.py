@@ -1,4 +1,4 @@
-"""What a film is encoded with, and how its frames are written."""
+"""The codec of a video, and how its frames are stored."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class FrameFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoEncoding:
-    """How a film is encoded."""
+    """Codec, quality and speed of encoding."""
 
     codec: VideoCodec | None = None
     """h264 plays everywhere and has 8 bits; hevc and av1 are smaller, slower, and keep 10 bits of deeper sources; ffv1
@@ -217,7 +217,7 @@ class VideoEncoding:
         time_base: Fraction,
         hdr: StaticHdr = _NO_HDR,
     ) -> Any:  # noqa: ANN401  (as above)
-        """Add a stream of pictures to a container that is being written.
+        """Add a video stream to a container that is being written.
 
         Raises:
             BackendUnavailableError: the encoder is missing here.

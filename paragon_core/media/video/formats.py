@@ -1,4 +1,4 @@
-"""What films can be read and written: codecs, and files by their endings."""
+"""What videos can be read and written: codecs, and files by their endings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PRESETS: Final[tuple[EncoderPreset, ...]] = get_args(EncoderPreset)
 #: Endings of the files that can be written, with FFmpeg's names of their formats.
 CONTAINERS: Final = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".m4v": "mp4"}
 
-#: Every file name ending that is taken for a film when a folder is searched.
-FILM_EXTENSIONS: Final = (
+#: Every file name ending that is taken for a video when a folder is searched.
+VIDEO_EXTENSIONS: Final = (
     *CONTAINERS,
     *(".264", ".265", ".3g2", ".3gp", ".amv", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".h264", ".h265"),
     *(".hevc", ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".mjpeg", ".mjpg", ".mk3d", ".mpe", ".mpeg", ".mpg"),
@@ -27,9 +27,9 @@ FILM_EXTENSIONS: Final = (
 )
 
 
-def is_film(path: Path) -> bool:
-    """Tell whether a file's name is that of a film."""
-    return path.suffix.lower() in FILM_EXTENSIONS
+def is_video(path: Path) -> bool:
+    """Tell whether a file's name is that of a video."""
+    return path.suffix.lower() in VIDEO_EXTENSIONS
 
 
 def can_be_written(path: Path) -> bool:
@@ -46,6 +46,6 @@ def container_of_name(path: Path) -> str:
     """
     container = CONTAINERS.get(path.suffix.lower())
     if container is None:
-        msg = f"cannot write a film into {path.name}"
+        msg = f"cannot write a video into {path.name}"
         raise UnsupportedFormatError(msg, hint=f"use a name that ends in {', '.join(CONTAINERS)}")
     return container

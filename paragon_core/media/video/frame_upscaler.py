@@ -1,4 +1,4 @@
-"""The network over the frames of a film: several at once, the detail smoothed over time where that is wanted."""
+"""The network over the frames of a video: several at once, the detail smoothed over time where that is wanted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from paragon_core.media.prefetch import completed
-from paragon_core.media.video.frames import colour_of, fill, picture_of
+from paragon_core.media.video.frames import colour_of, fill, planes_of
 from paragon_core.upscaling.precision import FLOAT_BITS
 from paragon_core.upscaling.resize import resize_plane
 from paragon_core.upscaling.temporal import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class FrameUpscaler:
-    """Enlarges the frames of one film, given in their order, on other threads; after its block, no more."""
+    """Upscales the frames of one video, given in their order, on other threads; after its block, no more."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class FrameUpscaler:
         blank: Callable[[], Any],
         colour: VideoColour,
     ) -> None:
-        """Begin with a film's first frame.
+        """Begin with a video's first frame.
 
         Args:
             upscaler: the network.
@@ -83,32 +83,32 @@ class FrameUpscaler:
         self._over = True
 
     def begin(self, step: Step) -> Future[Step]:
-        """Have the next frame enlarged; a step without a frame comes back as it is."""
+        """Have the next frame upscaled; a step without a frame comes back as it is."""
         if step.frame is None:
             return completed(step)
         if not self._temporal:
-            return self._executor.submit(self._enlarged, step)
+            return self._executor.submit(self._upscaled, step)
         self._window.appendleft(self._executor.submit(self._measured, step.frame))
         self._count += 1
         return self._executor.submit(self._smoothed, step, list(self._window), whole=self._count == len(self._window))
 
-    def _picture(self, frame: Any) -> list[Plane]:  # noqa: ANN401  (PyAV is optional)
-        return [self._rotation.apply(plane) for plane in picture_of(frame, colour_of(frame))]
+    def _upright_planes(self, frame: Any) -> list[Plane]:  # noqa: ANN401  (PyAV is optional)
+        return [self._rotation.apply(plane) for plane in planes_of(frame, colour_of(frame))]
 
     def _measured(self, frame: Any) -> tuple[list[Plane], float]:  # noqa: ANN401  (as above)
-        planes = self._picture(frame)
+        planes = self._upright_planes(frame)
         return planes, mean_luma(planes)
 
     def _smoothed(self, step: Step, window: Sequence[Future[tuple[list[Plane], float]]], *, whole: bool) -> Step:
-        """Enlarge a frame with the details of it and those before; ``whole``: the oldest is the first of the film."""
+        """Upscale a frame with the details of it and those before; ``whole``: the oldest is the first of the video."""
         # Asked for before this one, so they are under way and waiting for them comes to an end.
         measured = [each.result() for each in window]
         starts = [is_scene_cut(now[1], before[1]) for now, before in pairwise(measured)]
         weights = smoothing_weights(self._temporal, frames_since_cut([*starts, whole]))
         return self._result(step, measured[0][0], blend([planes for planes, _ in measured], weights))
 
-    def _enlarged(self, step: Step) -> Step:
-        return self._result(step, self._picture(step.frame), None)
+    def _upscaled(self, step: Step) -> Step:
+        return self._result(step, self._upright_planes(step.frame), None)
 
     def _result(self, step: Step, planes: Sequence[Plane], detail: Sequence[Plane] | None) -> Step:
         for _ in range(self._runs):

@@ -37,7 +37,7 @@ _ORDER: Final = "le" if sys.byteorder == "little" else "be"
 _ENDINGS: Final = {8: "", FLOAT: f"f32{_ORDER}", **{bits: f"{bits}{_ORDER}" for bits in _DEPTHS[1:]}}
 
 
-def picture_of(frame: Any, colour: VideoColour) -> list[Plane]:  # noqa: ANN401  (PyAV is optional)
+def planes_of(frame: Any, colour: VideoColour) -> list[Plane]:  # noqa: ANN401  (PyAV is optional)
     """Return a frame as float32 planes of 0..1: R, G and B, or grey. Transparency is left out."""
     wanted = planar_format(frame.format)
     if frame.format.name != wanted:
@@ -91,7 +91,7 @@ def colour_of(frame: Any) -> VideoColour:  # noqa: ANN401  (as above)
     if not rgb and matrix in {RGB, UNSPECIFIED, _RESERVED_MATRIX}:
         matrix = guess_matrix(frame.width, frame.height)
     if matrix not in MATRICES:
-        msg = f"the film's colours have a matrix that is not supported (number {matrix} of H.273)"
+        msg = f"the video's colours have a matrix that is not supported (number {matrix} of H.273)"
         raise UnsupportedFormatError(msg, hint="convert it to BT.709 or BT.2020 (not constant luminance) first")
     return VideoColour(
         matrix=matrix,

@@ -25,14 +25,14 @@ _CHROMATICITY: Final = 50_000
 _LUMINANCE: Final = 10_000
 
 
-#: FFmpeg's AVDOVIDecoderConfigurationRecord, one byte each: where the profile is, and the number of what its pictures
+#: FFmpeg's AVDOVIDecoderConfigurationRecord, one byte each: where the profile is, and the number of what its frames
 #: are without the Dolby Vision layer; 0: nothing that other decoders can show.
 _PROFILE, _COMPATIBILITY = 2, 7
 #: Profiles without such a base layer (Dolby Vision profiles and levels, 2.3): of HEVC and AV1.
 _MAY_LACK_BASE: Final = frozenset({5, 10})
 
 #: FFmpeg's AVDOVIMetadata begins with the place of its header; there, the profile of the layer, and whether the range
-#: of the pictures is full.
+#: of the frames is full.
 _HEADER_PLACE: Final = struct.Struct("@N")
 _LAYER_PROFILE, _FULL_RANGE = 4, 10
 

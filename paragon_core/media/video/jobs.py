@@ -1,4 +1,4 @@
-"""Films among the files of a job: what is to be done, and what is done already."""
+"""Videos among the files of a job: what is to be done, and what is done already."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _INEXACT: Final = 0.1
 _ALL: Final = TimeRange()
 
 
-def film_is_done(
+def video_is_done(
     source: Path,
     target: Path,
     *,
@@ -37,7 +37,7 @@ def film_is_done(
     time_range: TimeRange = _ALL,
     keep_damaged: bool = False,
 ) -> bool:
-    """Tell whether a film's target is there: a whole film of the right size and length, not older than the source.
+    """Tell whether a video's target is there: a whole video of the right size and length, not older than the source.
 
     Raises:
         JobError: the target is something else: it may be somebody's only copy.
@@ -64,24 +64,24 @@ def film_is_done(
     return target.stat().st_mtime_ns >= source.stat().st_mtime_ns
 
 
-def film_grows(source: Path, *, scale: int, size: OutputSize | None, keep_damaged: bool = False) -> bool:
-    """Tell whether a film's frames become larger, wider or higher; raises what `look_ahead` does."""
+def video_grows(source: Path, *, scale: int, size: OutputSize | None, keep_damaged: bool = False) -> bool:
+    """Tell whether a video's frames become larger, wider or higher; raises what `look_ahead` does."""
     return look_ahead(source, VideoEncoding(), scale=scale, size=size, keep_damaged=keep_damaged).runs > 0
 
 
-def prepare_film(source: Path, target: Path, *, max_pixels: int, keep_damaged: bool = False) -> None:
-    """Find out, before any work is spent on it, whether a film can be read and its target written.
+def prepare_video(source: Path, target: Path, *, max_pixels: int, keep_damaged: bool = False) -> None:
+    """Find out, before any work is spent on it, whether a video can be read and its target written.
 
     Raises:
         MediaError: one of them cannot.
-        UnsupportedFormatError: the target's name is not that of a film.
+        UnsupportedFormatError: the target's name is not that of a video.
         UnsupportedSizeError: its frames have more pixels than the limit.
         BackendUnavailableError: PyAV is missing.
 
     """
     container_of_name(target)
-    with opened(source, _ALL, keep_damaged=keep_damaged) as film:
-        width, height = _frames_of(source, film)
+    with opened(source, _ALL, keep_damaged=keep_damaged) as video:
+        width, height = _frames_of(source, video)
     if width * height > max_pixels:
         limit = f"the limit of {max_pixels / 1e6:.0f} million"
         msg = f"{source}: its frames have {width} x {height} pixels, more than {limit}"
@@ -92,7 +92,7 @@ def prepare_film(source: Path, target: Path, *, max_pixels: int, keep_damaged: b
 def look_ahead(
     source: Path, encoding: VideoEncoding, *, scale: int, size: OutputSize | None, keep_damaged: bool = False
 ) -> OutputFormat:
-    """Return what a film becomes; its first frame is decoded for that.
+    """Return what a video becomes; its first frame is decoded for that.
 
     Raises:
         InputError: nothing fits into the box.
@@ -100,10 +100,10 @@ def look_ahead(
         BackendUnavailableError: PyAV is missing.
 
     """
-    with opened(source, _ALL, keep_damaged=keep_damaged) as film:
-        for step in film.steps():
+    with opened(source, _ALL, keep_damaged=keep_damaged) as video:
+        for step in video.steps():
             if step.frame is not None:
-                return OutputFormat.of(step.frame, film, encoding, scale=scale, wanted=size)
+                return OutputFormat.of(step.frame, video, encoding, scale=scale, wanted=size)
     return _unknown_size(source)
 
 
@@ -114,9 +114,9 @@ def _possible_sizes(
 
     Sizes are turned where players have to turn them, even where 4:2:0 needs it.
     """
-    with opened(source, time_range, keep_damaged=keep_damaged) as film:
-        size, aspect = _frames_of(source, film), Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
-        seconds = film.seconds
+    with opened(source, time_range, keep_damaged=keep_damaged) as video:
+        size, aspect = _frames_of(source, video), Fraction(video.stream.sample_aspect_ratio or 0) or Fraction(1)
+        seconds = video.seconds
     sizes = set()
     for upright, shape in ((size, aspect), (size[::-1], 1 / aspect)):
         for even in (False, True):
@@ -126,16 +126,16 @@ def _possible_sizes(
 
 
 def _size_and_length(path: Path) -> tuple[Size, float | None]:
-    """Return width and height of a whole film's frames, as stored, and its seconds, if it says so."""
-    with opened(path, _ALL) as film:
-        return _frames_of(path, film), film.seconds
+    """Return width and height of a whole video's frames, as stored, and its seconds, if it says so."""
+    with opened(path, _ALL) as video:
+        return _frames_of(path, video), video.seconds
 
 
-def _frames_of(path: Path, film: VideoReader) -> Size:
-    width, height = film.stream.codec_context.width, film.stream.codec_context.height
+def _frames_of(path: Path, video: VideoReader) -> Size:
+    width, height = video.stream.codec_context.width, video.stream.codec_context.height
     return (width, height) if width and height else _unknown_size(path)
 
 
 def _unknown_size(path: Path) -> NoReturn:
-    msg = f"{path} does not say how large its pictures are"
+    msg = f"{path} does not say how large its frames are"
     raise MediaError(msg, hint="see whether a player shows it; if so, convert it to another format first")

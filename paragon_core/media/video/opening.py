@@ -25,7 +25,7 @@ _MPEG_TS: Final = "mpegts"
 
 @contextmanager
 def opened(source: Path | BinaryIO, time_range: TimeRange, *, keep_damaged: bool = False) -> Iterator[VideoReader]:
-    """Open a film.
+    """Open a video.
 
     Args:
         source: a file, or an open one that can be read and sought.
@@ -33,12 +33,12 @@ def opened(source: Path | BinaryIO, time_range: TimeRange, *, keep_damaged: bool
         keep_damaged: whether a file whose end is missing is read as far as it goes.
 
     Raises:
-        MediaError: it is missing, unreadable, damaged, empty, or no film.
+        MediaError: it is missing, unreadable, damaged, empty, or no video.
         BackendUnavailableError: PyAV is missing.
 
     """
     av = pyav()
-    name = str(source) if isinstance(source, Path) else getattr(source, "name", None) or "the film"
+    name = str(source) if isinstance(source, Path) else getattr(source, "name", None) or "the video"
     if isinstance(source, Path):
         check_regular(source, kind="a video file")
     try:
@@ -52,10 +52,10 @@ def opened(source: Path | BinaryIO, time_range: TimeRange, *, keep_damaged: bool
         msg = f"{name} is cut off: {missing} bytes are missing at its end"
         raise MediaError(msg, hint="copy or download it again, or take what is there with --keep-damaged")
     with container:
-        stream = _stream_of_pictures(container)
+        stream = _main_stream(container)
         if stream is None:
-            msg = f"{name} has no pictures that can be decoded here"
-            raise MediaError(msg, hint="give a film; for sound alone there is nothing to enlarge")
+            msg = f"{name} has no video stream that can be decoded here"
+            raise MediaError(msg, hint="give a video; for sound alone there is nothing to upscale")
         stream.thread_type = "AUTO"
         found = _look_into(source, programs) if container.format.name == _MPEG_TS else ()
         yield VideoReader(str(name), container, stream, time_range, programs=found, missing=missing)
@@ -68,8 +68,8 @@ def _look_into(source: Path | BinaryIO, look: Callable[[BinaryIO], T]) -> T:
     return look(source)
 
 
-def _stream_of_pictures(container: Any) -> Any:  # noqa: ANN401  (PyAV is optional)
-    """Return the stream to enlarge: what FFmpeg takes for the best, unless it is a cover; None if there is none."""
+def _main_stream(container: Any) -> Any:  # noqa: ANN401  (PyAV is optional)
+    """Return the stream to upscale: what FFmpeg takes for the best, unless it is a cover; None if there is none."""
     best = container.streams.best("video")
     if best is None or best.codec_context is None or is_cover(best):
         return None

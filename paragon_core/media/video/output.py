@@ -42,7 +42,7 @@ _NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
 #: What may come with frames, by FFmpeg's names, and is not written.
 _SIDE_DATA: Final = {
-    "A53_CC": "the text for the deaf inside its pictures (closed captions)",
+    "A53_CC": "its closed captions",
     "DYNAMIC_HDR_PLUS": "its HDR10+ description",
     "DYNAMIC_HDR_VIVID": "its HDR Vivid description",
     "ICC_PROFILE": "its ICC profile",
@@ -62,7 +62,7 @@ _TELL_ASPECT: Final = frozenset({"h264", "hevc"})
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFormat:
-    """What the pictures of the new film are like."""
+    """Size, samples and codec of the new video."""
 
     size: Size
     """Width and height of its frames."""
@@ -87,22 +87,22 @@ class OutputFormat:
     def of(
         cls,
         first: Any,  # noqa: ANN401  (PyAV is optional)
-        film: VideoReader,
+        video: VideoReader,
         encoding: VideoEncoding,
         *,
         scale: int,
         wanted: OutputSize | None = None,
     ) -> OutputFormat:
-        """Return what a film becomes that begins with this frame, at the size ``wanted`` instead of the scale."""
+        """Return what a video becomes that begins with this frame, at the size ``wanted`` instead of the scale."""
         notes = []
         rotation = rotation_of(first)
         if rotation is None:
             rotation = Rotation()
             notes.append("it is to be shown at an angle that is no multiple of 90 degrees, and was not turned")
-        if needs_dolby_vision(film.stream, first):
-            msg = f"{film.name} is Dolby Vision of a kind whose colours are wrong without its decoder (profile 5)"
+        if needs_dolby_vision(video.stream, first):
+            msg = f"{video.name} is Dolby Vision of a kind whose colours are wrong without its decoder (profile 5)"
             raise UnsupportedFormatError(msg, hint="convert it to HDR10 or SDR first; other profiles can be upscaled")
-        aspect = Fraction(film.stream.sample_aspect_ratio or 0) or Fraction(1)
+        aspect = Fraction(video.stream.sample_aspect_ratio or 0) or Fraction(1)
         upright = first.width, first.height
         if rotation.transposed:
             upright, aspect = upright[::-1], 1 / aspect
@@ -112,10 +112,10 @@ class OutputFormat:
             source,
             planar_format(first.format),
             rotated=bool(rotation),
-            primaries=int(film.stream.codec_context.color_primaries),
+            primaries=int(video.stream.codec_context.color_primaries),
         )
         made = frame_size(upright, aspect, wanted, scale=scale, even=frame_format.even)
-        notes += _lost(first, film, encoding, frame_format)
+        notes += _lost(first, video, encoding, frame_format)
         notes += _resized(made, wanted)
         return cls(
             size=made.stored,
@@ -125,7 +125,7 @@ class OutputFormat:
             rotation=rotation,
             aspect=made.aspect,
             encoding=encoding,
-            hdr=static_hdr(film.stream, first),
+            hdr=static_hdr(video.stream, first),
             notes=tuple(notes),
         )
 
@@ -134,19 +134,19 @@ class OutputFormat:
         return pyav().VideoFrame(*self.size, self.frame_format.pixel_format)
 
 
-def _lost(first: Any, film: VideoReader, encoding: VideoEncoding, frame_format: FrameFormat) -> Iterator[str]:  # noqa: ANN401  (as above)
+def _lost(first: Any, video: VideoReader, encoding: VideoEncoding, frame_format: FrameFormat) -> Iterator[str]:  # noqa: ANN401  (as above)
     """Yield what is not kept of what comes with frames, in words for the user."""
     bits = colour_of(first).bits
     if bits > frame_format.colour.bits:
         yield f"its {bits} bits for a colour became {frame_format.colour.bits}"
     if first.interlaced_frame:
-        yield "it is interlaced, and its frames were enlarged as they are: deinterlace it first"
+        yield "it is interlaced, and its frames were upscaled as they are: deinterlace it first"
     for name, words in _SIDE_DATA.items():
         if name in side_data(first):
             yield f"{words} was left out"
-    if static_hdr(film.stream, first) and not encoding.keeps_hdr:
+    if static_hdr(video.stream, first) and not encoding.keeps_hdr:
         yield f"its HDR10 description (mastering display, MaxCLL) was left out: {encoding.codec} has none"
-    if has_dolby_vision(film.stream, first):
+    if has_dolby_vision(video.stream, first):
         yield "its Dolby Vision layer was left out"
 
 
@@ -164,26 +164,26 @@ def _resized(made: FrameSize, wanted: OutputSize | None) -> Iterator[str]:
 
 
 class VideoWriter:
-    """A film that is being written."""
+    """A video that is being written."""
 
-    def __init__(self, container: Any, film: VideoReader, output_format: OutputFormat) -> None:  # noqa: ANN401  (as above)
-        """Begin with what is known before the first frame is enlarged."""
+    def __init__(self, container: Any, video: VideoReader, output_format: OutputFormat) -> None:  # noqa: ANN401  (as above)
+        """Begin with what is known before the first frame is upscaled."""
         self._container = container
         encoding = output_format.encoding
-        self._pictures = encoding.add_to(
+        self._images = encoding.add_to(
             container,
             output_format.size,
             output_format.frame_format,
-            rate=film.rate,
-            time_base=film.time_base,
+            rate=video.rate,
+            time_base=video.time_base,
             hdr=output_format.hdr,
         )
-        context, source = self._pictures.codec_context, film.stream.codec_context
+        context, source = self._images.codec_context, video.stream.codec_context
         context.sample_aspect_ratio = output_format.aspect
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
-        keep_names(film.stream, self._pictures)
-        self._remuxer = Remuxer(film, container)
-        self._film = film
+        keep_names(video.stream, self._images)
+        self._remuxer = Remuxer(video, container)
+        self._video = video
         self._first: tuple[int, int] | None = None
         self._held: list[Any] = []
         self._failed = False
@@ -208,7 +208,7 @@ class VideoWriter:
                 self._remuxer.write(packet)
             if step.frame is not None:
                 with nullcontext() if self._is_open else own_priority():
-                    packets = self._pictures.encode(step.frame)
+                    packets = self._images.encode(step.frame)
                 self._is_open = True
                 self._write_video(packets)
         return step.frame is not None
@@ -216,7 +216,7 @@ class VideoWriter:
     def finish(self) -> None:
         """Write what the encoder holds back."""
         with self._ends_at_errors():
-            self._write_video([*self._pictures.encode(None), None])
+            self._write_video([*self._images.encode(None), None])
             self._remuxer.finish()
 
     def _write_video(self, packets: Sequence[Any]) -> None:
@@ -239,7 +239,7 @@ class VideoWriter:
         if not self._held or self._first is None:
             return
         last_shown, last_decoded = max(self._held, key=lambda packet: packet.pts), self._held[-1]
-        duration = round(self._film.last_duration * self._film.time_base / Fraction(last_shown.time_base))
+        duration = round(self._video.last_duration * self._video.time_base / Fraction(last_shown.time_base))
         last_shown.duration = duration
         if last_decoded is not last_shown:
             shown, decoded = last_shown.pts + duration - self._first[0], last_decoded.dts - self._first[1]
@@ -250,7 +250,7 @@ class VideoWriter:
         """Raise errors as ours, and refuse to go on after one: FFmpeg crashes where its first write has failed."""
         av = pyav()
         if self._failed:
-            raise MediaError("the film was given up after an error", hint="see the error before this one")
+            raise MediaError("the video was given up after an error", hint="see the error before this one")
         self._failed = True
         try:
             yield
@@ -301,9 +301,9 @@ def writing(target: Path, names: Mapping[str, str] = _NO_NAMES) -> Iterator[Any]
 def _not_written(error: Exception) -> Exception:
     """Return the error to raise: that of the disk as it is, which `atomic_write` explains, others as ours."""
     if is_low_memory(error) or lacks(_BYTES_TO_ENCODE):
-        return OutOfMemoryError("there is not enough memory to encode the film", hint=HINT)
+        return OutOfMemoryError("there is not enough memory to encode the video", hint=HINT)
     if isinstance(error, OSError):
         return error
     reason = getattr(error, "strerror", None) or str(error)
-    msg = f"the film cannot be encoded or written ({reason})"
+    msg = f"the video cannot be encoded or written ({reason})"
     return MediaError(msg, hint="try another --codec, or .mkv; some encoders take no frames below 16 pixels a side")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: What players find in MP4; FFmpeg tells what may stand there.
 _UNDERSTOOD_IN_MP4: Final = frozenset({"aac", "ac3", "alac", "dts", "eac3", "flac", "mov_text", "mp2", "mp3", "opus"})
 
-#: What a container says of itself, not of the film; and what Matroska's writers count.
+#: What a container says of itself, not of the video; and what Matroska's writers count.
 _OF_THE_CONTAINER: Final = frozenset(
     {"compatible_brands", "duration", "encoder", "major_brand", "minor_version", "software"}
 )
@@ -53,18 +53,18 @@ _WORDS: Final = {"audio": "sound track", "subtitle": "subtitle track", "video": 
 class Remuxer:
     """Carries over all streams but the main video stream."""
 
-    def __init__(self, film: VideoReader, container: Any) -> None:  # noqa: ANN401  (PyAV is optional)
+    def __init__(self, video: VideoReader, container: Any) -> None:  # noqa: ANN401  (PyAV is optional)
         """Add the other streams of a video to a container that is being written."""
         self._notes: list[str] = []
         self._container = container
         self._conversions: dict[int, Conversion] = {}
         self._first: list[Any] = []
-        self._starts_later = film.time_range.start > 0
-        if hasattr(container, "set_chapters") and (chapters := _chapters(film)):  # not in older PyAV
+        self._starts_later = video.time_range.start > 0
+        if hasattr(container, "set_chapters") and (chapters := _chapters(video)):  # not in older PyAV
             container.set_chapters(chapters)
-        for stream in film.others:
+        for stream in video.others:
             if stream.type == "attachment" or is_cover(stream):
-                self._attach(stream, film.covers.get(stream.index, b"") if is_cover(stream) else None)
+                self._attach(stream, video.covers.get(stream.index, b"") if is_cover(stream) else None)
             else:
                 self._keep(stream)
 
@@ -192,21 +192,21 @@ def keep_names(stream: Any, target: Any) -> None:  # noqa: ANN401  (PyAV is opti
         target.disposition = stream.disposition
 
 
-def names_of(film: VideoReader) -> dict[str, str]:
+def names_of(video: VideoReader) -> dict[str, str]:
     """Return the metadata of a whole video: title, artist..."""
-    names = film.container.metadata
+    names = video.container.metadata
     return {key: text for key, text in names.items() if key.lower() not in _OF_THE_CONTAINER}
 
 
-def _chapters(film: VideoReader) -> list[Any]:
-    """Return the chapters of what is wanted of a film, with times that begin with it."""
+def _chapters(video: VideoReader) -> list[Any]:
+    """Return the chapters of what is wanted of a video, with times that begin with it."""
     result = []
-    for chapter in film.container.chapters():
+    for chapter in video.container.chapters():
         unit = Fraction(chapter["time_base"])
-        shift = round(film.origin / unit)
+        shift = round(video.origin / unit)
         start, end = chapter["start"] - shift, chapter["end"] - shift
-        if film.time_range.duration is not None:
-            end = min(end, int(film.time_range.duration / unit))
+        if video.time_range.duration is not None:
+            end = min(end, int(video.time_range.duration / unit))
         if max(start, 0) < end:
             result.append({**chapter, "start": max(start, 0), "end": end})
     return result

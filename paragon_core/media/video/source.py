@@ -27,7 +27,7 @@ _MOST_PACKETS: Final = 64
 #: Seconds before what is wanted at which a frame may lie that can be decoded by itself.
 _MARGINS: Final = (0, 10, 60)
 
-#: Seconds, and share of the whole, by which a film may end before its container says so.
+#: Seconds, and share of the whole, by which a video may end before its container says so.
 _LONG_FRAME: Final = 1.0
 _INEXACT: Final = 0.02
 
@@ -39,13 +39,13 @@ _TAIL_SHARE: Final = 0.05
 _USUAL_RATE: Final = Fraction(25)
 _HIGHEST_RATE: Final = 1000
 
-#: Role of the picture on the cover of a record (AV_DISPOSITION_ATTACHED_PIC).
+#: Role of the image on the cover of a record (AV_DISPOSITION_ATTACHED_PIC).
 _COVER: Final = 0x400
 
 #: Flag of containers whose times start anywhere (AVFMT_TS_DISCONT): recordings of broadcasts.
 _TIMES_START_ANYWHERE: Final = 0x200
 
-#: Flag of formats that hold pictures only, one after another (AVFMT_NOTIMESTAMPS).
+#: Flag of formats that hold frames only, one after another (AVFMT_NOTIMESTAMPS).
 _NO_TIMES: Final = 0x80
 
 #: How FFmpeg names Matroska, and the tag in which a track says when it ends.
@@ -60,16 +60,16 @@ _OF_THE_DISK: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What comes next in a film."""
+    """What comes next in a video."""
 
     packets: tuple[Any, ...]
-    """Packets of other streams that stand before the frame, with times that begin with the film's."""
+    """Packets of other streams that stand before the frame, with times that begin with the video's."""
     frame: Any = None
-    """A frame, with a time stamp that begins with the film's; None where more packets come first, and at the end."""
+    """A frame, with a time stamp that begins with the video's; None where more packets come first, and at the end."""
 
 
 class VideoReader:
-    """An opened film."""
+    """An opened video."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class VideoReader:
         Args:
             name: for messages.
             container: PyAV's.
-            stream: that of the pictures.
+            stream: that of the images.
             time_range: what is wanted of it.
             programs: identifiers of the streams of each program, where there are several.
             missing: bytes that are missing at the file's end.
@@ -183,7 +183,7 @@ class VideoReader:
         if self._foreign_programs:
             notes.append(f"it holds {self._foreign_programs + 1} programs, and only the main one was kept")
         if not self._missing and (lost := self._lost()) and not self._is_read_whole():
-            notes.append(f"its pictures end {lost:.1f} seconds before the time that the file states")
+            notes.append(f"its frames end {lost:.1f} seconds before the time that the file states")
         return tuple(notes)
 
     @property
@@ -348,7 +348,7 @@ class VideoReader:
                 yield frame
 
     def _is_wanted(self, packet: Any) -> bool:  # noqa: ANN401  (as above)
-        """Tell whether a packet of another stream is in the time range, and let its times begin with the film's."""
+        """Tell whether a packet of another stream is in the time range, and let its times begin with the video's."""
         if packet.dts is None and packet.pts is None:
             return False  # the end of its stream
         time_base = Fraction(packet.time_base)
@@ -376,7 +376,7 @@ def not_read(name: str, error: Exception) -> ParagonError:
         return unreadable(Path(name), error)
     reason = getattr(error, "strerror", None) or str(error)
     return MediaError(
-        f"{name} is no film, or is damaged or cut off ({reason})", hint="copy, download or export it again"
+        f"{name} is no video, or is damaged or cut off ({reason})", hint="copy, download or export it again"
     )
 
 

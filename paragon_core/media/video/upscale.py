@@ -44,7 +44,7 @@ _WAITING: Final = 2
 
 @dataclass(frozen=True, kw_only=True)
 class VideoResult:
-    """What became of a film."""
+    """Result of upscaling a video."""
 
     frames: int
     """Frames written."""
@@ -71,7 +71,7 @@ def upscale_video(
     keep_damaged: bool = False,
     progress: VideoProgress = _ignore,
 ) -> VideoResult:
-    """Enlarge a film.
+    """Upscale a video.
 
     Frames keep their number and times, and the size of the first one; sound and subtitles are copied where the target's
     container holds them, and so are chapters, names, languages and attached files. Memory does not depend on the
@@ -80,7 +80,7 @@ def upscale_video(
     Args:
         source: a file, or an open one that can be read and sought.
         target: the file to write, which ends in .mp4, .mkv, .mov or .m4v; it appears whole or not at all.
-        upscaler: enlarges the frames, as many at once as its ``pictures_at_once``. With ``clip=False`` what limited
+        upscaler: upscales the frames, as many at once as its ``pictures_at_once``. With ``clip=False`` what limited
             ranges hold beyond black and white passes through it.
         size: the size that frames get, instead of the model's scale: as they are shown, that is turned upright. All but
             a factor is counted in square pixels, which the result then has. Sides are even where the codec needs it.
@@ -95,7 +95,7 @@ def upscale_video(
         What was made.
 
     Raises:
-        InputError: an option is out of range, the target would replace the source, or the film cannot be handled.
+        InputError: an option is out of range, the target would replace the source, or the video cannot be handled.
         UnsupportedSizeError: frames of that size, or a step on the way to them, would have more than 2^30 pixels.
         MediaError: the source is no video or cut off, none of its frames can be decoded, or the target cannot be
             written.
@@ -109,17 +109,17 @@ def upscale_video(
     container_of_name(target)
     _check_different(source, target)
     time_range = TimeRange(start=start, duration=duration)
-    with opened(source, time_range, keep_damaged=keep_damaged) as film, threads(1) as reader:
-        steps = prefetch(film.steps(), reader, at_once=_WAITING)
-        before = list(_before_first_frame(steps, film))
+    with opened(source, time_range, keep_damaged=keep_damaged) as video, threads(1) as reader:
+        steps = prefetch(video.steps(), reader, at_once=_WAITING)
+        before = list(_before_first_frame(steps, video))
         first = before[-1].frame
-        output_format = OutputFormat.of(first, film, encoding, scale=upscaler.scale, wanted=size)
-        total = film.expected_frames
+        output_format = OutputFormat.of(first, video, encoding, scale=upscaler.scale, wanted=size)
+        total = video.expected_frames
         ratio = upscaler.scale**output_format.runs
         check_memory((first.width, first.height), output_format.pixels, ratio=ratio, values=_PLANES)
         at_once = max(upscaler.pictures_at_once + 1, min(usable_cores(), _IN_WORK))  # one more than the network takes
-        with writing(target, names_of(film)) as container, threads(at_once) as workers, threads(1) as writer:
-            output = VideoWriter(container, film, output_format)
+        with writing(target, names_of(video)) as container, threads(at_once) as workers, threads(1) as writer:
+            output = VideoWriter(container, video, output_format)
             with FrameUpscaler(
                 upscaler,
                 workers,
@@ -130,29 +130,29 @@ def upscale_video(
                 blank=output_format.blank,
                 colour=output_format.frame_format.colour,
             ) as frame_upscaler:
-                enlarged = in_order(map(frame_upscaler.begin, chain(before, steps)), at_once=at_once)
+                upscaled = in_order(map(frame_upscaler.begin, chain(before, steps)), at_once=at_once)
                 frames = 0
-                for has_frame in in_order((writer.submit(output.write, step) for step in enlarged), at_once=_WAITING):
+                for has_frame in in_order((writer.submit(output.write, step) for step in upscaled), at_once=_WAITING):
                     if has_frame:
                         frames += 1
                         progress(frames, total)
             result_of(writer.submit(output.finish))
-        notes = (*output.notes, *film.notes)
+        notes = (*output.notes, *video.notes)
     return VideoResult(frames=frames, size=output_format.size, notes=notes)
 
 
-def _before_first_frame(steps: Iterator[Step], film: VideoReader) -> Iterator[Step]:
+def _before_first_frame(steps: Iterator[Step], video: VideoReader) -> Iterator[Step]:
     """Yield what stands before the first frame, and that."""
     for step in steps:
         yield step
         if step.frame is not None:
             return
-    msg = f"no frame of {film.name} can be decoded{film.no_frames}"
+    msg = f"no frame of {video.name} can be decoded{video.no_frames}"
     raise MediaError(msg, hint="see whether a player shows it; if so, convert it to another format first")
 
 
 def _check_different(source: Path | BinaryIO, target: Path) -> None:
     name = source if isinstance(source, Path) else getattr(source, "name", None)
     if isinstance(name, (str, Path)) and target.exists() and Path(name).exists() and target.samefile(name):
-        msg = f"{target} would replace the film itself"
+        msg = f"{target} would replace the video itself"
         raise InputError(msg, hint="choose another output; sources are never overwritten")

@@ -12,7 +12,7 @@ from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
 
-from tests.media.video import films
+from tests.media.video import videos
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ LINES = [(300, 1200, "one"), (300, 1000, "with"), (800, 1600, "two"), (1300, 150
 def cover() -> bytes:
     encoder = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 32, 32, "yuvj420p", Fraction(1, 25)
-    packets = encoder.encode(films.picture(0, (32, 32), "yuvj420p")) + encoder.encode(None)
+    packets = encoder.encode(videos.moving_frame(0, (32, 32), "yuvj420p")) + encoder.encode(None)
     return bytes(packets[0])
 
 
@@ -52,7 +52,7 @@ def make(path: Path) -> Path:
             packet.duration = end - start
             container.mux(packet)
         for number in range(50):
-            container.mux(video.encode(films.picture(number, (64, 48), "yuv420p")))
+            container.mux(video.encode(videos.moving_frame(number, (64, 48), "yuv420p")))
         container.mux(video.encode(None))
     return path
 

@@ -1,4 +1,4 @@
-"""Conversions of films against the same in float64, spelled out as matrices over whole planes."""
+"""Conversions of videos against the same in float64, spelled out as matrices over whole planes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.video.colour import VideoColour, from_network, guess_matrix, to_network
 from paragon_core.media.video.encoding import VideoEncoding
-from paragon_core.media.video.frames import colour_of, fill, picture_of
+from paragon_core.media.video.frames import colour_of, fill, planes_of
 from paragon_core.quality import h264
 
 av = pytest.importorskip("av")
@@ -65,7 +65,7 @@ def resampling(places: Array, length: int, stretch: float) -> Array:
 
 
 def axes(shape: tuple[int, int], colour: VideoColour) -> list[tuple[Array, Array]]:
-    """For rows and columns: the matrices that enlarge and that reduce chroma."""
+    """For rows and columns: the matrices that upscale and that reduce chroma."""
     right, down = LOCATIONS[colour.chroma_location]
     result = []
     for length, factor, share in zip(shape, colour.factors, (down, right), strict=True):
@@ -237,11 +237,11 @@ def test_samples_in_any_order_are_read_alike(pixel_format: str, planar: str, bit
     values = np.random.default_rng(2).uniform(0.2, 0.8, (1 if "gray" in planar else 3, *shape)).astype(np.float32)
     fill(plain, list(values), colour)
     packed = plain.reformat(format=pixel_format)
-    for made, expected in zip(picture_of(packed, colour_of(packed)), picture_of(plain, colour), strict=True):
+    for made, expected in zip(planes_of(packed, colour_of(packed)), planes_of(plain, colour), strict=True):
         np.testing.assert_array_equal(made, expected)
 
 
-def test_a_film_that_says_nothing_goes_by_its_size() -> None:
+def test_a_video_that_says_nothing_goes_by_its_size() -> None:
     assert [guess_matrix(*size) for size in [(720, 480), (720, 576), (1280, 720), (1440, 1080), (64, 577)]] == [
         6,
         5,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from paragon_core.errors import InputError, OutOfMemoryError, UnsupportedSizeError
 from paragon_core.media.video.frame_size import frame_size
-from paragon_core.media.video.frames import colour_of, fill, picture_of
+from paragon_core.media.video.frames import colour_of, fill, planes_of
 from paragon_core.media.video.upscale import VideoEncoding, upscale_video
 from paragon_core.upscaling.output_size import OutputSize
 from paragon_core.upscaling.resize import resize_plane
@@ -20,7 +20,7 @@ from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
 
-from tests.media.video import films
+from tests.media.video import videos
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,28 +80,28 @@ def test_no_even_size_in_a_box_of_one_pixel() -> None:
         (OutputSize(height=30), (40, 30), 0),
     ],
 )
-def test_frames_are_those_of_the_network_resized_in_floats(
+def moving_frames_are_those_of_the_network_resized_in_floats(
     tmp_path: Path, size: OutputSize, expected: tuple[int, int], runs: int
 ) -> None:
-    source = films.make(tmp_path / "a.mkv", pixel_format="yuv444p10le", times=range(3))
+    source = videos.make(tmp_path / "a.mkv", pixel_format="yuv444p10le", times=range(3))
     upscaler = shared_upscaler(clip=False)
     result = upscale_video(source, tmp_path / "b.mkv", upscaler, size=size, encoding=LOSSLESS)
     assert result.size == expected
     assert any("without the model" in note for note in result.notes) == (runs == 0)
-    for before, after in zip(films.frames_of(source), films.frames_of(tmp_path / "b.mkv"), strict=True):
-        planes = picture_of(before, colour_of(before))
+    for before, after in zip(videos.frames_of(source), videos.frames_of(tmp_path / "b.mkv"), strict=True):
+        planes = planes_of(before, colour_of(before))
         for _ in range(runs):
             planes = list(np.moveaxis(upscaler(np.stack(planes, axis=2)), 2, 0))
         wanted = av.VideoFrame(*expected, "yuv444p10le")
         fill(wanted, [resize_plane(plane, expected) for plane in planes], colour_of(before))
-        for made, plane in zip(films.samples_of(after), films.samples_of(wanted), strict=True):
+        for made, plane in zip(videos.samples_of(after), videos.samples_of(wanted), strict=True):
             difference = np.abs(made.astype(int) - plane)
             assert difference.max() <= 1  # where float32 comes to lie on the edge between two values
             assert difference.mean() < 0.01
 
 
 def test_the_scale_of_the_model_gives_the_same_file(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mkv", size=(51, 37), times=range(3))
+    source = videos.make(tmp_path / "a.mkv", size=(51, 37), times=range(3))
     upscaler = shared_upscaler(clip=False)
     upscale_video(source, tmp_path / "b.mkv", upscaler, temporal=0.2)
     upscale_video(source, tmp_path / "c.mkv", upscaler, temporal=0.2, size=OutputSize(factor=2))
@@ -113,7 +113,7 @@ def test_the_scale_of_the_model_gives_the_same_file(tmp_path: Path) -> None:
     [(OutputSize(height=100), (178, 100), 1), (OutputSize(factor=1.5), (96, 72), Fraction(4, 3))],
 )
 def test_pixels_that_are_not_square(tmp_path: Path, size: OutputSize, expected: Any, aspect: Fraction) -> None:
-    source = films.make(tmp_path / "a.mp4", codec="libx264", aspect=Fraction(4, 3), times=range(2))
+    source = videos.make(tmp_path / "a.mp4", codec="libx264", aspect=Fraction(4, 3), times=range(2))
     result = upscale_video(source, tmp_path / "b.mp4", shared_upscaler(clip=False), size=size)
     assert result.size == expected
     with av.open(str(tmp_path / "b.mp4")) as container:
@@ -122,23 +122,23 @@ def test_pixels_that_are_not_square(tmp_path: Path, size: OutputSize, expected: 
 
 @pytest.mark.skipif(not hasattr(av.video.stream.VideoStream, "set_display_rotation"), reason="of newer PyAV")
 def test_a_turned_video_fits_the_box_as_it_is_shown(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mp4", codec="libx264", rotation=90, times=range(2))
+    source = videos.make(tmp_path / "a.mp4", codec="libx264", rotation=90, times=range(2))
     box = OutputSize(fit=(400, 120))
     result = upscale_video(source, tmp_path / "b.mp4", shared_upscaler(clip=False), size=box)
     assert result.size == (90, 120)
 
 
 def test_odd_sides_become_even_and_are_told(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mkv", times=range(2))
+    source = videos.make(tmp_path / "a.mkv", times=range(2))
     result = upscale_video(source, tmp_path / "b.mp4", shared_upscaler(clip=False), size=OutputSize(width=101))
     assert result.size == (100, 76)
     assert any("100 x 76" in note for note in result.notes)
 
 
-def test_frames_that_cannot_fit_in_memory_are_refused_before_the_work(
+def moving_frames_that_cannot_fit_in_memory_are_refused_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = films.make(tmp_path / "a.mkv", times=range(2))
+    source = videos.make(tmp_path / "a.mkv", times=range(2))
     monkeypatch.setattr("paragon_core.upscaling.free_size.lacks", lambda needed: (needed, needed - 1))
     with pytest.raises(OutOfMemoryError):
         upscale_video(source, tmp_path / "b.mp4", shared_upscaler(clip=False), size=OutputSize(factor=300))

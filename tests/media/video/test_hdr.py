@@ -14,7 +14,7 @@ from tests.upscalers import shared_upscaler
 av = pytest.importorskip("av")
 
 from paragon_core.media.video.hdr import is_layer_of_profile_5
-from tests.media.video import films
+from tests.media.video import videos
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
 
 
 def hdr10(path: Path, parameters: str) -> Path:
-    return films.make(
+    return videos.make(
         path,
         codec="libx265",
         pixel_format="yuv420p10le",
@@ -79,7 +79,7 @@ def test_what_cannot_be_told_is_noted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("pixel_format", "wanted"), [("yuv420p", "h264"), ("yuv420p10le", "hevc")])
 def test_the_codec_goes_by_the_depth(tmp_path: Path, pixel_format: str, wanted: str) -> None:
-    source = films.make(tmp_path / "a.mkv", pixel_format=pixel_format)
+    source = videos.make(tmp_path / "a.mkv", pixel_format=pixel_format)
     assert upscale_video(source, tmp_path / "b.mp4", shared_upscaler(clip=False)).notes == ()
     with av.open(str(tmp_path / "b.mp4")) as container:
         assert container.streams.video[0].codec_context.name == wanted
@@ -109,7 +109,7 @@ def test_dolby_vision_that_others_cannot_show_is_refused(
         stream = container.add_stream("libx265", rate=25, options={"x265-params": "log-level=none"})
         stream.width, stream.height, stream.pix_fmt, stream.codec_context.codec_tag = 64, 48, "yuv420p10le", "hvc1"
         for number in range(3):
-            container.mux(stream.encode(films.picture(number, (64, 48), "yuv420p10le")))
+            container.mux(stream.encode(videos.moving_frame(number, (64, 48), "yuv420p10le")))
         container.mux(stream.encode(None))
     source = with_dolby_vision(tmp_path / "a.mp4", profile=profile, compatibility=compatibility)
     if not refused:

@@ -16,7 +16,7 @@ from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
 
-from tests.media.video import films
+from tests.media.video import videos
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,10 +33,10 @@ def recording(path: Path, *, program: int, size: tuple[int, int]) -> list[bytes]
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         sound = container.add_stream("mp2", rate=48000)
         sound.codec_context.layout = "mono"
-        for frame in films.tone(sound, 0.5):
+        for frame in videos.tone(sound, 0.5):
             container.mux(sound.encode(frame))
         for number in range(12):
-            container.mux(video.encode(films.picture(number, size, "yuv420p")))
+            container.mux(video.encode(videos.moving_frame(number, size, "yuv420p")))
         for stream in (video, sound):
             container.mux(stream.encode(None))
     data = path.read_bytes()
@@ -90,6 +90,6 @@ def test_only_the_main_program_is_kept(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "b.mkv")) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
         number = 1 if container.streams.video[0].width == 192 else 2
-    kept = films.packets_of(tmp_path / "b.mkv", "audio")
-    wanted = films.packets_of(source, "audio", number - 1)
+    kept = videos.packets_of(tmp_path / "b.mkv", "audio")
+    wanted = videos.packets_of(source, "audio", number - 1)
     assert [data for _, data in kept] == [data for _, data in wanted]

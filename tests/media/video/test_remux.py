@@ -1,4 +1,4 @@
-"""Sound, subtitles, chapters and names of films."""
+"""Sound, subtitles, chapters and names of videos."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
 
-from tests.media.video import films
+from tests.media.video import videos
 
 newer = pytest.mark.skipif(not hasattr(av.container.OutputContainer, "add_mux_stream"), reason="of newer PyAV")
 
@@ -33,19 +33,19 @@ def streams_of(path: Path) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 def test_all_sound_is_copied_packet_by_packet(tmp_path: Path, ending: str) -> None:
-    source = films.make(tmp_path / "a.mkv", times=range(24), sound=("aac", "flac"))
+    source = videos.make(tmp_path / "a.mkv", times=range(24), sound=("aac", "flac"))
     result = upscale_video(source, tmp_path / f"b{ending}", shared_upscaler(clip=False))
     assert result.notes == ()
     assert streams_of(tmp_path / f"b{ending}")[1:] == [("audio", "aac", "eng"), ("audio", "flac", "jpn")]
     for number in (0, 1):
-        before = films.packets_of(source, "audio", number)
-        after = films.packets_of(tmp_path / f"b{ending}", "audio", number)
+        before = videos.packets_of(source, "audio", number)
+        after = videos.packets_of(tmp_path / f"b{ending}", "audio", number)
         assert [data for _, data in after] == [data for _, data in before]
         assert max(abs(one[0] - other[0]) for one, other in zip(after, before, strict=True)) < 0.0011
 
 
 def test_sound_that_mp4_does_not_hold_is_encoded(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mkv", times=range(48), sound=("pcm_s16le",))
+    source = videos.make(tmp_path / "a.mkv", times=range(48), sound=("pcm_s16le",))
     result = upscale_video(source, tmp_path / "b.mp4", shared_upscaler(clip=False))
     assert len(result.notes) == 1
     assert "AAC" in result.notes[0]
@@ -71,12 +71,12 @@ def test_sound_that_mp4_does_not_hold_is_encoded(tmp_path: Path) -> None:
     ],
 )
 def test_subtitles_are_there_at_their_time(tmp_path: Path, codec: str, before: str, after: str, kept_as: str) -> None:
-    source = films.make(tmp_path / f"a{before}", codec="libx264", sound=("aac",), subtitles=(codec,))
+    source = videos.make(tmp_path / f"a{before}", codec="libx264", sound=("aac",), subtitles=(codec,))
     result = upscale_video(source, tmp_path / f"b{after}", shared_upscaler(clip=False))
     assert streams_of(tmp_path / f"b{after}")[2:] == [("subtitle", kept_as, "fre")]
     assert len(result.notes) == (kept_as != codec)
     texts = [
-        (float(time), data) for time, data in films.packets_of(tmp_path / f"b{after}", "subtitle") if b"Bon" in data
+        (float(time), data) for time, data in videos.packets_of(tmp_path / f"b{after}", "subtitle") if b"Bon" in data
     ]
     assert [time for time, _ in texts] == [pytest.approx(0.04)]
     assert texts[0][1].endswith(b"Bonjour")
@@ -84,7 +84,7 @@ def test_subtitles_are_there_at_their_time(tmp_path: Path, codec: str, before: s
 
 @newer
 def test_subtitles_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mkv", sound=("aac",), subtitles=("dvd_subtitle",))
+    source = videos.make(tmp_path / "a.mkv", sound=("aac",), subtitles=("dvd_subtitle",))
     result = upscale_video(source, tmp_path / "b.mp4", shared_upscaler(clip=False))
     assert result.frames == 8
     assert [kind for kind, _, _ in streams_of(tmp_path / "b.mp4")] == ["video", "audio"]
@@ -96,7 +96,7 @@ def test_subtitles_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 def test_chapters_and_names_stay(tmp_path: Path, ending: str) -> None:
     names = {"title": "A walk", "workflow": '{"nodes": []}'}
-    source = films.make(tmp_path / f"a{ending}", codec="libx264", metadata=names, chapters=True)
+    source = videos.make(tmp_path / f"a{ending}", codec="libx264", metadata=names, chapters=True)
     first = upscale_video(source, tmp_path / f"b{ending}", shared_upscaler(clip=False))
     again = upscale_video(tmp_path / f"b{ending}", tmp_path / "c.mp4", shared_upscaler(clip=False))
     assert (first.notes, again.notes) == ((), ())
@@ -112,7 +112,7 @@ def test_chapters_and_names_stay(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
 def test_names_stand_where_players_look(tmp_path: Path, ending: str) -> None:
     names = {"title": "A walk", "ARTIST": "Somebody", "date": "1999"}
-    source = films.make(tmp_path / "a.mkv", codec="libx264", sound=("aac",), metadata=names)
+    source = videos.make(tmp_path / "a.mkv", codec="libx264", sound=("aac",), metadata=names)
     with av.open(str(source)) as before, av.open(str(tmp_path / "c.mp4"), "w") as container:
         streams = {stream.index: container.add_stream_from_template(stream) for stream in before.streams}
         streams[1].metadata.update({"handler_name": "Director", "language": "jpn"})
@@ -144,7 +144,7 @@ def test_other_names_stand_next_to_those_that_players_know(tmp_path: Path, first
         first: "[" + 50_000 * '"ä", ' + "0]",
         "synopsis": "Nothing happens",
     }
-    films.make(tmp_path / "b.mkv", codec="libx264", chapters=True, metadata=names)
+    videos.make(tmp_path / "b.mkv", codec="libx264", chapters=True, metadata=names)
     for source, target in (("b.mkv", "c.mp4"), ("c.mp4", "d.mp4")):
         assert upscale_video(tmp_path / source, tmp_path / target, shared_upscaler(clip=False)).notes == ()
         data = (tmp_path / target).read_bytes()
@@ -155,7 +155,7 @@ def test_other_names_stand_next_to_those_that_players_know(tmp_path: Path, first
             kept = {key.lower(): text for key, text in container.metadata.items()}
             assert {key: kept.get(key.lower()) for key in names} == names
             assert len(container.chapters()) == 1
-        assert len(films.frames_of(tmp_path / target)) == 8
+        assert len(videos.frames_of(tmp_path / target)) == 8
 
 
 def test_only_the_main_video_track_is_upscaled_and_that_is_told(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_only_the_main_video_track_is_upscaled_and_that_is_told(tmp_path: Path) 
             track.width, track.height, track.pix_fmt = *size, "yuv420p"
         for number in range(3):
             for track in tracks:
-                container.mux(track.encode(films.picture(number, (track.width, track.height), "yuv420p")))
+                container.mux(track.encode(videos.moving_frame(number, (track.width, track.height), "yuv420p")))
     result = upscale_video(tmp_path / "a.mkv", tmp_path / "b.mkv", shared_upscaler(clip=False))
     assert result.size in {(192, 128), (128, 96)}
     (note,) = result.notes
@@ -174,7 +174,7 @@ def test_only_the_main_video_track_is_upscaled_and_that_is_told(tmp_path: Path) 
 
 @newer
 def test_an_excerpt_has_its_part_of_the_chapters(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mkv", times=range(24), chapters=True)  # one, to 0.2 seconds
+    source = videos.make(tmp_path / "a.mkv", times=range(24), chapters=True)  # one, to 0.2 seconds
     for start, wanted in [(0.125, [(0, 75)]), (0.5, [])]:
         upscale_video(source, tmp_path / "b.mkv", shared_upscaler(clip=False), start=start)
         with av.open(str(tmp_path / "b.mkv")) as container:
@@ -185,7 +185,7 @@ def test_an_excerpt_has_its_part_of_the_chapters(tmp_path: Path) -> None:
         assert seconds == wanted
 
 
-def test_a_cover_is_no_film(tmp_path: Path) -> None:
+def test_a_cover_is_no_video(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         sound = container.add_stream("aac", rate=48000)
         cover = container.add_stream("mjpeg")
@@ -193,18 +193,18 @@ def test_a_cover_is_no_film(tmp_path: Path) -> None:
         if not hasattr(cover, "disposition"):
             pytest.skip("of newer PyAV")
         cover.disposition = av.stream.Disposition.attached_pic
-        for frame in films.tone(sound, 0.5):
+        for frame in videos.tone(sound, 0.5):
             container.mux(sound.encode(frame))
-        container.mux(cover.encode(films.picture(0, (64, 48), "yuvj420p")))
+        container.mux(cover.encode(videos.moving_frame(0, (64, 48), "yuvj420p")))
         for stream in (sound, cover):
             container.mux(stream.encode(None))
-    with pytest.raises(MediaError, match="no pictures"):
+    with pytest.raises(MediaError, match="no video stream"):
         upscale_video(tmp_path / "a.mp4", tmp_path / "b.mp4", shared_upscaler(clip=False))
 
 
 def test_a_name_is_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    films.make(tmp_path / "plain.mkv").rename(Path("http-12%d.mkv"))
+    videos.make(tmp_path / "plain.mkv").rename(Path("http-12%d.mkv"))
     assert upscale_video(Path("http-12%d.mkv"), Path("b.mp4"), shared_upscaler(clip=False)).frames == 8
     if sys.platform != "win32":
         Path("http-12%d.mkv").rename("http:12.mkv")

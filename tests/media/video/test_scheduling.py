@@ -27,13 +27,13 @@ def test_no_codec_makes_the_program_a_real_time_one(tmp_path: Path, codec: str) 
     from pathlib import Path
     from paragon_core.media.video.upscale import VideoEncoding, upscale_video
     from paragon_core.upscaling.upscaler import Upscaler
-    from tests.media.video import films
+    from tests.media.video import videos
 
     def policies():
         return sorted({{os.sched_getscheduler(int(name)) for name in os.listdir("/proc/self/task")}})
 
     folder = Path({str(tmp_path)!r})
-    films.make(folder / "a.mkv", times=range(4), size=(64, 64))
+    videos.make(folder / "a.mkv", times=range(4), size=(64, 64))
     seen = [policies()]
     with Upscaler("realtime-2x", backend="onnxruntime", precision="fp32", streams=1, clip=False) as upscaler:
         upscale_video(

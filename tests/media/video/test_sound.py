@@ -13,7 +13,7 @@ from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
 
-from tests.media.video import films
+from tests.media.video import videos
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ def make(
         sound.codec_context.layout = layout
         container.start_encoding()
         for number in range(25):
-            container.mux(video.encode(films.picture(number, (64, 48), "yuv420p")))
+            container.mux(video.encode(videos.moving_frame(number, (64, 48), "yuv420p")))
         container.mux(video.encode(None))
         step = sound.codec_context.frame_size or rate // 50
         packets = []
@@ -114,8 +114,8 @@ def test_copied_sound_keeps_its_bytes_where_times_go_back(tmp_path: Path) -> Non
     parts = [make(tmp_path / f"{number}.ts", "mp2", 48000, "stereo") for number in range(2)]
     (tmp_path / "a.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
     upscale_video(tmp_path / "a.ts", tmp_path / "b.mp4", shared_upscaler(clip=False))
-    before = [data for _, data in films.packets_of(tmp_path / "a.ts", "audio")]
-    after = films.packets_of(tmp_path / "b.mp4", "audio")
+    before = [data for _, data in videos.packets_of(tmp_path / "a.ts", "audio")]
+    after = videos.packets_of(tmp_path / "b.mp4", "audio")
     assert [data for _, data in after] == before
     times = [time for time, _ in after]
     assert times == sorted(set(times))

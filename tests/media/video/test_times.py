@@ -16,7 +16,7 @@ from tests.upscalers import shared_upscaler
 av = pytest.importorskip("av")
 
 from paragon_core.media.video.times import DisplayOrder, Monotonic
-from tests.media.video import films
+from tests.media.video import videos
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def test_copied_packets_have_growing_times(stamps: list[tuple[int | None, int | 
 
 
 @given(st.permutations(range(12)))
-def test_frames_of_packets_without_display_times_come_in_order(order: list[int]) -> None:
+def moving_frames_of_packets_without_display_times_come_in_order(order: list[int]) -> None:
     display = DisplayOrder(12)
     for number in order:
         display.add(packet(None, number))
@@ -70,7 +70,7 @@ def test_recordings_that_were_joined_go_on_without_a_jump(
     tmp_path: Path, begins: tuple[int, ...], sound: tuple[str, ...]
 ) -> None:
     parts = [
-        films.make(
+        videos.make(
             tmp_path / f"{number}.ts",
             codec="libx264",
             rate=Fraction(25),
@@ -84,11 +84,11 @@ def test_recordings_that_were_joined_go_on_without_a_jump(
     result = upscale_video(tmp_path / "a.ts", tmp_path / "b.mkv", shared_upscaler(clip=False))
     assert result.frames == 75
     assert any("jump" in note for note in result.notes)
-    times = films.times_of(tmp_path / "b.mkv")
+    times = videos.times_of(tmp_path / "b.mkv")
     assert all(0 < after - before < Fraction(1, 10) for before, after in pairwise(times))
     assert abs(times[-1] - times[0] - Fraction(74, 25)) < Fraction(1, 10)
     if sound:
-        heard = [time for time, _ in films.packets_of(tmp_path / "b.mkv", "audio")]
+        heard = [time for time, _ in videos.packets_of(tmp_path / "b.mkv", "audio")]
         assert all(before < after for before, after in pairwise(heard))
         assert abs(heard[-1] - times[-1]) < Fraction(1, 10)
 
@@ -96,7 +96,7 @@ def test_recordings_that_were_joined_go_on_without_a_jump(
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 def test_b_frames_in_avi_are_shown_when_they_were(tmp_path: Path, ending: str) -> None:
     times = range(5, 30)
-    source = films.make(
+    source = videos.make(
         tmp_path / "a.avi",
         codec="mpeg4",
         options={"bf": "2"},
@@ -106,7 +106,7 @@ def test_b_frames_in_avi_are_shown_when_they_were(tmp_path: Path, ending: str) -
         sound=("mp3",),
     )
     upscale_video(source, tmp_path / f"b{ending}", shared_upscaler(clip=False))
-    found = films.times_of(tmp_path / f"b{ending}")
+    found = videos.times_of(tmp_path / f"b{ending}")
     assert [round(time * 25) for time in found] == list(range(round(found[0] * 25), round(found[0] * 25) + 25))
     assert abs(found[0] - Fraction(5, 25)) <= Fraction(1, 25)
 
@@ -120,7 +120,7 @@ def test_the_last_frame_is_shown_as_long_as_it_was(tmp_path: Path, source: str, 
         stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb8" if gif else "yuv420p"
         stream.codec_context.time_base = Fraction(1, 25)
         for number, time in enumerate((0, 3, 9)):
-            frame = films.picture(number, (64, 48), "rgb8" if gif else "yuv420p")
+            frame = videos.moving_frame(number, (64, 48), "rgb8" if gif else "yuv420p")
             frame.pts, frame.time_base = time, Fraction(1, 25)
             for each in stream.encode(frame):
                 each.duration = 75 if time == 9 else 1
@@ -128,14 +128,14 @@ def test_the_last_frame_is_shown_as_long_as_it_was(tmp_path: Path, source: str, 
         container.mux(stream.encode(None))
     result = upscale_video(tmp_path / source, tmp_path / f"b{ending}", shared_upscaler(clip=False))
     assert not any("before the time" in note for note in result.notes)
-    assert films.times_of(tmp_path / f"b{ending}") == [0, Fraction(3, 25), Fraction(9, 25)]
+    assert videos.times_of(tmp_path / f"b{ending}") == [0, Fraction(3, 25), Fraction(9, 25)]
     with av.open(str(tmp_path / f"b{ending}")) as container:
         assert container.duration / 1e6 == pytest.approx(0.36 + 3, abs=0.005)
 
 
 @pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
 def test_a_start_counts_from_that_of_the_video(tmp_path: Path, name: str) -> None:
-    source = films.make(
+    source = videos.make(
         tmp_path / name,
         codec="libx264",
         rate=Fraction(25),
@@ -143,7 +143,7 @@ def test_a_start_counts_from_that_of_the_video(tmp_path: Path, name: str) -> Non
         times=range(250, 290),
     )
     result = upscale_video(source, tmp_path / "b.mkv", shared_upscaler(clip=False), start=0.4, duration=0.8)
-    times = films.times_of(tmp_path / "b.mkv")
+    times = videos.times_of(tmp_path / "b.mkv")
     assert result.frames == 20
     assert times[0] < 0.05
     assert abs(times[-1] - times[0] - Fraction(19, 25)) <= MILLISECOND

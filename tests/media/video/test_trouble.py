@@ -1,4 +1,4 @@
-"""Films that are damaged, cut off or none, and work that is interrupted."""
+"""Videos that are damaged, cut off or none, and work that is interrupted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
 
-from tests.media.video import films
+from tests.media.video import videos
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,15 +30,15 @@ def upscale(source: Path, target: Path, **options: Any) -> Any:
 
 
 def whole(folder: Path, name: str, **changes: Any) -> bytes:
-    """Bytes of a film with its index in front."""
-    films.make(folder / "first.mkv", times=range(40), codec="libx264", sound=("aac",), **changes)
+    """Bytes of a video with its index in front."""
+    videos.make(folder / "first.mkv", times=range(40), codec="libx264", sound=("aac",), **changes)
     upscale(folder / "first.mkv", folder / name)
     return (folder / name).read_bytes()
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
-def test_a_film_that_is_cut_off_is_refused(tmp_path: Path, ending: str, share: float) -> None:
+def test_a_video_that_is_cut_off_is_refused(tmp_path: Path, ending: str, share: float) -> None:
     data = whole(tmp_path, f"whole{ending}")
     source = tmp_path / f"a{ending}"
     source.write_bytes(data[: int(len(data) * share)])
@@ -48,8 +48,8 @@ def test_a_film_that_is_cut_off_is_refused(tmp_path: Path, ending: str, share: f
     assert not (tmp_path / "b.mp4").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no film at all" * 50, bytes(5000)])
-def test_what_is_no_film_is_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"no video at all" * 50, bytes(5000)])
+def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.mp4").write_bytes(content)
     with pytest.raises(MediaError, match=r"a\.mp4") as caught:
         upscale(tmp_path / "a.mp4", tmp_path / "b.mp4")
@@ -64,7 +64,7 @@ def test_missing_files_folders_and_sound_alone_are_refused(tmp_path: Path) -> No
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
-    for name, words in [("none.mp4", "exist"), ("folder.mp4", "folder"), ("sound.mka", "no pictures")]:
+    for name, words in [("none.mp4", "exist"), ("folder.mp4", "folder"), ("sound.mka", "no video stream")]:
         with pytest.raises(MediaError, match=words) as caught:
             upscale(tmp_path / name, tmp_path / "b.mp4")
         assert caught.value.hint
@@ -82,9 +82,9 @@ def test_damage_in_the_middle_is_passed_over_and_told(tmp_path: Path) -> None:
     assert any("damaged" in note for note in result.notes)
 
 
-def test_a_film_that_ends_early_is_told(tmp_path: Path) -> None:
+def test_a_video_that_ends_early_is_told(tmp_path: Path) -> None:
     """Where the structure of a Matroska file is damaged, the rest of it may be out of reach, for players as well."""
-    data = bytearray(films.make(tmp_path / "a.mkv", codec="libx264", times=range(100)).read_bytes())
+    data = bytearray(videos.make(tmp_path / "a.mkv", codec="libx264", times=range(100)).read_bytes())
     middle = len(data) // 2
     data[middle : middle + 400] = bytes(byte ^ 0xFF for byte in data[middle : middle + 400])
     (tmp_path / "a.mkv").write_bytes(data)
@@ -93,16 +93,16 @@ def test_a_film_that_ends_early_is_told(tmp_path: Path) -> None:
     assert result.frames > 70 or any("before the time" in note for note in result.notes)
 
 
-def test_frames_that_change_their_size_are_scaled(tmp_path: Path) -> None:
-    small = films.make(tmp_path / "small.ts", codec="libx264", time_base=1 / films.RATE)
-    large = films.make(tmp_path / "large.ts", codec="libx264", size=(96, 64))
+def moving_frames_that_change_their_size_are_scaled(tmp_path: Path) -> None:
+    small = videos.make(tmp_path / "small.ts", codec="libx264", time_base=1 / videos.RATE)
+    large = videos.make(tmp_path / "large.ts", codec="libx264", size=(96, 64))
     (tmp_path / "a.ts").write_bytes(small.read_bytes() + large.read_bytes())
     result = upscale(tmp_path / "a.ts", tmp_path / "b.mp4")
     assert result.frames == 16
     assert any("8 of them were scaled to 64 x 48" in note for note in result.notes)
-    frames = films.frames_of(tmp_path / "b.mp4")
+    frames = videos.frames_of(tmp_path / "b.mp4")
     assert {(frame.width, frame.height) for frame in frames} == {(128, 96)}
-    means = [np.mean(films.samples_of(frame)[0]) for frame in (frames[2], frames[-2])]
+    means = [np.mean(videos.samples_of(frame)[0]) for frame in (frames[2], frames[-2])]
     assert abs(means[0] - means[1]) < 8
 
 
@@ -117,12 +117,12 @@ def test_what_is_there_of_a_truncated_file_can_be_kept(tmp_path: Path, ending: s
     result = upscale(source, tmp_path / "b.mp4", keep_damaged=True)
     assert 5 < result.frames < 40
     assert any("cut off" in note for note in result.notes)
-    assert len(films.frames_of(tmp_path / "b.mp4")) == result.frames
+    assert len(videos.frames_of(tmp_path / "b.mp4")) == result.frames
     assert not any("cut off" in note for note in upscale(tmp_path / f"whole{ending}", tmp_path / "c.mp4").notes)
 
 
 def test_packets_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
-    films.make(tmp_path / "whole.mov", codec="png", pixel_format="rgb24", sound=("aac",))
+    videos.make(tmp_path / "whole.mov", codec="png", pixel_format="rgb24", sound=("aac",))
     with av.open(str(tmp_path / "whole.mov")) as before, av.open(str(tmp_path / "a.mov"), "w") as container:
         streams = {stream.index: container.add_stream_from_template(stream) for stream in before.streams}
         for number, packet in enumerate(packet for packet in before.demux() if packet.size):
@@ -150,9 +150,9 @@ def test_a_decoder_that_is_busy_is_asked_again(tmp_path: Path, times: int, damag
                 raise av.error.BlockingIOError(11, "Resource temporarily unavailable")
             return self.packet.decode()
 
-    with av.open(str(films.make(tmp_path / "a.mkv", sound=()))) as container:
+    with av.open(str(videos.make(tmp_path / "a.mkv", sound=()))) as container:
         stream = container.streams.video[0]
-        decoder = FrameDecoder("a.mkv", stream, rate=films.RATE)
+        decoder = FrameDecoder("a.mkv", stream, rate=videos.RATE)
         packets = [packet for packet in container.demux(stream) if packet.size]
         found = [frame.pts for packet in packets for frame in decoder.frames(Busy(packet))]
     assert len(found) == (1 - damaged) * len(packets)
@@ -164,7 +164,7 @@ def test_why_nothing_can_be_decoded_is_told(tmp_path: Path) -> None:
         stream = container.add_stream("png", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb24"
         for number in range(3):
-            for packet in stream.encode(films.picture(number, (64, 48), "rgb24")):
+            for packet in stream.encode(videos.moving_frame(number, (64, 48), "rgb24")):
                 broken = av.Packet(bytes(packet)[:8] + bytes(40))
                 broken.stream, broken.pts, broken.dts, broken.time_base = stream, number, number, packet.time_base
                 container.mux(broken)
@@ -173,20 +173,20 @@ def test_why_nothing_can_be_decoded_is_told(tmp_path: Path) -> None:
     assert caught.value.hint
 
 
-def test_interlaced_films_are_told(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mkv", codec="libx264", options={"x264-params": "tff=1"})
+def test_interlaced_videos_are_told(tmp_path: Path) -> None:
+    source = videos.make(tmp_path / "a.mkv", codec="libx264", options={"x264-params": "tff=1"})
     assert any("interlaced" in note for note in upscale(source, tmp_path / "b.mp4").notes)
 
 
 def test_two_views_are_told(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mkv", codec="libx264", options={"x264-params": "frame-packing=3"})
+    source = videos.make(tmp_path / "a.mkv", codec="libx264", options={"x264-params": "frame-packing=3"})
     assert any("3D" in note for note in upscale(source, tmp_path / "b.mp4").notes)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, InputError])
 @pytest.mark.parametrize("at", [1, 7])
 def test_whatever_ends_the_work_leaves_the_older_target(tmp_path: Path, error: type[BaseException], at: int) -> None:
-    source = films.make(tmp_path / "a.mkv", sound=("aac",), times=range(20))
+    source = videos.make(tmp_path / "a.mkv", sound=("aac",), times=range(20))
     (tmp_path / "b.mp4").write_bytes(b"older")
 
     def stop(done: int, _total: int | None) -> None:
@@ -201,7 +201,7 @@ def test_whatever_ends_the_work_leaves_the_older_target(tmp_path: Path, error: t
 
 
 def test_the_source_is_never_overwritten(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mkv")
+    source = videos.make(tmp_path / "a.mkv")
     before = source.read_bytes()
     with pytest.raises(InputError, match="replace"):
         upscale(source, source)
@@ -211,7 +211,7 @@ def test_the_source_is_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mkv")
+    source = videos.make(tmp_path / "a.mkv")
     with pytest.raises(MediaError, match="cannot write") as caught:
         upscale(source, tmp_path / "missing" / "b.mp4")
     assert "folder" in caught.value.hint
@@ -220,7 +220,7 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
-    films.make(tmp_path / "a.mkv", size=(160, 120), times=range(30))
+    videos.make(tmp_path / "a.mkv", size=(160, 120), times=range(30))
     result = run(f"""
         import resource, signal
         from pathlib import Path
@@ -257,7 +257,7 @@ def test_without_pyav_the_pip_line_is_told(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mkv", codec="libx264", size=(192, 108), times=range(150), sound=("aac",))
+    source = videos.make(tmp_path / "a.mkv", codec="libx264", size=(192, 108), times=range(150), sound=("aac",))
     process, used = psutil.Process(), {}
 
     def note(done: int, _total: int | None) -> None:
@@ -268,8 +268,8 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     assert late - early < 15e6  # a frame of the result has 1 MB in floating point
 
 
-def test_a_film_that_the_encoder_refuses_is_told(tmp_path: Path) -> None:
-    source = films.make(tmp_path / "a.mkv", codec="rawvideo", pixel_format="gray", size=(1, 1))
+def test_a_video_that_the_encoder_refuses_is_told(tmp_path: Path) -> None:
+    source = videos.make(tmp_path / "a.mkv", codec="rawvideo", pixel_format="gray", size=(1, 1))
     with pytest.raises(MediaError, match="encoded") as caught:
         upscale(source, tmp_path / "b.mkv", encoding=VideoEncoding(codec="ffv1"))
     assert "16 pixels" in caught.value.hint
@@ -279,10 +279,10 @@ def test_a_film_that_the_encoder_refuses_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("codec", "size"), [("hevc", (24, 24)), ("hevc", (20, 100)), ("hevc", (40, 16)), ("av1", (2, 2)), ("av1", (40, 4))]
 )
-def test_frames_that_would_crash_an_encoder_are_refused(
+def moving_frames_that_would_crash_an_encoder_are_refused(
     tmp_path: Path, codec: VideoCodec, size: tuple[int, int]
 ) -> None:
-    source = films.make(tmp_path / "a.mkv", codec="libx264", size=size)
+    source = videos.make(tmp_path / "a.mkv", codec="libx264", size=size)
     with pytest.raises(UnsupportedSizeError, match=codec) as caught:
         upscale(source, tmp_path / "b.mp4", encoding=VideoEncoding(codec=codec))
     assert "h264" in caught.value.hint

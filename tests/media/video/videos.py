@@ -1,4 +1,4 @@
-"""Films made with PyAV, and what is in films."""
+"""Videos made with PyAV, and what is in videos."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SOUND_RATE = 48000
 
 
 @dataclass(kw_only=True)
-class Recipe:
-    """What a film shall be."""
+class VideoRecipe:
+    """What a video shall be."""
 
     size: tuple[int, int] = (64, 48)
     codec: str = "ffv1"
@@ -45,22 +45,22 @@ class Recipe:
 
 
 def make(path: Path, **changes: Any) -> Path:
-    """Write a film of smooth moving colours."""
-    recipe = Recipe(**changes)
+    """Write a video of smooth moving colours."""
+    recipe = VideoRecipe(**changes)
     options = {"movflags": "use_metadata_tags"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=options) as container:
         container.metadata.update(recipe.metadata)
-        pictures: Any = container.add_stream(recipe.codec, rate=recipe.rate, options=recipe.options)
-        pictures.width, pictures.height = recipe.size
-        pictures.pix_fmt = recipe.pixel_format
-        context = pictures.codec_context
+        stream: Any = container.add_stream(recipe.codec, rate=recipe.rate, options=recipe.options)
+        stream.width, stream.height = recipe.size
+        stream.pix_fmt = recipe.pixel_format
+        context = stream.codec_context
         context.time_base = recipe.time_base
         context.colorspace, context.color_range = recipe.colorspace, recipe.color_range
         context.color_primaries, context.color_trc = recipe.primaries, recipe.transfer
         context.sample_aspect_ratio = recipe.aspect
-        pictures.metadata["language"] = "ger"
+        stream.metadata["language"] = "ger"
         if recipe.rotation:
-            pictures.set_display_rotation(recipe.rotation)
+            stream.set_display_rotation(recipe.rotation)
         sounds = [_add_sound(container, codec, number) for number, codec in enumerate(recipe.sound)]
         texts: list[Any] = [container.add_mux_stream(codec) for codec in recipe.subtitles]
         for text in texts:
@@ -91,17 +91,17 @@ def make(path: Path, **changes: Any) -> Path:
             for frame in tone(sound, length):
                 container.mux(sound.encode(frame))
         for number, time in enumerate(recipe.times):
-            frame = picture(number, recipe.size, recipe.pixel_format)
+            frame = moving_frame(number, recipe.size, recipe.pixel_format)
             if recipe.darker_from is not None and number >= recipe.darker_from:
                 samples_of(frame)[0][...] //= 3
             frame.pts, frame.time_base = time, recipe.time_base
-            container.mux(pictures.encode(frame))
-        for stream in [pictures, *sounds]:
-            container.mux(stream.encode(None))
+            container.mux(stream.encode(frame))
+        for each in [stream, *sounds]:
+            container.mux(each.encode(None))
     return path
 
 
-def picture(number: int, size: tuple[int, int], pixel_format: str) -> Any:
+def moving_frame(number: int, size: tuple[int, int], pixel_format: str) -> Any:
     """Return a frame whose samples move with its number."""
     frame = av.VideoFrame(*size, pixel_format)
     for index, samples in enumerate(samples_of(frame)):

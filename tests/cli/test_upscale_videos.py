@@ -1,4 +1,4 @@
-"""Films on the command line."""
+"""Videos on the command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.fresh_python import run
 
 av = pytest.importorskip("av")
 
-from tests.media.video import films
+from tests.media.video import videos
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -32,51 +32,51 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    frame = films.frames_of(path)[0]
+    frame = videos.frames_of(path)[0]
     return frame.width, frame.height
 
 
-def test_a_film_beside_a_picture_and_what_is_done_is_skipped(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_video_beside_a_image_and_what_is_done_is_skipped(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "in").mkdir()
-    films.make(here / "in" / "a.mkv", sound=("aac",))
-    films.make(here / "in" / "b.avi", codec="mpeg4")
+    videos.make(here / "in" / "a.mkv", sound=("aac",))
+    videos.make(here / "in" / "b.avi", codec="mpeg4")
     Image.new("RGB", (20, 16)).save(here / "in" / "c.png")
     assert main(["upscale", "in", "-o", "out", *FAST]) == 0
     assert sorted(path.name for path in (here / "out").iterdir()) == ["a.mkv", "b.mp4", "c.png"]
     assert size_of(here / "out" / "a.mkv") == size_of(here / "out" / "b.mp4") == (128, 96)
-    assert "3 of 3 files enlarged" in capsys.readouterr().err
+    assert "3 of 3 files upscaled" in capsys.readouterr().err
     written = [path.stat().st_mtime_ns for path in sorted((here / "out").iterdir())]
     assert main(["upscale", "in", "-o", "out", *FAST]) == 0
     assert "3 were there already" in capsys.readouterr().err
     assert [path.stat().st_mtime_ns for path in sorted((here / "out").iterdir())] == written
     (here / "out" / "a.mkv").write_bytes((here / "out" / "a.mkv").read_bytes()[:-100])
     assert main(["upscale", "in", "-o", "out", *FAST]) == 0
-    assert "1 of 3 files enlarged" in capsys.readouterr().err
-    assert len(films.frames_of(here / "out" / "a.mkv")) == 8
+    assert "1 of 3 files upscaled" in capsys.readouterr().err
+    assert len(videos.frames_of(here / "out" / "a.mkv")) == 8
 
 
 @pytest.mark.parametrize(
     ("source", "target"), [("a.mkv", "a_2x.mkv"), ("a.mp4", "a_2x.mp4"), ("a.mov", "a_2x.mp4"), ("a.ts", "a_2x.mp4")]
 )
-def test_a_film_gets_its_name_beside_the_source(
+def test_a_video_gets_its_name_beside_the_source(
     here: Path, capsys: pytest.CaptureFixture[str], source: str, target: str
 ) -> None:
-    films.make(here / source, codec="libx264", rate=Fraction(25), time_base=Fraction(1, 25))
+    videos.make(here / source, codec="libx264", rate=Fraction(25), time_base=Fraction(1, 25))
     assert main(["upscale", source, *FAST]) == 0
     assert f"{source} -> {target} (128 x 96, " in capsys.readouterr().err
-    assert len(films.frames_of(here / target)) == 8
+    assert len(videos.frames_of(here / target)) == 8
 
 
 def test_options_reach_the_encoder_and_the_network(here: Path) -> None:
-    films.make(here / "a.mkv", pixel_format="yuv420p10le", times=range(4))
+    videos.make(here / "a.mkv", pixel_format="yuv420p10le", times=range(4))
     assert main(["upscale", "a.mkv", "-o", "b.mkv", "--codec", "ffv1", *FAST]) == 0
     assert main(["upscale", "a.mkv", "-o", "c.mkv", "--codec", "ffv1", "--temporal", "0.5", *FAST]) == 0
     options = ["--codec", "hevc", "--crf", "40", "--preset", "fast"]
     assert main(["upscale", "a.mkv", "-o", "d.mp4", *options, *FAST]) == 0
-    plain, smoothed, compressed = (films.frames_of(here / name) for name in ("b.mkv", "c.mkv", "d.mp4"))
+    plain, smoothed, compressed = (videos.frames_of(here / name) for name in ("b.mkv", "c.mkv", "d.mp4"))
     assert plain[3].format.name == compressed[3].format.name == "yuv420p10le"
     pairs = [
-        [(one != other).any() for one, other in zip(films.samples_of(first), films.samples_of(second), strict=True)]
+        [(one != other).any() for one, other in zip(videos.samples_of(first), videos.samples_of(second), strict=True)]
         for first, second in zip(plain, smoothed, strict=True)
     ]
     assert not any(pairs[0])  # the first frame has none before it
@@ -86,8 +86,8 @@ def test_options_reach_the_encoder_and_the_network(here: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["a.mkv", "-o", "b.png"], "cannot write a film into b.png"),
-        (["a.mkv", "-o", "b.webm"], "cannot write a film into b.webm"),
+        (["a.mkv", "-o", "b.png"], "cannot write a video into b.png"),
+        (["a.mkv", "-o", "b.webm"], "cannot write a video into b.webm"),
         (["a.mkv", "-o", "a.mkv"], "would replace"),
         (["a.mkv", "--crf", "99"], "crf 99"),
         (["a.mkv", "--temporal", "2"], "smoothing of 2"),
@@ -98,7 +98,7 @@ def test_options_reach_the_encoder_and_the_network(here: Path) -> None:
 def test_what_cannot_be_done_is_told_with_a_remedy(
     here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
-    films.make(here / "a.mkv")
+    videos.make(here / "a.mkv")
     (here / "broken.mp4").write_bytes(b"broken" * 100)
     assert main(["upscale", *arguments, *FAST]) == 2
     told = capsys.readouterr().err
@@ -108,28 +108,28 @@ def test_what_cannot_be_done_is_told_with_a_remedy(
 
 
 def test_a_part_of_a_video_and_then_all_of_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    films.make(here / "a.mkv", size=(32, 16), times=range(150), rate=Fraction(25), time_base=Fraction(1, 25))
+    videos.make(here / "a.mkv", size=(32, 16), times=range(150), rate=Fraction(25), time_base=Fraction(1, 25))
     part = ["upscale", "a.mkv", "--start", "0:00:01.2", "--duration", "1", *FAST]
     assert main(part) == 0
-    times = films.times_of(here / "a_2x.mkv")
+    times = videos.times_of(here / "a_2x.mkv")
     assert times == [Fraction(number, 25) for number in range(25)]
     capsys.readouterr()
     assert main(part) == 0
     assert "there already" in capsys.readouterr().err
     assert main(["upscale", "a.mkv", *FAST]) == 0
-    assert len(films.times_of(here / "a_2x.mkv")) == 150
+    assert len(videos.times_of(here / "a_2x.mkv")) == 150
 
 
 def test_what_is_there_of_a_truncated_video_is_kept_if_asked_for(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = films.make(here / "a.mkv", times=range(40)).read_bytes()
+    data = videos.make(here / "a.mkv", times=range(40)).read_bytes()
     (here / "a.mkv").write_bytes(data[: len(data) // 2])
     assert main(["upscale", "a.mkv", *FAST]) == 2
     assert "--keep-damaged" in capsys.readouterr().err
     assert main(["upscale", "a.mkv", "--keep-damaged", *FAST]) == 0
     assert "paragon: note: a.mkv: it is cut off" in capsys.readouterr().err
-    assert 10 < len(films.frames_of(here / "a_2x.mkv")) < 40
+    assert 10 < len(videos.frames_of(here / "a_2x.mkv")) < 40
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.y4m", "a.ts", "a.nut", "clip"])
@@ -138,15 +138,15 @@ def test_any_source_of_a_video_is_one(here: Path, name: str) -> None:
         name, ("mpeg2video", "yuv420p")
     )
     made = here / (name if "." in name else "clip.avi")
-    films.make(made, codec=codec, pixel_format=kind, rate=Fraction(25), time_base=Fraction(1, 25))
+    videos.make(made, codec=codec, pixel_format=kind, rate=Fraction(25), time_base=Fraction(1, 25))
     made.rename(here / name)
     assert main(["upscale", name, "-o", "b.mp4", *FAST]) == 0
-    assert len(films.frames_of(here / "b.mp4")) == 8
+    assert len(videos.frames_of(here / "b.mp4")) == 8
 
 
-def test_somebody_elses_film_is_not_replaced(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    films.make(here / "a.mkv")
-    films.make(here / "a_2x.mkv", size=(50, 40))
+def test_somebody_elses_video_is_not_replaced(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    videos.make(here / "a.mkv")
+    videos.make(here / "a_2x.mkv", size=(50, 40))
     before = (here / "a_2x.mkv").read_bytes()
     assert main(["upscale", "a.mkv", *FAST]) == 2
     assert "--overwrite" in capsys.readouterr().err
@@ -157,7 +157,7 @@ def test_somebody_elses_film_is_not_replaced(here: Path, capsys: pytest.CaptureF
 
 
 def test_notes_are_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    films.make(here / "a.mkv", sound=("pcm_s16le",))
+    videos.make(here / "a.mkv", sound=("pcm_s16le",))
     assert main(["upscale", "a.mkv", "-o", "b.mp4", *FAST]) == 0
     assert "paragon: note: a.mkv: its sound track in eng" in capsys.readouterr().err
 
@@ -176,7 +176,7 @@ def test_help_loads_neither_pyav_nor_numpy() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that reaches one process only")
 def test_an_interrupt_leaves_nothing_behind(here: Path) -> None:
-    films.make(here / "a.mkv", size=(320, 240), times=range(1500))
+    videos.make(here / "a.mkv", size=(320, 240), times=range(1500))
     process = subprocess.Popen(
         [sys.executable, "-m", "paragon_core.cli.main", "upscale", str(here / "a.mkv")],
         cwd=ROOT,
@@ -196,7 +196,7 @@ def test_an_interrupt_leaves_nothing_behind(here: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that reaches one process only")
 def test_an_interrupt_does_not_wait_for_a_slow_network(here: Path, shared: Path) -> None:
-    films.make(here / "a.mkv", size=(960, 720), times=range(3))
+    videos.make(here / "a.mkv", size=(960, 720), times=range(3))
     weights = shared / "weights" / "v9_2xParagonSR2_Photo_fidelity.safetensors"
     process = subprocess.Popen(
         [sys.executable, "-m", "paragon_core.cli.main", "upscale", str(here / "a.mkv"), "--model", str(weights), *FAST],

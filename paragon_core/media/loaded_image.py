@@ -1,4 +1,4 @@
-"""A picture in memory: its pixels as the Upscaler takes them, and what has to go back into a file with them."""
+"""An image in memory: its pixels as the Upscaler takes them, and what has to go back into a file with them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 #: What helps where a file holds pixels of another kind.
-HINT_CONVERT: Final = "convert it to an 8- or 16-bit RGB or grey picture (PNG, say) with an image editor first"
+HINT_CONVERT: Final = "convert it to an 8- or 16-bit RGB or grey image (PNG, say) with an image editor first"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Picture(Metadata):
+class LoadedImage(Metadata):
     """The pixels of an image file and everything around them that is kept."""
 
     array: Array
@@ -58,7 +58,7 @@ class Picture(Metadata):
 
     @property
     def opaque(self) -> bool:
-        """Whether nothing in the picture lets the background through."""
+        """Whether nothing in the image lets the background through."""
         return not self.has_alpha or bool((self.array[..., -1] == full_scale(self.array)).all())
 
     @property
@@ -69,14 +69,14 @@ class Picture(Metadata):
         alpha = self.array[..., -1]
         return bool(((alpha > 0) & (alpha < full_scale(self.array))).any())
 
-    def with_array(self, array: Array) -> Picture:
-        """Return the picture with other pixels of the same kind; the sizes stated in EXIF follow."""
+    def with_array(self, array: Array) -> LoadedImage:
+        """Return the image with other pixels of the same kind; the sizes stated in EXIF follow."""
         height, width = array.shape[:2]
         exif = None if self.exif is None else with_size(self.exif, width, height)
         return replace(self, array=array, exif=exif)
 
-    def without_alpha(self) -> Picture:
-        """Return the picture without its alpha channel."""
+    def without_alpha(self) -> LoadedImage:
+        """Return the image without its alpha channel."""
         if not self.has_alpha:
             return self
         return replace(self, array=self.array[..., 0 if self.is_grey else slice(3)])
@@ -91,7 +91,7 @@ def check_unit_range(array: Array) -> None:
     """
     if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
         msg = "it holds floating-point values outside 0..1"
-        raise UnsupportedFormatError(msg, hint="scale them to 0..1, or save the picture with 16-bit integers")
+        raise UnsupportedFormatError(msg, hint="scale them to 0..1, or save the image with 16-bit integers")
 
 
 def full_scale(array: Array) -> int:
