@@ -1,4 +1,4 @@
-"""PyAV, which is optional: FFmpeg's decoders, encoders and containers."""
+"""PyAV: FFmpeg's decoders, encoders and containers. It is imported late, because it takes time to load."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
 from paragon_core.low_memory import HINT, is_low_memory
 
-_HINT = 'pip install "paragon-sr[video]", or pip install av'
+_HINT = "pip install av"
 
 
 def pyav(*encoders: str) -> Any:  # noqa: ANN401  (PyAV is optional, and imported late)

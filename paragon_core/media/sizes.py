@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from paragon_core.errors import BackendUnavailableError, InputError, MediaError, ParagonError
+from paragon_core.errors import InputError, MediaError, ParagonError
 from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.images import read_header
 from paragon_core.media.job_plan import plan
+from paragon_core.media.pyav import pyav
 from paragon_core.media.sources import unreadable
 
 if TYPE_CHECKING:
@@ -67,11 +68,7 @@ def video_size(path: Path) -> Size:
         BackendUnavailableError: PyAV is not installed.
 
     """
-    try:
-        import av  # noqa: PLC0415 - optional
-    except ImportError as error:
-        msg = "videos are read with PyAV, which is not installed"
-        raise BackendUnavailableError(msg, hint='pip install "paragon-sr[video]"; or give --size') from error
+    av = pyav()
     hint = "give a video file, an image or a folder of images; or --size"
     try:
         with av.open(str(path)) as container:
