@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
 from paragon_core.low_memory import HINT, is_low_memory
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
 _HINT = "pip install av"
 
 
-def pyav(*encoders: str) -> Any:  # noqa: ANN401  (PyAV is optional, and imported late)
+def pyav(*encoders: str) -> ModuleType:
     """Return the package ``av``.
 
     Args:
@@ -22,7 +25,7 @@ def pyav(*encoders: str) -> Any:  # noqa: ANN401  (PyAV is optional, and importe
 
     """
     try:
-        import av  # noqa: PLC0415 - optional
+        import av  # noqa: PLC0415 - it takes time to load
     except ModuleNotFoundError as error:
         msg = "reading and writing video needs PyAV"
         raise BackendUnavailableError(msg, hint=_HINT) from error

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.stream import AttachmentStream, Stream
 
 #: Extensions and types of cover images, by their codec.
 _COVERS: Final = {
@@ -16,7 +20,7 @@ _COVERS: Final = {
 _IN_MP4: Final = frozenset({"mjpeg", "png", "bmp"})
 
 
-def attach(container: Any, stream: Any, cover: bytes | None) -> bool:  # noqa: ANN401  (PyAV is optional)
+def attach(container: OutputContainer, stream: Stream, cover: bytes | None) -> bool:
     """Attach to a Matroska file that is being written what is attached to another; tell whether that could be.
 
     Args:
@@ -27,7 +31,7 @@ def attach(container: Any, stream: Any, cover: bytes | None) -> bool:  # noqa: A
     """
     if container.format.name != "matroska" or not hasattr(container, "add_attachment"):  # PyAV has it from 15 on
         return False
-    data = stream.data if cover is None else cover
+    data = cast("AttachmentStream", stream).data if cover is None else cover  # what is no cover is an attachment
     codec = "" if cover is None else stream.codec_context.name
     extension, kind = _COVERS.get(codec, ("bin", "application/octet-stream"))
     name = stream.metadata.get("filename") or f"cover.{extension}"
@@ -40,6 +44,6 @@ def attach(container: Any, stream: Any, cover: bytes | None) -> bool:  # noqa: A
     return True
 
 
-def holds_cover(container: Any, stream: Any) -> bool:  # noqa: ANN401  (as above)
+def holds_cover(container: OutputContainer, stream: Stream) -> bool:
     """Tell whether a file that is being written takes a cover image as a stream."""
     return container.format.name == "mp4" and stream.codec_context.name in _IN_MP4

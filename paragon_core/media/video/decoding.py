@@ -15,6 +15,8 @@ from paragon_core.media.video.times import DisplayOrder
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from av import Packet, VideoFrame, VideoStream
+
 #: Bytes for each pixel that a decoder and its reference frames may take at once.
 _BYTES_TO_DECODE: Final = 64
 
@@ -27,7 +29,7 @@ _USUAL_DEPTH: Final = 2
 class FrameDecoder:
     """Decodes the packets of one stream."""
 
-    def __init__(self, name: str, stream: Any, *, rate: Fraction) -> None:  # noqa: ANN401  (PyAV is optional)
+    def __init__(self, name: str, stream: VideoStream, *, rate: Fraction) -> None:
         """Begin with the first packet.
 
         Args:
@@ -45,14 +47,14 @@ class FrameDecoder:
         self.reason = ""
         self._name = name
         self._stream = stream
-        self._usual = max(round(1 / (rate * Fraction(stream.time_base))), 1)
+        self._usual = max(round(1 / (rate * Fraction(stream.time_base or 1))), 1)
         self._order: DisplayOrder | None = None
         if stream.container.format.name in _NO_DISPLAY_TIMES:
             context = stream.codec_context
             depth = getattr(context, "reorder_depth", _USUAL_DEPTH * context.has_b_frames)  # PyAV tells it from 19 on
             self._order = DisplayOrder(depth * self._usual)
 
-    def frames(self, packet: Any) -> Iterator[Any]:  # noqa: ANN401  (as above)
+    def frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         """Yield the frames that a packet completes; what cannot be decoded is passed over and counted.
 
         Raises:
@@ -69,11 +71,11 @@ class FrameDecoder:
             self.transparent = self.transparent or is_transparent(frame)
             yield self._of_first_size(frame)
 
-    def _decoded(self, packet: Any) -> Sequence[Any]:  # noqa: ANN401  (as above)
+    def _decoded(self, packet: Packet[Any]) -> Sequence[VideoFrame]:
         av = pyav()
         for _ in range(2):
             try:
-                frames: Sequence[Any] = packet.decode()
+                frames: Sequence[VideoFrame] = packet.decode()
             except av.error.BlockingIOError:  # it wants to be asked once more
                 self.reason = "its decoder takes no more packets"
             except av.error.EOFError:  # it was emptied already
@@ -93,7 +95,7 @@ class FrameDecoder:
         if is_low_memory(error) or lacks(context.width * context.height * _BYTES_TO_DECODE):
             raise out_of_memory(Path(self._name)) from error
 
-    def _of_first_size(self, frame: Any) -> Any:  # noqa: ANN401  (as above)
+    def _of_first_size(self, frame: VideoFrame) -> VideoFrame:
         size = frame.width, frame.height
         if self.size is None:
             self.size = size
@@ -105,7 +107,7 @@ class FrameDecoder:
         result.colorspace, result.color_range = frame.colorspace, frame.color_range
         return result
 
-    def _time_of(self, frame: Any) -> int:  # noqa: ANN401  (as above)
+    def _time_of(self, frame: VideoFrame) -> int:
         """Return a frame's time stamp: its own, or one frame after the last where it has none or goes back."""
         stamp = frame.pts if self._order is None else self._order.next(frame.pts)
         if stamp is not None and (self.last is None or stamp > self.last):

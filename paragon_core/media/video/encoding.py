@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from paragon_core.errors import InputError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media.pyav import pyav
@@ -17,6 +17,9 @@ from paragon_core.media.video.hdr import StaticHdr
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
+
+    from av import VideoStream
+    from av.container import OutputContainer
 
 __all__ = ["CODECS", "PRESETS", "EncoderPreset", "FrameFormat", "VideoCodec", "VideoEncoding"]
 
@@ -209,14 +212,14 @@ class VideoEncoding:
 
     def add_to(
         self,
-        container: Any,  # noqa: ANN401  (PyAV is optional)
+        container: OutputContainer,
         size: tuple[int, int],
         frame_format: FrameFormat,
         *,
         rate: Fraction,
         time_base: Fraction,
         hdr: StaticHdr = _NO_HDR,
-    ) -> Any:  # noqa: ANN401  (as above)
+    ) -> VideoStream:
         """Add a video stream to a container that is being written.
 
         Raises:
@@ -238,7 +241,8 @@ class VideoEncoding:
                 "preset": encoder.presets[self.preset],
             }
         try:
-            stream = container.add_stream(encoder.name, rate=rate, options=options)
+            # By any name, it says that it returns streams of all kinds.
+            stream = cast("VideoStream", container.add_stream(encoder.name, rate=rate, options=options))
         except ValueError as error:
             msg = f"{container.format.name} does not hold {self.codec}"
             raise UnsupportedFormatError(msg, hint="choose a name that ends in .mkv, or another codec") from error

@@ -6,7 +6,7 @@ from collections import deque
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor, Future
 
+    from av import VideoFrame
+
     from paragon_core.media.video.colour import Plane, VideoColour
     from paragon_core.media.video.rotation import Rotation
     from paragon_core.media.video.source import Step
@@ -46,7 +48,7 @@ class FrameUpscaler:
         rotation: Rotation,
         runs: int,
         size: Size,
-        blank: Callable[[], Any],
+        blank: Callable[[], VideoFrame],
         colour: VideoColour,
     ) -> None:
         """Begin with a video's first frame.
@@ -87,30 +89,33 @@ class FrameUpscaler:
         if step.frame is None:
             return completed(step)
         if not self._temporal:
-            return self._executor.submit(self._upscaled, step)
+            return self._executor.submit(self._upscaled, step, step.frame)
         self._window.appendleft(self._executor.submit(self._measured, step.frame))
         self._count += 1
-        return self._executor.submit(self._smoothed, step, list(self._window), whole=self._count == len(self._window))
+        whole = self._count == len(self._window)
+        return self._executor.submit(self._smoothed, step, step.frame, list(self._window), whole=whole)
 
-    def _upright_planes(self, frame: Any) -> list[Plane]:  # noqa: ANN401  (PyAV is optional)
+    def _upright_planes(self, frame: VideoFrame) -> list[Plane]:
         return [self._rotation.apply(plane) for plane in planes_of(frame, colour_of(frame))]
 
-    def _measured(self, frame: Any) -> tuple[list[Plane], float]:  # noqa: ANN401  (as above)
+    def _measured(self, frame: VideoFrame) -> tuple[list[Plane], float]:
         planes = self._upright_planes(frame)
         return planes, mean_luma(planes)
 
-    def _smoothed(self, step: Step, window: Sequence[Future[tuple[list[Plane], float]]], *, whole: bool) -> Step:
+    def _smoothed(
+        self, step: Step, frame: VideoFrame, window: Sequence[Future[tuple[list[Plane], float]]], *, whole: bool
+    ) -> Step:
         """Upscale a frame with the details of it and those before; ``whole``: the oldest is the first of the video."""
         # Asked for before this one, so they are under way and waiting for them comes to an end.
         measured = [each.result() for each in window]
         starts = [is_scene_cut(now[1], before[1]) for now, before in pairwise(measured)]
         weights = smoothing_weights(self._temporal, frames_since_cut([*starts, whole]))
-        return self._result(step, measured[0][0], blend([planes for planes, _ in measured], weights))
+        return self._result(step, frame, measured[0][0], blend([planes for planes, _ in measured], weights))
 
-    def _upscaled(self, step: Step) -> Step:
-        return self._result(step, self._upright_planes(step.frame), None)
+    def _upscaled(self, step: Step, frame: VideoFrame) -> Step:
+        return self._result(step, frame, self._upright_planes(frame), None)
 
-    def _result(self, step: Step, planes: Sequence[Plane], detail: Sequence[Plane] | None) -> Step:
+    def _result(self, step: Step, frame: VideoFrame, planes: Sequence[Plane], detail: Sequence[Plane] | None) -> Step:
         for _ in range(self._runs):
             height, width = (side * self._upscaler.scale for side in planes[0].shape)
             out = [np.empty((height, width), dtype=np.float32) for _ in planes]
@@ -120,7 +125,7 @@ class FrameUpscaler:
             planes, detail = out, None  # which is smooth now
         result = self._blank()
         fill(result, [resize_plane(plane, self._size) for plane in planes], self._colour)
-        result.pts, result.time_base = step.frame.pts, step.frame.time_base
+        result.pts, result.time_base = frame.pts, frame.time_base
         return replace(step, frame=result)
 
     def _end_if_over(self, _done: int, _total: int) -> None:

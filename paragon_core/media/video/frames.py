@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from paragon_core.media.video.colour import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from av import VideoFormat, VideoFrame
+    from av.sidedata.sidedata import SideData
+
 
 _FULL_RANGE: Final = 2
 _RESERVED_MATRIX: Final = 3
@@ -37,7 +40,7 @@ _ORDER: Final = "le" if sys.byteorder == "little" else "be"
 _ENDINGS: Final = {8: "", FLOAT: f"f32{_ORDER}", **{bits: f"{bits}{_ORDER}" for bits in _DEPTHS[1:]}}
 
 
-def planes_of(frame: Any, colour: VideoColour) -> list[Plane]:  # noqa: ANN401  (PyAV is optional)
+def planes_of(frame: VideoFrame, colour: VideoColour) -> list[Plane]:
     """Return a frame as float32 planes of 0..1: R, G and B, or grey. Transparency is left out."""
     wanted = planar_format(frame.format)
     if frame.format.name != wanted:
@@ -45,7 +48,7 @@ def planes_of(frame: Any, colour: VideoColour) -> list[Plane]:  # noqa: ANN401  
     return to_network(_samples(frame), colour)
 
 
-def fill(frame: Any, planes: Sequence[Plane], colour: VideoColour) -> None:  # noqa: ANN401  (as above)
+def fill(frame: VideoFrame, planes: Sequence[Plane], colour: VideoColour) -> None:
     """Write float32 planes of 0..1 into a frame of a planar format; a larger frame continues them to its edge."""
     samples = _samples(frame)
     height, width = samples[0].shape
@@ -55,7 +58,7 @@ def fill(frame: Any, planes: Sequence[Plane], colour: VideoColour) -> None:  # n
     from_network(planes, samples, colour)
 
 
-def planar_format(video_format: Any) -> str:  # noqa: ANN401  (as above)
+def planar_format(video_format: VideoFormat) -> str:
     """Return the format with a plane for each component, in this machine's byte order, that holds the same samples."""
     bits = _bits(video_format)
     ending = _ENDINGS[bits]
@@ -68,7 +71,7 @@ def planar_format(video_format: Any) -> str:  # noqa: ANN401  (as above)
     return f"yuv{_SUBSAMPLINGS[_factors(video_format)]}p{ending}"
 
 
-def is_transparent(frame: Any) -> bool:  # noqa: ANN401  (as above)
+def is_transparent(frame: VideoFrame) -> bool:
     """Tell whether a frame lets something through; alpha in which all is opaque does not count."""
     if not any(part.is_alpha for part in frame.format.components):
         return False
@@ -76,7 +79,7 @@ def is_transparent(frame: Any) -> bool:  # noqa: ANN401  (as above)
     return bool((frame.to_ndarray(format="rgba")[..., 3] < opaque).any())
 
 
-def colour_of(frame: Any) -> VideoColour:  # noqa: ANN401  (as above)
+def colour_of(frame: VideoFrame) -> VideoColour:
     """Return how the samples of a frame are to be read.
 
     A missing matrix goes by the frame's size, a missing range is limited for YUV and grey and full for RGB, a missing
@@ -102,36 +105,38 @@ def colour_of(frame: Any) -> VideoColour:  # noqa: ANN401  (as above)
     )
 
 
-def side_data(frame: Any) -> dict[str, Any]:  # noqa: ANN401  (as above)
+def side_data(frame: VideoFrame) -> dict[str, SideData]:
     """Return what comes with a frame, by FFmpeg's names; PyAV's own mapping differs between 18 and 19."""
-    parts = (frame.side_data[index] for index in range(len(frame.side_data)))
+    found: Any = frame.side_data  # its stub says a TypedDict of one key, and it is a sequence
+    parts = (found[index] for index in range(len(found)))
     return {part.type.name: part for part in parts}
 
 
-def _samples(frame: Any) -> list[SampleArray]:  # noqa: ANN401  (as above)
+def _samples(frame: VideoFrame) -> list[SampleArray]:
     """Return the planes of a frame in a planar format as arrays over its own memory: R, G and B in this order."""
     bits = _bits(frame.format)
     dtype = np.dtype(np.float32 if bits == FLOAT else np.uint8 if bits == _DEPTHS[0] else np.uint16)
     arrays = []
     for plane in frame.planes:
         row = plane.line_size // dtype.itemsize
-        rows = np.frombuffer(plane, dtype=dtype, count=row * plane.height).reshape(plane.height, row)
+        # A cast, because planes are buffers, which NumPy has no type for.
+        rows = np.frombuffer(cast("bytes", plane), dtype=dtype, count=row * plane.height).reshape(plane.height, row)
         arrays.append(rows[:, : plane.width])
     return [arrays[2], arrays[0], arrays[1]] if frame.format.is_rgb else arrays
 
 
-def _bits(video_format: Any) -> int:  # noqa: ANN401  (as above)
+def _bits(video_format: VideoFormat) -> int:
     if "f16" in video_format.name or "f32" in video_format.name:
         return FLOAT
     bits = max(part.bits for part in video_format.components if not part.is_alpha)
     return next(depth for depth in _DEPTHS if depth >= bits)
 
 
-def _factors(video_format: Any) -> tuple[int, int]:  # noqa: ANN401  (as above)
+def _factors(video_format: VideoFormat) -> tuple[int, int]:
     """Return how many luma samples a chroma sample stands for, down and across."""
     across, down = video_format.chroma_width(_ANY_WIDTH), video_format.chroma_height(_ANY_WIDTH)
     return _ANY_WIDTH // down, _ANY_WIDTH // across
 
 
-def _is_rgb(video_format: Any) -> bool:  # noqa: ANN401  (as above)
+def _is_rgb(video_format: VideoFormat) -> bool:
     return bool(video_format.is_rgb or video_format.has_palette)

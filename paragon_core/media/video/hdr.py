@@ -5,9 +5,12 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from paragon_core.media.video.frames import side_data
+
+if TYPE_CHECKING:
+    from av import VideoFrame, VideoStream
 
 _MASTERING_DISPLAY: Final = "MASTERING_DISPLAY_METADATA"
 _CONTENT_LIGHT_LEVEL: Final = "CONTENT_LIGHT_LEVEL"
@@ -72,7 +75,7 @@ class StaticHdr:
         return result
 
 
-def static_hdr(stream: Any, frame: Any) -> StaticHdr:  # noqa: ANN401  (PyAV is optional)
+def static_hdr(stream: VideoStream, frame: VideoFrame) -> StaticHdr:
     """Return what a stream says, and what comes with its first frame."""
     parts = dict(getattr(stream.codec_context, "decoded_side_data", {}))  # PyAV tells it from 19 on
     data = {**{kind.name: part for kind, part in parts.items()}, **side_data(frame)}
@@ -100,12 +103,12 @@ def _display_text(points: list[str], high: str, low: str) -> str:
     return f"G{green}B{blue}R{red}WP{white}L({high},{low})"
 
 
-def has_dolby_vision(stream: Any, frame: Any) -> bool:  # noqa: ANN401  (as above)
+def has_dolby_vision(stream: VideoStream, frame: VideoFrame) -> bool:
     """Tell whether a stream comes with a Dolby Vision layer."""
     return _DESCRIPTION in getattr(stream.codec_context, "coded_side_data", {}) or _LAYER in side_data(frame)
 
 
-def needs_dolby_vision(stream: Any, frame: Any) -> bool:  # noqa: ANN401  (as above)
+def needs_dolby_vision(stream: VideoStream, frame: VideoFrame) -> bool:
     """Tell whether the colours of a stream mean something only together with its Dolby Vision layer (profile 5)."""
     described = getattr(stream.codec_context, "coded_side_data", {}).get(_DESCRIPTION)  # PyAV tells it from 19 on
     if described is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar, cast
 
 from paragon_core.errors import MediaError
 from paragon_core.media.pyav import pyav
@@ -15,6 +15,9 @@ from paragon_core.media.video.truncated import missing_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from av import VideoStream
+    from av.container import InputContainer
 
     from paragon_core.media.video.time_range import TimeRange
 
@@ -68,9 +71,10 @@ def _look_into(source: Path | BinaryIO, look: Callable[[BinaryIO], T]) -> T:
     return look(source)
 
 
-def _main_stream(container: Any) -> Any:  # noqa: ANN401  (PyAV is optional)
+def _main_stream(container: InputContainer) -> VideoStream | None:
     """Return the stream to upscale: what FFmpeg takes for the best, unless it is a cover; None if there is none."""
-    best = container.streams.best("video")
+    # It is said to return streams of any kind.
+    best = cast("VideoStream | None", container.streams.best("video"))
     if best is None or best.codec_context is None or is_cover(best):
         return None
     return best

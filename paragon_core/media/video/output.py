@@ -25,6 +25,9 @@ from paragon_core.media.video.scheduling import own_priority
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from av import Packet, VideoFrame
+    from av.container import OutputContainer
+
     from paragon_core.media.video.encoding import FrameFormat, VideoEncoding
     from paragon_core.media.video.hdr import StaticHdr
     from paragon_core.media.video.source import Step, VideoReader
@@ -86,7 +89,7 @@ class OutputFormat:
     @classmethod
     def of(
         cls,
-        first: Any,  # noqa: ANN401  (PyAV is optional)
+        first: VideoFrame,
         video: VideoReader,
         encoding: VideoEncoding,
         *,
@@ -129,12 +132,13 @@ class OutputFormat:
             notes=tuple(notes),
         )
 
-    def blank(self) -> Any:  # noqa: ANN401  (as above)
+    def blank(self) -> VideoFrame:
         """Return a new frame to be filled."""
-        return pyav().VideoFrame(*self.size, self.frame_format.pixel_format)
+        frame: VideoFrame = pyav().VideoFrame(*self.size, self.frame_format.pixel_format)
+        return frame
 
 
-def _lost(first: Any, video: VideoReader, encoding: VideoEncoding, frame_format: FrameFormat) -> Iterator[str]:  # noqa: ANN401  (as above)
+def _lost(first: VideoFrame, video: VideoReader, encoding: VideoEncoding, frame_format: FrameFormat) -> Iterator[str]:
     """Yield what is not kept of what comes with frames, in words for the user."""
     bits = colour_of(first).bits
     if bits > frame_format.colour.bits:
@@ -166,11 +170,11 @@ def _resized(made: FrameSize, wanted: OutputSize | None) -> Iterator[str]:
 class VideoWriter:
     """A video that is being written."""
 
-    def __init__(self, container: Any, video: VideoReader, output_format: OutputFormat) -> None:  # noqa: ANN401  (as above)
+    def __init__(self, container: OutputContainer, video: VideoReader, output_format: OutputFormat) -> None:
         """Begin with what is known before the first frame is upscaled."""
         self._container = container
         encoding = output_format.encoding
-        self._images = encoding.add_to(
+        self._stream = encoding.add_to(
             container,
             output_format.size,
             output_format.frame_format,
@@ -178,14 +182,14 @@ class VideoWriter:
             time_base=video.time_base,
             hdr=output_format.hdr,
         )
-        context, source = self._images.codec_context, video.stream.codec_context
+        context, source = self._stream.codec_context, video.stream.codec_context
         context.sample_aspect_ratio = output_format.aspect
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
-        keep_names(video.stream, self._images)
+        keep_names(video.stream, self._stream)
         self._remuxer = Remuxer(video, container)
         self._video = video
         self._first: tuple[int, int] | None = None
-        self._held: list[Any] = []
+        self._held: list[Packet[Any]] = []
         self._failed = False
         self._is_open = False  # the encoder, which the first frame opens
         self._notes = [*output_format.notes]
@@ -208,7 +212,7 @@ class VideoWriter:
                 self._remuxer.write(packet)
             if step.frame is not None:
                 with nullcontext() if self._is_open else own_priority():
-                    packets = self._images.encode(step.frame)
+                    packets = self._stream.encode(step.frame)
                 self._is_open = True
                 self._write_video(packets)
         return step.frame is not None
@@ -216,33 +220,32 @@ class VideoWriter:
     def finish(self) -> None:
         """Write what the encoder holds back."""
         with self._ends_at_errors():
-            self._write_video([*self._images.encode(None), None])
+            self._write_video(self._stream.encode(None), end=True)
             self._remuxer.finish()
 
-    def _write_video(self, packets: Sequence[Any]) -> None:
-        """Write packets, the last ones only at the end (None): then it is known how long the last frame is shown."""
-        if self._first is None and packets and packets[0] is not None:
-            self._first = packets[0].pts, packets[0].dts
+    def _write_video(self, packets: Sequence[Packet[Any]], *, end: bool = False) -> None:
+        """Write packets, the last ones only at the end: then it is known how long the last frame is shown."""
+        if self._first is None and packets:
+            self._first = _times_of(packets[0])
         self._held += packets
-        if self._held and self._held[-1] is None:
-            self._held.pop()
+        if end:
             self._prolong_last()
+            self._container.mux(self._held)
+            self._held = []
         else:
             self._container.mux(self._held[:-_MOST_REORDERED])
             self._held = self._held[-_MOST_REORDERED:]
-            return
-        self._container.mux(self._held)
-        self._held = []
 
     def _prolong_last(self) -> None:
         """Have the last frame shown as long as in the source; containers end with the packet that is decoded last."""
         if not self._held or self._first is None:
             return
-        last_shown, last_decoded = max(self._held, key=lambda packet: packet.pts), self._held[-1]
+        last_shown, last_decoded = max(self._held, key=lambda packet: _times_of(packet)[0]), self._held[-1]
         duration = round(self._video.last_duration * self._video.time_base / Fraction(last_shown.time_base))
         last_shown.duration = duration
         if last_decoded is not last_shown:
-            shown, decoded = last_shown.pts + duration - self._first[0], last_decoded.dts - self._first[1]
+            shown = _times_of(last_shown)[0] + duration - self._first[0]
+            decoded = _times_of(last_decoded)[1] - self._first[1]
             last_decoded.duration = max(shown - decoded, 1)
 
     @contextmanager
@@ -260,7 +263,7 @@ class VideoWriter:
 
 
 @contextmanager
-def writing(target: Path, names: Mapping[str, str] = _NO_NAMES) -> Iterator[Any]:
+def writing(target: Path, names: Mapping[str, str] = _NO_NAMES) -> Iterator[OutputContainer]:
     """Open a container that takes its name only once it is complete (`atomic_write`).
 
     Args:
@@ -296,6 +299,11 @@ def writing(target: Path, names: Mapping[str, str] = _NO_NAMES) -> Iterator[Any]
         if room is not None:
             with Path(file.name).open("r+b") as complete:
                 fill_room(complete, room, names)
+
+
+def _times_of(packet: Packet[Any]) -> tuple[int, int]:
+    """Return when a packet of an encoder is shown and decoded."""
+    return packet.pts or 0, packet.dts or 0
 
 
 def _not_written(error: Exception) -> Exception:

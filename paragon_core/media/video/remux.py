@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from fractions import Fraction
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.attachments import attach, holds_cover
@@ -20,9 +20,15 @@ from paragon_core.media.video.times import Monotonic
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from av import AudioStream, Packet
+    from av.container import OutputContainer
+    from av.container.core import Chapter
+    from av.stream import Stream
+    from av.subtitles.stream import SubtitleStream
+
     from paragon_core.media.video.source import VideoReader
 
-    Conversion = Callable[[Any], Iterable[Any]]
+    Conversion = Callable[[Packet[Any] | None], Iterable[Packet[Any]]]
 
 #: What players find in MP4; FFmpeg tells what may stand there.
 _UNDERSTOOD_IN_MP4: Final = frozenset({"aac", "ac3", "alac", "dts", "eac3", "flac", "mov_text", "mp2", "mp3", "opus"})
@@ -53,12 +59,12 @@ _WORDS: Final = {"audio": "sound track", "subtitle": "subtitle track", "video": 
 class Remuxer:
     """Carries over all streams but the main video stream."""
 
-    def __init__(self, video: VideoReader, container: Any) -> None:  # noqa: ANN401  (PyAV is optional)
+    def __init__(self, video: VideoReader, container: OutputContainer) -> None:
         """Add the other streams of a video to a container that is being written."""
         self._notes: list[str] = []
         self._container = container
         self._conversions: dict[int, Conversion] = {}
-        self._first: list[Any] = []
+        self._first: list[Packet[Any]] = []
         self._starts_later = video.time_range.start > 0
         if hasattr(container, "set_chapters") and (chapters := _chapters(video)):  # not in older PyAV
             container.set_chapters(chapters)
@@ -78,7 +84,7 @@ class Remuxer:
         kind = self._container.format.name
         return (*self._notes, f"{kind} shows one subtitle at a time: {shortened} of them end where the next begins")
 
-    def write(self, packet: Any) -> None:  # noqa: ANN401  (as above)
+    def write(self, packet: Packet[Any]) -> None:
         """Write a packet of a stream that is kept."""
         self._write_first()
         if convert := self._conversions.get(packet.stream.index):
@@ -96,7 +102,7 @@ class Remuxer:
         while self._first:
             self._container.mux(self._first.pop())
 
-    def _attach(self, stream: Any, cover: bytes | None) -> None:  # noqa: ANN401  (as above)
+    def _attach(self, stream: Stream, cover: bytes | None) -> None:
         if attach(self._container, stream, cover):
             return
         if cover and holds_cover(self._container, stream) and self._holds(stream):
@@ -113,40 +119,44 @@ class Remuxer:
         else:
             self._notes.append(f"its attached file {name} does not go into {kind}, and was left out")
 
-    def _keep(self, stream: Any) -> None:  # noqa: ANN401  (as above)
+    def _keep(self, stream: Stream) -> None:
         kind, codec = self._container.format.name, _codec(stream)
+        target: Stream | None = None
         conversion: Conversion | None = None
         begins_in_cut = self._begins_in_cut(stream)
+        # Casts, because PyAV's types do not tell a stream's class by its type, nor a new one's by its codec.
         if not begins_in_cut and (target := self._same(stream)):
             conversion = _copied(target)
         elif codec and stream.type == "audio":
-            wanted = format_for(stream, kind)
+            wanted = format_for(cast("AudioStream", stream), kind)
             if wanted is not None and wanted.opens():
-                target = self._container.add_stream(wanted.encoder, rate=wanted.rate)
-                conversion = SoundEncoder(target, wanted)
+                target = sound = cast("AudioStream", self._container.add_stream(wanted.encoder, rate=wanted.rate))
+                conversion = SoundEncoder(sound, wanted)
                 why = "cannot be copied from there on" if begins_in_cut else f"is no sound for {kind}"
                 self._notes.append(f"its {_name(stream)} {why}, and {wanted.note}")
         elif codec in TEXT and hasattr(stream.codec_context, "decode2"):  # newer PyAV writes subtitles
-            target = self._container.add_stream(TEXT_KIND[kind])
-            conversion = TextConverter(stream, target, one_at_a_time=TEXT_KIND[kind] == "mov_text")
+            target = text = cast("SubtitleStream", self._container.add_stream(TEXT_KIND[kind]))
+            one_at_a_time = TEXT_KIND[kind] == "mov_text"
+            conversion = TextConverter(cast("SubtitleStream", stream), text, one_at_a_time=one_at_a_time)
             self._notes.append(f"its {_name(stream)} became {_codec(target)}, which {kind} holds")
-        if conversion is not None:
+        if conversion is not None and target is not None:
             keep_names(stream, target)
             self._conversions[stream.index] = conversion
         elif not _is_chapters(stream):
             self._notes.append(f"its {_name(stream)} {_why_not(stream, kind)}, and was left out")
 
-    def _begins_in_cut(self, stream: Any) -> bool:  # noqa: ANN401  (as above)
+    def _begins_in_cut(self, stream: Stream) -> bool:
         """Tell whether Matroska would leave out the beginning of sound from which much was cut without encoding it.
 
         Files say how much comes before the cut, and what is copied of them says it as well.
         """
         if stream.type != "audio" or not self._starts_later or self._container.format.name != "matroska":
             return False
-        padding = getattr(stream.codec_context, "initial_padding", 0)  # PyAV tells it from 19 on
-        return bool(padding > _MOST_PADDING * (stream.codec_context.sample_rate or 0))
+        context = cast("AudioStream", stream).codec_context
+        padding = getattr(context, "initial_padding", 0)  # PyAV tells it from 19 on
+        return bool(padding > _MOST_PADDING * (context.sample_rate or 0))
 
-    def _same(self, stream: Any) -> Any:  # noqa: ANN401  (as above)
+    def _same(self, stream: Stream) -> Stream | None:
         """Add a stream for the same packets; return None where the container does not hold them."""
         codec = _codec(stream)
         if not codec or stream.type not in {"audio", "subtitle"}:
@@ -160,7 +170,7 @@ class Remuxer:
         except ValueError:  # older PyAV wants an encoder of that name
             return None
 
-    def _holds(self, stream: Any) -> bool:  # noqa: ANN401  (as above)
+    def _holds(self, stream: Stream) -> bool:
         """Tell whether a file of that kind can be begun with a stream: its writer knows what it needs to be told."""
         av = pyav()
         trial = av.open(BytesIO(), "w", format=self._container.format.name, options=dict(self._container.options))
@@ -175,7 +185,7 @@ class Remuxer:
         return True
 
 
-def keep_names(stream: Any, target: Any) -> None:  # noqa: ANN401  (PyAV is optional)
+def keep_names(stream: Stream, target: Stream) -> None:
     """Give a new stream the language, the title and the role of another.
 
     Players show as a track's name what MP4 calls its handler, and what Matroska calls its title.
@@ -198,24 +208,26 @@ def names_of(video: VideoReader) -> dict[str, str]:
     return {key: text for key, text in names.items() if key.lower() not in _OF_THE_CONTAINER}
 
 
-def _chapters(video: VideoReader) -> list[Any]:
+def _chapters(video: VideoReader) -> list[Chapter]:
     """Return the chapters of what is wanted of a video, with times that begin with it."""
-    result = []
+    result: list[Chapter] = []
     for chapter in video.container.chapters():
-        unit = Fraction(chapter["time_base"])
+        unit = Fraction(chapter["time_base"] or 1)
         shift = round(video.origin / unit)
         start, end = chapter["start"] - shift, chapter["end"] - shift
         if video.time_range.duration is not None:
             end = min(end, int(video.time_range.duration / unit))
         if max(start, 0) < end:
-            result.append({**chapter, "start": max(start, 0), "end": end})
+            kept = chapter.copy()
+            kept["start"], kept["end"] = max(start, 0), end
+            result.append(kept)
     return result
 
 
-def _copied(target: Any) -> Conversion:  # noqa: ANN401  (as above)
+def _copied(target: Stream) -> Conversion:
     times = Monotonic()
 
-    def convert(packet: Any) -> Iterable[Any]:  # noqa: ANN401  (as above)
+    def convert(packet: Packet[Any] | None) -> Iterable[Packet[Any]]:
         if packet is None:
             return ()
         if target.type != "subtitle":
@@ -226,20 +238,20 @@ def _copied(target: Any) -> Conversion:  # noqa: ANN401  (as above)
     return convert
 
 
-def _codec(stream: Any) -> str:  # noqa: ANN401  (as above)
+def _codec(stream: Stream) -> str:
     """Return the codec's name, empty where there is none here."""
     context = stream.codec_context
     return "" if context is None else str(getattr(context.codec, "canonical_name", context.name))
 
 
-def _name(stream: Any) -> str:  # noqa: ANN401  (as above)
+def _name(stream: Stream) -> str:
     kind = _WORDS.get(stream.type, f"{stream.type} track")
     language = stream.metadata.get("language", "und")
     codec = f" ({_codec(stream)})" if _codec(stream) else ""
     return f"{kind}{'' if language == 'und' else f' in {language}'}{codec}"
 
 
-def _why_not(stream: Any, kind: str) -> str:  # noqa: ANN401  (as above)
+def _why_not(stream: Stream, kind: str) -> str:
     if stream.type == "video":
         return "is not upscaled: only the main video track is"
     if stream.type == "audio":
@@ -247,6 +259,6 @@ def _why_not(stream: Any, kind: str) -> str:  # noqa: ANN401  (as above)
     return f"does not go into {kind}"
 
 
-def _is_chapters(stream: Any) -> bool:  # noqa: ANN401  (as above)
+def _is_chapters(stream: Stream) -> bool:
     """Tell whether a track of an MP4 holds the titles of its chapters, which are kept as such."""
     return bool(stream.type == "data" and hasattr(stream.container, "chapters") and stream.container.chapters())

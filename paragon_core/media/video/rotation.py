@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from paragon_core.media.video.frames import side_data
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -34,7 +37,7 @@ class Rotation:
         return plane[:: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1]
 
 
-def rotation_of(frame: Any) -> Rotation | None:  # noqa: ANN401  (PyAV is optional)
+def rotation_of(frame: VideoFrame) -> Rotation | None:
     """Return how a frame is to be rotated; None for angles that are no multiple of 90 degrees.
 
     The matrix maps a stored point (p, q) to (a p + c q, b p + d q), right and down (ISO/IEC 14496-12, 6.2.2).
@@ -50,6 +53,6 @@ def rotation_of(frame: Any) -> Rotation | None:  # noqa: ANN401  (PyAV is option
     return None
 
 
-def _display_matrix(frame: Any) -> np.ndarray[Any, np.dtype[np.int32]] | None:  # noqa: ANN401  (as above)
+def _display_matrix(frame: VideoFrame) -> np.ndarray[Any, np.dtype[np.int32]] | None:
     data = side_data(frame).get("DISPLAYMATRIX")
     return None if data is None else np.frombuffer(bytes(data), dtype=np.int32).reshape(3, 3)

@@ -11,6 +11,9 @@ from paragon_core.media.pyav import pyav
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from av import AudioFrame, AudioResampler, AudioStream, Packet
+    from av.audio.codeccontext import AudioCodecContext
+
 #: Bits a second and channel of AAC.
 _BITS_OF_A_CHANNEL: Final = 96_000
 #: How its channels are laid out, by their number; stereo for others, but 5.1 for more than stereo has.
@@ -58,7 +61,7 @@ class SoundFormat:
             return False
         return True
 
-    def apply(self, context: Any) -> None:  # noqa: ANN401  (PyAV is optional)
+    def apply(self, context: AudioCodecContext) -> None:
         """Set up an encoder."""
         context.sample_rate, context.layout, context.format = self.rate, self.layout, self.sample_format
         context.time_base = Fraction(1, self.rate)
@@ -66,7 +69,7 @@ class SoundFormat:
             context.bit_rate = _BITS_OF_A_CHANNEL * context.layout.nb_channels
 
 
-def format_for(stream: Any, kind: str) -> SoundFormat | None:  # noqa: ANN401  (as above)
+def format_for(stream: AudioStream, kind: str) -> SoundFormat | None:
     """Return what a stream's sound is encoded as in a container that does not hold it as it is; None: it cannot be."""
     context = stream.codec_context
     if not context.sample_rate or not context.layout.nb_channels:
@@ -86,7 +89,7 @@ def format_for(stream: Any, kind: str) -> SoundFormat | None:  # noqa: ANN401  (
     return _as_aac(context)
 
 
-def _as_aac(context: Any) -> SoundFormat:  # noqa: ANN401  (as above)
+def _as_aac(context: AudioCodecContext) -> SoundFormat:
     channels = context.layout.nb_channels
     layout = _LAYOUTS.get(channels, "5.1" if channels > 6 else "stereo")  # noqa: PLR2004 - those of 5.1
     rate = min(_AAC_RATES, key=lambda possible: abs(possible - context.sample_rate))
@@ -101,18 +104,18 @@ def _as_aac(context: Any) -> SoundFormat:  # noqa: ANN401  (as above)
 class SoundEncoder:
     """Decodes the packets of a stream and encodes them; silence fills what is missing, so that nothing comes early."""
 
-    def __init__(self, target: Any, wanted: SoundFormat) -> None:  # noqa: ANN401  (as above)
+    def __init__(self, target: AudioStream, wanted: SoundFormat) -> None:
         """Begin with a stream of the new container."""
         self._target = target
         self._wanted = wanted
-        self._resampler: Any = None
+        self._resampler: AudioResampler | None = None
         self._kind: tuple[str, str, int] | None = None
         self._written = 0
         self._begin: float | None = None
         self._given = 0.0
         wanted.apply(target.codec_context)
 
-    def __call__(self, packet: Any) -> Iterator[Any]:  # noqa: ANN401  (as above)
+    def __call__(self, packet: Packet[AudioStream] | None) -> Iterator[Packet[Any]]:
         """Yield what a packet becomes; None is the end."""
         if packet is None:
             if self._resampler is not None:
@@ -129,11 +132,11 @@ class SoundEncoder:
             for each in self._filled(frame):
                 yield from self._encoded(each)
 
-    def _filled(self, frame: Any) -> Iterator[Any]:  # noqa: ANN401  (as above)
+    def _filled(self, frame: AudioFrame) -> Iterator[AudioFrame]:
         """Yield silence for what is missing before a frame, and the frame unless its time has passed."""
         seconds = frame.samples / frame.sample_rate
         if frame.pts is not None:
-            time = float(frame.pts * Fraction(frame.time_base))
+            time = float(frame.pts * Fraction(frame.time_base or 1))
             if self._begin is None:
                 self._begin = time
             missing = time - self._begin - self._given
@@ -149,14 +152,14 @@ class SoundEncoder:
         self._given += seconds
         yield frame
 
-    def _encoded(self, frame: Any) -> Iterator[Any]:  # noqa: ANN401  (as above)
+    def _encoded(self, frame: AudioFrame | None) -> Iterator[Packet[Any]]:
         for resampled in self._resampled(frame):
             begin = round((self._begin or 0.0) * self._wanted.rate)
             resampled.pts, resampled.time_base = begin + self._written, Fraction(1, self._wanted.rate)
             self._written += resampled.samples
             yield from self._target.encode(resampled)
 
-    def _resampled(self, frame: Any) -> Iterator[Any]:  # noqa: ANN401  (as above)
+    def _resampled(self, frame: AudioFrame | None) -> Iterator[AudioFrame]:
         kind = None if frame is None else (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or (kind != self._kind and frame is not None):
             if self._resampler is not None:
@@ -169,8 +172,8 @@ class SoundEncoder:
         yield from self._resampler.resample(frame)
 
 
-def _silence(like: Any, samples: int) -> Any:  # noqa: ANN401  (as above)
-    frame = pyav().AudioFrame(format=like.format.name, layout=like.layout.name, samples=samples)
+def _silence(like: AudioFrame, samples: int) -> AudioFrame:
+    frame: AudioFrame = pyav().AudioFrame(format=like.format.name, layout=like.layout.name, samples=samples)
     frame.sample_rate = like.sample_rate
     middle = b"\x80" if like.format.name.startswith("u8") else b"\0"
     for plane in frame.planes:

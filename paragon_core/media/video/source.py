@@ -21,6 +21,10 @@ from paragon_core.media.video.times import Timeline
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from av import Packet, VideoFrame, VideoStream
+    from av.container import InputContainer
+    from av.stream import Stream
+
 #: Packets that may gather before a frame comes.
 _MOST_PACKETS: Final = 64
 
@@ -62,9 +66,9 @@ _OF_THE_DISK: Final = {
 class Step:
     """What comes next in a video."""
 
-    packets: tuple[Any, ...]
+    packets: tuple[Packet[Any], ...]
     """Packets of other streams that stand before the frame, with times that begin with the video's."""
-    frame: Any = None
+    frame: VideoFrame | None = None
     """A frame, with a time stamp that begins with the video's; None where more packets come first, and at the end."""
 
 
@@ -74,8 +78,8 @@ class VideoReader:
     def __init__(
         self,
         name: str,
-        container: Any,  # noqa: ANN401  (PyAV is optional)
-        stream: Any,  # noqa: ANN401  (as above)
+        container: InputContainer,
+        stream: VideoStream,
         time_range: TimeRange,
         *,
         programs: Sequence[Collection[int]] = (),
@@ -110,15 +114,15 @@ class VideoReader:
         self._damaged = 0
         self._read = 0
         self._selected = [stream, *self._tracks, *(each for each in self.others if is_cover(each))]
-        self._demuxed = container.demux(*self._selected)
-        self._pending: list[Any] = []
+        self._demuxed: Iterator[Packet[Any]] = container.demux(*self._selected)
+        self._pending: list[Packet[Any]] = []
         #: The cover images of the file, by the index of their stream.
         self.covers: Mapping[int, bytes] = self._read_covers()
 
     @property
     def time_base(self) -> Fraction:
         """Unit of the time stamps of frames, in seconds."""
-        return Fraction(self.stream.time_base)
+        return Fraction(self.stream.time_base or 1)
 
     @property
     def rate(self) -> Fraction:
@@ -244,7 +248,7 @@ class VideoReader:
         first, _ = self.time_range.ticks(self.time_base, self._begin)
         if first is not None:
             self._seek(first)
-        packets: list[Any] = []
+        packets: list[Packet[Any]] = []
         wanted = {each.index for each in [self.stream, *self._tracks]}
         for packet in self._packets():
             if packet.stream.index not in wanted:
@@ -296,7 +300,7 @@ class VideoReader:
                     return None if frame.pts is None else int(frame.pts)
         return None
 
-    def _packets(self) -> Iterator[Any]:
+    def _packets(self) -> Iterator[Packet[Any]]:
         av = pyav()
         goes_on = True
         while goes_on:
@@ -337,23 +341,24 @@ class VideoReader:
             self._demuxed = self.container.demux(*self._selected)
         return covers
 
-    def _frames(self, packet: Any) -> Iterator[Any]:  # noqa: ANN401  (PyAV is optional)
+    def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         """Yield the wanted frames that a packet completes."""
         first, end = self.time_range.ticks(self.time_base, self._begin)
         for frame in self._decoder.frames(packet):
-            if end is not None and frame.pts >= end:
+            time = frame.pts or 0  # the decoder gives each frame one
+            if end is not None and time >= end:
                 self._unfinished.discard(self.stream.index)
-            elif first is None or frame.pts >= first:
-                frame.pts -= round(self.origin / self.time_base)
+            elif first is None or time >= first:
+                frame.pts = time - round(self.origin / self.time_base)
                 yield frame
 
-    def _is_wanted(self, packet: Any) -> bool:  # noqa: ANN401  (as above)
+    def _is_wanted(self, packet: Packet[Any]) -> bool:
         """Tell whether a packet of another stream is in the time range, and let its times begin with the video's."""
-        if packet.dts is None and packet.pts is None:
+        time = packet.dts if packet.pts is None else packet.pts
+        if time is None:
             return False  # the end of its stream
         time_base = Fraction(packet.time_base)
         first, end = self.time_range.ticks(time_base, self._begin)
-        time = packet.dts if packet.pts is None else packet.pts
         if end is not None and time >= end:
             self._unfinished.discard(packet.stream.index)
             return False
@@ -365,7 +370,7 @@ class VideoReader:
         return True
 
 
-def is_cover(stream: Any) -> bool:  # noqa: ANN401  (PyAV is optional)
+def is_cover(stream: Stream) -> bool:
     """Tell whether a video stream is a cover image."""
     return bool(stream.type == "video" and getattr(stream, "disposition", 0) & _COVER)  # PyAV tells it from 14.1 on
 
@@ -380,7 +385,7 @@ def not_read(name: str, error: Exception) -> ParagonError:
     )
 
 
-def _foreign(stream: Any, programs: Sequence[Collection[int]]) -> set[int]:  # noqa: ANN401  (as above)
+def _foreign(stream: Stream, programs: Sequence[Collection[int]]) -> set[int]:
     """Return the identifiers of streams of other programs than that of a stream."""
     own = next((each for each in programs if stream.id in each), None)
     return set() if own is None else {each for other in programs for each in other} - set(own)

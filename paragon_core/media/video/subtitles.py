@@ -10,6 +10,10 @@ from paragon_core.media.pyav import pyav
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from av import Packet
+    from av.subtitles.stream import SubtitleStream
+    from av.subtitles.subtitle import SubtitleSet
+
 #: Subtitles that are text, which can be converted.
 TEXT: Final = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
 TEXT_KIND: Final = {"matroska": "srt", "mov": "mov_text", "mp4": "mov_text"}
@@ -26,18 +30,18 @@ class TextConverter:
     MP4 shows one line at a time: there, a line ends where the next begins, and lines that begin at once become one.
     """
 
-    def __init__(self, stream: Any, target: Any, *, one_at_a_time: bool) -> None:  # noqa: ANN401  (PyAV is optional)
+    def __init__(self, stream: SubtitleStream, target: SubtitleStream, *, one_at_a_time: bool) -> None:
         """Begin with a stream and that of the new container."""
         self.shortened = 0
         self._target = target
         self._one_at_a_time = one_at_a_time
         self._decoder = stream.codec_context
         self._decoder.open()
-        self._waiting: tuple[int, int, Any] | None = None
+        self._waiting: tuple[int, int, SubtitleSet] | None = None
         encoder = target.codec_context
         encoder.subtitle_header, encoder.time_base = self._decoder.subtitle_header, _MILLISECOND
 
-    def __call__(self, packet: Any) -> Iterator[Any]:  # noqa: ANN401  (as above)
+    def __call__(self, packet: Packet[Any] | None) -> Iterator[Packet[Any]]:
         """Yield what a packet becomes; None is the end."""
         if packet is None:
             yield from self._written(None)
@@ -57,7 +61,7 @@ class TextConverter:
         else:
             yield self._encoded(start, start + length, text)
 
-    def _written(self, line: tuple[int, int, Any] | None) -> Iterator[Any]:
+    def _written(self, line: tuple[int, int, SubtitleSet] | None) -> Iterator[Packet[Any]]:
         """Yield the line that waits, once it is known when the next begins."""
         if self._waiting is not None:
             start, end, text = self._waiting
@@ -70,7 +74,7 @@ class TextConverter:
             yield self._encoded(start, end, text)
         self._waiting = line
 
-    def _encoded(self, start: int, end: int, text: Any) -> Any:  # noqa: ANN401  (as above)
+    def _encoded(self, start: int, end: int, text: SubtitleSet) -> Packet[Any]:
         result = self._target.codec_context.encode_subtitle(text)
         result.stream, result.time_base = self._target, _MILLISECOND
         result.pts = result.dts = start
@@ -78,7 +82,7 @@ class TextConverter:
         return result
 
 
-def _together(first: Any, second: Any) -> Any:  # noqa: ANN401  (as above)
+def _together(first: SubtitleSet, second: SubtitleSet) -> SubtitleSet:
     """Return two lines as one; older PyAV cannot, and keeps the first."""
     create = getattr(type(first), "create", None)
     lines = [rectangle.ass for text in (first, second) for rectangle in text.rects if hasattr(rectangle, "ass")]
@@ -87,4 +91,7 @@ def _together(first: Any, second: Any) -> Any:  # noqa: ANN401  (as above)
     # ReadOrder, Layer, Style, Name, three margins and Effect stand before the text.
     texts = [line.split(b",", 8)[-1].rstrip(b"\0\r\n") for line in lines]
     head = lines[0].split(b",", 8)[:-1]
-    return create(b",".join([*head, b"\\N".join(texts)]), first.start_display_time, first.end_display_time)
+    together: SubtitleSet = create(
+        b",".join([*head, b"\\N".join(texts)]), first.start_display_time, first.end_display_time
+    )
+    return together

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import heapq
 from fractions import Fraction
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from av import Packet
 
 #: Seconds by which the packets of a stream may go back, and forward, before that counts as a jump; as in FFmpeg.
 _MOST_BACK: Final = 0.1
@@ -28,7 +31,7 @@ class Timeline:
         self._expected: dict[int, float] = {}
         self._now: float | None = None
 
-    def join(self, packet: Any) -> None:  # noqa: ANN401  (PyAV is optional)
+    def join(self, packet: Packet[Any]) -> None:
         """Move a packet's times, in place, by what its part is away from its place."""
         stamp = packet.pts if packet.dts is None else packet.dts
         if stamp is None:
@@ -77,7 +80,7 @@ class DisplayOrder:
         self._reordered = reordered
         self._times: list[int] = []
 
-    def add(self, packet: Any) -> None:  # noqa: ANN401  (as above)
+    def add(self, packet: Packet[Any]) -> None:
         """Take note of a packet that goes into the decoder."""
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is not None and packet.size:
@@ -104,7 +107,7 @@ class Monotonic:
         """Begin before the first packet."""
         self._last: int | None = None
 
-    def repair(self, packet: Any) -> None:  # noqa: ANN401  (as above)
+    def repair(self, packet: Packet[Any]) -> None:
         """Change a packet's times in place where they must be."""
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is None:

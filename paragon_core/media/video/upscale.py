@@ -22,6 +22,8 @@ from paragon_core.upscaling.free_size import check_memory
 from paragon_core.upscaling.temporal import check_strength
 
 if TYPE_CHECKING:
+    from av import VideoFrame
+
     from paragon_core.media.video.source import Step, VideoReader
     from paragon_core.upscaling.output_size import OutputSize
     from paragon_core.upscaling.upscaler import Upscaler
@@ -111,8 +113,7 @@ def upscale_video(
     time_range = TimeRange(start=start, duration=duration)
     with opened(source, time_range, keep_damaged=keep_damaged) as video, threads(1) as reader:
         steps = prefetch(video.steps(), reader, at_once=_WAITING)
-        before = list(_before_first_frame(steps, video))
-        first = before[-1].frame
+        before, first = _up_to_first_frame(steps, video)
         output_format = OutputFormat.of(first, video, encoding, scale=upscaler.scale, wanted=size)
         total = video.expected_frames
         ratio = upscaler.scale**output_format.runs
@@ -141,12 +142,13 @@ def upscale_video(
     return VideoResult(frames=frames, size=output_format.size, notes=notes)
 
 
-def _before_first_frame(steps: Iterator[Step], video: VideoReader) -> Iterator[Step]:
-    """Yield what stands before the first frame, and that."""
+def _up_to_first_frame(steps: Iterator[Step], video: VideoReader) -> tuple[list[Step], VideoFrame]:
+    """Return the steps up to the first one with a frame, and that frame."""
+    before = []
     for step in steps:
-        yield step
+        before.append(step)
         if step.frame is not None:
-            return
+            return before, step.frame
     msg = f"no frame of {video.name} can be decoded{video.no_frames}"
     raise MediaError(msg, hint="see whether a player shows it; if so, convert it to another format first")
 
