@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import time
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
@@ -14,11 +13,6 @@ from paragon_core.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_REDRAW_SECONDS = 0.1
-_BAR_COLUMNS = 20
-_SECONDS_BEFORE_AN_ESTIMATE = 1.0
-
 
 #: Most characters of a line: two paths of the greatest length, and words around them.
 _LONGEST_LINE: Final = 10_000
@@ -112,73 +106,6 @@ class Console:
                 streams.write(self._stream, text)
             except OSError:
                 self._stream, self._shows_progress = None, False
-
-
-class Progress:
-    """How far a job over many images is, how fast, and how long it will take."""
-
-    def __init__(self, console: Console, images: int) -> None:
-        self._console = console
-        self._images = images
-        self._finished = 0
-        self._upscaled = 0
-        self._pixels = 0
-        self._part = 0.0
-        self._inner = (0, 1)
-        self._start = time.monotonic()
-        self._last_drawn = 0.0
-
-    def advance(self, done: int, total: int) -> None:
-        """Note how much of the image in the network is done."""
-        before, count = self._inner
-        self._part = (before + (done / total if done < total else count > 1)) / count
-        self._draw()
-
-    def within(self, done: int, total: int) -> None:
-        """Note how many of an animation's frames, or of a file's pages, are done."""
-        self._inner = (done, total)
-
-    def finish(self, *, pixels: int) -> None:
-        """Note that an image is finished; ``pixels`` are those of its result, none if it was skipped or failed."""
-        self._finished += 1
-        self._part, self._inner = 0.0, (0, 1)
-        self._upscaled += pixels > 0
-        self._pixels += pixels
-        self._draw()
-
-    def building(self, share: float, doing: str) -> None:
-        """Note how far the build of an engine is."""
-        self._draw(f"[{bar(share)}] engine: {doing}")
-
-    def _draw(self, text: str = "") -> None:
-        now = time.monotonic()
-        if self._console.shows_progress and now - self._last_drawn >= _REDRAW_SECONDS:
-            self._last_drawn = now
-            self._console.draw(text or self.line(now - self._start))
-
-    def line(self, seconds: float) -> str:
-        """Return the progress line after a time."""
-        share = min((self._finished + self._part) / self._images, 1.0)
-        text = f"[{bar(share)}] {self._finished}/{self._images}"
-        worked = self._upscaled + self._part
-        if seconds >= _SECONDS_BEFORE_AN_ESTIMATE and worked > 0:
-            left = seconds / worked * (self._images - self._finished - self._part)
-            if self._pixels:
-                text += f"  {self._pixels / 1e6 / seconds:.1f} Mpixel/s"
-            text += f"  {duration(left)} left"
-        return text
-
-
-def bar(share: float) -> str:
-    """Return a bar of which a share from 0 to 1 is filled."""
-    return ("#" * round(share * _BAR_COLUMNS)).ljust(_BAR_COLUMNS, "-")
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people write it: 0:07, 12:34, 1:02:03."""
-    minutes, rest = divmod(round(max(seconds, 0)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _columns(text: str) -> int:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paragon_core.cli import arguments as options
-from paragon_core.cli.console import Console, answer_json, bar
+from paragon_core.cli.console import Console, answer_json
 from paragon_core.cli.exit_codes import OK
+from paragon_core.cli.progress import ProgressLine, ProgressState
 
 if TYPE_CHECKING:
     from paragon_core.engines import EngineCache, Profile
     from paragon_core.errors import ParagonError
     from paragon_core.upscaling.prebuild import Prebuilt
-
-_REDRAW_SECONDS = 0.1
 
 _EXAMPLES = """\
 examples:
@@ -112,7 +110,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     network = Network(model=options.load_model(arguments.model, arguments))
     cache = cache_of(arguments)
     results = []
+    line = ProgressLine(console)
     for profile in _profiles(arguments, console):
+
+        def draw(share: float, doing: str, name: str = profile.name) -> None:
+            line.show(ProgressState(share=share, text=f"{name}  {doing}"))
+
         try:
             engine = prebuild(
                 TensorRtRuntime(),
@@ -123,7 +126,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 io=arguments.io,
                 padding=arguments.padding,
                 cache=cache,
-                progress=_Line(console, profile).draw,
+                progress=draw,
             )
         finally:
             console.erase()
@@ -162,19 +165,3 @@ def _facts(engine: Prebuilt) -> dict[str, Any]:
         "size": engine.size,
         "sha256": engine.sha256,
     }
-
-
-class _Line:
-    """The progress line of one build."""
-
-    def __init__(self, console: Console, profile: Profile) -> None:
-        self._console = console
-        self._name = profile.name
-        self._drawn = 0.0
-
-    def draw(self, share: float, doing: str) -> None:
-        """Redraw it."""
-        now = time.monotonic()
-        if self._console.shows_progress and now - self._drawn >= _REDRAW_SECONDS:
-            self._drawn = now
-            self._console.draw(f"[{bar(share)}] {self._name}  {doing}")

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from paragon_core.cli import arguments as options
-from paragon_core.cli.console import Console, bar, duration
 from paragon_core.cli.exit_codes import OK
+from paragon_core.cli.progress import CountProgress
 from paragon_core.errors import InputError
 
 if TYPE_CHECKING:
     import argparse
 
+    from paragon_core.cli.console import Console
     from paragon_core.models.releases import OfficialRelease
 
 #: Environment variable with the address to download from.
 VARIABLE: Final = "PARAGON_DOWNLOAD_URL"
-
-_REDRAW_SECONDS = 0.1
-_SECONDS_BEFORE_AN_ESTIMATE = 1.0
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -57,7 +54,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     release = release_named(arguments.name)
     target = (Path(arguments.to).absolute() if arguments.to else model_folders()[0]) / release.file
-    progress = _Progress(console, release.size)
+    progress = CountProgress(console, release.size, text="{:.2f}/{:.2f} MB", speed="{:.2f} MB/s", unit=1e6)
     try:
         fetched = download(
             _address(release, arguments.source),
@@ -95,30 +92,3 @@ def _address(release: OfficialRelease, source: str | None) -> str:
     if parts.path.endswith(Path(release.file).suffix):
         return base
     return parts._replace(path=f"{parts.path.rstrip('/')}/{quote(release.file)}").geturl()
-
-
-class _Progress:
-    """How much of a file has arrived, how fast, and how long the rest will take."""
-
-    def __init__(self, console: Console, size: int) -> None:
-        self._console = console
-        self._size = size
-        self._first: tuple[int, float] | None = None
-        self._drawn = 0.0
-
-    def report(self, present: int) -> None:
-        """Redraw the progress line."""
-        now = time.monotonic()
-        if self._first is None or present < self._first[0]:  # less than before: it started anew
-            self._first = (present, now)
-        if self._console.shows_progress and now - self._drawn >= _REDRAW_SECONDS:
-            self._drawn = now
-            self._console.draw(self.line(present, present - self._first[0], now - self._first[1]))
-
-    def line(self, present: int, arrived: int, seconds: float) -> str:
-        """Return the progress line when so many bytes are present, and so many of them arrived in this time."""
-        text = f"[{bar(present / self._size)}] {present / 1e6:.2f}/{self._size / 1e6:.2f} MB"
-        if seconds >= _SECONDS_BEFORE_AN_ESTIMATE and arrived:
-            rate = arrived / seconds
-            text += f"  {rate / 1e6:.2f} MB/s  {duration((self._size - present) / rate)} left"
-        return text

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
-from paragon_core.cli.console import duration
 from paragon_core.cli.exit_codes import OK
+from paragon_core.cli.progress import CountProgress
 from paragon_core.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
     from paragon_core.cli.console import Console
     from paragon_core.training.validation import Progress
-
-_REDRAW_SECONDS = 0.5
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,7 +62,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     recipe = read_recipe(arguments.recipe)
     start = options.load_model(arguments.start_from, arguments).arrays if arguments.start_from else None
-    watch = _Watch(console, recipe.training.steps)
+    progress = CountProgress(console, recipe.training.steps, text="step {:.0f}/{:.0f}", speed="{:.1f} steps/s")
+
+    def report(found: Progress) -> None:
+        scores = "".join(f"  {name} {each.psnr_y:.3f} / {each.ssim:.4f}" for name, each in found.scores.items())
+        console.say(f"step {found.step}  loss {found.loss:.5f}{scores}")
+
     follow(
         recipe,
         data=Path(arguments.data),
@@ -75,8 +77,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         perceptual_weights=Path(arguments.perceptual_weights) if arguments.perceptual_weights else None,
         discriminator=Path(arguments.discriminator) if arguments.discriminator else None,
         threads=arguments.threads,
-        report=watch.report,
-        tick=watch.tick,
+        report=report,
+        tick=progress.report,
         device=arguments.device,
         log=arguments.log,
     )
@@ -86,29 +88,3 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     result = Path(arguments.output) / ("best.safetensors" if by_score else "last.safetensors")
     console.say(f"{arguments.recipe} -> {result}")
     return OK
-
-
-class _Watch:
-    """Tells how far a run is."""
-
-    def __init__(self, console: Console, steps: int) -> None:
-        self._console = console
-        self._steps = steps
-        self._first: tuple[int, float] | None = None
-        self._drawn = 0.0
-
-    def tick(self, step: int) -> None:
-        """Redraw the progress line after a step."""
-        now = time.monotonic()
-        if self._first is None:
-            self._first = (step, now)
-        elif now - self._drawn >= _REDRAW_SECONDS:
-            self._drawn = now
-            rate = (step - self._first[0]) / (now - self._first[1])
-            left = duration((self._steps - step) / rate)
-            self._console.draw(f"step {step}/{self._steps}  {rate:.1f} steps/s  {left} left")
-
-    def report(self, progress: Progress) -> None:
-        """Say what a validation found."""
-        scores = "".join(f"  {name} {each.psnr_y:.3f} / {each.ssim:.4f}" for name, each in progress.scores.items())
-        self._console.say(f"step {progress.step}  loss {progress.loss:.5f}{scores}")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
 from paragon_core.cli import result_options, size_options
-from paragon_core.cli.console import Console, Progress
 from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
+from paragon_core.cli.progress import JobProgress
 from paragon_core.media.formats import WRITABLE
 from paragon_core.media.video.formats import CODECS, PRESETS
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from paragon_core.cli.console import Console
     from paragon_core.errors import ParagonError
     from paragon_core.media.jobs import JobResult
     from paragon_core.media.video.upscale import VideoResult
@@ -193,7 +194,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         _sum_up((), refused, passed_over, console)
         return _exit_code((), refused)
     compression = result_options.compression_of(arguments, jobs, console)
-    progress = Progress(console, len(jobs))
+    progress = JobProgress(console, len(jobs))
 
     def report(result: JobResult) -> None:
         width, height = result.size or (0, 0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paragon_core.cli.console import Console, Progress, answer, duration, table
+from paragon_core.cli.console import Console, answer, table
 from paragon_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,16 +71,6 @@ def test_quiet(terminal: Terminal) -> None:
     assert terminal.shown() == "paragon: error: a.png: wrong\n  hint: do this\n"
 
 
-def test_without_a_terminal_there_is_no_progress() -> None:
-    stream = io.StringIO()
-    console = console_on(stream)
-    progress = Progress(console, 2)
-    progress.advance(1, 4)
-    progress.finish(pixels=10)
-    assert not console.shows_progress
-    assert stream.getvalue() == ""
-
-
 def test_without_any_streams_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     console = console_on(None)
@@ -101,28 +91,6 @@ def test_any_text_can_be_said(text: str) -> None:
             console.draw(text)
             console.say(text)
         stream.close()
-
-
-def test_rate_and_estimate(terminal: Terminal) -> None:
-    progress = Progress(console_on(terminal), 4)
-    assert progress.line(0.0) == "[--------------------] 0/4"
-    progress.finish(pixels=0)
-    progress.finish(pixels=50_000_000)
-    progress.advance(1, 2)
-    # One and a half images took 30 s, so the one and a half that are left will take as long.
-    assert progress.line(30.0) == "[############--------] 2/4  1.7 Mpixel/s  0:30 left"
-    progress.advance(2, 2)
-    progress.finish(pixels=50_000_000)
-    progress.finish(pixels=50_000_000)
-    assert progress.line(60.0) == "[####################] 4/4  2.5 Mpixel/s  0:00 left"
-    assert "\r" in terminal.shown()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0:00"), (7.4, "0:07"), (59.6, "1:00"), (754, "12:34"), (3723, "1:02:03"), (-1, "0:00")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_tables() -> None:

@@ -151,14 +151,3 @@ def test_official_files(shared: Path, folder: Path, monkeypatch: pytest.MonkeyPa
             assert main(["models", "pull", release.name, "--from", server.url]) == 0
         assert main(["info", release.name]) == 0
     assert sorted(path.name for path in folder.glob("v*")) == sorted(release.file for release in OFFICIAL_RELEASES)
-
-
-def test_progress_tells_rate_and_time_left(capsys: pytest.CaptureFixture[str]) -> None:
-    from paragon_core.cli.console import Console  # noqa: PLC0415
-    from paragon_core.cli.pull import _Progress  # noqa: PLC0415
-
-    progress = _Progress(Console(), 4_000_000)
-    assert progress.line(1_000_000, 0, 0.0) == "[#####---------------] 1.00/4.00 MB"
-    assert progress.line(2_000_000, 1_000_000, 2.0) == "[##########----------] 2.00/4.00 MB  0.50 MB/s  0:04 left"
-    progress.report(1_000_000)
-    assert capsys.readouterr().err == ""  # no terminal
