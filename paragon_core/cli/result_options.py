@@ -110,7 +110,7 @@ def naming(
 
 
 def label(size: OutputSize | None, scale: int) -> str:
-    """Return a size as it stands in names of files, such as 2x or 3840x2160."""
+    """Return a size as it appears in file names, such as 2x or 3840x2160."""
     return f"{scale}x" if size is None else str(size)
 
 

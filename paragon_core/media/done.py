@@ -34,7 +34,7 @@ def is_done(
 ) -> bool:
     """Tell whether a job's target is there: a whole one of the right size, not older than the source.
 
-    One of that size that is older, and one that is damaged or broke off, is to be made anew.
+    One of that size that is older, and one that is damaged or broke off, is to be made again.
 
     Raises:
         JobError: when the target is whole and of another size or kind: it may be somebody's only copy.

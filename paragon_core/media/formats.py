@@ -55,7 +55,7 @@ class ImageFormat:
     title: str
     """Name in messages."""
     extensions: tuple[str, ...]
-    """File name endings in lower case with the dot; the first one is given to new files."""
+    """File name extensions in lower case with the dot; the first one is given to new files."""
     opener: str
     """What opens it, as ``module:name``: a subclass of Pillow's ``ImageFile``, imported when it is needed."""
     decoder: str | None = None
@@ -240,7 +240,7 @@ _ROWS = (
 
 FORMATS: dict[FormatName, ImageFormat] = {row.name: row for row in _ROWS}
 
-#: Every file name ending that is taken for an image when a folder is searched.
+#: Every file name extension that is taken for an image when a folder is searched.
 EXTENSIONS: dict[str, FormatName] = {
     extension: image_format.name for image_format in FORMATS.values() for extension in image_format.extensions
 }
@@ -322,15 +322,15 @@ def format_of_name(path: Path) -> ImageFormat:
     """Return the format that a file name asks for.
 
     Raises:
-        UnsupportedFormatError: when the ending is missing, or is not that of a format in `WRITABLE`.
+        UnsupportedFormatError: when the extension is missing, or is not that of a format in `WRITABLE`.
 
     """
     name = EXTENSIONS.get(path.suffix.lower())
     if name not in WRITABLE:
-        ending = f"files ending in {path.suffix}" if path.suffix else "a file without an ending"
-        msg = f"cannot write {ending}: {path.name}"
-        endings = (extension for extension, held in EXTENSIONS.items() if held in WRITABLE)
-        raise UnsupportedFormatError(msg, hint=f"use one of {', '.join(endings)}")
+        kind = f"files ending in {path.suffix}" if path.suffix else "a file without an extension"
+        msg = f"cannot write {kind}: {path.name}"
+        extensions = (extension for extension, held in EXTENSIONS.items() if held in WRITABLE)
+        raise UnsupportedFormatError(msg, hint=f"use one of {', '.join(extensions)}")
     return FORMATS[name]
 
 

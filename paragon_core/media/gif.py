@@ -48,7 +48,7 @@ class GifFrame:
     delay: int = 0
     """Time on display in hundredths of a second."""
     disposal: int = 0
-    """What becomes of it afterwards: 2 clears its box, 3 restores what was there before."""
+    """Its disposal: 2 clears its box, 3 restores what was there before."""
     transparent: int | None = None
     """Index of the colour that leaves the canvas as it is."""
 
@@ -128,7 +128,7 @@ def application(identifier: bytes, data: bytes) -> bytes:
 
 
 def extensions(*, loop: int | None, comment: bytes, icc: bytes | None, xmp: bytes | None) -> bytes:
-    """Return the extensions that stand in front of the first frame."""
+    """Return the extensions in front of the first frame."""
     parts = [] if loop is None else [application(_LOOPS[0], b"\x01" + loop.to_bytes(2, "little"))]
     parts += [application(_ICC, icc)] if icc else []
     parts += [application(_XMP, xmp)] if xmp else []

@@ -54,7 +54,7 @@ class ImageHeader:
     orientation: int
     """The EXIF orientation, 1 to 8."""
     ends: bool
-    """Whether the file has the ending that its format prescribes: a copy that broke off has not."""
+    """Whether the file ends as its format prescribes: a truncated copy does not."""
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
@@ -110,7 +110,7 @@ def write_image(
     Raises:
         MediaError: when the file cannot be written.
         JobError: when it must be ``complete`` and is not.
-        UnsupportedFormatError: when the name's ending is not that of a format, or the format holds no such image.
+        UnsupportedFormatError: when the name's extension is not that of a format, or the format holds no such image.
         UnsupportedSizeError: when the format holds no image of that size.
         BackendUnavailableError: when it is high dynamic range for AVIF, and imagecodecs is missing.
 

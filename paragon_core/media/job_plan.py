@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _WILDCARDS = frozenset("*?[")
 _ANY_DEPTH = "**"
-_ENDINGS = (*EXTENSIONS, *VIDEO_EXTENSIONS)
+_EXTENSIONS = (*EXTENSIONS, *VIDEO_EXTENSIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class _Found:
-    """A source, and where it stands below what the user named."""
+    """A source, and its place below what the user named."""
 
     source: Path
     relative: Path
@@ -86,7 +86,7 @@ def plan(
 ) -> tuple[Job, ...]:
     """Find the sources and give each its target; no file is read, nothing is written.
 
-    Folders are searched recursively for files with the endings of images and videos. Hidden files and folders are
+    Folders are searched recursively for files with the extensions of images and videos. Hidden files and folders are
     passed over, links to folders are not followed, and neither is the output folder if it lies inside. Patterns
     (``*``, ``?``, ``[...]``, ``**``) are expanded here because Windows shells leave that to programs. Sources keep
     the order in which they were named, and are sorted within a folder or pattern.
@@ -94,9 +94,9 @@ def plan(
     =================  =====================================  ================================================
     input              with ``output``                        without
     =================  =====================================  ================================================
-    one file           that file if it has such an ending     beside it, ``photo.jpg`` to ``photo_2x.jpg``
-    files, a pattern   in that folder, under the same names   beside each, likewise
-    a folder           in that folder, with the same tree     in a folder beside it, ``photos`` to ``photos_2x``
+    one file           that file if it has such an extension  next to it, ``photo.jpg`` to ``photo_2x.jpg``
+    files, a pattern   in that folder, under the same names   next to each, likewise
+    a folder           in that folder, with the same tree     in a folder next to it, ``photos`` to ``photos_2x``
     =================  =====================================  ================================================
 
     With ``name``, files are called what it returns instead of ``photo_2x`` or the same name. With ``replace``, results
@@ -109,7 +109,7 @@ def plan(
         inputs: files, folders and patterns.
         output: file or folder; a separator at its end says that it is a folder.
         suffix: what follows names in the last column, such as ``_2x``.
-        target_format: format of all images. None keeps each source's, and takes PNG where its ending tells none, or
+        target_format: format of all images. None keeps each source's, and takes PNG where its extension tells none, or
             one that is not written.
         name: called with each source, returns the name of its result without the extension, in no other folder; what it
             raises makes the source unusable.
@@ -124,7 +124,7 @@ def plan(
         InputError: when one output file is given for several sources or together with ``name``, when an output or
             ``name`` is given together with ``replace``, or the output cannot be one; and what `unusable` would be
             called with, without it.
-        UnsupportedFormatError: when the output's ending is not that of a format, or videos are to become images.
+        UnsupportedFormatError: when the output's extension is not that of a format, or videos are to become images.
         MediaError: as for `unusable`.
 
     """
@@ -227,7 +227,7 @@ def _search(
             relative = source.relative_to(root)
             if _is_hidden(source) or not _matches(relative.parts, pattern):
                 continue
-            if source.suffix.lower() in _ENDINGS:
+            if source.suffix.lower() in _EXTENSIONS:
                 empty = False
                 yield _Found(source=source, relative=relative, folder=folder)
             elif source.suffix.lower() in FOREIGN_EXTENSIONS:
@@ -238,7 +238,7 @@ def _search(
         msg = f"there is no image or video in {given}" if folder is not None else f"no image or video matches {given}"
         if foreign:
             msg += f" that can be read ({foreign} in other formats)"
-        raise InputError(msg, hint=f"looked for files that end in {', '.join(_ENDINGS)}")
+        raise InputError(msg, hint=f"looked for files that end in {', '.join(_EXTENSIONS)}")
 
 
 def _is_hidden(path: Path) -> bool:
@@ -278,7 +278,7 @@ def _is_file_name(out: Path, given: str, found: list[_Found], *, sources: int) -
         raise InputError(msg, hint="choose another output") from error
     if is_folder or given.endswith(("/", os.sep)):
         return False
-    if out.suffix.lower() in _ENDINGS:
+    if out.suffix.lower() in _EXTENSIONS:
         if sources > 1:
             msg = f"{out} is the name of one file, but there are {sources} sources"
             raise InputError(msg, hint="give a folder with -o")
@@ -326,7 +326,7 @@ class _Naming:
             return self._job(item, item.source, item.source.stem + self.suffix, extension)
         folder = item.folder if item.folder.name not in {"", ".."} else Path(os.path.realpath(item.folder))
         if not folder.name:
-            msg = f"{item.folder} has no folder beside it"
+            msg = f"{item.folder} has no folder next to it"
             raise InputError(msg, hint="name an output folder with -o")
         return self._job(item, folder.with_name(folder.name + self.suffix) / item.relative, item.source.stem, extension)
 

@@ -70,11 +70,11 @@ class JobResult:
     size: tuple[int, int] | None = None
     """Width and height of what was written."""
     frames: int = 1
-    """How many frames of that size; 1 for an image."""
+    """Number of frames of that size; 1 for an image."""
     seconds: float = 0.0
     """Time that the network took; for a video, reading and writing included."""
     notes: tuple[str, ...] = ()
-    """What was not kept, or why nothing was done, in words for the user."""
+    """Notes on what was not kept, or why nothing was done, for the user."""
     error: ParagonError | None = None
     """Why it failed."""
 
@@ -90,7 +90,7 @@ def _no_video(source: Path, _target: Path) -> VideoResult:
 
 @dataclass(frozen=True, kw_only=True)
 class _JobOptions:
-    """What is to be done with every source."""
+    """Options for every source of `run`."""
 
     scale: int
     size: OutputSize | None
@@ -158,7 +158,7 @@ def run(
         report: called in the calling thread with each result, in the order of the jobs.
         progress: called in the calling thread before each frame of an animation and each page.
         at_once: largest number of images in memory; 1 means one after another without overlap.
-        overwrite: make targets that are done (see `is_done`) anew, and replace whatever else bears their name.
+        overwrite: make targets that are done (see `is_done`) again, and replace whatever else bears their name.
         max_pixels: larger sources fail.
         time_range: the part of each video that ``video`` makes.
         keep_damaged: whether it takes what is there of videos that are cut off.

@@ -1,4 +1,4 @@
-"""How large an image becomes: what was asked for is meant as it is viewed, and files hold it as it is stored."""
+"""The size of an upscaled image: what was asked for is meant as it is viewed, and files hold it as it is stored."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class SeriesResult:
     count: int
     """Number of images."""
     notes: tuple[str, ...]
-    """What was not kept, in words for the user."""
+    """Notes on what was not kept, for the user."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class _Result:
     frames: Iterator[Array]
     """All frames, in their order: uint8, all with the same channels."""
     notes: list[str]
-    """What was not kept, in words for the user."""
+    """Notes on what was not kept, for the user."""
     compression: ImageCompression
     """How lossy formats are written."""
 

@@ -38,7 +38,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
 
 
 def console_on(stream: TextIO | None, *, quiet: bool = False) -> Console:
-    with pytest.MonkeyPatch.context() as patch:  # in the test itself: pytest sets stderr anew after the fixtures
+    with pytest.MonkeyPatch.context() as patch:  # in the test itself: pytest sets stderr again after the fixtures
         patch.setattr(sys, "stderr", stream)
         return Console(quiet=quiet)
 

@@ -17,7 +17,7 @@ class Terminal(io.StringIO):
 
 
 def console_on(stream: io.StringIO) -> Console:
-    with pytest.MonkeyPatch.context() as patch:  # in the test itself: pytest sets stderr anew after the fixtures
+    with pytest.MonkeyPatch.context() as patch:  # in the test itself: pytest sets stderr again after the fixtures
         patch.setattr(sys, "stderr", stream)
         return Console()
 

@@ -66,7 +66,7 @@ def test_what_was_pulled_is_listed_and_loaded_by_name(
 
 
 @pytest.mark.parametrize(
-    ("ending", "asked"),
+    ("extension", "asked"),
     [
         ("/", f"/models/{NAME}.safetensors"),
         ("?key=1", f"/models/{NAME}.safetensors?key=1"),
@@ -74,10 +74,10 @@ def test_what_was_pulled_is_listed_and_loaded_by_name(
     ],
 )
 def test_addresses_of_folders_and_of_files(
-    server: FileServer, tmp_path: Path, ending: str, asked: str, capsys: pytest.CaptureFixture[str]
+    server: FileServer, tmp_path: Path, extension: str, asked: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = tmp_path / "other"
-    words = ["models", "pull", f"{NAME}.safetensors", "--from", server.url + ending, "--to", str(other)]
+    words = ["models", "pull", f"{NAME}.safetensors", "--from", server.url + extension, "--to", str(other)]
     assert main(words) == 0
     assert server.asked == [(asked, None)]
     assert (other / f"{NAME}.safetensors").read_bytes() == CONTENT

@@ -42,17 +42,17 @@ def smooth(*shape: int, dtype: type[np.generic] = np.uint8) -> Any:
     return ((0.2 + 0.6 * (x / shape[1] + y / shape[0]) / 2) * top).astype(dtype)
 
 
-@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".tif", ".avif", ".bmp"])
-def test_every_format(here: Path, capsys: pytest.CaptureFixture[str], ending: str) -> None:
-    source = save(here / f"a{ending}", smooth(40, 56, 3))
+@pytest.mark.parametrize("extension", [".png", ".jpg", ".webp", ".tif", ".avif", ".bmp"])
+def test_every_format(here: Path, capsys: pytest.CaptureFixture[str], extension: str) -> None:
+    source = save(here / f"a{extension}", smooth(40, 56, 3))
     assert main(["upscale", source.name]) == 0
-    result = read_image(here / f"a_2x{ending}")
+    result = read_image(here / f"a_2x{extension}")
     assert result.size == (112, 80)
     upscaled = np.asarray(Image.fromarray(smooth(40, 56, 3)).resize((112, 80), Image.Resampling.BICUBIC), int)
     assert np.abs(result.array[8:-8, 8:-8].astype(int) - upscaled[8:-8, 8:-8]).max() <= 12
     output = capsys.readouterr()
     assert output.out == ""
-    assert f"a{ending} -> a_2x{ending} (112 x 80" in output.err
+    assert f"a{extension} -> a_2x{extension} (112 x 80" in output.err
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -104,15 +104,15 @@ def test_the_scale_of_the_model_gives_the_plain_file(here: Path) -> None:
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
-@pytest.mark.parametrize("ending", [".jpg", ".bmp", ".tif"])
-def test_a_photo_fits_the_box_as_it_is_viewed(here: Path, orientation: int, ending: str) -> None:
+@pytest.mark.parametrize("extension", [".jpg", ".bmp", ".tif"])
+def test_a_photo_fits_the_box_as_it_is_viewed(here: Path, orientation: int, extension: str) -> None:
     turned(here / "a.jpg", (30, 20), orientation)
-    common = ["upscale", "a.jpg", "-o", f"b{ending}", "--fit", "90x60", *FAST]
+    common = ["upscale", "a.jpg", "-o", f"b{extension}", "--fit", "90x60", *FAST]
     assert main(common) == 0
-    assert viewed(here / f"b{ending}") == ((90, 60) if orientation == 3 else (40, 60))
-    before = (here / f"b{ending}").stat().st_mtime_ns
+    assert viewed(here / f"b{extension}") == ((90, 60) if orientation == 3 else (40, 60))
+    before = (here / f"b{extension}").stat().st_mtime_ns
     assert main(common) == 0  # it is known as done
-    assert (here / f"b{ending}").stat().st_mtime_ns == before
+    assert (here / f"b{extension}").stat().st_mtime_ns == before
 
 
 def test_a_strip_that_would_be_huge_on_its_side_is_known_as_done(
@@ -185,18 +185,18 @@ def test_no_such_number_is_a_matter_of_usage(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "subsampling"),
+    ("extension", "subsampling"),
     [(".jpg", "4:4:4"), (".jpg", "4:2:2"), (".jpg", "4:2:0"), (".avif", "4:2:0"), (".webp", "4:2:0")],
 )
-def test_quality_and_subsampling(here: Path, ending: str, subsampling: str) -> None:
+def test_quality_and_subsampling(here: Path, extension: str, subsampling: str) -> None:
     save(here / "a.png", (40, 40, 3))
     sizes = []
     for quality in (20, 95):
         options = ["--quality", str(quality), "--subsampling", subsampling, "--overwrite"]
-        assert main(["upscale", "a.png", "-o", f"b{ending}", *options, *FAST]) == 0
-        sizes.append((here / f"b{ending}").stat().st_size)
+        assert main(["upscale", "a.png", "-o", f"b{extension}", *options, *FAST]) == 0
+        sizes.append((here / f"b{extension}").stat().st_size)
     assert sizes[0] < sizes[1] * 0.7
-    if ending == ".jpg":
+    if extension == ".jpg":
         with Image.open(here / "b.jpg") as image:
             assert image.layer[0][1:3] == {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2)}[subsampling]  # type: ignore[attr-defined]  # of JPEG alone
 

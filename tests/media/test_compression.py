@@ -59,10 +59,10 @@ def test_every_format_is_written_or_refused_before(
 
 def test_without_a_wish_files_are_as_ever(tmp_path: Path) -> None:
     for name, given in (("jpeg", 95), ("webp", 95), ("avif", 90)):
-        ending = FORMATS[name].extensions[0]  # type: ignore[index]  # they are such names
-        write_image(tmp_path / f"plain{ending}", loaded(lossless=False))
-        write_image(tmp_path / f"given{ending}", loaded(lossless=False), compression=ImageCompression(quality=given))
-        assert (tmp_path / f"plain{ending}").read_bytes() == (tmp_path / f"given{ending}").read_bytes()
+        extension = FORMATS[name].extensions[0]  # type: ignore[index]  # they are such names
+        write_image(tmp_path / f"plain{extension}", loaded(lossless=False))
+        write_image(tmp_path / f"given{extension}", loaded(lossless=False), compression=ImageCompression(quality=given))
+        assert (tmp_path / f"plain{extension}").read_bytes() == (tmp_path / f"given{extension}").read_bytes()
 
 
 @pytest.mark.parametrize("values", [{"quality": 0}, {"quality": 101}, {"subsampling": "4:1:1"}])

@@ -121,21 +121,21 @@ def test_bmp_keeps_the_image_as_viewed(tmp_path_factory: pytest.TempPathFactory,
     assert result.orientation == 1
 
 
-@pytest.mark.parametrize("ending", [".jpg", ".webp", ".avif"])
+@pytest.mark.parametrize("extension", [".jpg", ".webp", ".avif"])
 @pytest.mark.parametrize("kind", ["grey", "colour"])
-def test_lossy_formats_stay_close_and_keep_metadata(tmp_path: Path, ending: str, kind: str) -> None:
+def test_lossy_formats_stay_close_and_keep_metadata(tmp_path: Path, extension: str, kind: str) -> None:
     y, x = np.mgrid[:48, :64]
     array = np.stack([x * 4, y * 5, 255 - x * 3], axis=2).astype(np.uint8)
     array = array if kind == "colour" else array[..., 0]
     original = loaded(array, lossless=False, icc=SRGB if kind == "colour" else None, exif=exif(8, 64, 48), xmp=XMP)
-    path = tmp_path / f"a{ending}"
+    path = tmp_path / f"a{extension}"
     assert write_image(path, original) == ()
     result = read_image(path)
     grey_as_colour = result.array.ndim == 3 and array.ndim == 2
     seen = as_viewed(result.array, result.orientation)
     assert np.abs((seen[..., 0] if grey_as_colour else seen).astype(int) - as_viewed(array, 8)).max() <= 12
     assert not result.lossless
-    assert (result.icc, result.xmp, result.orientation) == (original.icc, XMP, 8 if ending == ".jpg" else 1)
+    assert (result.icc, result.xmp, result.orientation) == (original.icc, XMP, 8 if extension == ".jpg" else 1)
     assert parsed(result.exif)[0x8298] == "Somebody"
 
 
@@ -335,10 +335,10 @@ def test_profiles_that_do_not_fit_are_left_out_with_a_note(tmp_path: Path, icc: 
     assert "colour profile" in result.notes[0]
 
 
-@pytest.mark.parametrize("ending", [".png", ".webp", ".tif", ".avif"])
-def test_of_several_frames_the_first_is_used_and_said_so(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("extension", [".png", ".webp", ".tif", ".avif"])
+def test_of_several_frames_the_first_is_used_and_said_so(tmp_path: Path, extension: str) -> None:
     frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "lime", "blue")]
-    path = tmp_path / f"a{ending}"
+    path = tmp_path / f"a{extension}"
     frames[0].save(path, save_all=True, append_images=frames[1:])
     result = read_image(path)
     assert np.abs(result.array[..., :3].astype(int) - (255, 0, 0)).max() <= 8
@@ -386,14 +386,14 @@ def test_upscaling_updates_the_sizes_in_exif() -> None:
     assert large.orientation == 6
 
 
-@pytest.mark.parametrize("ending", [".jpg", ".bmp"])
-def test_alpha_where_the_format_has_none(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("extension", [".jpg", ".bmp"])
+def test_alpha_where_the_format_has_none(tmp_path: Path, extension: str) -> None:
     array: Any = samples.pixels(0, 6, 6, 4)
     with pytest.raises(UnsupportedFormatError, match="transparent parts"):
-        write_image(tmp_path / f"a{ending}", loaded(array))
+        write_image(tmp_path / f"a{extension}", loaded(array))
     array[..., 3] = 255
-    write_image(tmp_path / f"a{ending}", loaded(array))
-    assert read_image(tmp_path / f"a{ending}").array.shape == (6, 6, 3)
+    write_image(tmp_path / f"a{extension}", loaded(array))
+    assert read_image(tmp_path / f"a{extension}").array.shape == (6, 6, 3)
 
 
 def test_deep_pixels_into_shallow_formats_are_rounded_with_a_note(tmp_path: Path) -> None:
@@ -409,21 +409,21 @@ def test_metadata_too_long_for_jpeg_is_left_out_with_a_note(tmp_path: Path) -> N
     assert read_image(tmp_path / "a.jpg").exif is None
 
 
-@pytest.mark.parametrize(("ending", "side"), [(".jpg", 65501), (".webp", 16384)])
-def test_images_too_long_for_a_format(tmp_path: Path, ending: str, side: int) -> None:
+@pytest.mark.parametrize(("extension", "side"), [(".jpg", 65501), (".webp", 16384)])
+def test_images_too_long_for_a_format(tmp_path: Path, extension: str, side: int) -> None:
     with pytest.raises(UnsupportedSizeError, match="do not fit") as caught:
-        write_image(tmp_path / f"a{ending}", loaded(np.zeros((1, side), np.uint8)))
+        write_image(tmp_path / f"a{extension}", loaded(np.zeros((1, side), np.uint8)))
     assert "PNG" in caught.value.hint
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("ending", [".png", ".jpg", ".tif", ".avif", ".bmp"])
+@pytest.mark.parametrize("extension", [".png", ".jpg", ".tif", ".avif", ".bmp"])
 @pytest.mark.parametrize("compressed", [False, True])
 def test_the_limit_on_pixels_is_our_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, *, compressed: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str, *, compressed: bool
 ) -> None:
-    path = tmp_path / f"a{ending}"
-    options = {"compression": "tiff_lzw"} if compressed and ending == ".tif" else {}
+    path = tmp_path / f"a{extension}"
+    options = {"compression": "tiff_lzw"} if compressed and extension == ".tif" else {}
     Image.new("RGB", (20, 10)).save(path, **options)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # Pillow's, for the whole process
     assert read_image(path).array.shape == (10, 20, 3)
@@ -440,14 +440,14 @@ def test_content_decides_not_the_name(tmp_path: Path) -> None:
     assert read_header(path).format == "jpeg"
 
 
-@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".tif", ".avif", ".bmp"])
-def test_headers_agree_with_images_and_notice_broken_ends(tmp_path: Path, ending: str) -> None:
-    path = tmp_path / f"a{ending}"
+@pytest.mark.parametrize("extension", [".png", ".jpg", ".webp", ".tif", ".avif", ".bmp"])
+def test_headers_agree_with_images_and_notice_broken_ends(tmp_path: Path, extension: str) -> None:
+    path = tmp_path / f"a{extension}"
     write_image(path, loaded(samples.pixels(0, 40, 50, 3)))
     header = read_header(path)
     assert header.size == read_image(path).size == (50, 40)
     assert header.ends
-    if ending in {".png", ".jpg"}:
+    if extension in {".png", ".jpg"}:
         path.write_bytes(path.read_bytes()[:-20])
         assert not read_header(path).ends
 

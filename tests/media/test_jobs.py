@@ -281,7 +281,7 @@ def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
     assert isinstance(result.error, MediaError)
     assert not called
     (result,) = run([Job(source=tmp_path / "a.png", target=tmp_path)], upscale, scale=2)
-    assert isinstance(result.error, InputError)  # no ending
+    assert isinstance(result.error, InputError)  # no extension
     (tmp_path / "b.png").mkdir()
     (result,) = run([Job(source=tmp_path / "a.png", target=tmp_path / "b.png")], upscale, scale=2)
     assert isinstance(result.error, MediaError)

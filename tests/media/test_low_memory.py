@@ -65,10 +65,10 @@ def test_low_memory_is_not_called_damage(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("megabytes", [160, 500, 800])
-@pytest.mark.parametrize("ending", [".jpg", ".mp4"])
-def test_the_command_line_says_low_memory(tmp_path: Path, ending: str, megabytes: int) -> None:
-    source = tmp_path / f"a{ending}"
-    if ending == ".mp4":
+@pytest.mark.parametrize("extension", [".jpg", ".mp4"])
+def test_the_command_line_says_low_memory(tmp_path: Path, extension: str, megabytes: int) -> None:
+    source = tmp_path / f"a{extension}"
+    if extension == ".mp4":
         pytest.importorskip("av")
         from tests.media.video import videos  # noqa: PLC0415 - needs PyAV
 

@@ -23,10 +23,10 @@ _ROWS, _COLUMNS = 0, 1
 
 @dataclass(frozen=True, kw_only=True)
 class Siting:
-    """How chroma samples lie among those of luma."""
+    """Position of chroma samples among those of luma."""
 
     factors: tuple[int, int]
-    """How many luma samples one stands for, down and across: 1, 2 or 4."""
+    """Luma samples for each chroma sample, down and across: 1, 2 or 4."""
     offsets: tuple[float, float]
     """Where the first sits, in luma samples down and right of the first of these."""
 

@@ -70,7 +70,7 @@ class VideoColour:
 
     @property
     def siting(self) -> Siting:
-        """How chroma samples lie among those of luma."""
+        """Position of chroma samples among those of luma."""
         between, share = _PLACES[self.chroma_location]
         down, across = self.factors
         return Siting(factors=self.factors, offsets=(share * (down - 1), (across - 1) / 2 if between else 0.0))

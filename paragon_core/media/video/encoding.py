@@ -258,5 +258,5 @@ class VideoEncoding:
 
 
 def _with_depth(kind: str, bits: int) -> str:
-    """Return FFmpeg's name of a planar format with so many bits for a component, in this machine's byte order."""
+    """Return FFmpeg's name of a planar format with a number of bits for a component, in this machine's byte order."""
     return kind if bits == 8 else f"{kind}{bits}{'le' if sys.byteorder == 'little' else 'be'}"  # noqa: PLR2004 - bits

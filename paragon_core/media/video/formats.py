@@ -1,4 +1,4 @@
-"""What videos can be read and written: codecs, and files by their endings."""
+"""Video formats that can be read and written: codecs, and files by their extensions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PRESETS: Final[tuple[EncoderPreset, ...]] = get_args(EncoderPreset)
 #: Endings of the files that can be written, with FFmpeg's names of their formats.
 CONTAINERS: Final = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".m4v": "mp4"}
 
-#: Every file name ending that is taken for a video when a folder is searched.
+#: Every file name extension that is taken for a video when a folder is searched.
 VIDEO_EXTENSIONS: Final = (
     *CONTAINERS,
     *(".264", ".265", ".3g2", ".3gp", ".amv", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".h264", ".h265"),
@@ -41,7 +41,7 @@ def container_of_name(path: Path) -> str:
     """Return FFmpeg's name of the format that a file name asks for.
 
     Raises:
-        UnsupportedFormatError: the ending is none of `CONTAINERS`.
+        UnsupportedFormatError: the extension is none of `CONTAINERS`.
 
     """
     container = CONTAINERS.get(path.suffix.lower())

@@ -1,4 +1,4 @@
-"""How large the frames of a new video are: chosen as they are shown, so that pixels that are not square count."""
+"""The frame size of a new video: chosen as they are shown, so that pixels that are not square count."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _DEPTHS: Final = (8, 9, 10, 12, 14, 16)
 _SUBSAMPLINGS: Final = {(1, 1): "444", (1, 2): "422", (2, 2): "420", (1, 4): "411", (4, 4): "410", (2, 1): "440"}
 _ANY_WIDTH: Final = 64
 _ORDER: Final = "le" if sys.byteorder == "little" else "be"
-_ENDINGS: Final = {8: "", FLOAT: f"f32{_ORDER}", **{bits: f"{bits}{_ORDER}" for bits in _DEPTHS[1:]}}
+_SUFFIXES: Final = {8: "", FLOAT: f"f32{_ORDER}", **{bits: f"{bits}{_ORDER}" for bits in _DEPTHS[1:]}}
 
 
 def planes_of(frame: VideoFrame, colour: VideoColour) -> list[Plane]:
@@ -61,14 +61,14 @@ def fill(frame: VideoFrame, planes: Sequence[Plane], colour: VideoColour) -> Non
 def planar_format(video_format: VideoFormat) -> str:
     """Return the format with a plane for each component, in this machine's byte order, that holds the same samples."""
     bits = _bits(video_format)
-    ending = _ENDINGS[bits]
+    suffix = _SUFFIXES[bits]
     if _is_rgb(video_format):
-        return f"gbrp{ending}"
+        return f"gbrp{suffix}"
     if sum(not part.is_alpha for part in video_format.components) == 1:
-        return f"gray{ending}"
+        return f"gray{suffix}"
     if video_format.name.startswith("yuvj"):
         return str(video_format.name)
-    return f"yuv{_SUBSAMPLINGS[_factors(video_format)]}p{ending}"
+    return f"yuv{_SUBSAMPLINGS[_factors(video_format)]}p{suffix}"
 
 
 def is_transparent(frame: VideoFrame) -> bool:

@@ -84,7 +84,7 @@ class OutputFormat:
     hdr: StaticHdr
     """What HDR10 says of the whole of it."""
     notes: tuple[str, ...]
-    """What is not kept, in words for the user."""
+    """Notes on what is not kept, for the user."""
 
     @classmethod
     def of(
@@ -202,7 +202,7 @@ class VideoWriter:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was not kept, in words for the user."""
+        """Notes on what was not kept, for the user."""
         return (*self._notes, *self._remuxer.notes)
 
     def write(self, step: Step) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Conversion = Callable[[Packet[Any] | None], Iterable[Packet[Any]]]
 
-#: What players find in MP4; FFmpeg tells what may stand there.
+#: What players find in MP4; FFmpeg knows what it may hold.
 _UNDERSTOOD_IN_MP4: Final = frozenset({"aac", "ac3", "alac", "dts", "eac3", "flac", "mov_text", "mp2", "mp3", "opus"})
 
 #: What a container says of itself, not of the video; and what Matroska's writers count.

@@ -64,10 +64,10 @@ _OF_THE_DISK: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What comes next in a video."""
+    """The next frame of a video, with the packets before it."""
 
     packets: tuple[Packet[Any], ...]
-    """Packets of other streams that stand before the frame, with times that begin with the video's."""
+    """Packets of other streams that come before the frame, with times that begin with the video's."""
     frame: VideoFrame | None = None
     """A frame, with a time stamp that begins with the video's; None where more packets come first, and at the end."""
 
@@ -132,7 +132,7 @@ class VideoReader:
 
     @property
     def expected_frames(self) -> int | None:
-        """How many frames there will be, as far as the container tells."""
+        """Number of frames to come, as far as the container says."""
         if self.time_range == TimeRange() and self.stream.frames:
             return int(self.stream.frames)
         seconds = self.seconds

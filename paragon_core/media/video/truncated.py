@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _HEADER: Final = b"\x1aE\xdf\xa3"
 _SEGMENT: Final = b"\x18S\x80g"
 
-#: Boxes that stand on the outermost level of MP4 and QuickTime files (ISO/IEC 14496-12, table 1).
+#: Boxes on the outermost level of MP4 and QuickTime files (ISO/IEC 14496-12, table 1).
 _BOX_HEAD: Final = 8
 _FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 

@@ -53,7 +53,7 @@ class VideoResult:
     size: tuple[int, int]
     """Width and height of the result in pixels."""
     notes: tuple[str, ...]
-    """What was not kept, in words for the user."""
+    """Notes on what was not kept, for the user."""
 
 
 def _ignore(_done: int, _total: int | None) -> None:
@@ -103,7 +103,7 @@ def upscale_video(
             written.
         UnsupportedFormatError: its colours mean nothing without its Dolby Vision layer (profile 5).
         BackendUnavailableError: PyAV or the encoder is missing.
-        OutOfMemoryError: a frame does not fit, even in small windows.
+        OutOfMemoryError: a frame does not fit, even in small tiles.
         InferenceError: the runtime failed.
 
     """

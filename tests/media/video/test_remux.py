@@ -31,15 +31,15 @@ def streams_of(path: Path) -> list[tuple[str, str, str]]:
         ]
 
 
-@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-def test_all_sound_is_copied_packet_by_packet(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("extension", [".mp4", ".mkv"])
+def test_all_sound_is_copied_packet_by_packet(tmp_path: Path, extension: str) -> None:
     source = videos.make(tmp_path / "a.mkv", times=range(24), sound=("aac", "flac"))
-    result = upscale_video(source, tmp_path / f"b{ending}", shared_upscaler(clip=False))
+    result = upscale_video(source, tmp_path / f"b{extension}", shared_upscaler(clip=False))
     assert result.notes == ()
-    assert streams_of(tmp_path / f"b{ending}")[1:] == [("audio", "aac", "eng"), ("audio", "flac", "jpn")]
+    assert streams_of(tmp_path / f"b{extension}")[1:] == [("audio", "aac", "eng"), ("audio", "flac", "jpn")]
     for number in (0, 1):
         before = videos.packets_of(source, "audio", number)
-        after = videos.packets_of(tmp_path / f"b{ending}", "audio", number)
+        after = videos.packets_of(tmp_path / f"b{extension}", "audio", number)
         assert [data for _, data in after] == [data for _, data in before]
         assert max(abs(one[0] - other[0]) for one, other in zip(after, before, strict=True)) < 0.0011
 
@@ -93,14 +93,14 @@ def test_subtitles_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
 
 
 @newer
-@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-def test_chapters_and_names_stay(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("extension", [".mp4", ".mkv"])
+def test_chapters_and_names_stay(tmp_path: Path, extension: str) -> None:
     names = {"title": "A walk", "workflow": '{"nodes": []}'}
-    source = videos.make(tmp_path / f"a{ending}", codec="libx264", metadata=names, chapters=True)
-    first = upscale_video(source, tmp_path / f"b{ending}", shared_upscaler(clip=False))
-    again = upscale_video(tmp_path / f"b{ending}", tmp_path / "c.mp4", shared_upscaler(clip=False))
+    source = videos.make(tmp_path / f"a{extension}", codec="libx264", metadata=names, chapters=True)
+    first = upscale_video(source, tmp_path / f"b{extension}", shared_upscaler(clip=False))
+    again = upscale_video(tmp_path / f"b{extension}", tmp_path / "c.mp4", shared_upscaler(clip=False))
     assert (first.notes, again.notes) == ((), ())
-    for path in (tmp_path / f"b{ending}", tmp_path / "c.mp4"):
+    for path in (tmp_path / f"b{extension}", tmp_path / "c.mp4"):
         with av.open(str(path)) as container:
             kept = {key.lower(): text for key, text in container.metadata.items()}
             assert {key: kept.get(key) for key in names} == names
@@ -109,8 +109,8 @@ def test_chapters_and_names_stay(tmp_path: Path, ending: str) -> None:
 
 
 @newer
-@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
-def test_names_stand_where_players_look(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("extension", [".mp4", ".mov", ".mkv"])
+def test_names_stand_where_players_look(tmp_path: Path, extension: str) -> None:
     names = {"title": "A walk", "ARTIST": "Somebody", "date": "1999"}
     source = videos.make(tmp_path / "a.mkv", codec="libx264", sound=("aac",), metadata=names)
     with av.open(str(source)) as before, av.open(str(tmp_path / "c.mp4"), "w") as container:
@@ -122,16 +122,16 @@ def test_names_stand_where_players_look(tmp_path: Path, ending: str) -> None:
                 packet.stream = streams[packet.stream.index]
                 container.mux(packet)
     for name in ("a.mkv", "c.mp4"):
-        target = tmp_path / f"b{ending}"
+        target = tmp_path / f"b{extension}"
         assert upscale_video(tmp_path / name, target, shared_upscaler(clip=False)).notes == ()
-        if ending != ".mkv":
+        if extension != ".mkv":
             assert b"\xa9nam" in target.read_bytes()
         with av.open(str(target)) as container:
             kept = {key.lower(): text for key, text in container.metadata.items()}
             assert [kept[key] for key in ("title", "artist", "date")] == ["A walk", "Somebody", "1999"]
             told = container.streams.audio[0].metadata
             if name == "c.mp4":
-                assert told["title" if ending == ".mkv" else "handler_name"] == "Director"
+                assert told["title" if extension == ".mkv" else "handler_name"] == "Director"
                 assert told["language"] == "jpn"
 
 

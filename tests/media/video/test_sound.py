@@ -88,13 +88,13 @@ def test_sound_that_aac_cannot_have_becomes_what_is_nearest(
     assert crossings / (len(samples) / 2 / becomes[0]) == pytest.approx(880, rel=0.03)
 
 
-@pytest.mark.parametrize("ending", [".mkv", ".mov"])
+@pytest.mark.parametrize("extension", [".mkv", ".mov"])
 @pytest.mark.parametrize(("codec", "depth"), [("pcm_dvd", 16), ("pcm_s24be", 24)])
-def test_pcm_stays_pcm_where_that_can_be(tmp_path: Path, ending: str, codec: str, depth: int) -> None:
+def test_pcm_stays_pcm_where_that_can_be(tmp_path: Path, extension: str, codec: str, depth: int) -> None:
     name, container_format = ("a.vob", "vob") if codec == "pcm_dvd" else ("a.mov", None)
     source = make(tmp_path / name, codec, 48000, "stereo", container_format=container_format)
-    upscale_video(source, tmp_path / f"b{ending}", shared_upscaler(clip=False))
-    context, samples, _ = heard(tmp_path / f"b{ending}")
+    upscale_video(source, tmp_path / f"b{extension}", shared_upscaler(clip=False))
+    context, samples, _ = heard(tmp_path / f"b{extension}")
     assert context.name in {f"pcm_s{depth}le", f"pcm_s{depth}be"}
     wanted = heard(source)[1]
     assert np.array_equal(samples[: len(wanted)], wanted[: len(samples)])

@@ -93,8 +93,8 @@ def test_recordings_that_were_joined_go_on_without_a_jump(
         assert abs(heard[-1] - times[-1]) < Fraction(1, 10)
 
 
-@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-def test_b_frames_in_avi_are_shown_when_they_were(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("extension", [".mp4", ".mkv"])
+def test_b_frames_in_avi_are_shown_when_they_were(tmp_path: Path, extension: str) -> None:
     times = range(5, 30)
     source = videos.make(
         tmp_path / "a.avi",
@@ -105,15 +105,15 @@ def test_b_frames_in_avi_are_shown_when_they_were(tmp_path: Path, ending: str) -
         times=times,
         sound=("mp3",),
     )
-    upscale_video(source, tmp_path / f"b{ending}", shared_upscaler(clip=False))
-    found = videos.times_of(tmp_path / f"b{ending}")
+    upscale_video(source, tmp_path / f"b{extension}", shared_upscaler(clip=False))
+    found = videos.times_of(tmp_path / f"b{extension}")
     assert [round(time * 25) for time in found] == list(range(round(found[0] * 25), round(found[0] * 25) + 25))
     assert abs(found[0] - Fraction(5, 25)) <= Fraction(1, 25)
 
 
 @pytest.mark.parametrize("source", ["a.gif", "a.mkv"])
-@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-def test_the_last_frame_is_shown_as_long_as_it_was(tmp_path: Path, source: str, ending: str) -> None:
+@pytest.mark.parametrize("extension", [".mp4", ".mkv"])
+def test_the_last_frame_is_shown_as_long_as_it_was(tmp_path: Path, source: str, extension: str) -> None:
     with av.open(str(tmp_path / source), "w", options={"final_delay": "300"} if source == "a.gif" else {}) as container:
         gif = source == "a.gif"
         stream = container.add_stream("gif" if gif else "ffv1", rate=25)
@@ -126,10 +126,10 @@ def test_the_last_frame_is_shown_as_long_as_it_was(tmp_path: Path, source: str, 
                 each.duration = 75 if time == 9 else 1
                 container.mux(each)
         container.mux(stream.encode(None))
-    result = upscale_video(tmp_path / source, tmp_path / f"b{ending}", shared_upscaler(clip=False))
+    result = upscale_video(tmp_path / source, tmp_path / f"b{extension}", shared_upscaler(clip=False))
     assert not any("before the time" in note for note in result.notes)
-    assert videos.times_of(tmp_path / f"b{ending}") == [0, Fraction(3, 25), Fraction(9, 25)]
-    with av.open(str(tmp_path / f"b{ending}")) as container:
+    assert videos.times_of(tmp_path / f"b{extension}") == [0, Fraction(3, 25), Fraction(9, 25)]
+    with av.open(str(tmp_path / f"b{extension}")) as container:
         assert container.duration / 1e6 == pytest.approx(0.36 + 3, abs=0.005)
 
 

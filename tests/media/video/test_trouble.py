@@ -36,13 +36,13 @@ def whole(folder: Path, name: str, **changes: Any) -> bytes:
     return (folder / name).read_bytes()
 
 
-@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+@pytest.mark.parametrize("extension", [".mp4", ".mkv"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
-def test_a_video_that_is_cut_off_is_refused(tmp_path: Path, ending: str, share: float) -> None:
-    data = whole(tmp_path, f"whole{ending}")
-    source = tmp_path / f"a{ending}"
+def test_a_video_that_is_cut_off_is_refused(tmp_path: Path, extension: str, share: float) -> None:
+    data = whole(tmp_path, f"whole{extension}")
+    source = tmp_path / f"a{extension}"
     source.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(MediaError, match=f"a{ending} is .*cut off") as caught:
+    with pytest.raises(MediaError, match=f"a{extension} is .*cut off") as caught:
         upscale(source, tmp_path / "b.mp4")
     assert "again" in caught.value.hint
     assert not (tmp_path / "b.mp4").exists()
@@ -106,10 +106,10 @@ def moving_frames_that_change_their_size_are_scaled(tmp_path: Path) -> None:
     assert abs(means[0] - means[1]) < 8
 
 
-@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-def test_what_is_there_of_a_truncated_file_can_be_kept(tmp_path: Path, ending: str) -> None:
-    data = whole(tmp_path, f"whole{ending}")
-    source = tmp_path / f"a{ending}"
+@pytest.mark.parametrize("extension", [".mp4", ".mkv"])
+def test_what_is_there_of_a_truncated_file_can_be_kept(tmp_path: Path, extension: str) -> None:
+    data = whole(tmp_path, f"whole{extension}")
+    source = tmp_path / f"a{extension}"
     source.write_bytes(data[: int(len(data) * 0.6)])
     with pytest.raises(MediaError) as caught:
         upscale(source, tmp_path / "b.mp4")
@@ -118,7 +118,7 @@ def test_what_is_there_of_a_truncated_file_can_be_kept(tmp_path: Path, ending: s
     assert 5 < result.frames < 40
     assert any("cut off" in note for note in result.notes)
     assert len(videos.frames_of(tmp_path / "b.mp4")) == result.frames
-    assert not any("cut off" in note for note in upscale(tmp_path / f"whole{ending}", tmp_path / "c.mp4").notes)
+    assert not any("cut off" in note for note in upscale(tmp_path / f"whole{extension}", tmp_path / "c.mp4").notes)
 
 
 def test_packets_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
@@ -218,8 +218,8 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
-@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
-def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("extension", [".mp4", ".mkv"])
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, extension: str) -> None:
     videos.make(tmp_path / "a.mkv", size=(160, 120), times=range(30))
     result = run(f"""
         import resource, signal
@@ -232,7 +232,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))
         folder = Path({str(tmp_path)!r})
         try:
-            upscale_video(folder / "a.mkv", folder / "b{ending}", upscaler)
+            upscale_video(folder / "a.mkv", folder / "b{extension}", upscaler)
         except ParagonError as error:
             print(type(error).__name__, error.hint)
     """)

@@ -34,7 +34,7 @@ def upscaler() -> Upscaler:
 
 
 @pytest.fixture(scope="module")
-def boxed() -> Iterator[Upscaler]:
+def bundled() -> Iterator[Upscaler]:
     """A network that keeps smooth images smooth, so that videos can be compressed."""
     with Upscaler("realtime-2x", backend="onnxruntime", precision="fp32", clip=False, streams=1) as upscaler:
         yield upscaler
@@ -84,27 +84,27 @@ def test_pixels_are_those_of_the_upscaler(tmp_path: Path, upscaler: Upscaler, pi
     ],
 )
 def test_what_is_compressed_is_close(
-    tmp_path: Path, boxed: Upscaler, codec: Any, pixel_format: str, made_format: str
+    tmp_path: Path, bundled: Upscaler, codec: Any, pixel_format: str, made_format: str
 ) -> None:
     needs(codec)
     rgb = pixel_format.startswith("gbr")
     source = videos.make(tmp_path / "a.mkv", pixel_format=pixel_format, colorspace=0 if rgb else 5)
     encoding = VideoEncoding(codec=codec, crf=20 if codec == "av1" else 8, preset="fast")
-    upscale_video(source, tmp_path / "b.mp4", boxed, encoding=encoding)
+    upscale_video(source, tmp_path / "b.mp4", bundled, encoding=encoding)
     for frame, upscaled in zip(videos.frames_of(source), videos.frames_of(tmp_path / "b.mp4"), strict=True):
         assert upscaled.format.name == made_format
         assert (upscaled.colorspace, upscaled.color_range) == (1 if rgb else 5, 1)
-        before = boxed(np.stack(planes_of(frame, colour_of(frame)), axis=2))
+        before = bundled(np.stack(planes_of(frame, colour_of(frame)), axis=2))
         after = np.stack(planes_of(upscaled, colour_of(upscaled)), axis=2)
         assert np.abs(after - before).mean() < 0.015
 
 
-def test_ten_bits_stay_ten_bits(tmp_path: Path, boxed: Upscaler) -> None:
+def test_ten_bits_stay_ten_bits(tmp_path: Path, bundled: Upscaler) -> None:
     source = videos.make(tmp_path / "a.mkv", pixel_format="yuv420p10le")
     encoding = VideoEncoding(codec="hevc", crf=1, preset="fast")
-    upscale_video(source, tmp_path / "b.mkv", boxed, encoding=encoding)
+    upscale_video(source, tmp_path / "b.mkv", bundled, encoding=encoding)
     luma = videos.samples_of(videos.frames_of(tmp_path / "b.mkv")[0])[0]
-    wanted = expected(videos.frames_of(source)[0], boxed, "yuv420p10le")[0].astype(int)
+    wanted = expected(videos.frames_of(source)[0], bundled, "yuv420p10le")[0].astype(int)
     assert len(set((luma % 4).flat)) == 4
     assert np.abs(luma - wanted).mean() < 1.5
 
@@ -122,22 +122,22 @@ def test_an_odd_video_three_times_as_large_is_continued_by_a_pixel(tmp_path: Pat
     assert lossless.size == (106, 82)
 
 
-@given(steps=st.lists(st.integers(1, 5000), min_size=1, max_size=9), ending=st.sampled_from([".mp4", ".mkv"]))
+@given(steps=st.lists(st.integers(1, 5000), min_size=1, max_size=9), extension=st.sampled_from([".mp4", ".mkv"]))
 @settings(max_examples=12)
-def test_every_time_stamp_stays(tmp_path_factory: pytest.TempPathFactory, steps: list[int], ending: str) -> None:
+def test_every_time_stamp_stays(tmp_path_factory: pytest.TempPathFactory, steps: list[int], extension: str) -> None:
     folder = tmp_path_factory.mktemp("times")
     times = [0, *np.cumsum(steps).tolist()]
     source = videos.make(
-        folder / f"a{ending}",
+        folder / f"a{extension}",
         codec="libx264",
         times=times,
-        time_base=Fraction(1, 12800 if ending == ".mp4" else 1000),
+        time_base=Fraction(1, 12800 if extension == ".mp4" else 1000),
         rate=Fraction(25),
         size=(32, 24),
     )
-    result = upscale_video(source, folder / f"b{ending}", shared_upscaler(clip=False))
+    result = upscale_video(source, folder / f"b{extension}", shared_upscaler(clip=False))
     assert result.frames == len(times)
-    assert videos.times_of(folder / f"b{ending}") == videos.times_of(source)
+    assert videos.times_of(folder / f"b{extension}") == videos.times_of(source)
 
 
 @pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(25), Fraction(60000, 1001), Fraction(15, 2)])
@@ -159,9 +159,9 @@ def test_what_colours_mean_and_the_shape_of_pixels_stay(tmp_path: Path, upscaler
         transfer=16,
         aspect=Fraction(16, 15),
     )
-    for ending in (".mp4", ".mkv"):
-        upscale_video(source, tmp_path / f"b{ending}", upscaler)
-        with av.open(str(tmp_path / f"b{ending}")) as container:
+    for extension in (".mp4", ".mkv"):
+        upscale_video(source, tmp_path / f"b{extension}", upscaler)
+        with av.open(str(tmp_path / f"b{extension}")) as container:
             stream = container.streams.video[0]
             frame = next(container.decode(video=0))
             assert (frame.colorspace, frame.color_range) == (9, 2)
@@ -179,16 +179,16 @@ def test_a_small_video_that_does_not_say_its_matrix_says_it_when_it_is_large(
 
 @pytest.mark.skipif(not hasattr(av.video.stream.VideoStream, "set_display_rotation"), reason="of newer PyAV")
 @pytest.mark.parametrize(("rotation", "aspect"), [(90, Fraction(4, 3)), (-90, Fraction(0)), (180, Fraction(4, 3))])
-def test_videos_of_phones_are_turned(tmp_path: Path, boxed: Upscaler, rotation: int, aspect: Fraction) -> None:
+def test_videos_of_phones_are_turned(tmp_path: Path, bundled: Upscaler, rotation: int, aspect: Fraction) -> None:
     source = videos.make(tmp_path / "a.mp4", codec="libx264", rotation=rotation, aspect=aspect)
-    result = upscale_video(source, tmp_path / "b.mkv", boxed, encoding=LOSSLESS)
+    result = upscale_video(source, tmp_path / "b.mkv", bundled, encoding=LOSSLESS)
     made = videos.frames_of(tmp_path / "b.mkv")[0]
     assert not made.rotation
     assert result.size == ((128, 96) if rotation == 180 else (96, 128)) == (made.width, made.height)
     first = videos.frames_of(source)[0]
     assert first.rotation
     upright = np.rot90(np.stack(planes_of(first, colour_of(first)), axis=2), k=first.rotation // 90)
-    wanted = boxed(np.ascontiguousarray(upright))
+    wanted = bundled(np.ascontiguousarray(upright))
     for plane, of_video in zip(np.moveaxis(wanted, 2, 0), planes_of(made, colour_of(made)), strict=True):
         assert np.abs(plane - of_video).mean() < 0.01
 
@@ -252,16 +252,16 @@ def test_containers_that_cannot_be_written_are_refused(tmp_path: Path, upscaler:
 
 
 @pytest.mark.parametrize(
-    ("codec", "ending"), [("h264", ".mp4"), ("h264", ".mkv"), ("hevc", ".mp4"), ("av1", ".mp4"), ("ffv1", ".mkv")]
+    ("codec", "extension"), [("h264", ".mp4"), ("h264", ".mkv"), ("hevc", ".mp4"), ("av1", ".mp4"), ("ffv1", ".mkv")]
 )
-def test_the_same_video_gives_the_same_bytes(tmp_path: Path, upscaler: Upscaler, codec: Any, ending: str) -> None:
+def test_the_same_video_gives_the_same_bytes(tmp_path: Path, upscaler: Upscaler, codec: Any, extension: str) -> None:
     needs(codec)
     source = videos.make(tmp_path / "a.mkv", size=(96, 64), times=range(12), sound=("aac",))
     for name in "bc":
         upscale_video(
-            source, tmp_path / f"{name}{ending}", upscaler, encoding=VideoEncoding(codec=codec, preset="fast")
+            source, tmp_path / f"{name}{extension}", upscaler, encoding=VideoEncoding(codec=codec, preset="fast")
         )
-    assert (tmp_path / f"b{ending}").read_bytes() == (tmp_path / f"c{ending}").read_bytes()
+    assert (tmp_path / f"b{extension}").read_bytes() == (tmp_path / f"c{extension}").read_bytes()
 
 
 def test_several_frames_at_once_are_the_same_frames(tmp_path: Path) -> None:
