@@ -198,7 +198,7 @@ if sys.platform == "win32":
 else:
 
     def _lock(part: Path, stack: ExitStack) -> bool:
-        """Lock a new part file until the stack ends; tell whether that worked.
+        """Lock a new part file until the stack ends; return whether that worked.
 
         Some disks have no locks, and another run may just have taken the file for a leftover.
         """

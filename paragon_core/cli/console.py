@@ -52,7 +52,7 @@ class Console:
     """Messages on stderr, above a progress line that is drawn there if it is a terminal.
 
     Lines are printable whatever file names and files put into them. Where stderr cannot be written (its reader has
-    gone, the disk behind it is full), nothing more is told, and the work goes on.
+    gone, the disk behind it is full), nothing more is printed, and the work goes on.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -67,12 +67,12 @@ class Console:
         return self._shows_progress
 
     def say(self, text: str) -> None:
-        """Tell how things are going, unless ``--quiet`` was given."""
+        """Report progress, unless ``--quiet`` was given."""
         if not self._quiet:
             self.insist(text)
 
     def insist(self, text: str) -> None:
-        """Tell in one line what has to be told even to those who want it quiet: errors and warnings."""
+        """Print one line even with ``--quiet``: errors and warnings."""
         drawn = self._drawn
         self.erase()
         self._write(one_line(text) + "\n")
@@ -80,7 +80,7 @@ class Console:
             self.draw(drawn)
 
     def error(self, error: Exception, *, about: str = "") -> None:
-        """Tell an error with its remedy, and what it is about if it does not say so itself."""
+        """Report an error with its hint, and what it is about if it does not say so itself."""
         subject = f"{about}: " if about and about not in str(error) else ""
         self.insist(f"paragon: error: {subject}{error}")
         if hint := getattr(error, "hint", ""):

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 examples:
   paragon engine build realtime-2x --size 1920x1080        for a video of this size
-  paragon engine build realtime-2x --for film.mkv          for the size of this video
-  paragon engine build realtime-2x --for photos            for the sizes of these pictures
-  paragon engine build realtime-2x                         one for pictures of all sizes
+  paragon engine build realtime-2x --for video.mkv         for the size of this video
+  paragon engine build realtime-2x --for photos            for the sizes of these images
+  paragon engine build realtime-2x                         one for images of all sizes
   paragon engine build realtime-2x --target sm_86,sm_89    for GPUs of other machines (RTX 30 and 40)
 
-Without a size, the engine takes pictures from 64x64 to 1920x1920 pixels and is tuned for 1280x720; larger ones go
+Without a size, the engine takes images from 64x64 to 1920x1920 pixels and is tuned for 1280x720; larger ones go
 through it in tiles. No GPU is needed to build.
 """
 
@@ -60,7 +60,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         default=[],
         dest="sources",
         metavar="FOLDER|VIDEO",
-        help="build for the sizes of these pictures, or of this video; can be given several times",
+        help="build for the sizes of these images, or of this video; can be given several times",
     )
     options.add_padding(parser)
     parser.add_argument("--precision", default="fp16", choices=("fp16", "fp32"), help="of the arithmetic [fp16]")
@@ -68,7 +68,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--io",
         default="uint8",
         choices=("uint8", "float32", "float16"),
-        help="what goes in and out: uint8 for pictures of 8 bits, float32 for all others [uint8]",
+        help="what goes in and out: uint8 for images of 8 bits, float32 for all others [uint8]",
     )
     parser.add_argument(
         "--target",
@@ -76,7 +76,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         default="",
         help="the GPUs that it is to run on, such as sm_86,sm_89 [all from sm_80 (RTX 30) on]",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="tell nothing but errors and warnings")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
     add_cache(parser)
     options.add_model_settings(parser)
     options.add_json(parser)
@@ -99,7 +99,7 @@ def cache_of(arguments: argparse.Namespace) -> EngineCache:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Carry the command out."""
+    """Run the command."""
     from paragon_core.backends import Network, tensorrt_build
     from paragon_core.backends.tensorrt import TensorRtRuntime, elsewhere
     from paragon_core.engines import Target

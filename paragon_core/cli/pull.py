@@ -41,13 +41,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--insecure-http", action="store_true", help="allow http to other machines; the sha256 is checked anyway"
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="tell nothing but errors and warnings")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
     options.add_debug(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Carry the command out."""
+    """Run the command."""
     from paragon_core.models.download import download
     from paragon_core.models.folders import find, model_folders
     from paragon_core.models.releases import release_named

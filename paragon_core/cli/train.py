@@ -54,7 +54,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Carry the command out."""
+    """Run the command."""
     if find_spec("torch") is None:
         raise BackendUnavailableError("training needs torch", hint="pip install torch")
 

@@ -115,7 +115,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="refuse images and frames with more pixels, against small files that claim to be huge; raise it for files "
         "that you trust [178956970, as Pillow]. What does not fit in memory is refused in any case",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="tell nothing but errors and warnings")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
     options.add_debug(parser)
     parser.set_defaults(run=run)
 
@@ -158,7 +158,7 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Carry the command out."""
+    """Run the command."""
     from paragon_core.cores import usable_cores
     from paragon_core.media import images
     from paragon_core.media.jobs import IMAGES_AT_ONCE, plan
@@ -199,7 +199,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     def report(result: JobResult) -> None:
         width, height = result.size or (0, 0)
         progress.finish(pixels=width * height * result.frames)
-        _tell(result, console, single=len(jobs) + len(refused) == 1)
+        _report(result, console, single=len(jobs) + len(refused) == 1)
 
     make_upscaler = partial(
         Upscaler,
@@ -268,8 +268,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return _exit_code(results, refused)
 
 
-def _tell(result: JobResult, console: Console, *, single: bool) -> None:
-    """Tell what became of one image."""
+def _report(result: JobResult, console: Console, *, single: bool) -> None:
+    """Report the result of one job."""
     job = result.job
     if result.error is not None:
         console.error(result.error, about=str(job.source))
@@ -286,7 +286,7 @@ def _tell(result: JobResult, console: Console, *, single: bool) -> None:
 def _sum_up(
     results: Sequence[JobResult], refused: Sequence[Refused], passed_over: Sequence[Path], console: Console
 ) -> None:
-    """Tell what became of all files together, and which were left alone."""
+    """Report the results of all files together, and which were left alone."""
     if passed_over:
         counts = Counter(path.suffix.lower() for path in passed_over).most_common()
         kinds = ", ".join(f"{count} {extension}" for extension, count in counts)

@@ -56,7 +56,7 @@ def image_codecs() -> Any:  # noqa: ANN401  (imagecodecs is optional, and import
 
 
 def has_image_codecs() -> bool:
-    """Tell whether AVIF with more than 8 bits can be read and written."""
+    """Return whether AVIF with more than 8 bits can be read and written."""
     try:
         image_codecs()
     except BackendUnavailableError:
@@ -79,7 +79,7 @@ def read_pixels(stream: BinaryIO, header: AvifHeader) -> Array:
 
 
 def is_whole(stream: BinaryIO) -> bool:
-    """Tell whether all of a file's boxes are there, so that what cannot be read is no damage."""
+    """Return whether all of a file's boxes are there, so that what cannot be read is no damage."""
     stream.seek(0)
     return read_avif_header(stream.read()).whole
 
@@ -122,7 +122,7 @@ def read_metadata(stream: BinaryIO, info: dict[Any, Any]) -> tuple[Metadata, Avi
 
 
 def is_hdr(image: LoadedImage) -> bool:
-    """Tell whether the pixels are of high dynamic range, which 8 bits without a label would spoil."""
+    """Return whether the pixels are of high dynamic range, which 8 bits without a label would spoil."""
     return hdr_transfer(image.png_colour) is not None
 
 
@@ -138,7 +138,7 @@ def check_writable(image: LoadedImage) -> None:
 
 
 def is_for_codecs(image: LoadedImage) -> bool:
-    """Tell whether imagecodecs shall write an image, and not Pillow: for depth, and for code points."""
+    """Return whether imagecodecs shall write an image, and not Pillow: for depth, and for code points."""
     tagged = b"cICP" in dict(image.png_colour) and image.icc is None
     return (image.array.dtype != np.uint8 or tagged) and has_image_codecs()
 

@@ -55,7 +55,7 @@ class ImageCompression:
 
     @staticmethod
     def applies_to(target: ImageFormat) -> bool:
-        """Tell whether a format has a quality."""
+        """Return whether a format has a quality."""
         return target.name in _CHROMA
 
     def check(self, target: ImageFormat) -> None:

@@ -209,7 +209,7 @@ def _open_tiff(stream: BinaryIO, page: TiffPage) -> TiffImageFile | None:
 
 
 def _is_for_tifffile(image: TiffImageFile) -> bool:
-    """Tell whether Pillow would open pixels that it cannot decode, or only in part."""
+    """Return whether Pillow would open pixels that it cannot decode, or only in part."""
     tags = image.tag_v2
     apart = tags.get(ExifTags.Base.PlanarConfiguration, 1) == _SEPARATE_PLANES
     several = tags.get(ExifTags.Base.SamplesPerPixel, 1) > 1

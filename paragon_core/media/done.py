@@ -32,7 +32,7 @@ def is_done(
     time_range: TimeRange = _WHOLE,
     keep_damaged: bool = False,
 ) -> bool:
-    """Tell whether a job's target is there: a whole one of the right size, not older than the source.
+    """Return whether a job's target is there: a whole one of the right size, not older than the source.
 
     One of that size that is older, and one that is damaged or broke off, is to be made again.
 

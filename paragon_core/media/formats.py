@@ -335,7 +335,7 @@ def format_of_name(path: Path) -> ImageFormat:
 
 
 def _may_be_tga(head: bytes) -> bool:
-    """Tell whether the header of a TGA makes sense: it begins with no signature."""
+    """Return whether the header of a TGA makes sense: it begins with no signature."""
     if len(head) < 18 or head[1] > 1 or head[2] & ~8 not in {1, 2, 3} or head[17] & 0xC0:  # noqa: PLR2004 - its length
         return False
     has_palette = head[2] & ~8 == 1

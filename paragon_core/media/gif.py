@@ -230,7 +230,7 @@ def _blocks(stream: BinaryIO) -> bytes:
 
 
 def _skip_blocks(stream: BinaryIO) -> bool:
-    """Go behind the next data; tell whether its end was there."""
+    """Go behind the next data; return whether its end was there."""
     while head := stream.read(1):
         if not head[0]:
             return True

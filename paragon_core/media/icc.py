@@ -110,7 +110,7 @@ def hdr_transfer(chunks: Chunks) -> int | None:
 
 
 def are_code_points(code: bytes) -> bool:
-    """Tell whether the content of cICP names primaries and a transfer that H.273 has, for RGB in full range."""
+    """Return whether the content of cICP names primaries and a transfer that H.273 has, for RGB in full range."""
     return len(code) == 4 and code[2:] == b"\0\1" and code[0] in _PRIMARIES and code[1] in _TRANSFERS  # noqa: PLR2004
 
 

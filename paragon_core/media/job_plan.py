@@ -270,7 +270,7 @@ def _once_each(found: Iterable[_Found]) -> list[_Found]:
 
 
 def _is_file_name(out: Path, given: str, found: list[_Found], *, sources: int) -> bool:
-    """Tell whether the output means a file."""
+    """Return whether the output means a file."""
     try:
         is_folder, exists = out.is_dir(), out.exists()
     except (OSError, ValueError) as error:

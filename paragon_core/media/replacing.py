@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def grows(size: Size, target: Size) -> bool:
-    """Tell whether a width and height become larger, one of them at least."""
+    """Return whether a width and height become larger, one of them at least."""
     return any(after > before for before, after in zip(size, target, strict=True))
 
 

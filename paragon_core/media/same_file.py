@@ -30,7 +30,7 @@ def folded(path: Path) -> str:
 
 
 def are_one(first: Path, second: Path) -> bool:
-    """Tell whether two paths lead to the same file, or would if both existed. In doubt, they do."""
+    """Return whether two paths lead to the same file, or would if both existed. In doubt, they do."""
     if folded(first) != folded(second):
         return False
     if resolved(first) == resolved(second):
@@ -42,8 +42,9 @@ def are_one(first: Path, second: Path) -> bool:
 
 
 def folds_names(folder: Path) -> bool:
-    """Tell whether a folder takes names for one that differ in case, or in how accents are composed. In doubt, it does.
+    """Return whether a folder takes names for one that differ in case, or in how accents are composed.
 
+    In doubt, it does.
     Where systems leave that to each disk, the names that are there tell: does one lead to a file in other letters, too?
     A folder that does not exist will do as the one does in which it is made.
     """

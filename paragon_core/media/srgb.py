@@ -33,7 +33,7 @@ def in_srgb(image: Image.Image, icc: bytes) -> Image.Image:
 
 
 def is_srgb(icc: bytes, *, grey: bool) -> bool:
-    """Tell whether a profile, whatever it is called, leaves colours where sRGB has them.
+    """Return whether a profile, whatever it is called, leaves colours where sRGB has them.
 
     Raises:
         UnsupportedFormatError: the profile is damaged.

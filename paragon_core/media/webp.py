@@ -23,7 +23,7 @@ def riff_chunks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def frames_are_lossless(stream: BinaryIO) -> bool:
-    """Tell whether every frame of an animated WebP holds its pixels without loss."""
+    """Return whether every frame of an animated WebP holds its pixels without loss."""
     frames = 0
     for kind in riff_chunks(stream):
         if kind == b"ANMF":  # section 2.7.1.3: 16 bytes about the frame, then its chunks

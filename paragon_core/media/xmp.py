@@ -51,7 +51,7 @@ def without_appended(xmp: bytes) -> bytes | None:
 
 
 def announces_video(xmp: bytes) -> bool:
-    """Tell whether a packet announces a short video behind the image, as motion photos have."""
+    """Return whether a packet announces a short video behind the image, as motion photos have."""
     return b"MotionPhoto" in xmp or b"MicroVideo" in xmp
 
 

@@ -36,7 +36,7 @@ def size_of(path: Path) -> tuple[int, int]:
     return frame.width, frame.height
 
 
-def test_a_video_beside_a_image_and_what_is_done_is_skipped(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_video_next_to_an_image_and_what_is_done_is_skipped(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "in").mkdir()
     videos.make(here / "in" / "a.mkv", sound=("aac",))
     videos.make(here / "in" / "b.avi", codec="mpeg4")

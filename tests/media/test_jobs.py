@@ -168,7 +168,7 @@ def test_what_is_older_or_broken_is_made_again(tmp_path: Path) -> None:
         assert not is_done(job, scale=2)
 
 
-def test_a_image_of_another_size_is_not_replaced(tmp_path: Path) -> None:
+def test_an_image_of_another_size_is_not_replaced(tmp_path: Path) -> None:
     job = Job(source=save(tmp_path / "a.png"), target=save(tmp_path / "b.png", 1, (50, 50)))
     before = job.target.read_bytes()
     (result,) = run([job], twice, scale=2)

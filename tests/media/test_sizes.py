@@ -44,7 +44,7 @@ def test_turned_images_count_as_they_are_stored(tmp_path: Path) -> None:
     assert sizes_of(tmp_path, unusable=never) == [(30, 20)]
 
 
-def test_a_image_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
     Image.new("RGB", (8, 6)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"nonsense")
     told: list[str] = []

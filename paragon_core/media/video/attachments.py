@@ -21,7 +21,7 @@ _IN_MP4: Final = frozenset({"mjpeg", "png", "bmp"})
 
 
 def attach(container: OutputContainer, stream: Stream, cover: bytes | None) -> bool:
-    """Attach to a Matroska file that is being written what is attached to another; tell whether that could be.
+    """Attach to a Matroska file that is being written what is attached to another; return whether that could be.
 
     Args:
         container: the new file, before its first packet.
@@ -45,5 +45,5 @@ def attach(container: OutputContainer, stream: Stream, cover: bytes | None) -> b
 
 
 def holds_cover(container: OutputContainer, stream: Stream) -> bool:
-    """Tell whether a file that is being written takes a cover image as a stream."""
+    """Return whether a file that is being written takes a cover image as a stream."""
     return container.format.name == "mp4" and stream.codec_context.name in _IN_MP4

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.media.video.chroma import Siting, mirrored, subsample_chroma, upsample_chroma
+from paragon_core.media.video.chroma import Plane, Siting, mirrored, subsample_chroma, upsample_chroma
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Plane = npt.NDArray[np.float32]
 SampleArray = npt.NDArray[Any]
 
 #: Luma weights of R and B by the numbers of H.273, table 4.

@@ -51,7 +51,7 @@ class FrameDecoder:
         self._order: DisplayOrder | None = None
         if stream.container.format.name in _NO_DISPLAY_TIMES:
             context = stream.codec_context
-            depth = getattr(context, "reorder_depth", _USUAL_DEPTH * context.has_b_frames)  # PyAV tells it from 19 on
+            depth = getattr(context, "reorder_depth", _USUAL_DEPTH * context.has_b_frames)  # PyAV has it from 19 on
             self._order = DisplayOrder(depth * self._usual)
 
     def frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
@@ -65,7 +65,7 @@ class FrameDecoder:
             self._order.add(packet)
         for frame in self._decoded(packet):
             frame.pts = self.last = self._time_of(frame)
-            # Older PyAV does not tell a frame's own.
+            # Older PyAV does not have a frame's own.
             self.last_duration = getattr(frame, "duration", packet.duration) or self._usual
             self.damaged += frame.is_corrupt
             self.transparent = self.transparent or is_transparent(frame)
@@ -90,7 +90,7 @@ class FrameDecoder:
         return ()
 
     def _check_memory(self, error: Exception) -> None:
-        """Raise an error if frames may have been lost for lack of memory, which decoders call damage."""
+        """Raise an error if frames may have been lost for lack of memory, which decoders report as damage."""
         context = self._stream.codec_context
         if is_low_memory(error) or lacks(context.width * context.height * _BYTES_TO_DECODE):
             raise out_of_memory(Path(self._name)) from error

@@ -28,12 +28,12 @@ VIDEO_EXTENSIONS: Final = (
 
 
 def is_video(path: Path) -> bool:
-    """Tell whether a file's name is that of a video."""
+    """Return whether a file's name is that of a video."""
     return path.suffix.lower() in VIDEO_EXTENSIONS
 
 
 def can_be_written(path: Path) -> bool:
-    """Tell whether a file's name is that of a video that can be written: whatever is to become it is a video."""
+    """Return whether a file's name is that of a video that can be written: whatever is to become it is a video."""
     return path.suffix.lower() in CONTAINERS
 
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from av import VideoFrame
 
-    from paragon_core.media.video.colour import Plane, VideoColour
+    from paragon_core.media.video.chroma import Plane
+    from paragon_core.media.video.colour import VideoColour
     from paragon_core.media.video.rotation import Rotation
     from paragon_core.media.video.source import Step
     from paragon_core.upscaling.output_size import Size

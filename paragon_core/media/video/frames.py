@@ -14,7 +14,6 @@ from paragon_core.media.video.colour import (
     MATRICES,
     RGB,
     UNSPECIFIED,
-    Plane,
     SampleArray,
     VideoColour,
     from_network,
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
     from av import VideoFormat, VideoFrame
     from av.sidedata.sidedata import SideData
+
+    from paragon_core.media.video.chroma import Plane
 
 
 _FULL_RANGE: Final = 2
@@ -72,7 +73,7 @@ def planar_format(video_format: VideoFormat) -> str:
 
 
 def is_transparent(frame: VideoFrame) -> bool:
-    """Tell whether a frame lets something through; alpha in which all is opaque does not count."""
+    """Return whether a frame lets something through; alpha in which all is opaque does not count."""
     if not any(part.is_alpha for part in frame.format.components):
         return False
     opaque = 255
@@ -101,7 +102,7 @@ def colour_of(frame: VideoFrame) -> VideoColour:
         full=rgb or frame.format.name.startswith("yuvj") or int(frame.color_range) == _FULL_RANGE,
         bits=_bits(frame.format),
         factors=(1, 1) if rgb else _factors(frame.format),
-        chroma_location=int(getattr(frame, "chroma_location", 0)) or LEFT,  # PyAV tells it from 19 on
+        chroma_location=int(getattr(frame, "chroma_location", 0)) or LEFT,  # PyAV has it from 19 on
     )
 
 

@@ -77,7 +77,7 @@ class StaticHdr:
 
 def static_hdr(stream: VideoStream, frame: VideoFrame) -> StaticHdr:
     """Return what a stream says, and what comes with its first frame."""
-    parts = dict(getattr(stream.codec_context, "decoded_side_data", {}))  # PyAV tells it from 19 on
+    parts = dict(getattr(stream.codec_context, "decoded_side_data", {}))  # PyAV has it from 19 on
     data = {**{kind.name: part for kind, part in parts.items()}, **side_data(frame)}
     display, light = data.get(_MASTERING_DISPLAY), data.get(_CONTENT_LIGHT_LEVEL)
     return StaticHdr(
@@ -104,13 +104,13 @@ def _display_text(points: list[str], high: str, low: str) -> str:
 
 
 def has_dolby_vision(stream: VideoStream, frame: VideoFrame) -> bool:
-    """Tell whether a stream comes with a Dolby Vision layer."""
+    """Return whether a stream comes with a Dolby Vision layer."""
     return _DESCRIPTION in getattr(stream.codec_context, "coded_side_data", {}) or _LAYER in side_data(frame)
 
 
 def needs_dolby_vision(stream: VideoStream, frame: VideoFrame) -> bool:
-    """Tell whether the colours of a stream mean something only together with its Dolby Vision layer (profile 5)."""
-    described = getattr(stream.codec_context, "coded_side_data", {}).get(_DESCRIPTION)  # PyAV tells it from 19 on
+    """Return whether the colours of a stream mean something only together with its Dolby Vision layer (profile 5)."""
+    described = getattr(stream.codec_context, "coded_side_data", {}).get(_DESCRIPTION)  # PyAV has it from 19 on
     if described is not None:
         return is_dolby_vision_alone(described)
     layer = side_data(frame).get(_LAYER)
@@ -118,11 +118,11 @@ def needs_dolby_vision(stream: VideoStream, frame: VideoFrame) -> bool:
 
 
 def is_dolby_vision_alone(record: bytes) -> bool:
-    """Tell it from a container's description of the layer."""
+    """Read it from a container's description of the layer."""
     return record[_PROFILE] in _MAY_LACK_BASE and not record[_COMPATIBILITY]
 
 
 def is_layer_of_profile_5(metadata: bytes) -> bool:
-    """Tell it from the layer of a frame itself."""
+    """Read it from the layer of a frame itself."""
     header = _HEADER_PLACE.unpack_from(metadata)[0]
     return not metadata[header + _LAYER_PROFILE] and bool(metadata[header + _FULL_RANGE])

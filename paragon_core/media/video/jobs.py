@@ -37,7 +37,7 @@ def video_is_done(
     time_range: TimeRange = _ALL,
     keep_damaged: bool = False,
 ) -> bool:
-    """Tell whether a video's target is there: a whole video of the right size and length, not older than the source.
+    """Return whether a video's target is there: a whole video of the right size and length, not older than the source.
 
     Raises:
         JobError: the target is something else: it may be somebody's only copy.
@@ -65,7 +65,7 @@ def video_is_done(
 
 
 def video_grows(source: Path, *, scale: int, size: OutputSize | None, keep_damaged: bool = False) -> bool:
-    """Tell whether a video's frames become larger, wider or higher; raises what `look_ahead` does."""
+    """Return whether a video's frames become larger, wider or higher; raises what `look_ahead` does."""
     return look_ahead(source, VideoEncoding(), scale=scale, size=size, keep_damaged=keep_damaged).runs > 0
 
 
@@ -105,6 +105,18 @@ def look_ahead(
             if step.frame is not None:
                 return OutputFormat.of(step.frame, video, encoding, scale=scale, wanted=size)
     return _unknown_size(source)
+
+
+def video_size(path: Path) -> Size:
+    """Return width and height of a video's frames, as stored; of a truncated one as well.
+
+    Raises:
+        MediaError: the file cannot be read, or holds no video.
+        BackendUnavailableError: PyAV is missing.
+
+    """
+    with opened(path, _ALL, keep_damaged=True) as video:
+        return _frames_of(path, video)
 
 
 def _possible_sizes(

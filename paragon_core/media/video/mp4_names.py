@@ -59,7 +59,7 @@ def room_for(names: Mapping[str, str]) -> Room | None:
 
 
 def are_known(names: Mapping[str, str]) -> bool:
-    """Tell whether players look for all of these names."""
+    """Return whether players look for all of these names."""
     return not _others(names)
 
 

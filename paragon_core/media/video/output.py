@@ -206,7 +206,7 @@ class VideoWriter:
         return (*self._notes, *self._remuxer.notes)
 
     def write(self, step: Step) -> bool:
-        """Write what comes next; tell whether there was a frame."""
+        """Write what comes next; return whether there was a frame."""
         with self._ends_at_errors():
             for packet in step.packets:
                 self._remuxer.write(packet)

@@ -146,14 +146,14 @@ class Remuxer:
             self._notes.append(f"its {_name(stream)} {_why_not(stream, kind)}, and was left out")
 
     def _begins_in_cut(self, stream: Stream) -> bool:
-        """Tell whether Matroska would leave out the beginning of sound from which much was cut without encoding it.
+        """Return whether Matroska would leave out the beginning of sound from which much was cut without encoding it.
 
         Files say how much comes before the cut, and what is copied of them says it as well.
         """
         if stream.type != "audio" or not self._starts_later or self._container.format.name != "matroska":
             return False
         context = cast("AudioStream", stream).codec_context
-        padding = getattr(context, "initial_padding", 0)  # PyAV tells it from 19 on
+        padding = getattr(context, "initial_padding", 0)  # PyAV has it from 19 on
         return bool(padding > _MOST_PADDING * (context.sample_rate or 0))
 
     def _same(self, stream: Stream) -> Stream | None:
@@ -171,7 +171,7 @@ class Remuxer:
             return None
 
     def _holds(self, stream: Stream) -> bool:
-        """Tell whether a file of that kind can be begun with a stream: its writer knows what it needs to be told."""
+        """Return whether a file of that kind can be begun with a stream: its writer knows what it needs to be told."""
         av = pyav()
         trial = av.open(BytesIO(), "w", format=self._container.format.name, options=dict(self._container.options))
         try:
@@ -260,5 +260,5 @@ def _why_not(stream: Stream, kind: str) -> str:
 
 
 def _is_chapters(stream: Stream) -> bool:
-    """Tell whether a track of an MP4 holds the titles of its chapters, which are kept as such."""
+    """Return whether a track of an MP4 holds the titles of its chapters, which are kept as such."""
     return bool(stream.type == "data" and hasattr(stream.container, "chapters") and stream.container.chapters())

@@ -12,7 +12,7 @@ from paragon_core.media.video.frames import side_data
 if TYPE_CHECKING:
     from av import VideoFrame
 
-Array = np.ndarray[Any, np.dtype[Any]]
+    from paragon_core.media.loaded_image import Array
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,7 @@ class SoundFormat:
     """What it becomes, in words for the user."""
 
     def opens(self) -> bool:
-        """Tell whether there is such an encoder that takes these."""
+        """Return whether there is such an encoder that takes these."""
         av = pyav()
         try:
             context = av.CodecContext.create(self.encoder, "w")

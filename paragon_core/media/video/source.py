@@ -142,7 +142,7 @@ class VideoReader:
 
     @property
     def seconds(self) -> float | None:
-        """Length of what is wanted, as far as the container tells."""
+        """Length of what is wanted, as far as the container says."""
         seconds = self._stated_seconds()
         if seconds is None:
             return self.time_range.duration
@@ -211,7 +211,7 @@ class VideoReader:
         return lost if lost > max(_LONG_FRAME, seconds * _INEXACT) else 0.0
 
     def _is_read_whole(self) -> bool:
-        """Tell whether packets were found up to the end of a Matroska file: then its last frame is a long one."""
+        """Return whether packets were found up to the end of a Matroska file: then its last frame is a long one."""
         if self.container.format.name != _MATROSKA or self._damaged or self._decoder.damaged:
             return False
         size = self.container.size or 0
@@ -353,7 +353,7 @@ class VideoReader:
                 yield frame
 
     def _is_wanted(self, packet: Packet[Any]) -> bool:
-        """Tell whether a packet of another stream is in the time range, and let its times begin with the video's."""
+        """Return whether a packet of another stream is in the time range, and let its times begin with the video's."""
         time = packet.dts if packet.pts is None else packet.pts
         if time is None:
             return False  # the end of its stream
@@ -371,8 +371,8 @@ class VideoReader:
 
 
 def is_cover(stream: Stream) -> bool:
-    """Tell whether a video stream is a cover image."""
-    return bool(stream.type == "video" and getattr(stream, "disposition", 0) & _COVER)  # PyAV tells it from 14.1 on
+    """Return whether a video stream is a cover image."""
+    return bool(stream.type == "video" and getattr(stream, "disposition", 0) & _COVER)  # PyAV has it from 14.1 on
 
 
 def not_read(name: str, error: Exception) -> ParagonError:

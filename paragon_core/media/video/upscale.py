@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VideoEncoding", "VideoProgress", "VideoResult", "upscale_video"]
 
-#: Called with the frames that are done, and how many there are in all as far as the container tells.
+#: Called with the frames that are done, and how many there are in all as far as the container says.
 VideoProgress = Callable[[int, int | None], None]
 
 #: Frames in work at once, where there are cores for them: a graphics card may be done with several before one core has
