@@ -34,7 +34,7 @@ def add_model_settings(parser: argparse.ArgumentParser) -> None:
         "--alpha",
         type=float,
         metavar="SHARE",
-        help="upsampler_alpha of the checkpoint: softens the picture; 0 for all official models. "
+        help="upsampler_alpha of the checkpoint: softens the image; 0 for all official models. "
         "Default: what the file says, else what is known about it",
     )
     parser.add_argument(

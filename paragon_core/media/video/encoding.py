@@ -76,9 +76,8 @@ _X_PRESETS: Final[Mapping[EncoderPreset, str]] = {"fast": "veryfast", "medium": 
 _ENCODERS: Final[Mapping[VideoCodec, _Encoder]] = {
     "h264": _Encoder(
         name="libx264",
-        # With its macroblock tree and B frames x264 (165) makes other bytes each time on a processor with AVX-512; what
-        # it makes depends on the number of its threads.
-        options={"x264-params": "mbtree=0:threads=8"},
+        # Its bytes depend on the number of its threads.
+        options={"x264-params": f"{X264_REPEATABLE}:threads=8"},
         crf=18,
         presets=_X_PRESETS,
         deepest=8,

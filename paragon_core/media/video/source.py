@@ -283,9 +283,8 @@ class VideoReader:
                 if reached is not None and reached <= first:
                     self._go_to(place)
                     return
-            self._go_to(
-                max(begin - int(_MARGINS[1] / self.time_base), 0)
-            )  # the first one is decoded before it is shown
+            # The first one is decoded before it is shown.
+            self._go_to(max(begin - int(_MARGINS[1] / self.time_base), 0))
 
     def _go_to(self, place: int) -> None:
         self.container.seek(place, stream=self.stream)
