@@ -81,14 +81,29 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         with ExitStack() as stack:
             part, stream = _create(path, stack)
             yield stream
-            stream.flush()
-            sync(stream.fileno())
-            stream.close()  # before the move: network disks report errors here, and Windows moves no open file
-            part.replace(path)
+            complete(stream, part, path)
     except ParagonError:  # some are an OSError as well
         raise
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def complete(stream: BinaryIO, part: Path, path: Path) -> None:
+    """Close a part file once its content is on the disk, and give it its final name, in place of an older file.
+
+    Args:
+        stream: the part file, open for writing.
+        part: its path, in the same folder as ``path``.
+        path: the final name.
+
+    Raises:
+        OSError: the disk failed.
+
+    """
+    stream.flush()
+    sync(stream.fileno())
+    stream.close()  # before the move: network disks report errors here, and Windows moves no open file
+    part.replace(path)
 
 
 def sync(descriptor: int) -> None:

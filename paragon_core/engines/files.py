@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
-from paragon_core.atomic_files import sync
+from paragon_core.atomic_files import complete, sync
 from paragon_core.engines.key import SCHEMA, EngineKey, typed
 from paragon_core.engines.profiles import Profile
 from paragon_core.engines.waiting import try_lock
@@ -184,10 +184,8 @@ class EngineFiles:
         _unlink(self.part)
         with open_ours(self.part, create=True) as stream:
             stream.write(data)
-            stream.flush()
-            sync(stream.fileno())
-        remove_impostor(path)
-        self.part.replace(path)
+            remove_impostor(path)
+            complete(stream, self.part, path)
 
     def remove(self) -> None:
         """Remove the engine, the manifest first; only the holder of the lock may.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from filelock import FileLock, Timeout
 
-from paragon_core.atomic_files import PART, atomic_write, remove_leftovers, sync, unwritable
+from paragon_core.atomic_files import PART, atomic_write, complete, remove_leftovers, unwritable
 from paragon_core.errors import DownloadError, ParagonError
 from paragon_core.models.http_client import ask, chunks
 from paragon_core.trusted_files import UntrustedFileError, check_ours, check_way, open_ours
@@ -199,9 +199,7 @@ def _continue(source: _Source, part: BinaryIO, target: Path, sha256: str) -> Non
     try:
         with part:
             _fill(source, part, sha256)
-            part.flush()
-            sync(part.fileno())
-        path.replace(target)
+            complete(part, path, target)
     except BaseException:
         with suppress(OSError):
             if path.lstat().st_size == 0:
