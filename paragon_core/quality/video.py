@@ -4,7 +4,7 @@
 
 A window pans over each picture by whole pixels. Its frames are blurred slightly, because real video is not sharp to the
 last pixel, then reduced as the protocol of `paragon_core.quality.evaluate` says, then encoded as H.264. What a model
-makes of a decoded frame is compared with the window itself: unblurred, unreduced, never compressed.
+makes of a decoded frame is compared with the window itself: unblurred, unreduced, never compressed. Needs PyAV.
 """
 
 from __future__ import annotations
