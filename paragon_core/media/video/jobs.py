@@ -107,18 +107,6 @@ def look_ahead(
     return _unknown_size(source)
 
 
-def video_size(path: Path) -> Size:
-    """Return width and height of a video's frames, as stored; of a truncated one as well.
-
-    Raises:
-        MediaError: the file cannot be read, or holds no video.
-        BackendUnavailableError: PyAV is missing.
-
-    """
-    with opened(path, _ALL, keep_damaged=True) as video:
-        return _frames_of(path, video)
-
-
 def _possible_sizes(
     source: Path, time_range: TimeRange, *, scale: int, wanted: OutputSize | None, keep_damaged: bool
 ) -> tuple[set[Size], float | None]:
