@@ -16,7 +16,6 @@ from tests.vs_paragon.vspipe import vspipe
 from vs_paragon.mlrt import OV, base
 from vs_paragon.runtime_choice import plugin_for, suited
 
-
 SIZE = (64, 48)
 
 

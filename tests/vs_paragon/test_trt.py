@@ -58,7 +58,7 @@ class Plugin:
 def plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Plugin]:
     """Return a function that makes a machine with a card and a plugin."""
 
-    def make(version: str = "10701", namespace: str = PLUGINS["trt_rtx"]) -> Plugin:
+    def make(version: str = "10701", namespace: str = "trt_rtx") -> Plugin:
         made = Plugin(version)
         core = SimpleNamespace(**{namespace: made})
         monkeypatch.setattr(base, "vs", SimpleNamespace(core=core))
