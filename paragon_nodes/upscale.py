@@ -31,7 +31,10 @@ class ParagonUpscale(io.ComfyNode):
             "Transparency is kept.",
             search_aliases=["paragon", "super resolution", "enlarge image"],
             inputs=[
-                io.UpscaleModel.Input("upscale_model", tooltip='From the node "Load ParagonSR2 Model".'),
+                io.UpscaleModel.Input(
+                    "upscale_model",
+                    tooltip='From the node "Load ParagonSR2 Model", or core\'s "Load Upscale Model".',
+                ),
                 io.Image.Input("image", tooltip="One image or several, with or without transparency."),
                 tile_input(),
                 io.Combo.Input(

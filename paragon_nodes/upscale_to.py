@@ -34,7 +34,10 @@ class ParagonUpscaleTo(io.ComfyNode):
             search_aliases=["paragon", "super resolution", "upscale to size", "resize"],
             accept_all_inputs=True,  # see execute
             inputs=[
-                io.UpscaleModel.Input("upscale_model", tooltip='From the node "Load ParagonSR2 Model".'),
+                io.UpscaleModel.Input(
+                    "upscale_model",
+                    tooltip='From the node "Load ParagonSR2 Model", or core\'s "Load Upscale Model".',
+                ),
                 io.Image.Input("image", tooltip="One image or several, with or without transparency."),
                 io.DynamicCombo.Input(
                     "mode",

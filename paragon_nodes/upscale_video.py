@@ -48,7 +48,10 @@ class ParagonUpscaleVideo(io.ComfyNode):
             search_aliases=["paragon", "super resolution", "enlarge video"],
             accept_all_inputs=True,  # else a size that is none would be taken for one that is left out
             inputs=[
-                io.UpscaleModel.Input("upscale_model", tooltip='From the node "Load ParagonSR2 Model".'),
+                io.UpscaleModel.Input(
+                    "upscale_model",
+                    tooltip='From the node "Load ParagonSR2 Model", or core\'s "Load Upscale Model".',
+                ),
                 io.Video.Input("video", tooltip="From a file, trimmed or not, or made of images."),
                 io.Float.Input(
                     "temporal",

@@ -8,7 +8,7 @@ import pytest
 
 av = pytest.importorskip("av")
 
-from paragon_core.media.video import jobs
+from paragon_core.media.video import jobs, opening
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.upscaling.output_size import OutputSize
 
@@ -31,12 +31,16 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_a_video_is_opened_once_for_all_scales(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[Any] = []
-    really_opened = jobs.opened
-    monkeypatch.setattr(jobs, "opened", lambda *given, **more: opened.append(given) or really_opened(*given, **more))
+    opened: list[Path] = []
+
+    def counting(path: Path, *given: Any, **more: Any) -> Any:
+        opened.append(path)
+        return opening.opened(path, *given, **more)
+
+    monkeypatch.setattr(jobs, "opened", counting)
     size = OutputSize(factor=4)
     found = jobs.look_ahead_at_scales(source, VideoEncoding(), scales=(2, 3, 4), size=size)
-    assert len(opened) == 1
+    assert opened == [source]
     assert {scale: made.runs for scale, made in found.items()} == {2: 2, 3: 2, 4: 1}
     assert {made.size for made in found.values()} == {(384, 256)}
     assert found[2] == jobs.look_ahead(source, VideoEncoding(), scale=2, size=size)
