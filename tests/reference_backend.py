@@ -1,6 +1,6 @@
 """A runtime of engines without a GPU, by TensorRT's rules, on ONNX Runtime: for tests of everything around engines.
 
-It is not among `paragon_core.backends`; who wants it hands it over: ``Upscaler(backend=EngineBackend(Reference()))``.
+A test passes it as ``Upscaler(backend=EngineBackend(Reference()))``.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Reference:
 class ReferenceExecutor:
     """A loaded engine that holds a caller to what TensorRT allows; see `engine_runtime.Executor`."""
 
-    def __init__(self, session: Any, profile: Profile, dtype: np.dtype[Any], *, lanes: int) -> None:  # noqa: ANN401 - onnxruntime is imported late
+    def __init__(self, session: Any, profile: Profile, dtype: np.dtype[Any], *, lanes: int) -> None:
         self._session = session
         self._profile = profile
         self._dtype = dtype
@@ -167,7 +167,7 @@ class ReferenceExecutor:
         self._session.run_with_iobinding(binding)
 
 
-def _session(onnx: bytes) -> Any:  # noqa: ANN401 - the module is imported late
+def _session(onnx: bytes) -> Any:
     import onnxruntime  # noqa: PLC0415 - optional, and slow to import
 
     options = onnxruntime.SessionOptions()

@@ -1,8 +1,8 @@
-"""Draw slides: letters, lines and shapes with the hardest edges that a picture can have.
+"""Draw screen content: letters, lines and shapes with the hardest edges that an image can have.
 
 Photographs hold no step from full black to full white within one pixel. A network of products of features goes wild on
-what is harder than anything it was trained on, so a few per cent of its patches are drawings like these. They are made
-by this module alone, with the font that Pillow brings (Aileron, CC0), and owe nobody credit.
+what is harder than anything it was trained on, so a few per cent of its patches are drawings like these. This
+module alone draws them, with the font that Pillow brings (Aileron, CC0): they need no credits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Colour = tuple[int, int, int]
 
-#: Slides are drawn this many times larger and then reduced: edges end up between pixels too.
+#: Images are drawn this many times larger and then reduced: edges end up between pixels too.
 _OVERSIZE = 4
 
 #: Share of colours with every channel at 0 or 255, black and white among them more often than the rest.
@@ -33,13 +33,13 @@ _FILLED_SHARE = 0.7
 _KERNELS = (Image.Resampling.LANCZOS, Image.Resampling.BICUBIC, Image.Resampling.BOX)
 
 
-def slides(count: int, side: int, *, seed: int = 0) -> Iterator[Image.Image]:
-    """Draw slides of ``side`` x ``side`` pixels, RGB; the same seed and version of Pillow draw the same ones."""
-    for slide in range(count):
-        yield _slide(np.random.default_rng((seed, slide)), side)
+def screen_content(count: int, side: int, *, seed: int = 0) -> Iterator[Image.Image]:
+    """Draw images of ``side`` x ``side`` pixels, RGB; the same seed and version of Pillow draw the same ones."""
+    for index in range(count):
+        yield _image(np.random.default_rng((seed, index)), side)
 
 
-def _slide(random: np.random.Generator, side: int) -> Image.Image:
+def _image(random: np.random.Generator, side: int) -> Image.Image:
     large = Image.new("RGB", (side * _OVERSIZE, side * _OVERSIZE), _colour(random))
     shapes: tuple[Callable[[Image.Image, np.random.Generator], None], ...] = (_text, _text, _text, _lines, _shape)
     for _ in range(random.integers(4, 14)):

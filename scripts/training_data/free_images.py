@@ -1,14 +1,14 @@
-"""Fetch the free pictures that the boxed models are trained on, and cut them into tiles.
+"""Fetch the free images that the bundled models are trained on, and cut them into tiles.
 
-    python -m paragon_core.training.free_pictures FOLDER
+    python -m scripts.training_data.free_images FOLDER
 
 They come from three packages of Debian 12 whose bytes are pinned below, so every machine makes the same tiles. There
-``apt-get`` fetches them; elsewhere, lay the three files into a folder and name it with ``--packages``. Only works
+``apt-get`` fetches them; elsewhere, put the three files into a folder and name it with ``--packages``. Only works
 under CC0, CC-BY and Expat are taken; ``CREDITS.txt`` in the folder names every author. Photographs and drawings were
-published as JPEG or as screen graphics: reducing them (Lanczos) removes the traces of compression and makes pictures
+published as JPEG or as screen graphics: reducing them (Lanczos) removes the traces of compression and makes images
 that are sharp to the last pixel. Tiles without detail teach nothing and are left out. The folder ``grain`` gets the
-photographs hardly reduced, as a camera leaves them; ``slides`` gets drawings of this project's own, see
-`paragon_core.training.slides`.
+photographs hardly reduced, as a camera leaves them; ``screen_content`` gets drawings of this project's own, see
+`screen_content`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from paragon_core.errors import MediaError, ParagonError
-from paragon_core.training.slides import slides
+from scripts.training_data.screen_content import screen_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 #: Side of a tile in pixels.
 TILE = 192
 
-#: Slides that are drawn.
-SLIDES = 300
+#: Number of images of screen content.
+SCREEN_CONTENT = 300
 
 #: Least sharpness of a tile: mean step of luma between neighbours, in levels of 0..255.
 LEAST_SHARPNESS = 4.0
@@ -55,19 +55,19 @@ _ELSEWHERE = "or fetch the packages on a machine with Debian 12 (apt-get downloa
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """One picture of a package."""
+    """One image of a package."""
 
     path: str
     """End of its path in the package."""
     author: str
-    """Whom to credit."""
+    """Name for the credits."""
     licence: str
     """SPDX identifier."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """A Debian package with pictures."""
+    """A Debian package with images."""
 
     name: str
     """Name in Debian 12."""
@@ -78,11 +78,11 @@ class Package:
     kind: str
     """Folder that its tiles go to: photographs and drawings are drawn from in different shares."""
     factors: tuple[float, ...]
-    """Every picture is reduced by each of these; small drawings also stay as they are."""
+    """Every image is reduced by each of these; small drawings also stay as they are."""
     grain: bool = False
-    """Whether the pictures are good enough to go to the folder ``grain``, too."""
+    """Whether the images are good enough to go to the folder ``grain``, too."""
     works: tuple[Work, ...]
-    """The pictures that are taken; the package holds others."""
+    """The images that are taken; the package holds others."""
 
     @property
     def file(self) -> str:
@@ -193,7 +193,7 @@ def _download(package: Package, folder: str) -> None:
         msg = "this machine has no apt-get to fetch packages with"
         raise MediaError(msg, hint=_ELSEWHERE)
     command = [apt, "--quiet", "download", f"{package.name}={package.version}"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         msg = f"apt-get cannot fetch {package.name} {package.version}: {done.stderr.strip()}"
         raise MediaError(msg, hint=f"run apt-get update first; {_ELSEWHERE}")
@@ -237,12 +237,12 @@ def _members(archive: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def tiles(
-    picture: Image.Image, factor: float, least_sharpness: float = LEAST_SHARPNESS
+    image: Image.Image, factor: float, least_sharpness: float = LEAST_SHARPNESS
 ) -> Iterator[tuple[str, Image.Image]]:
-    """Reduce a picture and cut it into sharp tiles; those at the far edges overlap their neighbours.
+    """Reduce an image and cut it into sharp tiles; those at the far edges overlap their neighbours.
 
     Args:
-        picture: RGB.
+        image: RGB.
         factor: how much smaller it gets.
         least_sharpness: what a tile must have, see `sharpness`.
 
@@ -250,10 +250,10 @@ def tiles(
         Place ("row-column", counted in tiles) and tile.
 
     """
-    width, height = int(picture.width / factor), int(picture.height / factor)
+    width, height = int(image.width / factor), int(image.height / factor)
     if min(width, height) < TILE:
         return
-    reduced = picture if factor == 1 else picture.resize((width, height), Image.Resampling.LANCZOS)
+    reduced = image if factor == 1 else image.resize((width, height), Image.Resampling.LANCZOS)
     for row in range(-(-height // TILE)):
         for column in range(-(-width // TILE)):
             top, left = min(row * TILE, height - TILE), min(column * TILE, width - TILE)
@@ -262,48 +262,49 @@ def tiles(
                 yield f"{row}-{column}", tile
 
 
-def sharpness(picture: Image.Image) -> float:
+def sharpness(image: Image.Image) -> float:
     """Return the mean step of luma between neighbours along both axes, in levels of 0..255."""
-    luma = np.asarray(picture, dtype=np.float32) @ _LUMA
+    luma = np.asarray(image, dtype=np.float32) @ _LUMA
     return float(np.abs(np.diff(luma, axis=0)).mean() + np.abs(np.diff(luma, axis=1)).mean()) / 2
 
 
-def opaque(picture: Image.Image) -> Image.Image:
-    """Return a picture as RGB, what is transparent in front of light grey."""
-    if "A" not in picture.getbands() and "transparency" not in picture.info:
-        return picture.convert("RGB")
-    background = Image.new("RGBA", picture.size, (*_BACKGROUND, 255))
-    background.alpha_composite(picture.convert("RGBA"))
+def opaque(image: Image.Image) -> Image.Image:
+    """Return an image as RGB, what is transparent in front of light grey."""
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image.convert("RGB")
+    background = Image.new("RGBA", image.size, (*_BACKGROUND, 255))
+    background.alpha_composite(image.convert("RGBA"))
     return background.convert("RGB")
 
 
 def prepare(folder: Path, packages: Path | None = None) -> int:
-    """Fetch all packages, draw the slides, fill ``folder`` with folders of tiles and ``CREDITS.txt``; count the tiles.
+    """Fetch all packages, draw screen content, fill ``folder`` with tiles and ``CREDITS.txt``; count the tiles.
 
-    ``packages`` is a folder with the packages' files; without it they are fetched.
+    Every kind of tiles has a folder of its own. ``packages`` is a folder with the packages' files; without it they are
+    fetched.
 
     Raises:
-        MediaError: if a package cannot be fetched or a picture not be read.
+        MediaError: if a package cannot be fetched or an image not be read.
 
     """
-    kinds = {package.kind for package in PACKAGES} | {"grain", "slides"}
+    kinds = {package.kind for package in PACKAGES} | {"grain", "screen_content"}
     for kind in kinds:
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    for index, slide in enumerate(slides(SLIDES, TILE)):
-        slide.save(folder / "slides" / f"slide-{index:03}.png")
-    count, credits_ = SLIDES, ["Pictures that these tiles were cut from", ""]
+    for index, image in enumerate(screen_content(SCREEN_CONTENT, TILE)):
+        image.save(folder / "screen_content" / f"screen-{index:03}.png")
+    count, credits_ = SCREEN_CONTENT, ["Images that these tiles were cut from", ""]
     for package in PACKAGES:
         files = unpack(fetch(package, packages), [work.path for work in package.works])
         for work in package.works:
             with Image.open(io.BytesIO(files[work.path])) as file:
-                picture = opaque(file)
+                image = opaque(file)
             name = Path(work.path).stem.replace(" ", "_")
             credits_.append(f"{Path(work.path).name}, by {work.author}, {work.licence}, from {package.file}")
             cuts = [(package.kind, factor, LEAST_SHARPNESS) for factor in package.factors]
             if package.grain:
                 cuts += [("grain", factor, LEAST_SHARPNESS_WITH_GRAIN) for factor in GRAIN_FACTORS]
             for kind, factor, least_sharpness in cuts:
-                for place, tile in tiles(picture, factor, least_sharpness):
+                for place, tile in tiles(image, factor, least_sharpness):
                     tile.save(folder / kind / f"{name}-by{factor:g}-{place}.png")
                     count += 1
     (folder / "CREDITS.txt").write_text("\n".join(credits_) + "\n", encoding="utf-8")
@@ -313,8 +314,8 @@ def prepare(folder: Path, packages: Path | None = None) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m paragon_core.training.free_pictures",
-        description="Fetch the free pictures that the boxed models are trained on (50 MB), and cut them into tiles.",
+        prog="scripts/train-data",
+        description="Fetch the free images that the bundled models are trained on (50 MB), and cut them into tiles.",
     )
     parser.add_argument("folder", type=Path, help="where the tiles go")
     parser.add_argument("--packages", type=Path, help="folder with the packages' files, where there is no apt-get")
@@ -324,7 +325,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ParagonError as error:
         sys.stderr.write(f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
         return 2
-    sys.stdout.write(f"{count} tiles in {options.folder}; whom to credit says {options.folder / 'CREDITS.txt'}\n")
+    sys.stdout.write(f"{count} tiles in {options.folder}; credits in {options.folder / 'CREDITS.txt'}\n")
     return 0
 
 

@@ -20,8 +20,10 @@ from paragon_core.engines import EngineCache
 from paragon_core.errors import BackendUnavailableError, EngineCacheError, EngineError, InputError
 from tests.vs_paragon import filter_settings
 from tests.vs_paragon.clips import natural_clip
-from vs_paragon import engine_plugins, frames, native
-from vs_paragon.engine_plugins import plugin_number
+from vs_paragon import frames, mlrt
+from vs_paragon.mlrt import PLUGINS, base
+from vs_paragon.mlrt.trt import plugin_number
+from vs_paragon.runtime_choice import plugin_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +61,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Plu
     def make(version: str = "10701", namespace: str = "trt_rtx") -> Plugin:
         made = Plugin(version)
         core = SimpleNamespace(**{namespace: made})
-        monkeypatch.setattr(engine_plugins, "vs", SimpleNamespace(core=core, GRAY=vs.GRAY))
+        monkeypatch.setattr(base, "vs", SimpleNamespace(core=core))
         card = Gpu(index=0, name="NVIDIA GeForce RTX 3060", capability="sm_86", multiprocessors=28)
         monkeypatch.setattr(cuda_driver, "find", lambda: Driver(cuda=(13, 1), gpus=(card,)))
         monkeypatch.setenv("PARAGON_CACHE", str(tmp_path / "cache"))
@@ -81,10 +83,10 @@ def test_the_plugin_gets_an_engine_of_the_frames_size(
 ) -> None:
     made = plugin()
     chosen = settings(backend=backend)
-    assert native.plugin_for(chosen, SIZE) == "trt_rtx"
+    assert plugin_for(chosen, SIZE) is PLUGINS["trt_rtx"]
     clip = natural_clip(length=1)
     for _ in range(2):
-        native.enlarged([clip], chosen, "trt_rtx")
+        mlrt.upscaled([clip], chosen, PLUGINS["trt_rtx"])
     (entry,) = EngineCache(tmp_path / "cache").entries()
     assert entry.files.name == "60x44"
     assert entry.manifest is not None
@@ -98,7 +100,7 @@ def test_the_plugin_gets_an_engine_of_the_frames_size(
 def test_smoothed_clips_go_in_beside_the_clip(plugin: Callable[..., Plugin]) -> None:
     made = plugin()
     clip = natural_clip(length=1)
-    native.enlarged([clip, clip], settings(streams=3), "trt_rtx")
+    mlrt.upscaled([clip, clip], settings(streams=3), PLUGINS["trt_rtx"])
     assert len(made.calls[0]["clips"]) == 2
     assert made.calls[0]["num_streams"] == 3
 
@@ -125,7 +127,7 @@ def test_what_it_cannot_do_goes_through_paragons_executor_with_one_line(
 ) -> None:
     plugin(version)
     with caplog.at_level(logging.INFO, logger="vs_paragon"):
-        assert native.plugin_for(settings(**changes), size) is None
+        assert plugin_for(settings(**changes), size) is None
     (record,) = caplog.records
     assert reason in record.message
     assert record.message.startswith("frames pass through Python: ")
@@ -141,12 +143,13 @@ def test_without_an_engine_auto_goes_on_and_a_name_does_not(
         raise EngineCacheError("the folder is not safe", hint="choose another")
 
     monkeypatch.setattr(EngineCache, "get_or_build", refuse)
-    monkeypatch.setattr(frames, "enlarged", lambda clips, _settings: clips[0])
+    monkeypatch.setattr(frames, "upscaler", lambda _settings: None)
+    monkeypatch.setattr(frames, "upscaled", lambda clips, _upscaler, *, bits: clips[0] if bits else None)
     clip = natural_clip(length=1)
     with pytest.raises(EngineError, match="not safe"):
-        native.enlarged([clip], settings(), "trt_rtx")
+        mlrt.upscaled([clip], settings(), PLUGINS["trt_rtx"])
     with caplog.at_level(logging.WARNING, logger="vs_paragon"):
-        assert native.enlarged([clip], settings(backend="auto"), "trt_rtx") is clip
+        assert mlrt.upscaled([clip], settings(backend="auto"), PLUGINS["trt_rtx"]) is clip
     assert "frames pass through Python, because the plugin trt_rtx has no engine: the folder is not" in caplog.text
 
 
@@ -154,9 +157,9 @@ def test_what_makes_no_sense_is_refused(plugin: Callable[..., Plugin]) -> None:
     plugin()
     clip = natural_clip(length=1)
     with pytest.raises(InputError, match="bf16"):
-        native.enlarged([clip], settings(precision="bf16"), "trt_rtx")
+        mlrt.upscaled([clip], settings(precision="bf16"), PLUGINS["trt_rtx"])
     with pytest.raises(BackendUnavailableError, match="does not suit this GPU"):
-        native.enlarged([clip], settings(), "trt")
+        mlrt.upscaled([clip], settings(), PLUGINS["trt"])
 
 
 def test_without_a_gpu_a_name_says_why_not() -> None:
@@ -176,7 +179,7 @@ def _has_driver() -> bool:
 
 @pytest.mark.skipif(not hasattr(vs.core, "trt_rtx"), reason="pip install 'paragon-sr[vapoursynth-tensorrt-rtx]'")
 def test_the_real_plugin_has_the_tensorrt_that_paragon_builds_for() -> None:
-    assert engine_plugins.obstacle(settings(), "trt_rtx", SIZE) == ""
+    assert PLUGINS["trt_rtx"].obstacle(settings(), SIZE) == ""
     parameters = {part.split(":")[0] for part in vs.core.trt_rtx.Model.signature.rstrip(";").split(";")}
     assert {"clips", "engine_path", "device_id", "num_streams", "use_cuda_graph"} <= parameters
 
@@ -188,6 +191,6 @@ def test_the_real_plugin_takes_our_arguments_and_only_lacks_a_gpu(
     if _has_driver():
         pytest.skip("here is a GPU")
     plugin()
-    monkeypatch.setattr(engine_plugins, "vs", vs)
+    monkeypatch.setattr(base, "vs", vs)
     with pytest.raises(vs.Error, match="CUDA driver"):
-        native.enlarged([natural_clip(length=1)], settings(), "trt_rtx")
+        mlrt.upscaled([natural_clip(length=1)], settings(), PLUGINS["trt_rtx"])
