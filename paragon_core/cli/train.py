@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
     from paragon_core.cli.console import Console
-    from paragon_core.training.validation import Progress
+    from paragon_core.training.validation import TrainingProgress
 
 _REDRAW_SECONDS = 0.5
 
@@ -108,7 +108,7 @@ class _Watch:
             left = duration((self._steps - step) / rate)
             self._console.draw(f"step {step}/{self._steps}  {rate:.1f} steps/s  {left} left")
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: TrainingProgress) -> None:
         """Say what a validation found."""
         scores = "".join(f"  {name} {each.psnr_y:.3f} / {each.ssim:.4f}" for name, each in progress.scores.items())
         self._console.say(f"step {progress.step}  loss {progress.loss:.5f}{scores}")

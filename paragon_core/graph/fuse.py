@@ -25,11 +25,11 @@ from paragon_core.graph.fused_weights import (
     BorderStrips,
     Convolution,
     FusedWeights,
-    NanoBlock,
-    PhotoBlock,
-    ProBlock,
+    NanoWeights,
+    PhotoWeights,
+    ProWeights,
     ResidualGroup,
-    StreamBlock,
+    StreamWeights,
     Tail,
 )
 from paragon_core.models.kernels import base_phases, softening_kernel
@@ -292,11 +292,11 @@ def _gamma(arrays: Arrays, key: str) -> Array:
     return _array(arrays, f"{key}.gamma").reshape(-1)
 
 
-def _nano_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> NanoBlock:
+def _nano_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> NanoWeights:
     project = _convolution(arrays, prefix + "conv2")
     if spec.revision == "v11":
         project = absorb_layer_scale(project, _gamma(arrays, prefix + "scale"))
-    return NanoBlock(
+    return NanoWeights(
         expand=_convolution(arrays, prefix + "conv1"),
         depthwise=_convolution(arrays, prefix + "dw", padding=1, depthwise=True),
         project=project,
@@ -304,14 +304,14 @@ def _nano_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> NanoBlo
     )
 
 
-def _stream_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> StreamBlock:
+def _stream_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> StreamWeights:
     mix_near, mix_far = split_mix(_convolution(arrays, prefix + "fuse"))
     expand_a, expand_b = split_outputs(_convolution(arrays, prefix + "proj"))
     gate_a, gate_b = split_outputs(_convolution(arrays, prefix + "gate", padding=1, depthwise=True))
     project = _convolution(arrays, prefix + "out")
     if spec.revision == "v11":
         project = absorb_layer_scale(project, _gamma(arrays, prefix + "scale"))
-    return StreamBlock(
+    return StreamWeights(
         near=_convolution(arrays, prefix + "dw1", padding=1, depthwise=True),
         far=_convolution(arrays, prefix + "dw3", padding=3, dilation=3, depthwise=True),
         mix_near=mix_near,
@@ -325,9 +325,9 @@ def _stream_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> Strea
     )
 
 
-def _normalised_nano_block(arrays: Arrays, prefix: str, *, norm: str, gamma: str) -> NanoBlock:
+def _normalised_nano_block(arrays: Arrays, prefix: str, *, norm: str, gamma: str) -> NanoWeights:
     scale, bias = (_array(arrays, f"{prefix}{norm}.{part}").reshape(-1) for part in ("scale", "bias"))
-    return NanoBlock(
+    return NanoWeights(
         expand=absorb_affine(_convolution(arrays, prefix + "conv1"), scale, bias),
         depthwise=_convolution(arrays, prefix + "dw", padding=1, depthwise=True),
         project=absorb_layer_scale(_convolution(arrays, prefix + "conv2"), _gamma(arrays, prefix + gamma)),
@@ -358,18 +358,18 @@ def _attention(spec: ModelSpec, arrays: Arrays, names: tuple[str, str, str], ind
     )
 
 
-def _photo_block(spec: ModelSpec, arrays: Arrays, prefix: str, index: int) -> PhotoBlock:
+def _photo_block(spec: ModelSpec, arrays: Arrays, prefix: str, index: int) -> PhotoWeights:
     names = (prefix + "attn_norm", prefix + "attn", prefix + "scale")  # one LayerScale serves both branches
-    return PhotoBlock(
+    return PhotoWeights(
         convolutional=_normalised_nano_block(arrays, prefix, norm="norm", gamma="scale"),
         attention=_attention(spec, arrays, names, index) if spec.attention else None,
     )
 
 
-def _pro_block(spec: ModelSpec, arrays: Arrays, prefix: str, index: int) -> ProBlock:
+def _pro_block(spec: ModelSpec, arrays: Arrays, prefix: str, index: int) -> ProWeights:
     names = (prefix + "norm3", prefix + "window_attn", prefix + "scale3")
     logits, values = token_attention(arrays, prefix)
-    return ProBlock(
+    return ProWeights(
         convolutional=_normalised_nano_block(arrays, prefix, norm="norm1", gamma="scale1"),
         squeeze=_array(arrays, prefix + "channel_attn.fc.0.weight"),
         excite=_array(arrays, prefix + "channel_attn.fc.2.weight"),

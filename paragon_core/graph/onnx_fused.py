@@ -16,11 +16,11 @@ from paragon_core.graph.fused_weights import (
     BorderStrips,
     Convolution,
     FusedWeights,
-    NanoBlock,
-    PhotoBlock,
-    ProBlock,
+    NanoWeights,
+    PhotoWeights,
+    ProWeights,
     ResidualGroup,
-    StreamBlock,
+    StreamWeights,
 )
 
 if TYPE_CHECKING:
@@ -171,22 +171,22 @@ def _first_and_last(graph: Graph, features: str, axis: int) -> str:
 
 def _block(graph: Graph, value: str, block: Block, name: str) -> str:
     match block:
-        case NanoBlock():
+        case NanoWeights():
             return graph.node("Add", value, _nano(graph, value, block, name))
-        case StreamBlock():
+        case StreamWeights():
             return graph.node("Add", value, _stream(graph, value, block, name))
         case ResidualGroup():
             result = value
             for index, inner in enumerate(block.blocks):
                 result = _block(graph, result, inner, f"{name}.{index}")
             return graph.node("Add", value, result)
-        case PhotoBlock():
+        case PhotoWeights():
             return _photo(graph, value, block, name)
-        case ProBlock():
+        case ProWeights():
             return _pro(graph, value, block, name)
 
 
-def _nano(graph: Graph, value: str, block: NanoBlock, name: str) -> str:
+def _nano(graph: Graph, value: str, block: NanoWeights, name: str) -> str:
     value = graph.convolution(value, block.expand, f"{name}.expand")
     if block.activation == "hardswish":
         value = graph.node("HardSwish", value)
@@ -195,7 +195,7 @@ def _nano(graph: Graph, value: str, block: NanoBlock, name: str) -> str:
     return graph.convolution(value, block.project, f"{name}.project")
 
 
-def _stream(graph: Graph, value: str, block: StreamBlock, name: str) -> str:
+def _stream(graph: Graph, value: str, block: StreamWeights, name: str) -> str:
     near = graph.convolution(value, block.near, f"{name}.near")
     far = graph.convolution(value, block.far, f"{name}.far")
     mixed = graph.node(
@@ -209,13 +209,13 @@ def _stream(graph: Graph, value: str, block: StreamBlock, name: str) -> str:
     return graph.convolution(product, block.project, f"{name}.project")
 
 
-def _photo(graph: Graph, value: str, block: PhotoBlock, name: str) -> str:
+def _photo(graph: Graph, value: str, block: PhotoWeights, name: str) -> str:
     branch = _nano(graph, blocks.divide_by_rms(graph, value), block.convolutional, name)
     value = graph.node("Add", value, branch)
     return value if block.attention is None else _attention(graph, value, block.attention, f"{name}.attention")
 
 
-def _pro(graph: Graph, value: str, block: ProBlock, name: str) -> str:
+def _pro(graph: Graph, value: str, block: ProWeights, name: str) -> str:
     branch = _nano(graph, blocks.divide_by_rms(graph, value), block.convolutional, name)
     value = graph.node("Add", value, branch)
     mean = graph.node("ReduceMean", value, graph.integers(2, 3), keepdims=0)

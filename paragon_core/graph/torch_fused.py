@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paragon_core.graph.fused_weights import NanoBlock, PhotoBlock, ProBlock, ResidualGroup, StreamBlock
+from paragon_core.graph.fused_weights import NanoWeights, PhotoWeights, ProWeights, ResidualGroup, StreamWeights
 from paragon_core.network.attention import from_windows, join_heads, split_heads, to_windows
 from paragon_core.network.blocks import gated_product, root_mean_square
 
@@ -66,9 +66,9 @@ def _linear(weight: npt.NDArray[np.float64], bias: npt.NDArray[np.float64] | Non
 
 
 class FusedNanoBranch(nn.Module):
-    """See `fused_weights.NanoBlock`; without the sum with its input."""
+    """See `fused_weights.NanoWeights`; without the sum with its input."""
 
-    def __init__(self, weights: NanoBlock) -> None:
+    def __init__(self, weights: NanoWeights) -> None:
         super().__init__()
         self.expand = _convolution(weights.expand)
         self.depthwise = _convolution(weights.depthwise)
@@ -88,9 +88,9 @@ class FusedNanoBranch(nn.Module):
 
 
 class FusedNanoBlock(nn.Module):
-    """See `fused_weights.NanoBlock`; ``normalised`` divides the branch's input by its RMS."""
+    """See `fused_weights.NanoWeights`; ``normalised`` divides the branch's input by its RMS."""
 
-    def __init__(self, weights: NanoBlock, *, normalised: bool) -> None:
+    def __init__(self, weights: NanoWeights, *, normalised: bool) -> None:
         super().__init__()
         self.branch = FusedNanoBranch(weights)
         self._normalised = normalised
@@ -102,9 +102,9 @@ class FusedNanoBlock(nn.Module):
 
 
 class FusedStreamBlock(nn.Module):
-    """See `fused_weights.StreamBlock`."""
+    """See `fused_weights.StreamWeights`."""
 
-    def __init__(self, weights: StreamBlock) -> None:
+    def __init__(self, weights: StreamWeights) -> None:
         super().__init__()
         self.near = nn.Sequential(_convolution(weights.near), _convolution(weights.mix_near))
         self.far = nn.Sequential(_convolution(weights.far), _convolution(weights.mix_far))
@@ -151,11 +151,11 @@ class FusedAttention(nn.Module):
 
 
 class FusedProBlock(nn.Module):
-    """See `fused_weights.ProBlock`."""
+    """See `fused_weights.ProWeights`."""
 
     channel_gain: Tensor
 
-    def __init__(self, weights: ProBlock) -> None:
+    def __init__(self, weights: ProWeights) -> None:
         super().__init__()
         self.convolutional = FusedNanoBlock(weights.convolutional, normalised=True)
         self.channels = nn.Sequential(_linear(weights.squeeze), nn.GELU(), _linear(weights.excite), nn.Sigmoid())
@@ -174,7 +174,7 @@ class FusedProBlock(nn.Module):
         return values.add_(x)
 
 
-class Border(nn.Module):
+class BorderCorrection(nn.Module):
     """See `fused_weights.BorderStrips`."""
 
     def __init__(self, weights: BorderStrips, scale: int) -> None:
@@ -214,18 +214,18 @@ class FusedResidualGroup(nn.Module):
 
 def _block(weights: Block) -> nn.Module:
     match weights:
-        case NanoBlock():
+        case NanoWeights():
             return FusedNanoBlock(weights, normalised=False)
-        case StreamBlock():
+        case StreamWeights():
             return FusedStreamBlock(weights)
-        case PhotoBlock():
+        case PhotoWeights():
             convolutional = FusedNanoBlock(weights.convolutional, normalised=True)
             if weights.attention is None:
                 return convolutional
             return nn.Sequential(convolutional, FusedAttention(weights.attention))
         case ResidualGroup():
             return FusedResidualGroup(weights)
-        case ProBlock():
+        case ProWeights():
             return FusedProBlock(weights)
 
 
@@ -256,7 +256,7 @@ class FusedParagonSR2(nn.Module):
         self.soften = nn.Identity() if weights.soften is None else _convolution(weights.soften)
         self.tail_detail = _convolution(weights.tail.detail)
         self.tail_base = _convolution(weights.tail.base)
-        self.border = Border(weights.border, weights.spec.scale)
+        self.border = BorderCorrection(weights.border, weights.spec.scale)
         self.image_dtype = torch.promote_types(dtype, torch.float32)
         for child in self.children():
             of_image = child is self.soften or child is self.tail_base

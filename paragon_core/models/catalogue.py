@@ -48,7 +48,7 @@ _SMALL: Final = 2**20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Entry:
+class CatalogueEntry:
     """A model that can be used."""
 
     use: str
@@ -73,9 +73,9 @@ class Unusable:
 class Catalogue:
     """All models at hand."""
 
-    boxed: tuple[Entry, ...]
+    boxed: tuple[CatalogueEntry, ...]
     """Those that come with Paragon."""
-    found: tuple[Entry, ...]
+    found: tuple[CatalogueEntry, ...]
     """Those in the user's folders."""
     unusable: tuple[Unusable, ...]
     """What else lies there and looks like a checkpoint, and folders that cannot be read."""
@@ -90,7 +90,7 @@ def catalogue(further_folders: Iterable[str | Path] = ()) -> Catalogue:
     """
     folders = tuple(dict.fromkeys([*model_folders(), *(Path(folder).absolute() for folder in further_folders)]))
     named = {name: path for name, path in by_name().items() if name not in bundled()}
-    found: list[Entry] = []
+    found: list[CatalogueEntry] = []
     unusable: list[Unusable] = []
     for folder in folders:
         try:
@@ -112,9 +112,9 @@ def catalogue(further_folders: Iterable[str | Path] = ()) -> Catalogue:
                 unusable.append(Unusable(path=path, reason=printable(" ".join(str(error).split()), _LONGEST_REASON)))
             else:
                 by_its_name = named.get(path.stem) == path
-                found.append(Entry(use=path.stem if by_its_name else str(path), path=path, model=model))
+                found.append(CatalogueEntry(use=path.stem if by_its_name else str(path), path=path, model=model))
     return Catalogue(
-        boxed=tuple(Entry(use=name, path=None, model=load(name)) for name in bundled()),
+        boxed=tuple(CatalogueEntry(use=name, path=None, model=load(name)) for name in bundled()),
         found=tuple(found),
         unusable=tuple(unusable),
         folders=folders,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from paragon_core.models.spec import ModelSpec
     from paragon_core.quality.evaluate import Pair
     from paragon_core.training.options import Schedule
-    from paragon_core.training.validation import Progress
+    from paragon_core.training.validation import TrainingProgress
 
 #: Steps between two points of a curve.
 EVERY = 50
@@ -93,7 +93,7 @@ class TensorBoardLog:
 
     def validated(
         self,
-        progress: Progress,
+        progress: TrainingProgress,
         arrays: Mapping[str, npt.NDArray[np.floating]],
         spec: ModelSpec,
         sets: Mapping[str, Sequence[Pair]],

@@ -11,7 +11,7 @@ from paragon_core.atomic_files import prepare_folder, remove_leftovers
 from paragon_core.training.interrupts import postponed_interrupt
 from paragon_core.training.log import TensorBoardLog
 from paragon_core.training.saving import Arrays, read_state, save_arrays, save_state, save_weights
-from paragon_core.training.validation import Progress, validate
+from paragon_core.training.validation import TrainingProgress, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +64,7 @@ def train(
     folder: Path,
     *,
     sets: Mapping[str, Sequence[Pair]],
-    report: Callable[[Progress], None],
+    report: Callable[[TrainingProgress], None],
     tick: Callable[[int], None] | None = None,
     notes: Mapping[str, str] | None = None,
     log: bool = False,
@@ -114,7 +114,7 @@ def train(
                     break
             elapsed = time.perf_counter() - started
             arrays = learner.arrays()
-            progress = Progress(
+            progress = TrainingProgress(
                 step=learner.step,
                 loss=sum(losses) / len(losses),
                 rate=len(losses) / elapsed,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from paragon_core.training.validation import Progress
+    from paragon_core.training.validation import TrainingProgress
 
 Options = TypeVar("Options")
 
@@ -40,7 +40,7 @@ RECIPES: Final = resources.files("paragon_core.training") / "recipes"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class TrainingRecipe:
     """How one network is trained."""
 
     spec: ModelSpec
@@ -78,7 +78,7 @@ def recipe_names() -> tuple[str, ...]:
     )
 
 
-def read_recipe(source: str | Path) -> Recipe:
+def read_recipe(source: str | Path) -> TrainingRecipe:
     """Read a recipe: a TOML file, or the name of one that comes with Paragon.
 
     Raises:
@@ -99,7 +99,7 @@ def read_recipe(source: str | Path) -> Recipe:
     patches = {key: value for key, value in data_table.items() if key != "folders"}
     folders = {key: value for key, value in data_table.items() if key == "folders"}
     spec = preset(network.variant, network.scale, revision=network.revision)
-    return Recipe(
+    return TrainingRecipe(
         spec=replace(spec, upsampler_alpha=0.0),
         folders=_build(_Folders, folders, "data").folders,
         patches=_build(PatchOptions, patches, "data"),
@@ -113,11 +113,11 @@ def read_recipe(source: str | Path) -> Recipe:
 
 
 def follow(
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     *,
     data: Path,
     folder: Path,
-    report: Callable[[Progress], None],
+    report: Callable[[TrainingProgress], None],
     threads: int = 1,
     validation: Path | None = None,
     start_from: Mapping[str, npt.NDArray[np.floating]] | None = None,
@@ -167,7 +167,7 @@ def follow(
 
 
 def _kind_of_trainer(
-    recipe: Recipe, perceptual_weights: Path | None, discriminator: Path | None, *, goes_on: bool
+    recipe: TrainingRecipe, perceptual_weights: Path | None, discriminator: Path | None, *, goes_on: bool
 ) -> Callable[..., Trainer]:
     """Return what makes a trainer; files that the recipe does not need are refused, and those that it lacks."""
     if recipe.adversarial is None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from paragon_core.models.spec import ModelSpec
-    from paragon_core.training.validation import Progress
+    from paragon_core.training.validation import TrainingProgress
 
 Arrays = dict[str, "npt.NDArray[np.float32]"]
 
@@ -31,7 +31,7 @@ def save_weights(
     path: Path,
     arrays: Mapping[str, npt.NDArray[np.floating]],
     spec: ModelSpec,
-    progress: Progress,
+    progress: TrainingProgress,
     notes: Mapping[str, str] | None = None,
 ) -> None:
     """Write a checkpoint that upstream's trainer loads and that says what it is."""

@@ -26,7 +26,7 @@ Scores = dict[str, Score]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class TrainingProgress:
     """What a validation found."""
 
     step: int

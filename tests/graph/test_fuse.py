@@ -30,7 +30,7 @@ from paragon_core.graph.fuse import (
     split_outputs,
     token_attention,
 )
-from paragon_core.graph.fused_weights import Attention, Convolution, ProBlock
+from paragon_core.graph.fused_weights import Attention, Convolution, ProWeights
 from paragon_core.models.model import load
 from paragon_core.models.spec import SCALES, ModelSpec
 from tests.checkpoint_files import SMALL, SMALL_PHOTO, random_arrays, specs
@@ -311,7 +311,7 @@ def test_channel_weights_are_kept_as_they_are() -> None:
     spec = replace(SMALL, variant="pro", channels=32)
     arrays = random_arrays(spec)
     (block,) = fuse_arrays(spec, arrays).blocks
-    assert isinstance(block, ProBlock)
+    assert isinstance(block, ProWeights)
     assert block.attention is None
     assert np.array_equal(block.squeeze, arrays["body.0.blocks.0.channel_attn.fc.0.weight"])
     assert np.array_equal(block.excite, arrays["body.0.blocks.0.channel_attn.fc.2.weight"])

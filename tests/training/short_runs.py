@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from paragon_core.training.validation import Progress
+    from paragon_core.training.validation import TrainingProgress
 
     Pictures = list[npt.NDArray[np.uint8]]
 
@@ -28,5 +28,5 @@ def trainer_on(pictures: Pictures, options: TrainingOptions, **others: Any) -> T
     return Trainer(REALTIME, source, options, **others)
 
 
-def ignore(_: Progress) -> None:
+def ignore(_: TrainingProgress) -> None:
     """Take a report."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from paragon_core.training.validation import Progress
+    from paragon_core.training.validation import TrainingProgress
     from tests.training.short_runs import Pictures
 
 OPTIONS = TrainingOptions(steps=150, validate_every=60, clip_norm=1.0)
@@ -33,10 +33,10 @@ OPTIONS = TrainingOptions(steps=150, validate_every=60, clip_norm=1.0)
 
 def logged(
     pictures: Pictures, folder: Path, *, tick: Callable[[int], None] | None = None
-) -> tuple[EventAccumulator, list[Progress]]:
+) -> tuple[EventAccumulator, list[TrainingProgress]]:
     """Train with a log, if need be from where it broke off, and read the log."""
     source = PatchSource([pictures[:2]], scale=2, options=PatchOptions(low_size=8, batch_size=1))
-    reports: list[Progress] = []
+    reports: list[TrainingProgress] = []
     sets = {"unseen": [make_pair("first.png", pictures[4], 2), make_pair("second.png", pictures[5], 2)]}
     train(Trainer(REALTIME, source, OPTIONS), folder, sets=sets, report=reports.append, tick=tick, log=True)
     return read(folder), reports

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
 from paragon_core.training.loop import train
-from paragon_core.training.validation import Progress, validate
+from paragon_core.training.validation import TrainingProgress, validate
 from tests.impostors import IMPOSTORS
 from tests.training.short_runs import REALTIME, SHORT, ignore, trainer_on
 
@@ -55,7 +55,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(
 
 
 def test_the_weights_that_it_saves_say_what_they_are(pictures: Pictures, tmp_path: Path) -> None:
-    reports: list[Progress] = []
+    reports: list[TrainingProgress] = []
     sets = {"unseen": [make_pair("", pictures[4], 2)]}
     train(trainer_on(pictures, SHORT), tmp_path, sets=sets, report=reports.append)
     assert [report.step for report in reports] == [20, 40]
