@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _BETAS = (0.9, 0.99)
 
 #: Low-resolution pixels along a patch's edge that nobody judges: the network saw less around them than in a picture.
-_RIM = 2
+_BORDER = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,9 +130,9 @@ class AdversarialTrainer(Trainer):
         self.discriminator = (discriminator or _fresh(spec, options.seed)).to(device)
         self._perceptual = perceptual.to(device) if perceptual and adversarial.perceptual_weight else None
         smallest_side = max(judge.smallest_side for judge in (self.discriminator.size, self._perceptual) if judge)
-        if spec.scale * (source.options.low_size - 2 * _RIM) < smallest_side:
+        if spec.scale * (source.options.low_size - 2 * _BORDER) < smallest_side:
             msg = f"patches of low_size {source.options.low_size} are too small to be judged"
-            least = math.ceil(smallest_side / spec.scale) + 2 * _RIM
+            least = math.ceil(smallest_side / spec.scale) + 2 * _BORDER
             raise UnsupportedSizeError(msg, hint=f"low_size must be at least {least}")
         for network in filter(None, (self.discriminator, self._perceptual)):
             keep_channels_innermost(network)
@@ -216,8 +216,8 @@ class AdversarialTrainer(Trainer):
             parameter.requires_grad = learning
 
     def _inside(self, pictures: Tensor) -> Tensor:
-        rim = _RIM * self.spec.scale
-        return pictures[..., rim:-rim, rim:-rim]
+        border = _BORDER * self.spec.scale
+        return pictures[..., border:-border, border:-border]
 
 
 def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:

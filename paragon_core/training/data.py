@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 
-#: Low-resolution pixels at the rim of a picture that no patch touches: there the reduction saw a mirrored border, not
+#: Low-resolution pixels at the border of an image that no patch touches: there the reduction saw mirrored pixels, not
 #: what was photographed (the bicubic kernel reaches two of them).
-RIM = 2
+BORDER = 2
 
 _SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
@@ -95,7 +95,7 @@ class PatchSource:
         Args:
             groups: of pictures HxWx3, RGB; sides that are no multiple of ``scale`` are cropped. Inside a group every
                 picture is drawn equally often.
-            scale: the enlargement to be learned.
+            scale: the upscaling factor to be learned.
             options: what a batch is made of.
             degradations: what happens to the low resolution besides; None: nothing.
 
@@ -110,7 +110,7 @@ class PatchSource:
         self._groups = [[_pair(picture, scale, options.low_size) for picture in group] for group in groups]
         if not self._groups or not all(self._groups):
             msg = "there are no pictures to train on"
-            raise InputError(msg, hint="name folders that hold pictures; scripts/train-data makes two")
+            raise InputError(msg, hint="name folders that hold pictures; scripts/train-data makes some")
         shares = options.shares or tuple(len(group) for group in self._groups)
         if len(shares) != len(self._groups):
             msg = f"{len(self._groups)} groups of pictures have {len(shares)} shares"
@@ -142,8 +142,8 @@ class PatchSource:
             forms = self._forms[group][picture]
             low = forms[generator.integers(len(forms))]
         size, s = self.options.low_size, self.scale
-        top = int(generator.integers(RIM, low.shape[0] - RIM - size + 1))
-        left = int(generator.integers(RIM, low.shape[1] - RIM - size + 1))
+        top = int(generator.integers(BORDER, low.shape[0] - BORDER - size + 1))
+        left = int(generator.integers(BORDER, low.shape[1] - BORDER - size + 1))
         low = low[top : top + size, left : left + size]
         high = high[s * top : s * (top + size), s * left : s * (left + size)]
         symmetry = int(generator.integers(8)) if self.options.symmetries else 0
@@ -156,7 +156,7 @@ def turned(image: Pixels, symmetry: int) -> Pixels:
     return np.rot90(flipped, symmetry % 4)
 
 
-def read_pictures(folder: Path) -> Iterator[Pixels]:
+def read_images(folder: Path) -> Iterator[Pixels]:
     """Read every picture in a folder as HxWx3 RGB, in the order of names; subfolders are not read.
 
     Raises:
@@ -169,7 +169,7 @@ def read_pictures(folder: Path) -> Iterator[Pixels]:
     paths = [path for path in sorted(folder.glob("*")) if path.suffix.lower() in _SUFFIXES]
     if not paths:
         msg = f"{folder} holds no pictures"
-        raise InputError(msg, hint="name folders that hold pictures; scripts/train-data makes two")
+        raise InputError(msg, hint="name folders that hold pictures; scripts/train-data makes some")
     for path in paths:
         try:
             with Image.open(path) as picture:
@@ -181,7 +181,7 @@ def read_pictures(folder: Path) -> Iterator[Pixels]:
 
 def _pair(picture: Pixels, scale: int, low_size: int) -> tuple[Pixels, Pixels]:
     height, width = picture.shape[0] // scale, picture.shape[1] // scale
-    smallest = low_size + 2 * RIM
+    smallest = low_size + 2 * BORDER
     if min(height, width) < smallest:
         msg = f"a picture of {picture.shape[1]}x{picture.shape[0]} pixels is too small to train on"
         hint = f"patches of {low_size} pixels at x{scale} need {smallest * scale} pixels on both sides"

@@ -76,7 +76,7 @@ def test_both_networks_learn(pictures: Pictures) -> None:
 
 def test_the_network_learns_to_be_believed(pictures: Pictures) -> None:
     """Against a discriminator that stands still, the made pixels come to look more real to it."""
-    options = TrainingOptions(steps=60, learning_rate=1e-3, warmup_share=0, rim_weight=0, bfloat16=False)
+    options = TrainingOptions(steps=60, learning_rate=1e-3, warmup_share=0, border_weight=0, bfloat16=False)
     against = replace(NO_VGG, adversarial_weight=1.0, discriminator_learning_rate=0, discriminator_warmup=0)
     trainer = adversary(pictures, options, against, low_size=16)
     losses = []

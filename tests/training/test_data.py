@@ -8,7 +8,7 @@ from PIL import Image
 
 from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
 from paragon_core.quality.resize import resize, round_to_uint8
-from paragon_core.training.data import RIM, PatchOptions, PatchSource, read_pictures, turned
+from paragon_core.training.data import BORDER, PatchOptions, PatchSource, read_images, turned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,12 +22,12 @@ OPTIONS = PatchOptions(low_size=16, batch_size=5)
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_low_and_high_show_the_same_place(pictures: Pictures, scale: int) -> None:
-    size = 96 // scale - 2 * RIM - 1
+    size = 96 // scale - 2 * BORDER - 1
     source = PatchSource([pictures], scale=scale, options=PatchOptions(low_size=size, batch_size=8))
     patches = source.draw(np.random.default_rng(0))
     assert patches.low.shape == (8, size, size, 3)
     assert patches.high.shape == (8, scale * size, scale * size, 3)
-    inside = slice(RIM, -RIM)
+    inside = slice(BORDER, -BORDER)
     for low, high in zip(patches.low, patches.high, strict=True):
         reduced = round_to_uint8(resize(high, size, size))
         # Away from the patch's own border, reducing the patch and cutting the reduced picture are the same.
@@ -42,9 +42,9 @@ def test_the_generator_alone_decides(pictures: Pictures) -> None:
     assert not np.array_equal(first.low, source.draw(np.random.default_rng(8)).low)
 
 
-def test_no_patch_touches_the_rim() -> None:
+def test_no_patch_touches_the_border() -> None:
     picture = np.full((64, 64, 3), 200, np.uint8)
-    picture[: 2 * RIM], picture[-2 * RIM :], picture[:, : 2 * RIM], picture[:, -2 * RIM :] = 0, 0, 0, 0
+    picture[: 2 * BORDER], picture[-2 * BORDER :], picture[:, : 2 * BORDER], picture[:, -2 * BORDER :] = 0, 0, 0, 0
     source = PatchSource([[picture]], scale=2, options=OPTIONS)
     generator = np.random.default_rng(0)
     assert all((source.draw(generator).high == 200).all() for _ in range(30))
@@ -101,16 +101,16 @@ def test_pictures_are_read_in_order(pictures: Pictures, tmp_path: Path) -> None:
     for index, picture in enumerate(pictures[:3]):
         Image.fromarray(picture).save(tmp_path / f"{index}.png")
     (tmp_path / "notes.txt").write_text("not a picture")
-    read = list(read_pictures(tmp_path))
+    read = list(read_images(tmp_path))
     assert all(np.array_equal(*pair) for pair in zip(read, pictures[:3], strict=True))
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no pictures"):
-        list(read_pictures(tmp_path))
+        list(read_images(tmp_path))
 
 
 def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     with pytest.raises(MediaError, match=r"broken\.png"):
-        list(read_pictures(tmp_path))
+        list(read_images(tmp_path))

@@ -87,6 +87,23 @@ def test_a_state_that_is_no_file_is_refused(pictures: Pictures, tmp_path: Path, 
         train(trainer_on(pictures, SHORT), tmp_path, sets={}, report=ignore)
 
 
+def test_a_run_from_before_names_changed_goes_on(pictures: Pictures) -> None:
+    trainer = trainer_on(pictures, replace(SHORT, ema_decay=0.9, border_weight=0.5))
+    trainer.advance()
+    saved = trainer.state()
+    options = json.loads(saved["options"])
+    options["averaging"], options["rim_weight"] = options.pop("ema_decay"), options.pop("border_weight")
+    older = saved | {"options": json.dumps(options), "average": saved["ema"]}
+    del older["ema"]
+    resumed = trainer_on(pictures, trainer.options)
+    resumed.restore(older)
+    assert trainer.advance() == resumed.advance()
+    for key, array in trainer.arrays().items():
+        assert np.array_equal(array, resumed.arrays()[key]), key
+    with pytest.raises(InputError, match="other options"):
+        trainer_on(pictures, SHORT).restore(older)
+
+
 def test_a_run_from_before_an_option_existed_goes_on(pictures: Pictures) -> None:
     trainer = trainer_on(pictures, SHORT)
     saved = trainer.state()

@@ -78,6 +78,35 @@ def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, said: str) -> No
         read_recipe(written(tmp_path, GOOD.replace(old, new, 1)))
 
 
+def test_a_recipe_with_old_names_is_read_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    older = GOOD.replace("ema_decay", "averaging").replace("border_weight", "rim_weight")
+    assert read_recipe(written(tmp_path, older)).training == read_recipe("realtime-2x").training
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert "averaging in [training] is deprecated; use ema_decay" in caplog.text
+    assert "rim_weight in [training] is deprecated; use border_weight" in caplog.text
+    with pytest.raises(InputError, match="ema_decay twice"):
+        read_recipe(written(tmp_path, GOOD + "\naveraging = 0.9"))
+
+
+@pytest.mark.parametrize("made", ["screen_content", "slides"])
+def test_screen_content_is_found_under_its_old_name(
+    tmp_path: Path, pictures: list[npt.NDArray[np.uint8]], caplog: pytest.LogCaptureFixture, made: str
+) -> None:
+    (tmp_path / made).mkdir()
+    for index, picture in enumerate(pictures[:2]):
+        Image.fromarray(picture).save(tmp_path / made / f"{index}.png")
+    recipe = read_recipe("stream-2x")
+    assert "screen_content" in recipe.folders
+    recipe = replace(
+        recipe,
+        folders=("screen_content",),
+        patches=replace(recipe.patches, low_size=24, batch_size=1, shares=()),
+        training=replace(recipe.training, steps=1),
+    )
+    follow(recipe, data=tmp_path, folder=tmp_path / "run", report=print)
+    assert ("slides is deprecated" in caplog.text) == (made == "slides")
+
+
 def test_a_recipe_degrades_only_if_it_says_so(tmp_path: Path) -> None:
     assert read_recipe("realtime-2x").degradations is None
     degradations = read_recipe(written(tmp_path, GOOD + "\n[degradations]\nforms = 2\nblur = [0, 0.5]")).degradations

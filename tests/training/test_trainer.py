@@ -13,9 +13,9 @@ from paragon_core.quality.evaluate import make_pair
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
-from paragon_core.training.data import RIM, PatchOptions, PatchSource
+from paragon_core.training.data import BORDER, PatchOptions, PatchSource
 from paragon_core.training.options import TrainingOptions
-from paragon_core.training.trainer import Trainer, rim_weights
+from paragon_core.training.trainer import Trainer, border_weights
 from paragon_core.training.validation import validate
 from tests.training.short_runs import REALTIME, SHORT, trainer_on
 
@@ -75,7 +75,7 @@ def on_one_patch(
     spec = preset(variant, 2, revision=revision)
     spec = replace(spec, upsampler_alpha=0.0, channels=16, groups=1, blocks=2, window_size=8)
     patches = PatchOptions(low_size=24, batch_size=1, symmetries=False)
-    side = 2 * (patches.low_size + 2 * RIM)  # leaves one place for a patch
+    side = 2 * (patches.low_size + 2 * BORDER)  # leaves one place for a patch
     options = replace(TrainingOptions(steps=30, learning_rate=1e-3, warmup_share=0.2), **changes)
     return Trainer(spec, PatchSource([[pictures[0][:side, :side]]], scale=2, options=patches), options)
 
@@ -147,8 +147,8 @@ def test_patches_too_small_for_ms_ssim_are_refused_before_the_first_step(picture
         Trainer(REALTIME, source, replace(SHORT, ms_ssim_weight=1.0))
 
 
-def test_only_the_rim_has_another_weight() -> None:
-    weights = rim_weights(9, 2, 0.25)
+def test_only_the_border_has_another_weight() -> None:
+    weights = border_weights(9, 2, 0.25)
     assert (weights[2:-2, 2:-2] == 1).all()
     assert int((weights == 0.25).sum()) == 81 - 25
 

@@ -16,8 +16,8 @@ from torch import nn
 from paragon_core.network.blocks import NanoBlock, StreamBlock
 from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, tail_reach
 from paragon_core.training.data import PatchOptions, PatchSource
+from paragon_core.training.initialization import scale_from_data, solve_tail
 from paragon_core.training.pairs import interior_pair
-from paragon_core.training.start import scale_from_data, solve_tail
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def started(
     pictures: Pictures, variant: Variant, scale: int = 2
 ) -> tuple[CollapsedNetwork, list[tuple[Tensor, Tensor]]]:
-    """Return a network whose body has its start, and batches to solve for the tail with."""
+    """Return a network whose body is initialized, and batches to solve for the tail with."""
     spec = replace(preset(variant, scale, revision="v9"), upsampler_alpha=0.0)
     source = PatchSource([pictures], scale=scale, options=PatchOptions(low_size=16, batch_size=8))
     draws = np.random.default_rng(0)
