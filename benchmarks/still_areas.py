@@ -3,7 +3,7 @@
     python benchmarks/still_areas.py [--size 1280x720] [--frames 30] [--backend openvino] [--output results.json]
 
 The recording is drawn here: a desk of boxes with a cursor that wanders, a line that is being typed and a log that
-scrolls. It is enlarged with realtime-2x, with and without ``reuse``, each frame in turn; the pixels must be the same.
+scrolls. It is upscaled with realtime-2x, with and without ``reuse``, each frame in turn; the pixels must be the same.
 The exit code is 1 if not at least three times fewer windows are computed.
 """
 

@@ -32,7 +32,7 @@ class Report:
     machine: Mapping[str, Any]
     """Where: from `describe_here`."""
     rounds: int
-    """Runs of each that count, for every picture."""
+    """Runs of each that count, for every image."""
     measurements: tuple[Measurement, ...]
     """What ran."""
     skipped: tuple[Skipped, ...]
@@ -135,13 +135,13 @@ def _machine(machine: Mapping[str, Any]) -> str:
 
 def _explanation(report: Report, *, remembers: bool) -> str:
     text = (
-        f"Every one ran {WARM_UP} times on each picture to warm up, then {report.rounds} times, all in turns. Times "
+        f"Every one ran {WARM_UP} times on each image to warm up, then {report.rounds} times, all in turns. Times "
         "are those on the clock, except CPU ms: the median over all threads, which other programs disturb least. "
-        "Spread: width of the middle half of the runs, as a share of the median. Fps: pictures a second, one after "
+        "Spread: width of the middle half of the runs, as a share of the median. Fps: images a second, one after "
         "the other. Network: float32 in and out. End to end: uint8 in and out, with everything around the network."
     )
     if remembers:
-        text += " Memory: the largest amount resident in a process that enlarges the largest picture, Python included."
+        text += " Memory: the largest amount resident in a process that upscales the largest image, Python included."
     if any(each.candidate.attention for each in report.measurements):
         text += " Attention none, sdpa, flex: the network layer by layer, as it is trained."
     return text

@@ -75,7 +75,7 @@ def onnx_bytes(
         size: see `export_onnx`.
         io: see `export_onnx`.
         grey: see `export_onnx`.
-        separate_detail: one input with twice as many channels, as of two pictures on top of each other: the base path
+        separate_detail: one input with twice as many channels, as of two images on top of each other: the base path
             sees the first, the detail path the second (`temporal`). Floats only.
         merge_base: True for OpenVINO, False for ONNX Runtime, for speed; the pixels are the same.
         portable: whether every runtime takes the graph (`onnx_graph.build`).

@@ -154,7 +154,7 @@ class BorderStrips:
     column_up: Convolution
     """[first, last column of f] (2C, two groups) to 2C * s, 3x1: the features just outside, phase by phase."""
     column_out: Convolution
-    """2C (two groups) to 2 * image channels, 3x1 on the enlarged columns: the strips of both columns."""
+    """2C (two groups) to 2 * image channels, 3x1 on the upscaled columns: the strips of both columns."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

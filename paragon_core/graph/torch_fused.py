@@ -3,7 +3,7 @@
 It computes what `network.ParagonSR2` computes with the same weights, in fewer and smaller steps, and is made for
 inference only: its weights are constants, its maps are kept in channels-last memory, where torch's convolutions are
 fastest and the tokens of an attention lie ready, and it works in place where it can, because a fresh map of a large
-picture costs more than the arithmetic on it.
+image costs more than the arithmetic on it.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class FusedAttention(nn.Module):
         window, shift = self._window, self._shift
         rows, columns = height + -height % window, width + -width % window
         qkv = self.inside((x / root_mean_square(x)).permute(0, 2, 3, 1))
-        if (rows, columns) != (height, width):  # tokens outside the picture: zeros before qkv, so its raw bias behind
+        if (rows, columns) != (height, width):  # tokens outside the image: zeros before qkv, so its raw bias behind
             padded = self.outside.repeat(x.shape[0], rows, columns, 1)
             padded[:, :height, :width] = qkv
             qkv = padded
@@ -244,7 +244,7 @@ class FusedParagonSR2(nn.Module):
         Args:
             weights: of 3 channels, or of 1 after `fuse.for_grey`.
             dtype: of the features: float32, float16, bfloat16 or float64. In half precision the image, its base path
-                and the result stay float32: the base is most of the picture, and bfloat16 has fewer bits than a pixel.
+                and the result stay float32: the base is most of the image, and bfloat16 has fewer bits than a pixel.
             device: where to put it.
 
         """
@@ -272,7 +272,7 @@ class FusedParagonSR2(nn.Module):
         blend: float | Tensor = 0.2,
         detail_input: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Enlarge ``x`` [B, channels, H, W] to [B, channels, sH, sW]; arguments as for `network.ParagonSR2`.
+        """Upscale ``x`` [B, channels, H, W] to [B, channels, sH, sW]; arguments as for `network.ParagonSR2`.
 
         ``x`` has `image_dtype`, and so has the result, which is not clamped, and not contiguous in memory.
         """

@@ -85,7 +85,7 @@ def load(
     is there); a boxed model; a file without its suffix in the user's folders (`folders.model_folders`, in their order).
 
     ``upsampler_alpha`` (share of the softened input in the base path, 0 = none) and ``window_size`` (attention window
-    in low-resolution pixels) are in no tensor, and a wrong value gives a plausible but wrong picture. They are taken
+    in low-resolution pixels) are in no tensor, and a wrong value gives a plausible but wrong image. They are taken
     from: this call, else the file's metadata, else the table of official files, else a name that contains "fidelity"
     (alpha 0), else upstream's factory default, with an `AssumptionWarning` that says so.
 

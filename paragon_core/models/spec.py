@@ -10,7 +10,7 @@ from paragon_core.errors import InputError
 Variant = Literal["realtime", "stream", "photo", "pro"]
 Revision = Literal["v6", "v9", "v11"]
 
-#: The enlargements that upstream's README offers.
+#: The scales that upstream's README offers.
 SCALES = (2, 3, 4, 8)
 
 #: Revisions that can be told apart for each variant. Photo is bit-identical in v9 and v11 (spec §2); pro came with v11.
@@ -52,7 +52,7 @@ class ModelSpec:
     revision: Revision
     """Oldest upstream version with this arithmetic: v6 Hardswish and skips, v9 plain residuals, v11 LayerScale."""
     scale: int
-    """Enlargement along both axes: 2, 3, 4 or 8."""
+    """Upscaling factor along both axes: 2, 3, 4 or 8."""
     channels: int
     """Width C of the feature maps."""
     groups: int
@@ -116,7 +116,7 @@ class ModelSpec:
 
     @property
     def receptive_radius(self) -> int | None:
-        """How far, in low-resolution pixels, an input pixel reaches; None when it reaches the whole picture.
+        """How far, in low-resolution pixels, an input pixel reaches; None when it reaches the whole image.
 
         conv_in, conv_mid and each 3x3 depthwise convolution reach one pixel, the dilated one of stream three; the
         tail (3x3 at low resolution, then 3x3 at high resolution) two. Shifted window attention and pro's global mean

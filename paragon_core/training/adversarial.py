@@ -1,9 +1,9 @@
 """Fine-tuning against a discriminator: some pixels given away for texture that looks real.
 
-A network trained to be close to every pixel answers doubt with blur, because the mean of all likely pictures is closest
+A network trained to be close to every pixel answers doubt with blur, because the mean of all likely images is closest
 to each of them. Here it learns against a `paragon_core.training.munet.MUNet` that is trained at the same time to tell
-its pictures from real ones (I. Goodfellow et al., "Generative adversarial nets", 2014), while the distances of pixels
-and of VGG19's responses keep it to what is in the picture.
+its images from real ones (I. Goodfellow et al., "Generative adversarial nets", 2014), while the distances of pixels
+and of VGG19's responses keep it to what is in the image.
 
 The discriminator compares: it has to give a real pixel a higher logit than the pixel that the network put in its place
 (A. Jolicoeur-Martineau, "The relativistic discriminator", 2019, in its paired form). Super-resolution has the real twin
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 #: Decay of the first and the second moment of the discriminator's optimiser.
 _BETAS = (0.9, 0.99)
 
-#: Low-resolution pixels along a patch's edge that nobody judges: the network saw less around them than in a picture.
+#: Low-resolution pixels along a patch's edge that nobody judges: the network saw less around them than in an image.
 _BORDER = 2
 
 
@@ -161,7 +161,7 @@ class AdversarialTrainer(Trainer):
         return {"discriminator": self.discriminator.to_arrays()}
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the next steps depend on, apart from the pictures and VGG19."""
+        """Return everything that the next steps depend on, apart from the images and VGG19."""
         return super().state() | {
             "adversarial": to_text(self.adversarial),
             "discriminator": self.discriminator.state_dict(),
@@ -187,7 +187,7 @@ class AdversarialTrainer(Trainer):
         self.discriminator.train()
         self._set_discriminator_learning(learning=True)
         self._discriminator_optimiser.zero_grad()
-        # Never in bfloat16: where picture and twin differ little, the logits would come out the same.
+        # Never in bfloat16: where image and twin differ little, the logits would come out the same.
         of_real, of_made = self.discriminator(torch.cat([real, made])).chunk(2)
         loss = relativistic_loss(of_real, of_made)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -215,9 +215,9 @@ class AdversarialTrainer(Trainer):
         for parameter in self._judging:
             parameter.requires_grad = learning
 
-    def _inside(self, pictures: Tensor) -> Tensor:
+    def _inside(self, images: Tensor) -> Tensor:
         border = _BORDER * self.spec.scale
-        return pictures[..., border:-border, border:-border]
+        return images[..., border:-border, border:-border]
 
 
 def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:

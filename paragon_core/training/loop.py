@@ -53,7 +53,7 @@ class Learner(Protocol):
         """Return the weights of networks that only help, by the names of their files; may be empty."""
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the next steps depend on, apart from the pictures: see `save_state`."""
+        """Return everything that the next steps depend on, apart from the images: see `save_state`."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state` returned; raises InputError if it belongs to another run."""
@@ -78,7 +78,7 @@ def train(
     Args:
         learner: at its first step, or where it is.
         folder: made if it does not exist.
-        sets: pictures to validate on, by name; may be empty.
+        sets: images to validate on, by name; may be empty.
         report: called after every validation.
         tick: called after every step with the number of steps done.
         notes: go into the metadata of the weights.

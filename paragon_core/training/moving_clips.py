@@ -1,7 +1,7 @@
-"""Short clips out of single pictures, for a video encoder to compress.
+"""Short clips out of single images, for a video encoder to compress.
 
-A picture pans and zooms, so that frames are predicted from one another; in one frame the movement passes through the
-picture's own place, and there what the encoder left of it can be compared with the picture, pixel by pixel. Clips lie
+An image pans and zooms, so that frames are predicted from one another; in one frame the movement passes through the
+image's own place, and there what the encoder left of it can be compared with the image, pixel by pixel. Clips lie
 side by side in one video, each moving its own way: encoding two dozen at a time costs little more than encoding one.
 """
 
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.floating]
 FRAMES = 8
 FIRST_KEPT = 2
 
-#: Greatest pan in pixels of the large picture a frame, and greatest zoom a frame.
+#: Greatest pan in pixels of the large image a frame, and greatest zoom a frame.
 _PAN = 4.0
 _ZOOM = 0.006
 
@@ -37,28 +37,28 @@ _STILL = 0.3
 _MACROBLOCK = 16
 
 
-def moving_clip(picture: Pixels, scale: int, kept: int, generator: np.random.Generator) -> list[Floats]:
-    """Reduce a picture along a random, even movement.
+def moving_clip(image: Pixels, scale: int, kept: int, generator: np.random.Generator) -> list[Floats]:
+    """Reduce an image along a random, even movement.
 
     Args:
-        picture: HxWx3, sides multiples of ``scale``. What comes in from outside is its mirror image.
+        image: HxWx3, sides multiples of ``scale``. What comes in from outside is its mirror image.
         scale: how much smaller the frames are.
-        kept: index of the frame that shows the picture itself, reduced as the scores' protocol says.
+        kept: index of the frame that shows the image itself, reduced as the scores' protocol says.
         generator: decides the movement.
 
     Returns:
         `FRAMES` frames (H / scale)x(W / scale)x3, in levels of 0..255.
 
     """
-    height, width, _ = picture.shape
+    height, width, _ = image.shape
     still = generator.random() < _STILL
     down, right = (0.0 if still else speed for speed in generator.uniform(-_PAN, _PAN, 2))
     zoom = 0.0 if still else generator.uniform(-_ZOOM, _ZOOM)
-    own = resize(picture, height // scale, width // scale)
+    own = resize(image, height // scale, width // scale)
     if still:
         return [own] * FRAMES
     margin = math.ceil(FRAMES * (_PAN + _ZOOM * max(height, width) / 2))
-    wide = Image.fromarray(np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric"))
+    wide = Image.fromarray(np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric"))
     frames: list[Floats] = []
     for time in range(-kept, FRAMES - kept):
         grown = (1 + zoom * time) / 2

@@ -31,8 +31,8 @@ def whole_pair(patches: Patches, base: Tensor) -> tuple[Tensor, Tensor]:
 def base_path(low: Tensor, base: Tensor) -> Tensor:
     """Return what the fixed path makes of [B, 3, P, P]: [B, 3, sP, sP], with ``base`` from `base_kernel`."""
     scale = math.isqrt(len(base) // low.shape[1])
-    enlarged = functional.pixel_shuffle(functional.conv2d(low, base, padding=2), scale)
-    return enlarged[..., scale - 1 : -1, scale - 1 : -1]
+    upscaled = functional.pixel_shuffle(functional.conv2d(low, base, padding=2), scale)
+    return upscaled[..., scale - 1 : -1, scale - 1 : -1]
 
 
 def interior_pair(patches: Patches, base: Tensor) -> tuple[Tensor, Tensor]:

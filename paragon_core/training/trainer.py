@@ -109,7 +109,7 @@ class Trainer:
         return {}
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the next steps depend on, apart from the pictures."""
+        """Return everything that the next steps depend on, apart from the images."""
         return {
             "step": self.step,
             "options": to_text(self.options),

@@ -4,7 +4,7 @@ from paragon_core.benchmark.footprint import measure
 from tests.fresh_python import run
 
 
-def test_a_larger_picture_takes_more_memory() -> None:
+def test_a_larger_image_takes_more_memory() -> None:
     small, large = (
         measure("realtime-2x", backend="onnxruntime", precision="fp32", size=size) for size in ((64, 48), (640, 480))
     )

@@ -256,7 +256,7 @@ def attention_of(block: Any) -> Attention:
 def test_attention_has_norm_head_size_and_layer_scale_inside(
     spec: ModelSpec, norm: str, attention: str, gamma: str, *, inside: int, outside: int, seed: int
 ) -> None:
-    """Tokens outside the picture are zeros behind the norm, and must stay so (spec §8.2)."""
+    """Tokens outside the image are zeros behind the norm, and must stay so (spec §8.2)."""
     channels = spec.channels
     arrays = {key: value.astype(np.float64) for key, value in random_arrays(spec, seed).items()}
     part = {key.removeprefix("body.0.blocks.0."): value for key, value in arrays.items()}

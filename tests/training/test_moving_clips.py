@@ -12,27 +12,27 @@ from paragon_core.training.moving_clips import FRAMES, moving_clip, side_by_side
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Pictures = list[npt.NDArray[np.uint8]]
+    Images = list[npt.NDArray[np.uint8]]
 
 
 @given(kept=st.integers(0, FRAMES - 1), seed=st.integers(0, 2**32))
-def test_the_kept_frame_shows_the_picture_itself(pictures: Pictures, kept: int, seed: int) -> None:
-    clip = moving_clip(pictures[0], 2, kept, np.random.default_rng(seed))
+def test_the_kept_frame_shows_the_image_itself(images: Images, kept: int, seed: int) -> None:
+    clip = moving_clip(images[0], 2, kept, np.random.default_rng(seed))
     assert len(clip) == FRAMES
     assert {frame.shape for frame in clip} == {(48, 48, 3)}
-    assert np.array_equal(clip[kept], resize(pictures[0], 48, 48))
+    assert np.array_equal(clip[kept], resize(images[0], 48, 48))
 
 
-def test_most_clips_move_and_slowly(pictures: Pictures) -> None:
+def test_most_clips_move_and_slowly(images: Images) -> None:
     moving = 0
     for seed in range(20):
-        before, kept = moving_clip(pictures[0], 2, 3, np.random.default_rng(seed))[2:4]
+        before, kept = moving_clip(images[0], 2, 3, np.random.default_rng(seed))[2:4]
         best = min(
             np.abs(np.roll(before, (down, right), (0, 1)) - kept)[4:-4, 4:-4].mean()
             for down in range(-2, 3)
             for right in range(-2, 3)
         )
-        assert best < 12  # half a pixel is left; two places of the picture that have nothing in common differ by 60
+        assert best < 12  # half a pixel is left; two places of the image that have nothing in common differ by 60
         moving += not np.array_equal(before, kept)
     assert 8 < moving < 20
 

@@ -90,11 +90,11 @@ def test_a_recipe_with_old_names_is_read_with_a_warning(tmp_path: Path, caplog: 
 
 @pytest.mark.parametrize("made", ["screen_content", "slides"])
 def test_screen_content_is_found_under_its_old_name(
-    tmp_path: Path, pictures: list[npt.NDArray[np.uint8]], caplog: pytest.LogCaptureFixture, made: str
+    tmp_path: Path, images: list[npt.NDArray[np.uint8]], caplog: pytest.LogCaptureFixture, made: str
 ) -> None:
     (tmp_path / made).mkdir()
-    for index, picture in enumerate(pictures[:2]):
-        Image.fromarray(picture).save(tmp_path / made / f"{index}.png")
+    for index, image in enumerate(images[:2]):
+        Image.fromarray(image).save(tmp_path / made / f"{index}.png")
     recipe = read_recipe("stream-2x")
     assert "screen_content" in recipe.folders
     recipe = replace(
@@ -132,11 +132,11 @@ def test_a_missing_recipe_is_answered_with_those_in_the_box(tmp_path: Path) -> N
     assert "realtime-2x" in caught.value.hint
 
 
-def test_a_recipe_is_followed_and_leaves_its_mark(tmp_path: Path, pictures: list[npt.NDArray[np.uint8]]) -> None:
-    for folder, chosen in (("a", pictures[:2]), ("b", pictures[2:4]), ("unseen", pictures[4:])):
+def test_a_recipe_is_followed_and_leaves_its_mark(tmp_path: Path, images: list[npt.NDArray[np.uint8]]) -> None:
+    for folder, chosen in (("a", images[:2]), ("b", images[2:4]), ("unseen", images[4:])):
         (tmp_path / folder).mkdir()
-        for index, picture in enumerate(chosen):
-            Image.fromarray(picture).save(tmp_path / folder / f"{index}.png")
+        for index, image in enumerate(chosen):
+            Image.fromarray(image).save(tmp_path / folder / f"{index}.png")
     recipe = read_recipe("realtime-2x")
     recipe = replace(
         recipe,
