@@ -1,4 +1,4 @@
-"""Measurements of speed, told: as Markdown for people, as JSON for programs."""
+"""Reports of measured speed: as Markdown for people, as JSON for programs."""
 
 from __future__ import annotations
 
@@ -126,10 +126,10 @@ def markdown(report: Report) -> str:
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
-    told = {"cores": f"{machine['cores']} ({machine['usable_cores']} used)"}
-    told |= {name: value for name, value in machine.items() if name not in {"cpu", "cores", "usable_cores", "gpus"}}
-    told["load average"] = told.pop("load")
-    facts = ", ".join(f"{name} {value}" for name, value in told.items() if value is not None)
+    shown = {"cores": f"{machine['cores']} ({machine['usable_cores']} used)"}
+    shown |= {name: value for name, value in machine.items() if name not in {"cpu", "cores", "usable_cores", "gpus"}}
+    shown["load average"] = shown.pop("load")
+    facts = ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
     return f"{machine['cpu']}; {facts}. NVIDIA GPUs: {'; '.join(machine['gpus']) or 'none'}."
 
 

@@ -1,4 +1,4 @@
-"""Is what runs here right, how fast is it, and what does "auto" make of it?
+"""Verification of what runs here: whether it is right, how fast it is, and what "auto" makes of it.
 
 Every backend in every precision upscales an image. The result is compared with that of the network as it was
 published, in fp32, by the limits that `precision` has for images of 8 bits. What "auto" takes for such images is
@@ -61,7 +61,7 @@ class Verification:
     """What was found out about a model."""
 
     reference: str
-    """What computed the image that is right."""
+    """What computed the reference image."""
     size: tuple[int, int]
     """Width and height of the image that was upscaled."""
     clock: Clock
@@ -92,7 +92,7 @@ def verify(model: Model, backends: Sequence[Backend], image: Batch, *, rounds: i
         BackendUnavailableError: nothing here can compute the reference.
 
     """
-    told, right = reference(model, image)
+    description, right = reference(model, image)
     infos = {backend.name: backend.probe() for backend in backends}
     findings: list[Finding] = []
     runs: dict[str, Callable[[], Any]] = {}
@@ -113,7 +113,7 @@ def verify(model: Model, backends: Sequence[Backend], image: Batch, *, rounds: i
             share = min(fastest.ratio_to(timing, clock), 1.0)
             findings[place] = replace(finding, seconds=timing.median(clock), speed=share)
     return Verification(
-        reference=told,
+        reference=description,
         size=(image.shape[3], image.shape[2]),
         clock=clock,
         rounds=rounds,
@@ -123,7 +123,7 @@ def verify(model: Model, backends: Sequence[Backend], image: Batch, *, rounds: i
 
 
 def reference(model: Model, image: Batch) -> tuple[str, Batch]:
-    """Return what the network as published makes of an image, in fp32 on the CPU, and in words who computed it.
+    """Return the output of the network as published, in fp32 on the CPU, and a description of what computed it.
 
     Raises:
         BackendUnavailableError: neither torch nor ONNX Runtime works here.
@@ -140,7 +140,7 @@ def reference(model: Model, image: Batch) -> tuple[str, Batch]:
                 return words, session.run(image)
             finally:
                 session.close()
-    msg = "neither torch nor ONNX Runtime works here, so nothing can tell what is right"
+    msg = "neither torch nor ONNX Runtime works here, so there is no reference to compare with"
     raise BackendUnavailableError(msg, hint="pip install onnxruntime")
 
 

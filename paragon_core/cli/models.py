@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     del console
     models = catalogue(arguments.folder)
     facts = {
-        "boxed": [_facts(entry) for entry in models.boxed],
+        "boxed": [_facts(entry) for entry in models.bundled],
         "found": [_facts(entry) for entry in models.found],
         "unusable": [{"path": str(other.path), "reason": other.reason} for other in models.unusable],
         "folders": [{"path": str(folder), "exists": folder.is_dir()} for folder in models.folders],

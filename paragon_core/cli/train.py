@@ -28,7 +28,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="train a network as a recipe says",
         description="Train a network as a recipe says. The same command continues a run that was interrupted.",
     )
-    parser.add_argument("recipe", metavar="RECIPE", help="a TOML file, or the name of a recipe in the box")
+    parser.add_argument("recipe", metavar="RECIPE", help="a TOML file, or the name of a bundled recipe")
     parser.add_argument("--data", required=True, metavar="FOLDER", help="where the recipe's folders of pictures lie")
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where weights and state go")
     parser.add_argument("--validation", metavar="FOLDER", help="pictures to score the network on as it learns")

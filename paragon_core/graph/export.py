@@ -31,7 +31,7 @@ def export_onnx(
 
     Args:
         model: what to write.
-        path: where to; the ending is up to you.
+        path: where to; any extension will do.
         fused: the fused form, else layer by layer as upstream.
         precision: "fp32" or "fp16" weights and arithmetic.
         size: (width, height) of the input for a graph of one size, None for any size.

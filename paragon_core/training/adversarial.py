@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 #: Decay of the first and the second moment of the discriminator's optimiser.
 _BETAS = (0.9, 0.99)
 
-#: Low-resolution pixels along a patch's edge that nobody judges: the network saw less around them than in an image.
+#: Low-resolution pixels along a patch's edge that are not judged: the network saw less around them than in an image.
 _BORDER = 2
 
 
@@ -57,14 +57,14 @@ class AdversarialOptions:
     perceptual_layer_weights: tuple[float, ...] = (0.1, 0.1, 1.0, 1.0, 1.0)
     """How much each of these layers counts."""
     adversarial_weight: float = 0.01
-    """Weight of what the discriminator says."""
+    """Weight of the discriminator's judgement."""
     discriminator_learning_rate: float = 4e-4
     """Rate of the discriminator's Adam; it stays the same during the whole run."""
     discriminator_warmup: int = 100
     """Steps at the beginning in which only the discriminator learns; they count as steps of the run."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Refuse impossible values.
 
         Raises:
             InputError: naming the field and the values that it may have.
@@ -196,7 +196,7 @@ class AdversarialTrainer(Trainer):
         self.figures["told apart"] = float((of_real > of_made).float().mean())
 
     def _judgement(self, real: Tensor, made: Tensor) -> Tensor:
-        """Return the loss of what discriminator and VGG19 say."""
+        """Return the weighted losses of discriminator and VGG19."""
         self.discriminator.eval()
         self._set_discriminator_learning(learning=False)
         with torch.no_grad():

@@ -1,6 +1,6 @@
 """The network as it is trained: its linear tail as one free kernel.
 
-Nothing non-linear stands between conv_mid and the output, so ``detail_gain``, conv_out, the shuffle and ``up.0`` are
+Nothing non-linear is between conv_mid and the output, so ``detail_gain``, conv_out, the shuffle and ``up.0`` are
 together one 4x4 convolution on the low-resolution grid (spec §8, `paragon_core.graph.fuse.collapse_tail`). Training
 that kernel instead of its factors costs a third of the time and leaves out a badly conditioned product of three
 factors.
@@ -38,7 +38,7 @@ Array = npt.NDArray[np.float64]
 LOST = 3
 
 #: The taps of conv_out that `expand_tail` uses, and so the channels that it needs for each colour: the middle one
-#: reaches most of the 4x4 kernel, each diagonal one adds a corner and the two arms beside it.
+#: reaches most of the 4x4 kernel, each diagonal one adds a corner and the two arms next to it.
 _TAPS = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 

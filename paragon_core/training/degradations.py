@@ -33,7 +33,7 @@ _JPEG_SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
 @dataclass(frozen=True, kw_only=True)
 class Degradations:
-    """Which degraded forms an image gets. Every range is drawn from evenly, anew for each form."""
+    """Which degraded forms an image gets. Values are drawn uniformly from each range, again for each form."""
 
     clean_share: float = 0.25
     """Share of the patches that are only reduced, so that the network does not forget clean images."""
@@ -57,7 +57,7 @@ class Degradations:
     """Decides the forms."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Refuse impossible values.
 
         Raises:
             InputError: naming the field and the values that it may have.

@@ -30,7 +30,7 @@ FIRST_KEPT = 2
 _PAN = 4.0
 _ZOOM = 0.006
 
-#: Share of the clips that stand still.
+#: Share of the clips without movement.
 _STILL = 0.3
 
 #: Side of H.264's macroblocks: clips that lie side by side must not share one.
@@ -71,7 +71,7 @@ def moving_clip(image: Pixels, scale: int, kept: int, generator: np.random.Gener
 
 
 def side_by_side(clips: Sequence[Sequence[Pixels]]) -> list[Pixels]:
-    """Lay clips of one size into a grid, each frame beside the other clips' frames of that time.
+    """Lay clips of one size into a grid, each frame next to the other clips' frames of that time.
 
     Every clip begins at a macroblock of its own; the gap to the next one continues its edge.
     """

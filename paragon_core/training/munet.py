@@ -1,4 +1,4 @@
-"""MUNet: a discriminator that says for every pixel how real it looks, with upstream's names for every tensor.
+"""MUNet: a discriminator that rates for every pixel how real it looks, with upstream's names for every tensor.
 
 A U-Net of spectrally normalised convolutions (T. Miyato et al., "Spectral normalization for generative adversarial
 networks", 2018) whose way up upscales with the fixed kernels of ParagonSR2's base path (spec §11)::
@@ -58,7 +58,7 @@ class MUNetSize:
         """
         if min(self.channels, len(self.multiples), *self.multiples) < 1:
             msg = f"a MUNet of {self.channels} channels times {self.multiples} is impossible"
-            raise InputError(msg, hint="all numbers start at 1, and there must be a level")
+            raise InputError(msg, hint="all values start at 1, and there must be a level")
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -139,7 +139,7 @@ class MUNet(nn.Module):
             )
         for key, tensor in expected.items():
             if arrays[key].shape != tensor.shape or not np.isfinite(arrays[key]).all():
-                msg = f"{key} does not hold {'x'.join(map(str, tensor.shape))} finite numbers"
+                msg = f"{key} does not hold {'x'.join(map(str, tensor.shape))} finite values"
                 raise WeightError(msg, hint="the file is damaged, or it belongs to another discriminator")
         network.load_state_dict({key: torch.from_numpy(np.array(arrays[key], np.float32)) for key in expected})
         return network.eval()

@@ -46,7 +46,7 @@ def interior_pair(patches: Patches, base: Tensor) -> tuple[Tensor, Tensor]:
 def planes(pixels: npt.NDArray[np.uint8], device: torch.device = CPU) -> Tensor:
     """Turn bytes [B, H, W, 3] into [B, 3, H, W] in 0..1 on a device, the channels still innermost in memory.
 
-    They travel as bytes; to CUDA from memory that stays in place, so that nobody waits for the copy.
+    They travel as bytes; to CUDA from memory that stays in place, so that nothing waits for the copy.
     """
     held = torch.from_numpy(np.ascontiguousarray(pixels))
     if device.type == "cuda":

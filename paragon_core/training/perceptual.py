@@ -121,7 +121,7 @@ class PerceptualLoss(nn.Module):
             raise UnsupportedArchitectureError(msg, hint=HOW_TO_GET, missing=missing)
         for key, tensor in state.items():
             if arrays[key].shape != tensor.shape or not np.isfinite(arrays[key]).all():
-                msg = f"{key} does not hold {'x'.join(map(str, tensor.shape))} finite numbers"
+                msg = f"{key} does not hold {'x'.join(map(str, tensor.shape))} finite values"
                 raise WeightError(msg, hint=HOW_TO_GET)
         network.load_state_dict({key: torch.from_numpy(np.array(arrays[key], np.float32)) for key in state})
         return network

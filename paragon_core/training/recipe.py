@@ -1,4 +1,4 @@
-"""Recipes: TOML files that say everything about a training run apart from where the files lie."""
+"""Recipes: TOML files that hold everything about a training run apart from the paths of its files."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def follow(
 
     Args:
         recipe: how.
-        data: folder below which the recipe's folders lie.
+        data: folder that holds the recipe's folders.
         folder: where state and weights go, see `paragon_core.training.loop.train`.
         report: called after every validation.
         threads: of torch. With one, a run ends with the same bits however often it was interrupted; with more, sums

@@ -1,4 +1,4 @@
-"""What a run leaves on the disk: weights that say what they are, and a state to continue from."""
+"""Files of a training run: weights that describe themselves, and a state to continue from."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def save_weights(
     progress: TrainingProgress,
     notes: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a checkpoint that upstream's trainer loads and that says what it is."""
+    """Write a checkpoint that upstream's trainer loads, with metadata that describes it."""
     metadata = {
         **(notes or {}),
         "variant": spec.variant,

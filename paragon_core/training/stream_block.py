@@ -3,7 +3,7 @@
 The values are those of `paragon_core.network.blocks.StreamBlock`; two things differ. The dilated convolution runs as
 a plain one: a kernel that only looks at every third pixel sees nine images laid into one another. On a CPU torch
 2.13 computes the gradient of a dilated depthwise kernel a dozen times more slowly than that of a plain one, and in
-bfloat16 with channels innermost returns memory that nobody wrote. And the two factors of the product are computed by
+bfloat16 with channels innermost returns uninitialised memory. And the two factors of the product are computed by
 convolutions of their own: halves of one feature map lie apart in memory, which makes the product and its gradient slow.
 """
 

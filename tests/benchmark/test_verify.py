@@ -1,4 +1,4 @@
-"""What is right, what is wrong, and that "auto" does what is told about it."""
+"""What is right, what is wrong, and that "auto" does what is reported about it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def findings(backend: Odd) -> tuple[bool, dict[str, Finding]]:
     return found.ok, {finding.precision: finding for finding in found.findings}
 
 
-def test_all_that_works_here_is_right_and_auto_does_what_is_told() -> None:
+def test_all_that_works_here_is_right_and_auto_does_what_is_reported() -> None:
     found = verify(MODEL, list(BACKENDS.values()), IMAGE, rounds=2)
     assert found.ok
     working = [name for name, backend in BACKENDS.items() if backend.probe().available]
@@ -99,7 +99,7 @@ def test_the_rule_of_auto_decides_on_reduced_precisions(fault: Fault, status: St
         assert upscaler.precision_of("uint16") == upscaler.precision_of("float32") == "fp32"
 
 
-def test_a_precision_that_auto_does_not_consider_is_told() -> None:
+def test_a_precision_that_auto_does_not_consider_is_reported() -> None:
     ok, found = findings(Odd(fast="fp16", fp32=right, fp16=right, bf16=off))
     assert ok
     assert found["bf16"].status == "too coarse"
@@ -116,8 +116,8 @@ def test_what_is_not_installed_is_listed() -> None:
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo"])
 def test_the_reference_is_the_network_layer_by_layer(variant: str) -> None:
     model = random_model(spec(variant))
-    told, result = reference(model, IMAGE)
+    description, result = reference(model, IMAGE)
     with Upscaler(model, backend="onnxruntime", fused=False, clip=False, tile="off", padding="zero") as upscaler:
         expected = upscaler(IMAGE[0].transpose(1, 2, 0))
-    assert ("torch" in told) == TorchBackend().probe().available
+    assert ("torch" in description) == TorchBackend().probe().available
     assert np.abs(result[0].transpose(1, 2, 0) - expected).max() < 1e-4

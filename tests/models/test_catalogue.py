@@ -58,11 +58,11 @@ def test_every_network_is_found_and_loads_by_what_is_told(folder: Path, tmp_path
     seen = catalogue([further, folder])
     expected = ["a", folder / "a.pth", "b", folder / "realtime-2x.safetensors", further / "c.safetensors"]
     assert [entry.use for entry in seen.found] == list(map(str, expected))
-    assert [entry.use for entry in seen.boxed] == list(bundled())
+    assert [entry.use for entry in seen.bundled] == list(bundled())
     assert seen.unusable == ()
     assert seen.folders[0] == folder
     assert seen.folders[-1] == further
-    for entry in (*seen.boxed, *seen.found):
+    for entry in (*seen.bundled, *seen.found):
         assert load(entry.use, upsampler_alpha=0).sha256 == entry.model.sha256
 
 

@@ -235,7 +235,7 @@ def test_errors_of_the_disk_are_reported(tmp_path: Path) -> None:
 def test_unknown_names_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="no model or file named") as caught:
         load(name)
-    assert "boxed models: realtime-2x" in caught.value.hint
+    assert "bundled models: realtime-2x" in caught.value.hint
 
 
 def loads_or_is_refused(content: bytes) -> None:

@@ -323,7 +323,7 @@ def test_encrypted_connections(secure: FileServer, server: FileServer, target: P
     assert len(secure.asked) == 2
     target.unlink()
     secure.answer = status(302, Location=server.url)
-    with pytest.raises(DownloadError, match="leads from https to http://"):
+    with pytest.raises(DownloadError, match="redirects from https to http://"):
         get(secure.url, target, insecure=True)
     assert len(server.asked) == 1
 
