@@ -1,4 +1,4 @@
-"""Make docs/before-after.png: the sample photo, halved and upscaled again, beside the original.
+"""Make docs/before-after.png: the sample photo, halved and upscaled again, next to the original.
 
 python benchmarks/before_after.py
 """

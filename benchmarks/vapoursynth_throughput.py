@@ -1,4 +1,4 @@
-"""Frames a second of ``core.paragon.Upscale`` beside the bare runtime and beside vs-mlrt's plugins.
+"""Frames a second of ``core.paragon.Upscale`` next to the bare runtime and next to vs-mlrt's plugins.
 
     python benchmarks/vapoursynth_throughput.py [--sizes 640x360 1280x720] [--rounds 7] [--output results.json]
 
@@ -60,8 +60,8 @@ _LONG = 2**20
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, print, and tell whether the promises hold."""
-    parser = argparse.ArgumentParser(description="Frames a second of core.paragon.Upscale beside its peers.")
+    """Measure, print, and return whether the promises hold."""
+    parser = argparse.ArgumentParser(description="Frames a second of core.paragon.Upscale next to its peers.")
     parser.add_argument("--sizes", nargs="+", default=["640x360", "1280x720"], metavar="WIDTHxHEIGHT")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--output", type=Path, help="also write the figures as JSON")
@@ -189,7 +189,7 @@ def onnxruntime_request(network: bytes) -> Callable[[Any], object]:
 
 
 def promise_holds(timings: dict[str, Timing], way: str, peer: str, smallest: float) -> bool:
-    """Print how many frames a way makes for each of its peer's, and tell whether these are enough."""
+    """Print how many frames a way makes for each of its peer's, and return whether these are enough."""
     ratio = timings[peer].wall_median / timings[way].wall_median
     print(f"{way} / {peer}: {ratio:.2f} (promised {smallest})")
     return ratio >= smallest

@@ -81,8 +81,9 @@ def load(
 ) -> Model:
     """Load a checkpoint by path, or a model by name.
 
-    ``source`` means the first of these that fits: a file (a `Path`, text with a folder in it, or the name of a file that
-    exists); a bundled model; a file without its extension in the user's folders (`folders.model_folders`, in their order).
+    ``source`` means the first of these that fits: a file (a `Path`, text with a folder in it, or the name of a file
+    that exists); a bundled model; a file without its extension in the user's folders (`folders.model_folders`, in
+    their order).
 
     ``upsampler_alpha`` (share of the softened input in the base path, 0 = none) and ``window_size`` (attention window
     in low-resolution pixels) are in no tensor, and a wrong value gives a plausible but wrong image. They are taken

@@ -13,7 +13,7 @@ Revision = Literal["v6", "v9", "v11"]
 #: The scales that upstream's README offers.
 SCALES = (2, 3, 4, 8)
 
-#: Revisions that can be distinguished for each variant. Photo is bit-identical in v9 and v11 (spec §2); pro came with v11.
+#: Revisions that differ, for each variant. Photo is bit-identical in v9 and v11 (spec §2); pro came with v11.
 REVISIONS: dict[Variant, tuple[Revision, ...]] = {
     "realtime": ("v6", "v9", "v11"),
     "stream": ("v9", "v11"),

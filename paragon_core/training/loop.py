@@ -72,8 +72,8 @@ def train(
     """Train to the end, or to Ctrl-C, which saves first.
 
     ``folder`` gets ``state.pt`` (to continue from), ``last.safetensors`` and, with validation sets,
-    ``best.safetensors``: highest sum of the PSNRs. Networks that helped are saved next to them. If there is a state already,
-    it is continued.
+    ``best.safetensors``: highest sum of the PSNRs. Networks that helped are saved next to them. If there is a
+    state already, it is continued.
 
     Args:
         learner: at its first step, or where it is.

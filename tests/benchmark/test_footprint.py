@@ -21,7 +21,7 @@ def test_what_cannot_run_has_no_footprint() -> None:
 
 
 def test_the_peak_counts_what_was_given_back_but_not_what_the_starting_process_had() -> None:
-    """On Unix, a new process inherits the peak that getrusage tells from the one that started it."""
+    """On Unix, a new process inherits the peak that getrusage reports from the one that started it."""
     result = run("""
         import subprocess, sys
         from paragon_core.benchmark.footprint import peak

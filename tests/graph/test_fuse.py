@@ -346,7 +346,7 @@ def test_fusing_is_in_float64_and_changes_nothing_it_is_given(spec: ModelSpec) -
     assert len(fused.blocks) == (spec.groups if spec.revision == "v6" else spec.block_count)
 
 
-def test_boxed_model_is_the_plain_one() -> None:
+def test_a_bundled_model_is_the_plain_one() -> None:
     model = load("realtime-2x")
     x = np.random.default_rng(0).random((3, 13, 10))
     assert_same(run(fuse(model), x), Plain(model.spec, model.arrays)(x))

@@ -145,7 +145,7 @@ def test_the_same_model_gives_the_same_bytes() -> None:
 
 
 def test_alpha_survives_the_metadata() -> None:
-    """Someone who rebuilds a network from the notes needs the number itself, not a rounded one."""
+    """Rebuilding a network from the notes takes the number itself, not a rounded one."""
     alpha = 0.123456789012345
     graph = build(random_model(spec("realtime", upsampler_alpha=alpha)))
     assert float({entry.key: entry.value for entry in graph.metadata_props}["upsampler_alpha"]) == alpha

@@ -170,7 +170,7 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
 
 
 def test_files_that_may_not_be_read_are_refused(tmp_path: Path) -> None:
-    if sys.platform == "win32":  # told here, where the type checker sees it too
+    if sys.platform == "win32":  # checked here, where the type checker sees it too
         pytest.skip("Windows has no such files")
     path = tmp_path / "net.pth"
     path.write_bytes(FILES["torch"])

@@ -166,7 +166,7 @@ def test_files_that_cannot_be_scored_are_named(tmp_path: Path) -> None:
             list(read_pairs(tmp_path / name, 2))
 
 
-def test_the_model_is_scored_beside_the_baselines(folder: Path) -> None:
+def test_the_model_is_scored_next_to_the_baselines(folder: Path) -> None:
     result = evaluate(folder, lambda low: upscale_classically(low, scale=2, kernel="cubic"), 2)
     assert {name: len(images) for name, images in result.items()} == {"Flowers": 3, "Houses": 1}
     for images in result.values():

@@ -44,7 +44,7 @@ def adversary(
     batch_size: int = 2,
     **others: Any,
 ) -> AdversarialTrainer:
-    """Return a trainer that fine-tunes the boxed realtime-2x on the first four images."""
+    """Return a trainer that fine-tunes the bundled realtime-2x on the first four images."""
     model = load("realtime-2x")
     source = PatchSource([images[:4]], scale=2, options=PatchOptions(low_size=low_size, batch_size=batch_size))
     return AdversarialTrainer(model.spec, source, options, adversarial=adversarial, start_from=model.arrays, **others)
@@ -58,7 +58,7 @@ def vgg() -> PerceptualLoss:
 
 def test_both_networks_learn(images: Images) -> None:
     options = TrainingOptions(steps=100, learning_rate=1e-3, warmup_share=0, bfloat16=False)
-    # A faster discriminator swings from step to step, and then it is the last bit that decides where it stands.
+    # A faster discriminator swings from step to step, and then the last bit decides where it is.
     against = replace(NO_VGG, discriminator_warmup=60, adversarial_weight=0.1, discriminator_learning_rate=3e-4)
     trainer = adversary(images, options, against, low_size=20, batch_size=4)
     told_apart = []
@@ -75,7 +75,7 @@ def test_both_networks_learn(images: Images) -> None:
 
 
 def test_the_network_learns_to_be_believed(images: Images) -> None:
-    """Against a discriminator that stands still, the made pixels come to look more real to it."""
+    """Against a discriminator that does not learn, the made pixels come to look more real to it."""
     options = TrainingOptions(steps=60, learning_rate=1e-3, warmup_share=0, border_weight=0, bfloat16=False)
     against = replace(NO_VGG, adversarial_weight=1.0, discriminator_learning_rate=0, discriminator_warmup=0)
     trainer = adversary(images, options, against, low_size=16)

@@ -54,7 +54,7 @@ def test_forms_stay_aligned_and_the_setting_rules_the_damage(
     images: Images, weak: dict[str, Any], strong: dict[str, Any]
 ) -> None:
     near, far = (mean_psnr(images, replace(NOTHING, **changes)) for changes in (weak, strong))
-    assert near > 29  # an image that lay a pixel beside its place would have 20 dB
+    assert near > 29  # an image shifted by a pixel would have 20 dB
     assert far < near - 3
 
 
@@ -104,7 +104,7 @@ def test_patches_without_degradations_are_drawn_as_ever(images: Images) -> None:
 def test_the_generator_alone_decides_which_form_a_patch_gets(images: Images) -> None:
     options = PatchOptions(low_size=16, batch_size=40)
     degradations = replace(EVERYTHING, clean_share=0.3)
-    # A resumed run prepares the forms anew.
+    # A resumed run prepares the forms again.
     sources = [PatchSource([images], scale=2, options=options, degradations=degradations) for _ in range(2)]
     plain, again = (source.draw(np.random.default_rng(5)) for source in sources)
     assert np.array_equal(plain.low, again.low)
@@ -121,7 +121,7 @@ def test_the_generator_alone_decides_which_form_a_patch_gets(images: Images) -> 
     [
         ("clean_share", 1.1),
         ("h264_share", -0.1),
-        ("jpeg_share", 0.5),  # beside the default share of H.264
+        ("jpeg_share", 0.5),  # next to the default share of H.264
         ("forms", 0),
         ("crf", (0, 20)),
         ("crf", (30, 20)),

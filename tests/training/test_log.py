@@ -70,7 +70,7 @@ def test_it_holds_what_the_run_found(images: Images, tmp_path: Path) -> None:
         assert found == pytest.approx([getattr(report.scores["unseen"], name) for report in reports])
 
 
-def test_its_images_show_the_network_beside_the_original(images: Images, tmp_path: Path) -> None:
+def test_its_images_show_the_network_next_to_the_original(images: Images, tmp_path: Path) -> None:
     events, _ = logged(images, tmp_path)
     assert events.Tags()["images"] == ["unseen/first.png", "unseen/second.png"]
     shown = events.Images("unseen/second.png")

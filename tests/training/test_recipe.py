@@ -32,7 +32,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_recipe_in_the_box_says_what_its_name_says(name: str) -> None:
+def test_every_bundled_recipe_is_what_its_name_says(name: str) -> None:
     recipe = read_recipe(name)
     assert name.startswith(recipe.spec.variant)
     assert name.removesuffix("-gan").endswith(f"{recipe.spec.scale}x")
@@ -41,7 +41,7 @@ def test_every_recipe_in_the_box_says_what_its_name_says(name: str) -> None:
     assert len(recipe.patches.shares) in {0, len(recipe.folders)}
 
 
-def test_a_file_is_read_like_a_recipe_in_the_box(tmp_path: Path) -> None:
+def test_a_file_is_read_like_a_bundled_recipe(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD)
     assert read_recipe(path) == read_recipe("realtime-2x")
     assert read_recipe(path).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -126,7 +126,7 @@ def test_a_fine_tuning_against_a_discriminator_says_what_it_needs(tmp_path: Path
         follow(read_recipe("realtime-2x"), perceptual_weights=tmp_path / "none.safetensors", **options)
 
 
-def test_a_missing_recipe_is_answered_with_those_in_the_box(tmp_path: Path) -> None:
+def test_a_missing_recipe_is_answered_with_the_bundled_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_recipe(tmp_path / "none.toml")
     assert "realtime-2x" in caught.value.hint
