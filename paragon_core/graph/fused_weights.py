@@ -1,6 +1,6 @@
 """What a fused network consists of: constants and the steps that use them.
 
-`fuse` makes these from a checkpoint's arrays; `onnx_graph` and `fused_network` only spell them out. All arrays are
+`fuse` makes these from a checkpoint's arrays; `onnx_graph` and `torch_fused` only spell them out. All arrays are
 float64.
 """
 
@@ -159,7 +159,7 @@ class BorderStrips:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FusedWeights:
-    """The fused network in float64; `onnx_graph` and `fused_network` only spell it out."""
+    """The fused network in float64; `onnx_graph` and `torch_fused` only spell it out."""
 
     spec: ModelSpec
     """The network it came from."""

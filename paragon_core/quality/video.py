@@ -2,9 +2,9 @@
 
     python -m paragon_core.quality.video --data FOLDER --model realtime-2x --model realtime-video-2x
 
-A window pans over each image by whole pixels. Its frames are blurred slightly, because real video is not sharp to the
+A crop pans over each image by whole pixels. Its frames are blurred slightly, because real video is not sharp to the
 last pixel, then reduced as the protocol of `paragon_core.quality.evaluate` says, then encoded as H.264. What a model
-makes of a decoded frame is compared with the window itself: unblurred, unreduced, never compressed. Needs PyAV.
+makes of a decoded frame is compared with the crop itself: unblurred, unreduced, never compressed. Needs PyAV.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def compressed_pairs(pair: Pair, *, pan: tuple[int, int], crf: float, blur: floa
     """Yield the scored frames of a clip as the compressed frame and what it should become.
 
     Args:
-        pair: an original; only its large image is looked at.
-        pan: pixels of the original that the window moves down and right from frame to frame.
+        pair: an original; only its high-resolution image is used.
+        pan: pixels of the original that the crop moves down and right from frame to frame.
         crf: constant rate factor of x264.
         blur: standard deviation in pixels of the original; 0: none.
 
@@ -59,12 +59,12 @@ def compressed_pairs(pair: Pair, *, pan: tuple[int, int], crf: float, blur: floa
         UnsupportedSizeError: if the image is too small for its pan.
 
     """
-    windows = list(_windows(pair.high, pan))
-    frames = list(_windows(blurred(pair.high, blur), pan))
+    crops = list(_crops(pair.high, pan))
+    frames = list(_crops(blurred(pair.high, blur), pan))
     lows = [make_pair(pair.name, frame, pair.scale).low for frame in frames]
     decoded = compress(lows, crf=crf)
     for index in SCORED:
-        high = make_pair(pair.name, windows[index], pair.scale).high
+        high = make_pair(pair.name, crops[index], pair.scale).high
         yield Pair(name=f"{pair.name} frame {index}", low=decoded[index], high=high)
 
 
@@ -87,7 +87,7 @@ def score_compressed(
     return means(scores)
 
 
-def _windows(image: Pixels, pan: tuple[int, int]) -> Iterator[Pixels]:
+def _crops(image: Pixels, pan: tuple[int, int]) -> Iterator[Pixels]:
     down, right = pan
     way_down, way_right = (FRAMES - 1) * down, (FRAMES - 1) * right
     height, width = image.shape[0] - abs(way_down), image.shape[1] - abs(way_right)

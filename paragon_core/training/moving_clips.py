@@ -38,7 +38,7 @@ _MACROBLOCK = 16
 
 
 def moving_clip(image: Pixels, scale: int, kept: int, generator: np.random.Generator) -> list[Floats]:
-    """Reduce an image along a random, even movement.
+    """Reduce an image along a random movement of constant speed.
 
     Args:
         image: HxWx3, sides multiples of ``scale``. What comes in from outside is its mirror image.
