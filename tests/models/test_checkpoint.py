@@ -120,7 +120,7 @@ def test_only_prefixes_are_removed(tmp_path: Path) -> None:
     assert set(read(safetensors_file(arrays), tmp_path).arrays) == {"a.module.b", "module", "modules.c"}
 
 
-def test_counters_of_averaging_are_dropped(tmp_path: Path) -> None:
+def test_counters_of_an_ema_are_dropped(tmp_path: Path) -> None:
     counters = {"step": np.zeros((), np.int64), "initted": np.ones((), np.bool_)}
     same(read(safetensors_file(as_stored(SMALL) | counters), tmp_path).arrays, dict(random_arrays(SMALL)))
 
