@@ -61,12 +61,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if find_spec("torch") is None:
         raise BackendUnavailableError("training needs torch", hint="pip install torch")
 
-    from paragon_core.training.recipe import follow, read_recipe
+    from paragon_core.training.recipe import read_recipe, run_recipe
 
     recipe = read_recipe(arguments.recipe)
     start = options.load_model(arguments.start_from, arguments).arrays if arguments.start_from else None
     watch = _Watch(console, recipe.training.steps)
-    follow(
+    run_recipe(
         recipe,
         data=Path(arguments.data),
         folder=Path(arguments.output),

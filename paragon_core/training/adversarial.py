@@ -150,13 +150,13 @@ class AdversarialTrainer(Trainer):
             base = base_path(low, self._base)
             made, real = self._inside(base + detail), self._inside(base + wanted)
             loss = self._loss(low, detail, wanted)
-        self._teach_discriminator(real, made.detach())
+        self._train_discriminator(real, made.detach())
         if learns:
             self._descend(loss + self._judgement(real, made))
         self._finish_step()
         return float(loss.detach())
 
-    def companions(self) -> dict[str, Arrays]:
+    def auxiliary_networks(self) -> dict[str, Arrays]:
         """Return the discriminator's weights, under upstream's keys."""
         return {"discriminator": self.discriminator.to_arrays()}
 
@@ -183,7 +183,7 @@ class AdversarialTrainer(Trainer):
         self.discriminator.load_state_dict(state["discriminator"])
         self._discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
 
-    def _teach_discriminator(self, real: Tensor, made: Tensor) -> None:
+    def _train_discriminator(self, real: Tensor, made: Tensor) -> None:
         self.discriminator.train()
         self._set_discriminator_learning(learning=True)
         self._discriminator_optimiser.zero_grad()

@@ -44,7 +44,7 @@ class PatchOptions:
     batch_size: int = 9
     """Patches in a step."""
     symmetries: bool = True
-    """Whether patches are flipped and turned at random (all eight symmetries of a square)."""
+    """Whether patches are flipped and rotated at random (all eight symmetries of a square)."""
     shares: tuple[float, ...] = ()
     """How often each group of images is drawn from, in any unit; empty: every image equally often."""
     pattern_share: float = 0.0
@@ -147,10 +147,10 @@ class PatchSource:
         low = low[top : top + size, left : left + size]
         high = high[s * top : s * (top + size), s * left : s * (left + size)]
         symmetry = int(generator.integers(8)) if self.options.symmetries else 0
-        return turned(low, symmetry), turned(high, symmetry)
+        return apply_symmetry(low, symmetry), apply_symmetry(high, symmetry)
 
 
-def turned(image: Pixels, symmetry: int) -> Pixels:
+def apply_symmetry(image: Pixels, symmetry: int) -> Pixels:
     """Apply one of the eight symmetries of a square (0: none) to HxWx3: quarter turns, after a flip from 4 on."""
     flipped = image[:, ::-1] if symmetry >= 4 else image  # noqa: PLR2004  (the four turns come first)
     return np.rot90(flipped, symmetry % 4)

@@ -17,7 +17,7 @@ from paragon_core.errors import InputError
 from paragon_core.quality.blur import blurred
 from paragon_core.quality.h264 import HIGHEST_CRF, PRESETS, compress
 from paragon_core.quality.resize import resize, round_to_uint8
-from paragon_core.training.moving_clips import FIRST_KEPT, FRAMES, moving_clip, side_by_side, taken_apart
+from paragon_core.training.moving_clips import FIRST_KEPT, FRAMES, join_in_grid, moving_clip, split_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -162,6 +162,6 @@ def _as_video(
         moving = moving_clip(_blurred(image, options, generator), scale, kept, generator)
         noise = _noise(options, generator)
         clips.append([_noisy(frame, noise, generator) for frame in moving])
-    frames = compress(side_by_side(clips), crf=crf, preset=preset)
+    frames = compress(join_in_grid(clips), crf=crf, preset=preset)
     height, width, _ = clips[0][0].shape
-    return taken_apart(frames[kept], height, width, len(clips))
+    return split_grid(frames[kept], height, width, len(clips))

@@ -80,7 +80,7 @@ class TensorBoardLog:
             if kind is None:  # else the first error is the one to report
                 raise
 
-    def advanced(self, step: int, loss: float, figures: Mapping[str, float]) -> None:
+    def log_step(self, step: int, loss: float, figures: Mapping[str, float]) -> None:
         """Take note of step ``step`` (1 is the first)."""
         self._losses.append(loss)
         if step % EVERY:
@@ -91,7 +91,7 @@ class TensorBoardLog:
             self._point(f"training/{name}", figure, step)
         self._losses.clear()
 
-    def validated(
+    def log_validation(
         self,
         progress: TrainingProgress,
         arrays: Mapping[str, npt.NDArray[np.floating]],

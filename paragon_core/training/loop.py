@@ -49,7 +49,7 @@ class Learner(Protocol):
     def arrays(self) -> Arrays:
         """Return the weights to score and to save, under upstream's keys."""
 
-    def companions(self) -> Mapping[str, Arrays]:
+    def auxiliary_networks(self) -> Mapping[str, Arrays]:
         """Return the weights of networks that only help, by the names of their files; may be empty."""
 
     def state(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def train(
             for _ in range(_until_next_validation(learner)):
                 losses.append(learner.advance())
                 if board:
-                    board.advanced(learner.step, losses[-1], learner.figures)
+                    board.log_step(learner.step, losses[-1], learner.figures)
                 if tick:
                     tick(learner.step)
                 if interrupted():
@@ -122,9 +122,9 @@ def train(
             )
             report(progress)
             if board:
-                board.validated(progress, arrays, learner.spec, sets)
+                board.log_validation(progress, arrays, learner.spec, sets)
             save_weights(folder / "last.safetensors", arrays, learner.spec, progress, notes)
-            _save_companions(folder, learner, notes)
+            _save_auxiliary_networks(folder, learner, notes)
             total = sum(score.psnr_y for score in progress.scores.values())
             if sets and total > best:
                 best = total
@@ -134,8 +134,8 @@ def train(
                 raise KeyboardInterrupt
 
 
-def _save_companions(folder: Path, learner: Learner, notes: Mapping[str, str] | None) -> None:
-    for name, arrays in learner.companions().items():
+def _save_auxiliary_networks(folder: Path, learner: Learner, notes: Mapping[str, str] | None) -> None:
+    for name, arrays in learner.auxiliary_networks().items():
         save_arrays(folder / f"{name}.safetensors", arrays, {**(notes or {}), "steps": str(learner.step)})
 
 

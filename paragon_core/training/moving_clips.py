@@ -70,7 +70,7 @@ def moving_clip(image: Pixels, scale: int, kept: int, generator: np.random.Gener
     return frames
 
 
-def side_by_side(clips: Sequence[Sequence[Pixels]]) -> list[Pixels]:
+def join_in_grid(clips: Sequence[Sequence[Pixels]]) -> list[Pixels]:
     """Lay clips of one size into a grid, each frame next to the other clips' frames of that time.
 
     Every clip begins at a macroblock of its own; the gap to the next one continues its edge.
@@ -87,8 +87,8 @@ def side_by_side(clips: Sequence[Sequence[Pixels]]) -> list[Pixels]:
     return video
 
 
-def taken_apart(frame: Pixels, height: int, width: int, count: int) -> list[Pixels]:
-    """Cut a frame of `side_by_side` into the ``count`` frames of ``height`` x ``width`` that it was made of."""
+def split_grid(frame: Pixels, height: int, width: int, count: int) -> list[Pixels]:
+    """Cut a frame of `join_in_grid` into the ``count`` frames of ``height`` x ``width`` that it was made of."""
     rows, columns, cell_height, cell_width = _grid(height, width, count)
     cells = frame.reshape(rows, cell_height, columns, cell_width, 3).swapaxes(1, 2)
     cells = cells.reshape(rows * columns, cell_height, cell_width, 3)

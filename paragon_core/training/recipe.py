@@ -118,7 +118,7 @@ def read_recipe(source: str | Path) -> TrainingRecipe:
     )
 
 
-def follow(
+def run_recipe(
     recipe: TrainingRecipe,
     *,
     data: Path,
@@ -160,7 +160,7 @@ def follow(
     """
     chosen = find_device(device)
     torch.set_num_threads(threads)
-    make_trainer = _kind_of_trainer(recipe, perceptual_weights, discriminator, goes_on=start_from is not None)
+    make_trainer = _trainer_factory(recipe, perceptual_weights, discriminator, goes_on=start_from is not None)
     groups = [read_images(_folder(data, name)) for name in recipe.folders]
     source = PatchSource(groups, scale=recipe.spec.scale, options=recipe.patches, degradations=recipe.degradations)
     sets = (
@@ -172,7 +172,7 @@ def follow(
     train(trainer, folder, sets=sets, report=report, tick=tick, notes={"recipe_sha256": recipe.sha256}, log=log)
 
 
-def _kind_of_trainer(
+def _trainer_factory(
     recipe: TrainingRecipe, perceptual_weights: Path | None, discriminator: Path | None, *, goes_on: bool
 ) -> Callable[..., Trainer]:
     """Return what makes a trainer; files that the recipe does not need are refused, and those that it lacks."""

@@ -104,7 +104,7 @@ class Trainer:
         network.load_state_dict(self._ema.tensors)
         return network.to_arrays()
 
-    def companions(self) -> dict[str, Arrays]:
+    def auxiliary_networks(self) -> dict[str, Arrays]:
         """Return nothing: no other network helps."""
         return {}
 

@@ -113,8 +113,8 @@ def test_the_discriminator_is_saved_and_taken_up(images: Images, tmp_path: Path)
     assert saved.size == SIZES["realtime"]
     again = adversary(images, discriminator=saved)
     assert all(
-        np.array_equal(array, trainer.companions()["discriminator"][key])
-        for key, array in again.companions()["discriminator"].items()
+        np.array_equal(array, trainer.auxiliary_networks()["discriminator"][key])
+        for key, array in again.auxiliary_networks()["discriminator"].items()
     )
     assert load(tmp_path / "last.safetensors").metadata["recipe_sha256"] == "1234"
 

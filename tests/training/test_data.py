@@ -8,7 +8,7 @@ from PIL import Image
 
 from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
 from paragon_core.quality.resize import resize, round_to_uint8
-from paragon_core.training.data import BORDER, PatchOptions, PatchSource, read_images, turned
+from paragon_core.training.data import BORDER, PatchOptions, PatchSource, apply_symmetry, read_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def test_no_patch_touches_the_border() -> None:
 
 
 def test_the_eight_symmetries_differ_and_keep_the_middle(images: Images) -> None:
-    views = [turned(images[0][:15, :15], symmetry) for symmetry in range(8)]
+    views = [apply_symmetry(images[0][:15, :15], symmetry) for symmetry in range(8)]
     assert len({view.tobytes() for view in views}) == 8
     assert {view[7, 7].tobytes() for view in views} == {images[0][7, 7].tobytes()}
 

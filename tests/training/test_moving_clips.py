@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paragon_core.quality.resize import resize
-from paragon_core.training.moving_clips import FRAMES, moving_clip, side_by_side, taken_apart
+from paragon_core.training.moving_clips import FRAMES, join_in_grid, moving_clip, split_grid
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -40,8 +40,8 @@ def test_most_clips_move_and_slowly(images: Images) -> None:
 @given(height=st.integers(1, 40), width=st.integers(1, 40), count=st.integers(1, 9), seed=st.integers(0, 99))
 def test_what_lies_side_by_side_comes_apart_again(height: int, width: int, count: int, seed: int) -> None:
     clips = np.random.default_rng(seed).integers(0, 256, (count, 2, height, width, 3), np.uint8)
-    video = side_by_side(list(clips))
+    video = join_in_grid(list(clips))
     assert len(video) == 2
     assert all(side % 16 == 0 for frame in video for side in frame.shape[:2])
     for time, frame in enumerate(video):
-        assert np.array_equal(taken_apart(frame, height, width, count), clips[:, time])
+        assert np.array_equal(split_grid(frame, height, width, count), clips[:, time])

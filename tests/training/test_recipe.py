@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 from paragon_core.training.degradations import Degradations
-from paragon_core.training.recipe import RECIPES, follow, read_recipe, recipe_names
+from paragon_core.training.recipe import RECIPES, read_recipe, recipe_names, run_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +103,7 @@ def test_screen_content_is_found_under_its_old_name(
         patches=replace(recipe.patches, low_size=24, batch_size=1, shares=()),
         training=replace(recipe.training, steps=1),
     )
-    follow(recipe, data=tmp_path, folder=tmp_path / "run", report=print)
+    run_recipe(recipe, data=tmp_path, folder=tmp_path / "run", report=print)
     assert ("slides is deprecated" in caplog.text) == (made == "slides")
 
 
@@ -117,13 +117,13 @@ def test_a_fine_tuning_against_a_discriminator_says_what_it_needs(tmp_path: Path
     recipe = read_recipe("realtime-2x-gan")
     options: dict[str, Any] = {"data": tmp_path, "folder": tmp_path, "report": print}
     with pytest.raises(InputError, match="trained network") as caught:
-        follow(recipe, **options)
+        run_recipe(recipe, **options)
     assert "--start-from" in caught.value.hint
     with pytest.raises(UnreadableCheckpointError) as missing:
-        follow(recipe, start_from={}, perceptual_weights=tmp_path / "none.safetensors", **options)
+        run_recipe(recipe, start_from={}, perceptual_weights=tmp_path / "none.safetensors", **options)
     assert "torchvision" in missing.value.hint
     with pytest.raises(InputError, match="without a discriminator"):
-        follow(read_recipe("realtime-2x"), perceptual_weights=tmp_path / "none.safetensors", **options)
+        run_recipe(read_recipe("realtime-2x"), perceptual_weights=tmp_path / "none.safetensors", **options)
 
 
 def test_a_missing_recipe_is_answered_with_the_bundled_ones(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_recipe_is_followed_and_leaves_its_mark(tmp_path: Path, images: list[n
     )
     steps: list[int] = []
     scores = []
-    follow(
+    run_recipe(
         recipe,
         data=tmp_path,
         folder=tmp_path / "run",
