@@ -4,7 +4,7 @@
 
 The 200 slides are of `paragon_core.training.slides` with a seed that no training uses. Printed are the mean PSNR of all
 pixels in dB, the lowest and the highest value of any output (0..1 would be right), and the same two for patterns that
-no reduced image holds. The model cards quote these figures.
+no reduced picture holds. The model cards quote these figures.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MIDDLE = 32
 
 
 def patterns() -> dict[str, npt.NDArray[np.uint8]]:
-    """Return images 64x64x3 of single pixels."""
+    """Return pictures 64x64x3 of single pixels."""
     generator = np.random.default_rng(0)
     rows, columns = np.indices((64, 64))
     found = {
@@ -51,14 +51,14 @@ def main(models: Sequence[str]) -> None:
     small = [round_to_uint8(resize(slide, SIDE // 2, SIDE // 2)) for slide in drawn]
     for name in models:
         with Upscaler(name, precision="fp32", clip=False) as upscale:
-            made = [upscale(image.astype(np.float32) / 255) for image in small]
+            made = [upscale(picture.astype(np.float32) / 255) for picture in small]
             pairs = zip(made, drawn, strict=True)
             errors = [np.mean((np.clip(one, 0, 1) - slide / 255.0) ** 2) for one, slide in pairs]
             lowest, highest = min(one.min() for one in made), max(one.max() for one in made)
             print(f"{name}: slides {np.mean(-10 * np.log10(errors)):.1f} dB, {lowest:.3g} to {highest:.3g}")
-            for pattern, image in patterns().items():
+            for pattern, picture in patterns().items():
                 try:
-                    one = upscale(image.astype(np.float32) / 255)[16:-16, 16:-16]
+                    one = upscale(picture.astype(np.float32) / 255)[16:-16, 16:-16]
                     print(f"  {pattern}: {one.min():.3g} to {one.max():.3g}")
                 except InferenceError as error:
                     print(f"  {pattern}: {error}")

@@ -7,7 +7,7 @@ They come from three packages of Debian 12 whose bytes are pinned below, so ever
 under CC0, CC-BY and Expat are taken; ``CREDITS.txt`` in the folder names every author. Photographs and drawings were
 published as JPEG or as screen graphics: reducing them (Lanczos) removes the traces of compression and makes pictures
 that are sharp to the last pixel. Tiles without detail teach nothing and are left out. The folder ``grain`` gets the
-photographs hardly reduced, as a camera leaves them; ``screen_content`` gets drawings of this project's own, see
+photographs hardly reduced, as a camera leaves them; ``slides`` gets drawings of this project's own, see
 `paragon_core.training.slides`.
 """
 
@@ -286,11 +286,11 @@ def prepare(folder: Path, packages: Path | None = None) -> int:
         MediaError: if a package cannot be fetched or a picture not be read.
 
     """
-    kinds = {package.kind for package in PACKAGES} | {"grain", "screen_content"}
+    kinds = {package.kind for package in PACKAGES} | {"grain", "slides"}
     for kind in kinds:
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for index, slide in enumerate(slides(SLIDES, TILE)):
-        slide.save(folder / "screen_content" / f"slide-{index:03}.png")
+        slide.save(folder / "slides" / f"slide-{index:03}.png")
     count, credits_ = SLIDES, ["Pictures that these tiles were cut from", ""]
     for package in PACKAGES:
         files = unpack(fetch(package, packages), [work.path for work in package.works])

@@ -67,15 +67,15 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_tiles_and_credits_are_made_and_can_be_trained_on(archive: Path, tmp_path: Path) -> None:
     count = free_pictures.prepare(tmp_path / "tiles", archive)
     made = sorted(path.name for path in (tmp_path / "tiles/noise").glob("*.png"))
-    counts = {kind: len(list((tmp_path / "tiles" / kind).glob("*.png"))) for kind in ("grain", "screen_content")}
+    counts = {kind: len(list((tmp_path / "tiles" / kind).glob("*.png"))) for kind in ("grain", "slides")}
     assert counts["grain"] > 0
-    assert counts["screen_content"] == 2
+    assert counts["slides"] == 2
     assert len(made) + sum(counts.values()) == count
     # The upper half is flat: of the three rows of tiles the first has nothing to teach.
     assert made[0] == "a_b-by1-1-0.png"
     credit = (tmp_path / "tiles/CREDITS.txt").read_text(encoding="utf-8")
     assert "a b.png, by Nobody, CC0-1.0, from small_1.0-1_all.deb" in credit
-    folders = [read_images(tmp_path / "tiles" / name) for name in ("noise", "grain", "screen_content")]
+    folders = [read_images(tmp_path / "tiles" / name) for name in ("noise", "grain", "slides")]
     source = PatchSource(folders, scale=2, options=PatchOptions())
     assert len(source) == count
 
