@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
     from paragon_core.cli.console import Console
-    from paragon_core.training.validation import Progress
+    from paragon_core.training.validation import TrainingProgress
 
 _REDRAW_SECONDS = 0.5
 
@@ -28,7 +28,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="train a network as a recipe says",
         description="Train a network as a recipe says. The same command continues a run that was interrupted.",
     )
-    parser.add_argument("recipe", metavar="RECIPE", help="a TOML file, or the name of a recipe in the box")
+    parser.add_argument("recipe", metavar="RECIPE", help="a TOML file, or the name of a bundled recipe")
     parser.add_argument("--data", required=True, metavar="FOLDER", help="where the recipe's folders of pictures lie")
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where weights and state go")
     parser.add_argument("--validation", metavar="FOLDER", help="pictures to score the network on as it learns")
@@ -61,12 +61,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if find_spec("torch") is None:
         raise BackendUnavailableError("training needs torch", hint="pip install torch")
 
-    from paragon_core.training.recipe import follow, read_recipe
+    from paragon_core.training.recipe import read_recipe, run_recipe
 
     recipe = read_recipe(arguments.recipe)
     start = options.load_model(arguments.start_from, arguments).arrays if arguments.start_from else None
     watch = _Watch(console, recipe.training.steps)
-    follow(
+    run_recipe(
         recipe,
         data=Path(arguments.data),
         folder=Path(arguments.output),
@@ -108,7 +108,7 @@ class _Watch:
             left = duration((self._steps - step) / rate)
             self._console.draw(f"step {step}/{self._steps}  {rate:.1f} steps/s  {left} left")
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: TrainingProgress) -> None:
         """Say what a validation found."""
         scores = "".join(f"  {name} {each.psnr_y:.3f} / {each.ssim:.4f}" for name, each in progress.scores.items())
         self._console.say(f"step {progress.step}  loss {progress.loss:.5f}{scores}")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from paragon_core.errors import MediaError
-from paragon_core.training.data import PatchOptions, PatchSource, read_pictures
+from paragon_core.training.data import PatchOptions, PatchSource, read_images
 from scripts.training_data import free_images
 from scripts.training_data.free_images import LEAST_SHARPNESS, TILE, Package, Work, fetch, opaque, sharpness, tiles
 
@@ -75,7 +75,7 @@ def test_tiles_and_credits_are_made_and_can_be_trained_on(archive: Path, tmp_pat
     assert made[0] == "a_b-by1-1-0.png"
     credit = (tmp_path / "tiles/CREDITS.txt").read_text(encoding="utf-8")
     assert "a b.png, by Nobody, CC0-1.0, from small_1.0-1_all.deb" in credit
-    folders = [read_pictures(tmp_path / "tiles" / name) for name in ("noise", "grain", "screen_content")]
+    folders = [read_images(tmp_path / "tiles" / name) for name in ("noise", "grain", "screen_content")]
     source = PatchSource(folders, scale=2, options=PatchOptions())
     assert len(source) == count
 

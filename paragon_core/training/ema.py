@@ -1,4 +1,4 @@
-"""The moving average of a network's weights."""
+"""The exponential moving average (EMA) of a network's weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class MovingAverage:
+class ExponentialMovingAverage:
     """Follows the weights of a network; scored and saved instead of them, because it is better and steadier."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -20,7 +20,7 @@ class MovingAverage:
 
         Args:
             network: whose state dict is followed; floating point only.
-            decay: what stays of the average in every step, 0..1.
+            decay: share of the average that each step keeps, 0..1.
 
         """
         self._network = network
@@ -30,13 +30,13 @@ class MovingAverage:
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the weights after step ``step`` (1 is the first)."""
-        # A short memory at first: the average must not remember the random start.
+        # A short memory at first: the average must not remember the initial weights.
         decay = min(self._decay, step / (step + 9))
         state = self._network.state_dict()
         for key, average in self.tensors.items():
             average.lerp_(state[key], 1 - decay)
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from ``tensors`` of an earlier average."""
+        """Continue from the ``tensors`` of an earlier average."""
         for key, average in self.tensors.items():
             average.copy_(tensors[key])

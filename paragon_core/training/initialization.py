@@ -1,4 +1,4 @@
-"""A start from which training moves at once.
+"""Initial weights from which training makes progress at once.
 
 Upstream's initial weights end up at the best *linear* filter (35.0 dB on Set5 at x2) and stay there for thousands of
 steps: the values in front of every GELU are so small that it is a straight line (of stream's products of two small
@@ -24,7 +24,7 @@ from paragon_core.training.collapsed import LOST, CollapsedNetwork
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Deviation of the features behind conv_in, and gain of its three channels that pass the picture on.
+#: Deviation of the features behind conv_in, and gain of its three channels that pass the image on.
 _EDGE_DEVIATION = 0.5
 _PASS_GAIN = 2.0
 
@@ -42,25 +42,25 @@ _RIDGE = 1e-3
 
 @torch.no_grad()
 def scale_from_data(network: CollapsedNetwork, low: Tensor, generator: torch.Generator) -> None:
-    """Draw weights anew and scale them by what the pictures make of them.
+    """Draw weights and scale them by the features that real images produce.
 
     The blocks of photo and pro normalise their inputs themselves and keep torch's default weights.
 
     Args:
         network: changed in place.
-        low: [B, 3, P, P] of real pictures, as many as fit in memory.
+        low: [B, 3, P, P] of real images, as many as fit in memory.
         generator: decides the weights.
 
     """
-    _start_conv_in(network.conv_in, low, generator)
+    _init_conv_in(network.conv_in, low, generator)
     x = network.conv_in(low)
     for group in network.body:
         assert isinstance(group, Group)  # noqa: S101  (torch types the items of a list as Module)
         for block in group.blocks:
             if isinstance(block, NanoBlock):
-                _start_nano_block(block, x, generator)
+                _init_nano_block(block, x, generator)
             elif isinstance(block, StreamBlock):
-                _start_stream_block(block, x, generator)
+                _init_stream_block(block, x, generator)
             x = block(x)
     weight = network.conv_mid.weight
     weight.normal_(0, _MIDDLE_DEVIATION, generator=generator)
@@ -93,8 +93,8 @@ def solve_tail(network: CollapsedNetwork, batches: Iterable[tuple[Tensor, Tensor
         _bias(network.tail)[output] = solution[-1]
 
 
-def _start_conv_in(conv: nn.Conv2d, low: Tensor, generator: torch.Generator) -> None:
-    """Let three channels pass the picture on and the others see edges, all with mean 0."""
+def _init_conv_in(conv: nn.Conv2d, low: Tensor, generator: torch.Generator) -> None:
+    """Let three channels pass the image on and the others see edges, all with mean 0."""
     weight, bias = conv.weight, _bias(conv)
     colours = weight.shape[1]
     weight.normal_(generator=generator)
@@ -106,27 +106,27 @@ def _start_conv_in(conv: nn.Conv2d, low: Tensor, generator: torch.Generator) -> 
     bias.copy_(-conv(low).mean((0, 2, 3)))
 
 
-def _start_nano_block(block: NanoBlock, x: Tensor, generator: torch.Generator) -> None:
+def _init_nano_block(block: NanoBlock, x: Tensor, generator: torch.Generator) -> None:
     """Give the GELU inputs of mean 0 and deviation 1."""
-    hidden = _start_outputs(block.conv1, x, generator)
-    _start_outputs(block.dw, hidden, generator, edges=True)
-    _start_project(block.conv2, generator)
+    hidden = _init_outputs(block.conv1, x, generator)
+    _init_outputs(block.dw, hidden, generator, edges=True)
+    _init_project(block.conv2, generator)
 
 
-def _start_stream_block(block: StreamBlock, x: Tensor, generator: torch.Generator) -> None:
+def _init_stream_block(block: StreamBlock, x: Tensor, generator: torch.Generator) -> None:
     """Give the product factors of mean 0, large enough to matter and small enough not to blow up block by block."""
-    near = _start_outputs(block.dw1, x, generator, edges=True)
-    far = _start_outputs(block.dw3, x, generator, edges=True)
-    mixed = _start_outputs(block.fuse, torch.cat([near, far], dim=1), generator)
-    hidden = _start_outputs(block.proj, mixed, generator)
-    _start_outputs(block.gate, hidden, generator, deviation=_FACTOR_DEVIATION)
-    _start_project(block.out, generator)
+    near = _init_outputs(block.dw1, x, generator, edges=True)
+    far = _init_outputs(block.dw3, x, generator, edges=True)
+    mixed = _init_outputs(block.fuse, torch.cat([near, far], dim=1), generator)
+    hidden = _init_outputs(block.proj, mixed, generator)
+    _init_outputs(block.gate, hidden, generator, deviation=_FACTOR_DEVIATION)
+    _init_project(block.out, generator)
 
 
-def _start_outputs(
+def _init_outputs(
     conv: nn.Conv2d, x: Tensor, generator: torch.Generator, *, edges: bool = False, deviation: float = 1
 ) -> Tensor:
-    """Draw a convolution anew whose outputs on ``x`` have mean 0 and the wanted deviation, and return them.
+    """Redraw a convolution so that its outputs on ``x`` have mean 0 and the wanted deviation; return those outputs.
 
     With ``edges`` every other kernel sums to 0, so that half of the outputs see edges and half see levels.
     """
@@ -141,8 +141,8 @@ def _start_outputs(
     return outputs
 
 
-def _start_project(conv: nn.Conv2d, generator: torch.Generator) -> None:
-    """Draw the last convolution of a block anew, small: at first the block adds little to what passes by."""
+def _init_project(conv: nn.Conv2d, generator: torch.Generator) -> None:
+    """Redraw the last convolution of a block with small weights: at first the block adds little to its input."""
     conv.weight.normal_(0, _PROJECT_DEVIATION, generator=generator)
     _bias(conv).zero_()
 

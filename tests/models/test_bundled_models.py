@@ -1,4 +1,4 @@
-"""Every boxed model has a card, knows what it is, and scores what its card says."""
+"""Every bundled model has a card, describes itself, and scores what its card says."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def scores_on_card(name: str) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("name", bundled())
-def test_nothing_has_to_be_assumed_of_a_boxed_model(name: str) -> None:
+def test_nothing_has_to_be_assumed_of_a_bundled_model(name: str) -> None:
     model = load(name)  # a warning would be an error here
     assert model.settings_from.startswith("upsampler_alpha: file metadata")
     assert name.endswith(f"-{model.spec.scale}x")
 
 
 @pytest.mark.parametrize("name", bundled())
-def test_a_boxed_model_scores_what_its_card_says(shared: Path, name: str) -> None:
+def test_a_bundled_model_scores_what_its_card_says(shared: Path, name: str) -> None:
     with Upscaler(name, precision="fp32", padding="zero") as upscaler:
         for folder, psnr_y in zip(("Set5", "Set14"), scores_on_card(name), strict=True):
             found = means(score_set(read_pairs(shared / "eval" / folder, upscaler.scale), {"model": upscaler}))

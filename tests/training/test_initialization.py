@@ -16,8 +16,8 @@ from torch import nn
 from paragon_core.network.blocks import NanoBlock, StreamBlock
 from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, tail_reach
 from paragon_core.training.data import PatchOptions, PatchSource
+from paragon_core.training.initialization import scale_from_data, solve_tail
 from paragon_core.training.pairs import interior_pair
-from paragon_core.training.start import scale_from_data, solve_tail
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,15 +25,13 @@ if TYPE_CHECKING:
 
     from paragon_core.models.spec import Variant
 
-    Pictures = list[npt.NDArray[np.uint8]]
+    Images = list[npt.NDArray[np.uint8]]
 
 
-def started(
-    pictures: Pictures, variant: Variant, scale: int = 2
-) -> tuple[CollapsedNetwork, list[tuple[Tensor, Tensor]]]:
-    """Return a network whose body has its start, and batches to solve for the tail with."""
+def started(images: Images, variant: Variant, scale: int = 2) -> tuple[CollapsedNetwork, list[tuple[Tensor, Tensor]]]:
+    """Return a network whose body is initialized, and batches to solve for the tail with."""
     spec = replace(preset(variant, scale, revision="v9"), upsampler_alpha=0.0)
-    source = PatchSource([pictures], scale=scale, options=PatchOptions(low_size=16, batch_size=8))
+    source = PatchSource([images], scale=scale, options=PatchOptions(low_size=16, batch_size=8))
     draws = np.random.default_rng(0)
     batches = [interior_pair(source.draw(draws), base_kernel(scale)) for _ in range(4)]
     network = CollapsedNetwork(spec)
@@ -42,8 +40,8 @@ def started(
 
 
 @pytest.mark.parametrize(("variant", "deviation"), [("realtime", 1.0), ("stream", 0.3)])
-def test_every_activation_gets_inputs_of_a_set_size(pictures: Pictures, variant: Variant, deviation: float) -> None:
-    network, batches = started(pictures, variant)
+def test_every_activation_gets_inputs_of_a_set_size(images: Images, variant: Variant, deviation: float) -> None:
+    network, batches = started(images, variant)
     seen: list[Tensor] = []
     for module in network.modules():
         if isinstance(module, NanoBlock):
@@ -60,8 +58,8 @@ def test_every_activation_gets_inputs_of_a_set_size(pictures: Pictures, variant:
 
 
 @pytest.mark.parametrize(("variant", "scale"), [("realtime", 2), ("realtime", 3), ("stream", 4)])
-def test_no_other_tail_does_better_on_what_it_was_solved_on(pictures: Pictures, variant: Variant, scale: int) -> None:
-    network, batches = started(pictures, variant, scale)
+def test_no_other_tail_does_better_on_what_it_was_solved_on(images: Images, variant: Variant, scale: int) -> None:
+    network, batches = started(images, variant, scale)
 
     def error() -> float:
         with torch.inference_mode():
@@ -79,6 +77,6 @@ def test_no_other_tail_does_better_on_what_it_was_solved_on(pictures: Pictures, 
         assert error() > solved
 
 
-def test_the_seed_alone_decides(pictures: Pictures) -> None:
-    first, second = (started(pictures, "realtime")[0].state_dict() for _ in range(2))
+def test_the_seed_alone_decides(images: Images) -> None:
+    first, second = (started(images, "realtime")[0].state_dict() for _ in range(2))
     assert all(torch.equal(first[key], second[key]) for key in first)

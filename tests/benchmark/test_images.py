@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from paragon_core.benchmark.pictures import as_batch, like_a_photograph, middle, read_folder, read_rgb
+from paragon_core.benchmark.images import as_batch, like_a_photograph, middle, read_folder, read_rgb
 from paragon_core.errors import InputError
 from paragon_core.upscaling.trial_images import natural_picture
 from tests.random_models import picture
@@ -22,7 +22,7 @@ SIDES = st.integers(1, 300)
 
 
 @given(SIDES, SIDES)
-def test_a_made_picture_has_the_size_and_goes_on_as_it_begins(width: int, height: int) -> None:
+def test_a_made_image_has_the_size_and_goes_on_as_it_begins(width: int, height: int) -> None:
     made = like_a_photograph(width, height)
     assert made.shape == (height, width, 3)
     assert made.dtype == np.uint8
@@ -44,7 +44,7 @@ def test_the_middle_lies_in_the_middle(width: int, height: int, side: int) -> No
     [picture(6, 5), picture(6, 5, 3), picture(6, 5, 4), picture(6, 5, dtype="uint16")],
     ids=["grey", "RGB", "alpha", "16 bits"],
 )
-def test_all_kinds_of_pictures_become_rgb(stored: npt.NDArray[Any], tmp_path: Path) -> None:
+def test_all_kinds_of_images_become_rgb(stored: npt.NDArray[Any], tmp_path: Path) -> None:
     Image.fromarray(stored).save(tmp_path / "a.png")
     colour = (stored if stored.dtype == np.uint8 else np.rint(stored / 257)).astype(np.uint8)
     colour = colour[:, :, :3] if colour.ndim == 3 else np.stack([colour] * 3, axis=2)
@@ -56,7 +56,7 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
         Image.new("RGB", (width, 2)).save(tmp_path / name, format="BMP" if name.endswith("bmp") else "PNG")
     assert [read.shape for read in read_folder(tmp_path)] == [(2, 3, 3), (2, 4, 3)]
     for empty in (tmp_path / "none", tmp_path / "a.bmp"):
-        with pytest.raises(InputError, match="holds no pictures"):
+        with pytest.raises(InputError, match="holds no images"):
             read_folder(empty)
 
 
