@@ -2,7 +2,8 @@
 
     python benchmarks/charts.py
 
-The drawings depend on the JSON files only, so that a test can compare them. Colours follow the reader's light or dark mode.
+The drawings depend on the JSON files only, so that a test can compare them. Colours follow the reader's light or dark
+mode.
 """
 
 from __future__ import annotations
@@ -70,9 +71,9 @@ def bar_chart(title: str, legend: tuple[str, str], rows: Sequence[Bars], *, star
     """
     height = TOP + len(rows) * (2 * BAR + GROUP_GAP) + 34
     unit = (WIDTH - LEFT - RIGHT) / (max(max(row.values) for row in rows) - start)
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        f'role="img" aria-label="{escape(title)}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(title)}">',
         f"<style>{STYLE}</style>",
         f'<text class="title" x="0" y="20">{escape(title)}</text>',
     ]

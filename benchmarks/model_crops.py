@@ -2,8 +2,8 @@
 
     python benchmarks/model_crops.py
 
-Three sources, each upscaled by bicubic interpolation and by two of the bundled models: the sample photo, halved; the same, moving and
-compressed with x264; and printed text.
+Three sources, each upscaled by bicubic interpolation and by two of the bundled models: the sample photo, halved; the
+same, moving and compressed with x264; and printed text.
 """
 
 from __future__ import annotations

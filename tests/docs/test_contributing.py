@@ -10,7 +10,9 @@ from tests.docs.pages import PAGES, ROOT
 
 RECIPES = dict(
     re.findall(
-        r"^### (An? [\w ]+)\n(.*?)(?=^##)", PAGES["CONTRIBUTING.md"].partition("## How to add")[2], re.MULTILINE | re.DOTALL
+        r"^### (An? [\w ]+)\n(.*?)(?=^##)",
+        PAGES["CONTRIBUTING.md"].partition("## How to add")[2],
+        re.MULTILINE | re.DOTALL,
     )
 )
 

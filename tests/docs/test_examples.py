@@ -25,13 +25,13 @@ ELSEWHERE = {"docs/engines.md", "docs/training.md", "docs/benchmarks.md", "CHANG
 
 LANGUAGES = {"py", "python", "sh", "text", "toml", ""}
 
-COMMANDS = list(dict.fromkeys(command for page in PAGES if page not in ELSEWHERE for command in commands(page, "paragon")))
+COMMANDS = list(
+    dict.fromkeys(command for page in PAGES if page not in ELSEWHERE for command in commands(page, "paragon"))
+)
 QUICK = [command for command in COMMANDS if not {"train", "pull"} & set(command.split())]
 CODE = [(page, number, code) for page in PAGES for number, code in enumerate(blocks(page, "python"), 1)]
 
-EXTRAS = set(
-    tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-)
+EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
 
 
 @pytest.mark.parametrize("command", QUICK)
@@ -76,8 +76,6 @@ def test_downloading_as_shown(shared: Path, tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize(("page", "number", "code"), CODE, ids=[f"{page}-{number}" for page, number, _ in CODE])
 def test_python(page: str, number: int, code: str) -> None:
-    if page == "CONTRIBUTING.md":
-        pytest.importorskip("torch")
     exec(compile(code, f"{page}, example {number}", "exec"), {})  # noqa: S102 - our own documentation
 
 

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+import paragon_core as paragon
 from tests.docs.pages import PAGES, ROOT, anchors, without_code
 
 SITE = [page for page in PAGES if page.startswith("docs/")]
@@ -41,3 +42,9 @@ def test_nothing_on_the_site_comes_from_the_network() -> None:
     assert "http" not in settings
     for page in SITE:
         assert not re.search(r"!\[[^]]*\]\(http|<(img|script|link|iframe)\b", PAGES[page]), page
+
+
+def test_the_reference_holds_every_public_name() -> None:
+    section = PAGES["docs/reference.md"].partition("::: paragon_core\n")[2].partition("##")[0]
+    members = re.findall(r"^ {8}- (\w+)$", section, flags=re.MULTILINE)
+    assert sorted(members) == sorted(set(paragon.__all__) - {"__version__"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from tests.docs.pages import PAGES, ROOT, blocks
@@ -48,6 +49,14 @@ def test_the_lead_over_lanczos() -> None:
     (stated,) = re.findall(r"is (\d\.\d) dB above Lanczos on Set5", README)
     scores = means("realtime-2x")["Set5"]
     assert stated == f"{scores['model'] - scores['lanczos']:.1f}"
+
+
+def test_the_speed() -> None:
+    results = json.loads((ROOT / "benchmarks/results/fusion.json").read_text(encoding="utf-8"))["results"]
+    ratios = [
+        each["fused_vs_upstream"] for each in results if each["case"] in {"realtime-x2", "realtime-x4", "stream-x2"}
+    ]
+    assert f"{min(ratios):.1f} to {max(ratios):.1f} times as fast" in README
 
 
 def test_every_placeholder_is_one_at_first_sight() -> None:

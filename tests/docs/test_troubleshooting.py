@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.docs.pages import PAGES, ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PAGE = PAGES["docs/troubleshooting.md"]
 MESSAGES = re.findall(r"^### `(.+)`$", PAGE, flags=re.MULTILINE)
