@@ -27,6 +27,7 @@ RIGHT = 90
 TOP = 46
 BAR = 18
 GROUP_GAP = 12
+MARGIN = 14
 
 RUNTIMES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 
@@ -34,10 +35,10 @@ STYLE = """
 text { font: 14px system-ui, sans-serif; fill: #24292f }
 .title { font-weight: 600; font-size: 16px }
 .quiet { fill: #57606a; font-size: 12px }
-.first { fill: #8c959f } .second { fill: #2f6fde }
+.first { fill: #8c959f } .second { fill: #2f6fde } .back { fill: #ffffff }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 } .quiet { fill: #9da7b3 }
-  .first { fill: #6e7681 } .second { fill: #58a6ff }
+  .first { fill: #6e7681 } .second { fill: #58a6ff } .back { fill: #0d1117 }
 }
 """
 
@@ -71,10 +72,12 @@ def bar_chart(title: str, legend: tuple[str, str], rows: Sequence[Bars], *, star
     """
     height = TOP + len(rows) * (2 * BAR + GROUP_GAP) + 34
     unit = (WIDTH - LEFT - RIGHT) / (max(max(row.values) for row in rows) - start)
-    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+    full = (WIDTH + 2 * MARGIN, height + 2 * MARGIN)
+    size = f'viewBox="{-MARGIN} {-MARGIN} {full[0]} {full[1]}" width="{full[0]}" height="{full[1]}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(title)}">',
         f"<style>{STYLE}</style>",
+        f'<rect class="back" x="{-MARGIN}" y="{-MARGIN}" width="100%" height="100%" rx="8"/>',
         f'<text class="title" x="0" y="20">{escape(title)}</text>',
     ]
     for index, row in enumerate(rows):
@@ -133,7 +136,7 @@ def speed() -> str:
         Bars(
             label=f"{case['case'].replace('-', ' ')}, {RUNTIMES[case['runtime']]}",
             values=(before, after),
-            texts=(f"{before:.0f} ms", f"{after:.0f} ms, {before / after:.1f} times as fast"),
+            texts=(f"{before:.0f} ms", f"{after:.0f} ms, {case['fused_vs_upstream']:.1f} times as fast"),
         )
         for case in report["results"]
         for before, after in [(cpu_ms(case, "upstream"), cpu_ms(case, "fused"))]

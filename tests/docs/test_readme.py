@@ -25,10 +25,12 @@ def test_its_order() -> None:
     assert before.count("\n- **") == 5
 
 
-def test_four_examples_of_five_lines() -> None:
+def test_four_examples_of_at_most_five_lines() -> None:
     examples = README.partition("## Examples")[2].partition("## Models")[0]
     found = re.findall(r"^```\w+\n(.*?)^```", examples, flags=re.MULTILINE | re.DOTALL)
-    assert [len(example.splitlines()) for example in found] == [5, 5, 5, 5]
+    lines = [len([line for line in example.splitlines() if line]) for example in found]
+    assert len(lines) == 4
+    assert max(lines) <= 5
 
 
 def test_the_two_commands_come_with_the_installation() -> None:
