@@ -29,7 +29,13 @@ COMMANDS = list(
     dict.fromkeys(command for page in PAGES if page not in ELSEWHERE for command in commands(page, "paragon"))
 )
 QUICK = [command for command in COMMANDS if not {"train", "pull"} & set(command.split())]
-CODE = [(page, number, code) for page in PAGES for number, code in enumerate(blocks(page, "python"), 1)]
+#: Not the one in CONTRIBUTING.md, which is the head of a test file: test_house looks after those.
+CODE = [
+    (page, number, code)
+    for page in PAGES
+    if page != "CONTRIBUTING.md"
+    for number, code in enumerate(blocks(page, "python"), 1)
+]
 
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
 
