@@ -1,4 +1,4 @@
-"""The README's script and its command lines, with a film as it names it."""
+"""The scripts of the documentation and the command lines around them, with a film as they name it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,30 @@ import pytest
 
 from tests.patience import PATIENCE
 from tests.vs_paragon.test_film import make_film
-from tests.vs_paragon.vspipe import PROGRAM, settings
+from tests.vs_paragon.vspipe import PROGRAM, settings, vspipe
 from vs_paragon import upscale
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-(SCRIPT,) = re.findall(r"^```py\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-PIPES = [line for line in README.splitlines() if line.startswith("vspipe ")]
+ROOT = Path(__file__).parents[2]
+PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/vapoursynth.md")}
+SCRIPTS = {
+    name: script
+    for name, page in PAGES.items()
+    for script in re.findall(r"^```py\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+}
+PIPES = [line for line in PAGES["docs/vapoursynth.md"].splitlines() if line.startswith("vspipe ")]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_script(name: str, tmp_path: Path) -> None:
+    make_film(tmp_path / "film.mp4")
+    done = vspipe(tmp_path, SCRIPTS[name], "-c", "y4m")
+    assert done.stdout.startswith(b"YUV4MPEG2 C420"), done.stderr
 
 
 @pytest.mark.parametrize("line", PIPES, ids=lambda line: shlex.split(line)[6])
 def test_pipe(line: str, tmp_path: Path) -> None:
     make_film(tmp_path / "film.mp4")
-    (tmp_path / "film.vpy").write_text(SCRIPT, encoding="utf-8")
+    (tmp_path / "film.vpy").write_text(SCRIPTS["docs/vapoursynth.md"], encoding="utf-8")
     (_, *arguments), encode = (shlex.split(part) for part in line.split("|"))
     frames = subprocess.run(
         [PROGRAM, *arguments], cwd=tmp_path, env=settings(tmp_path), check=True, capture_output=True, timeout=PATIENCE
@@ -40,6 +52,6 @@ def test_pipe(line: str, tmp_path: Path) -> None:
 
 
 def test_the_table_names_every_argument() -> None:
-    table = re.findall(r"^\| (`.*?) \|", README.partition("## In VapourSynth")[2], flags=re.MULTILINE)
+    table = re.findall(r"^\| (`.*?) \|", PAGES["docs/vapoursynth.md"].partition("## Arguments")[2], flags=re.MULTILINE)
     named = [name for row in table for name in re.findall(r"`(\w+)`", row)]
     assert sorted(named) == sorted(set(inspect.signature(upscale).parameters) - {"clip"})

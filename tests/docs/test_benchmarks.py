@@ -10,8 +10,8 @@ import pytest
 
 from paragon_core.cli.main import main
 
-ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^paragon (bench .*)$", PAGE, flags=re.MULTILINE)
 HEADINGS = set(re.findall(r"^\| input \| runtime .*$", PAGE, flags=re.MULTILINE))
 
