@@ -1,4 +1,4 @@
-"""Make docs/before-after.png: the sample photo, halved and enlarged again, beside the original.
+"""Make docs/before-after.png: the sample photo, halved and upscaled again, next to the original.
 
 python benchmarks/before_after.py
 """
@@ -31,18 +31,18 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def panels() -> list[tuple[str, Pixels]]:
-    """Return captions and pictures of one size: bicubic, Lanczos, Paragon, original."""
+    """Return captions and images of one size: bicubic, Lanczos, Paragon, original."""
     pair = make_pair(SAMPLE.name, read_image(SAMPLE).array, scale=2)
     height, width, _ = pair.high.shape
     small = Image.fromarray(pair.low)
     with Upscaler("realtime-2x") as upscaler:
-        enlarged = {
+        upscaled = {
             "Bicubic": np.asarray(small.resize((width, height), Image.Resampling.BICUBIC)),
             "Lanczos": np.asarray(small.resize((width, height), Image.Resampling.LANCZOS)),
             "Paragon realtime-2x": upscaler(pair.low),
         }
     scored = [
-        (f"{name}  {score(pixels, pair.high, border=2).psnr_y:.2f} dB", pixels) for name, pixels in enlarged.items()
+        (f"{name}  {score(pixels, pair.high, border=2).psnr_y:.2f} dB", pixels) for name, pixels in upscaled.items()
     ]
     return [*scored, ("Original", pair.high)]
 

@@ -9,7 +9,7 @@ Four forms of the same network, random weights from a fixed seed, run in turns i
 - ``fused``: Paragon's ONNX writer, fused; what users run
 - ``fused, no border``: the same without the correction of the outermost pixels, so wrong there; it shows their cost
 
-Before anything is timed, all forms must give the same picture. The last lines say whether the ratios that the project
+Before anything is timed, all forms must give the same image. The last lines say whether the ratios that the project
 promises hold here; the exit code is 1 if one does not. Needs torch (for ``upstream``), onnxruntime and openvino.
 """
 
@@ -168,7 +168,7 @@ RUNTIMES: dict[str, Callable[[onnx.ModelProto, Image], Callable[[], Image]]] = {
 
 
 def largest_difference(actions: dict[str, Callable[[], Image]]) -> float:
-    """Return by how much the forms' pictures differ from upstream's, the ring of the borderless one aside."""
+    """Return by how much the forms' images differ from upstream's, the ring of the borderless one aside."""
     reference = actions["upstream"]().copy()
     differences = []
     for name, action in actions.items():
@@ -182,7 +182,7 @@ def measure(name: str, runtime: str, *, rounds: int) -> dict[str, Any]:
     """Time all forms of one case in one runtime.
 
     Raises:
-        RuntimeError: if the forms do not give the same picture.
+        RuntimeError: if the forms do not give the same image.
 
     """
     each = CASES[name]

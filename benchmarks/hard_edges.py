@@ -1,10 +1,10 @@
-"""How models take what is harder than photographs: slides of printed text, and patterns of single pixels.
+"""How models take what is harder than photographs: screen content, and patterns of single pixels.
 
-    python benchmarks/hard_edges.py [MODEL ...]
+    python -m benchmarks.hard_edges [MODEL ...]
 
-The 200 slides are of `paragon_core.training.slides` with a seed that no training uses. Printed are the mean PSNR of all
-pixels in dB, the lowest and the highest value of any output (0..1 would be right), and the same two for patterns that
-no reduced picture holds. The model cards quote these figures.
+The 200 images are of `scripts.training_data.screen_content` with a seed that no training uses. Printed are the mean
+PSNR of all pixels in dB, the lowest and the highest value of any output (0..1 would be right), and the same two for
+patterns that no reduced photograph holds. The model cards quote these figures.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy.typing as npt
 
 from paragon_core.errors import InferenceError
 from paragon_core.quality.resize import resize, round_to_uint8
-from paragon_core.training.slides import slides
 from paragon_core.upscaling.upscaler import Upscaler
+from scripts.training_data.screen_content import screen_content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SLIDES, SIDE, SEED = 200, 192, 7
+IMAGES, SIDE, SEED = 200, 192, 7
 
 #: Brightness of single pixels.
 _LEVELS = (128, 192, 224, 255)
@@ -32,7 +32,7 @@ _MIDDLE = 32
 
 
 def patterns() -> dict[str, npt.NDArray[np.uint8]]:
-    """Return pictures 64x64x3 of single pixels."""
+    """Return images 64x64x3 of single pixels."""
     generator = np.random.default_rng(0)
     rows, columns = np.indices((64, 64))
     found = {
@@ -47,15 +47,15 @@ def patterns() -> dict[str, npt.NDArray[np.uint8]]:
 
 def main(models: Sequence[str]) -> None:
     """Print the figures of each model."""
-    drawn = [np.asarray(slide) for slide in slides(SLIDES, SIDE, seed=SEED)]
-    small = [round_to_uint8(resize(slide, SIDE // 2, SIDE // 2)) for slide in drawn]
+    drawn = [np.asarray(image) for image in screen_content(IMAGES, SIDE, seed=SEED)]
+    small = [round_to_uint8(resize(image, SIDE // 2, SIDE // 2)) for image in drawn]
     for name in models:
         with Upscaler(name, precision="fp32", clip=False) as upscale:
             made = [upscale(picture.astype(np.float32) / 255) for picture in small]
             pairs = zip(made, drawn, strict=True)
-            errors = [np.mean((np.clip(one, 0, 1) - slide / 255.0) ** 2) for one, slide in pairs]
+            errors = [np.mean((np.clip(one, 0, 1) - image / 255.0) ** 2) for one, image in pairs]
             lowest, highest = min(one.min() for one in made), max(one.max() for one in made)
-            print(f"{name}: slides {np.mean(-10 * np.log10(errors)):.1f} dB, {lowest:.3g} to {highest:.3g}")
+            print(f"{name}: screen content {np.mean(-10 * np.log10(errors)):.1f} dB, {lowest:.3g} to {highest:.3g}")
             for pattern, picture in patterns().items():
                 try:
                     one = upscale(picture.astype(np.float32) / 255)[16:-16, 16:-16]

@@ -1,8 +1,8 @@
-"""How much memory ``paragon upscale`` takes for a large picture, and how long.
+"""How much memory ``paragon upscale`` takes for a large image, and how long.
 
     python benchmarks/memory.py [--size 3840x2160] [--model realtime-2x] [--output results.json] [-- OPTIONS]
 
-Makes a picture, upscales it in a process of its own and reports the largest amount of memory that was resident in it
+Makes an image, upscales it in a process of its own and reports the largest amount of memory that was resident in it
 at any time, as the operating system counted it: everything from the interpreter to the written file. Options after
 ``--`` go to ``paragon upscale``. The exit code is 1 if it is more than the project promises for 3840x2160 with a
 realtime x2 network.
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 PACKAGES = ("numpy", "onnxruntime", "openvino", "pillow")
 
-#: What a picture of this size through a realtime x2 network may take, in bytes; other combinations are only reported.
+#: What an image of this size through a realtime x2 network may take, in bytes; other combinations are only reported.
 SIZE = (3840, 2160)
 LIMIT = 1_500_000_000
 
 
-def make_picture(path: Path, width: int, height: int) -> None:
-    """Write a picture with smooth and busy parts, RGB, compressible about as well as a photograph."""
+def make_image(path: Path, width: int, height: int) -> None:
+    """Write an image with smooth and busy parts, RGB, compressible about as well as a photograph."""
     random = np.random.default_rng(0)
     coarse = random.integers(0, 256, (max(height // 40, 1), max(width // 40, 1), 3), dtype=np.uint8)
     smooth = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
@@ -51,7 +51,7 @@ def size(text: str) -> tuple[int, int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write; return 1 if the promise does not hold."""
     parser = argparse.ArgumentParser(description="Measure the peak memory of `paragon upscale` on this machine.")
-    parser.add_argument("--size", type=size, default=SIZE, help="of the picture (default 3840x2160)")
+    parser.add_argument("--size", type=size, default=SIZE, help="of the image (default 3840x2160)")
     parser.add_argument("--model", default="realtime-2x", help="name or file (default realtime-2x)")
     parser.add_argument("--output", type=Path, help="write the result as JSON to this file")
     parser.add_argument("options", nargs="*", help="after --: options for paragon upscale")
@@ -60,26 +60,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     spec = load(chosen.model).spec
     limit = LIMIT if (*chosen.size, spec.variant, spec.scale) == (*SIZE, "realtime", 2) else None
     with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "picture.png", Path(folder) / "enlarged.png"
-        make_picture(source, width, height)
+        source, target = Path(folder) / "image.png", Path(folder) / "upscaled.png"
+        make_image(source, width, height)
         upscale = [sys.executable, "-m", "paragon_core.cli.main", "upscale", str(source), "-o", str(target)]
         peak, seconds = run_watched([*upscale, "--model", chosen.model, *chosen.options])
-        with Image.open(target) as enlarged:
-            enlarged_size = enlarged.size
+        with Image.open(target) as upscaled:
+            upscaled_size = upscaled.size
     report = {
         "machine": describe_machine(PACKAGES),
         "model": chosen.model,
         "options": chosen.options,
         "width": width,
         "height": height,
-        "enlarged": enlarged_size,
+        "upscaled": upscaled_size,
         "peak_bytes": peak,
         "seconds": seconds,
         "limit_bytes": limit,
     }
     if chosen.output:
         chosen.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print(f"{width}x{height} -> {enlarged_size[0]}x{enlarged_size[1]}, {chosen.model}: {seconds:.1f} s")
+    print(f"{width}x{height} -> {upscaled_size[0]}x{upscaled_size[1]}, {chosen.model}: {seconds:.1f} s")
     if limit is None:
         print(f"peak memory {peak / 1e9:.2f} GB")
         return 0

@@ -1,10 +1,10 @@
-"""What ``reuse`` saves on a screen recording: how many windows fewer are computed, and how much time.
+"""What ``reuse`` saves on a screen recording: how many tiles fewer are computed, and how much time.
 
     python benchmarks/still_areas.py [--size 1280x720] [--frames 30] [--backend openvino] [--output results.json]
 
 The recording is drawn here: a desk of boxes with a cursor that wanders, a line that is being typed and a log that
-scrolls. It is enlarged with realtime-2x, with and without ``reuse``, each frame in turn; the pixels must be the same.
-The exit code is 1 if not at least three times fewer windows are computed.
+scrolls. It is upscaled with realtime-2x, with and without ``reuse``, each frame in turn; the pixels must be the same.
+The exit code is 1 if not at least three times fewer tiles are computed.
 """
 
 from __future__ import annotations
@@ -77,27 +77,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 before = time.process_time()
                 upscale.upscale_planes(list(frame), results[reuse])
                 seconds[reuse].append(time.process_time() - before)
-            # Windows of other sizes are other sessions, which round differently.
+            # Tiles of other sizes need other sessions, which round differently.
             if not np.allclose(results[True], results[False], atol=1e-5):
                 print(f"frame {n} differs")
                 return 1
             if n == 0:
                 first = saving.windows_computed
-        windows = (saving.windows_computed + saving.windows_reused - first) / (options.frames - 1)
+        tiles = (saving.windows_computed + saving.windows_reused - first) / (options.frames - 1)
         computed = (saving.windows_computed - first) / (options.frames - 1)
     medians = {reuse: 1000 * statistics.median(times[1:]) for reuse, times in seconds.items()}
     report = {
         "machine": describe_machine(PACKAGES),
-        "windows_per_frame": windows,
+        "tiles_per_frame": tiles,
         "computed_per_frame": computed,
         "cpu_ms": medians[True],
         "cpu_ms_without": medians[False],
     }
     if options.output:
         options.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print(f"{windows:.0f} windows a frame, {computed:.1f} of them computed: {windows / computed:.1f} times fewer")
+    print(f"{tiles:.0f} tiles a frame, {computed:.1f} of them computed: {tiles / computed:.1f} times fewer")
     print(f"{medians[True]:.0f} ms CPU a frame instead of {medians[False]:.0f} ms for whole frames")
-    return 0 if windows / computed >= PROMISED else 1
+    return 0 if tiles / computed >= PROMISED else 1
 
 
 if __name__ == "__main__":

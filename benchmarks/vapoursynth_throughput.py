@@ -1,8 +1,8 @@
-"""Frames a second of ``core.paragon.Upscale`` beside the bare runtime and beside vs-mlrt's plugins.
+"""Frames a second of ``core.paragon.Upscale`` next to the bare runtime and next to vs-mlrt's plugins.
 
     python benchmarks/vapoursynth_throughput.py [--sizes 640x360 1280x720] [--rounds 7] [--output results.json]
 
-All ways enlarge the same RGBS clip with the same fused realtime-2x in float32, in one process and in turns, so that
+All ways upscale the same RGBS clip with the same fused realtime-2x in float32, in one process and in turns, so that
 what else the machine does hits each of them alike. ``bare`` is OpenVINO's (ONNX Runtime's) own Python interface with as
 many streams as there are cores, on arrays that are already there: no frames, no copies. ``native`` is the vs-mlrt
 plugin called by hand on the same graph. The last line of each size has YUV 4:2:0 of 8 bits in and out.
@@ -60,8 +60,8 @@ _LONG = 2**20
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, print, and tell whether the promises hold."""
-    parser = argparse.ArgumentParser(description="Frames a second of core.paragon.Upscale beside its peers.")
+    """Measure, print, and return whether the promises hold."""
+    parser = argparse.ArgumentParser(description="Frames a second of core.paragon.Upscale next to its peers.")
     parser.add_argument("--sizes", nargs="+", default=["640x360", "1280x720"], metavar="WIDTHxHEIGHT")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--output", type=Path, help="also write the figures as JSON")
@@ -100,16 +100,16 @@ def size_and_frames(text: str) -> tuple[int, int, int]:
 
 
 def ways(width: int, height: int, frames: int) -> dict[str, Callable[[], object]]:
-    """Return what to time, by name: each enlarges ``frames`` frames."""
+    """Return what to time, by name: each upscales ``frames`` frames."""
     model = load(MODEL)
     streams = usable_cores()
     clip = source(width, height)
-    picture = np.stack([np.asarray(plane) for plane in clip.get_frame(0)])[None]
+    image = np.stack([np.asarray(plane) for plane in clip.get_frame(0)])[None]
     yuv = clip[0].resize.Bicubic(format=vs.YUV420P8, matrix_s="709").std.Loop(clip.num_frames)
     found: dict[str, Callable[[], object]] = {
-        "bare openvino": bare(openvino_request(onnx_bytes(model, portable=False), streams), picture, frames, streams),
+        "bare openvino": bare(openvino_request(onnx_bytes(model, portable=False), streams), image, frames, streams),
         "bare onnxruntime": bare(
-            onnxruntime_request(onnx_bytes(model, merge_base=False, portable=False)), picture, frames, streams
+            onnxruntime_request(onnx_bytes(model, merge_base=False, portable=False)), image, frames, streams
         ),
     }
     for backend in ("openvino", "onnxruntime"):
@@ -154,12 +154,12 @@ def native(clip: vs.VideoNode, namespace: str, streams: int) -> vs.VideoNode:
     return run(clip, network_path=network, path_is_serialization=True, num_streams=streams, **more)
 
 
-def bare(request: Callable[[Any], object], picture: Any, frames: int, streams: int) -> Callable[[], object]:  # noqa: ANN401 - an array
+def bare(request: Callable[[Any], object], image: Any, frames: int, streams: int) -> Callable[[], object]:  # noqa: ANN401 - an array
     """Return an action that runs a request ``frames`` times from ``streams`` threads."""
 
     def run() -> None:
         with ThreadPoolExecutor(streams) as pool:
-            for _ in pool.map(request, itertools.repeat(picture, frames)):
+            for _ in pool.map(request, itertools.repeat(image, frames)):
                 pass
 
     return run
@@ -172,10 +172,10 @@ def openvino_request(network: bytes, streams: int) -> Callable[[Any], object]:
     compiled = core.compile_model(core.read_model(network), "CPU", settings)
     local = threading.local()
 
-    def run(picture: Any) -> object:  # noqa: ANN401 - an array
+    def run(image: Any) -> object:  # noqa: ANN401 - an array
         if not hasattr(local, "request"):
             local.request = compiled.create_infer_request()
-        return local.request.infer([picture], share_inputs=True, share_outputs=True)
+        return local.request.infer([image], share_inputs=True, share_outputs=True)
 
     return run
 
@@ -185,18 +185,18 @@ def onnxruntime_request(network: bytes) -> Callable[[Any], object]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-    return lambda picture: session.run(None, {"input": picture})
+    return lambda image: session.run(None, {"input": image})
 
 
 def promise_holds(timings: dict[str, Timing], way: str, peer: str, smallest: float) -> bool:
-    """Print how many frames a way makes for each of its peer's, and tell whether these are enough."""
+    """Print how many frames a way makes for each of its peer's, and return whether these are enough."""
     ratio = timings[peer].wall_median / timings[way].wall_median
     print(f"{way} / {peer}: {ratio:.2f} (promised {smallest})")
     return ratio >= smallest
 
 
 def peak_memory(width: int, height: int, frames: int) -> int:
-    """Return the highest resident size of a vspipe that enlarges YUV of 8 bits in the way that is chosen by itself."""
+    """Return the highest resident size of a vspipe that upscales YUV of 8 bits in the way that is chosen by itself."""
     script = f"""
 import vapoursynth as vs
 clip = vs.core.std.BlankClip(format=vs.YUV420P8, width={width}, height={height}, length={frames})

@@ -16,7 +16,7 @@ from paragon_core.engines.profiles import LONGEST_SIDE
 from paragon_core.errors import InputError
 from paragon_core.upscaling.prebuild import prebuild
 from paragon_nodes import checkpoints
-from paragon_nodes.messages import explained
+from paragon_nodes.messages import translate_errors
 from paragon_nodes.upscale_model import BuildBar
 
 Sizes = Literal["all pictures", "one size"]
@@ -37,7 +37,7 @@ class ParagonBuildEngine(io.ComfyNode):
             display_name="Build TensorRT Engine (ParagonSR2)",
             category="utilities",
             description="Builds the engine that the backend tensorrt will want, ahead of its use. Engines that are "
-            "missing are built anyway when a picture comes; this does it earlier, or for one size, which is the "
+            "missing are built anyway when an image comes; this does it earlier, or for one size, which is the "
             "fastest.",
             search_aliases=["paragon", "tensorrt", "compile", "engine"],
             is_output_node=True,
@@ -53,10 +53,10 @@ class ParagonBuildEngine(io.ComfyNode):
                     default="all pictures",
                     optional=True,
                     tooltip="all pictures: one engine from 64x64 to 1920x1920, larger ones go through it in tiles. "
-                    "one size: for sources of exactly width and height, the fastest for a video or many such pictures.",
+                    "one size: for sources of exactly width and height, the fastest for a video or many such images.",
                 ),
-                _side("width", PICTURES.optimum[0], "Width of the sources, before they are enlarged, for one size."),
-                _side("height", PICTURES.optimum[1], "Height of the sources, before they are enlarged, for one size."),
+                _side("width", PICTURES.optimum[0], "Width of the sources, before they are upscaled, for one size."),
+                _side("height", PICTURES.optimum[1], "Height of the sources, before they are upscaled, for one size."),
                 io.Combo.Input(
                     "precision",
                     options=["auto", *reversed(get_args(Precision))],
@@ -85,7 +85,7 @@ class ParagonBuildEngine(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, gpus: str | None = "this one") -> Literal[True]:
         """Refuse what cannot be, before anything runs; see `ParagonUpscale.validate_inputs`."""
-        with explained():
+        with translate_errors():
             if gpus == "this one":
                 choose(NAME)  # raises what is missing
             elif gpus in get_args(Gpus):
@@ -106,7 +106,7 @@ class ParagonBuildEngine(io.ComfyNode):
         gpus: Gpus = "this one",
     ) -> io.NodeOutput:
         """Build it, unless it is there."""
-        with explained():
+        with translate_errors():
             place = str(model_management.get_torch_device())
             runtime = TensorRtRuntime()
             if gpus == "this one":

@@ -12,7 +12,7 @@ import torch
 
 from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.interop.network import AutoFusedParagonSR2
-from paragon_nodes.messages import explained
+from paragon_nodes.messages import translate_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ class Descriptor:
         """Return [B, 3, H, W] of 0..1 upscaled, clipped to 0..1, for nodes that cut their own tiles."""
         if self.model.training:
             self.model.eval()
-        with explained():
+        with translate_errors():
             _check(image)
             if not image.shape[0]:
                 return image.new_empty((0, _CHANNELS, *(self.scale * side for side in image.shape[2:])))

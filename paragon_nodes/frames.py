@@ -15,6 +15,7 @@ from paragon_core.errors import (
     UnsupportedFormatError,
     UnsupportedSizeError,
 )
+from paragon_nodes.from_core import from_core
 from paragon_nodes.interrupts import check_interrupt
 from paragon_nodes.upscale_model import UpscaleModel
 
@@ -30,18 +31,20 @@ _NOT_NUMBERS_HELP: Final = (
 
 
 def paragon_model(upscale_model: object) -> UpscaleModel:
-    """Return the model if it is one of ours.
+    """Return the model if it is one of ours, from our loader or from core's.
 
     Raises:
-        InputError: it comes from another loader.
+        InputError: it is another network.
+        CheckpointError: its weights are damaged.
 
     """
-    if not isinstance(upscale_model, UpscaleModel):
+    model = upscale_model if isinstance(upscale_model, UpscaleModel) else from_core(upscale_model)
+    if model is None:
         raise InputError(
-            "the upscale model comes from another loader",
-            hint='connect the node "Load ParagonSR2 Model" for a ParagonSR2 file, or use "Upscale Image (using Model)"',
+            "the upscale model is no ParagonSR2 network",
+            hint='load a ParagonSR2 file, or use the node "Upscale Image (using Model)", which takes any network',
         )
-    return upscale_model
+    return model
 
 
 def checked_images(images: Any) -> torch.Tensor:  # noqa: ANN401 - whatever a node hands on as IMAGE

@@ -15,7 +15,7 @@ from paragon_nodes import checkpoints
 
 
 class ParagonInfo(io.ComfyNode):
-    """Tells what works here."""
+    """Reports what works here."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -24,7 +24,7 @@ class ParagonInfo(io.ComfyNode):
             node_id="ParagonInfo",
             display_name="ParagonSR2 Info",
             category="utilities",
-            description="Tells versions, which backends work here and why others do not, the models that were found "
+            description="Shows versions, which backends work here and why others do not, the models that were found "
             "and the TensorRT engines that are kept.",
             search_aliases=["paragon", "backends", "version"],
             is_output_node=True,
@@ -34,7 +34,7 @@ class ParagonInfo(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls) -> float:
-        """Look anew each time."""
+        """Look again each time."""
         return float("nan")
 
     @classmethod

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from paragon_core.backends import BACKENDS, Precision
 from paragon_nodes import checkpoints
-from paragon_nodes.messages import explained
+from paragon_nodes.messages import translate_errors
 from paragon_nodes.upscale_model import UpscaleModel, check_runtime
 
 
@@ -37,7 +37,7 @@ class ParagonLoadModel(io.ComfyNode):
                     options=["auto", *BACKENDS],
                     default="auto",
                     optional=True,
-                    tooltip="What computes. auto takes the fastest that works here; the node ParagonSR2 Info tells "
+                    tooltip="What computes. auto takes the fastest that works here; the node ParagonSR2 Info shows "
                     "which do, and why others do not.",
                 ),
                 io.Combo.Input(
@@ -51,7 +51,7 @@ class ParagonLoadModel(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.UpscaleModel.Output(display_name="upscale_model", tooltip="The network, ready to enlarge pictures."),
+                io.UpscaleModel.Output(display_name="upscale_model", tooltip="The network, ready to upscale images."),
                 io.String.Output(
                     display_name="model_name",
                     tooltip="The model's name without folder and extension, for names of files.",
@@ -73,7 +73,7 @@ class ParagonLoadModel(io.ComfyNode):
         It replaces ComfyUI's own check against the list, to which the same model in a folder, saved in a workflow with
         the other kind of slash, is a stranger. The page shows the text of an exception, not of a result.
         """
-        with explained():
+        with translate_errors():
             if model_name is not None:
                 checkpoints.check(str(model_name))
             check_runtime(backend or "auto", precision or "auto")
@@ -84,6 +84,6 @@ class ParagonLoadModel(io.ComfyNode):
         cls, model_name: str, backend: str = "auto", precision: Precision | Literal["auto"] = "auto"
     ) -> io.NodeOutput:
         """Load it."""
-        with explained():
+        with translate_errors():
             model = checkpoints.load_model(model_name)
             return io.NodeOutput(UpscaleModel(model, backend=backend, precision=precision), model.name)

@@ -53,7 +53,7 @@ class ManagedSession(Session):
         self._bytes_per_pixel = settings.streams * bytes_per_pixel(model.spec, stores_attention=False)
 
     def prepare(self, size: tuple[int, int]) -> None:
-        """Have ComfyUI make room for windows of this size, and bring the weights."""
+        """Have ComfyUI make room for tiles of this size, and bring the weights."""
         needed = size[0] * size[1] * self._bytes_per_pixel
         with self._management:
             model_management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
@@ -98,7 +98,7 @@ class ManagedSession(Session):
 
 
 class ManagedTorch:
-    """Torch on ComfyUI's device, for pictures in floats and fused networks: those are all that the nodes have."""
+    """Torch on ComfyUI's device, for images in floats and fused networks: those are all that the nodes have."""
 
     name = "torch"
     runs_on_cpu = True
@@ -114,7 +114,7 @@ class ManagedTorch:
         return self.device.type != "cpu"
 
     def probe(self) -> BackendInfo:
-        """Tell the device."""
+        """Return the device."""
         accelerator = "" if self.device.type == "cpu" else self.device.type
         version = str(torch.__version__)
         return BackendInfo(

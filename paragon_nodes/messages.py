@@ -20,8 +20,8 @@ class NodeMemoryError(NodeError, MemoryError):
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn our errors into texts that carry their hint: ComfyUI shows nothing else of an exception."""
+def translate_errors() -> Iterator[None]:
+    """Translate our errors into texts that carry their hint: ComfyUI shows nothing else of an exception."""
     try:
         yield
     except ParagonError as error:

@@ -1,4 +1,4 @@
-"""Memory that runtimes other than torch hold: ComfyUI is told how much, and they give it back when it asks."""
+"""Memory that runtimes other than torch hold: ComfyUI knows how much, and they give it back when it asks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RuntimePatcher(comfy.model_patcher.ModelPatcher):
         self._management = threading.Lock()  # ComfyUI's is made for one thread; frames of videos come from several
 
     def make_room(self, needed: int) -> None:
-        """Have ComfyUI free so many bytes for the runtime, unless it has them already."""
+        """Have ComfyUI free a number of bytes for the runtime, unless it has them already."""
         with self._management:
             if needed > self._held:
                 self.size = needed

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LEAST_TILE: Final = 64
 LARGEST_TILE: Final = 8192
 
-#: Tiles below so many halos a side take more than four times as long as the whole image.
+#: Tiles below this number of halos a side take more than four times as long as the whole image.
 _LEAST_HALOS: Final = 4
 
 #: Pixels of a tile times layers times squared width of the network: half a second to a second on a core.

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from paragon_core.upscaling.border import Padding
 from paragon_nodes.frames import checked_images, paragon_model, upscale_all
-from paragon_nodes.messages import explained
+from paragon_nodes.messages import translate_errors
 from paragon_nodes.tiles import check_tile_size, tile_input
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ class ParagonUpscale(io.ComfyNode):
             "Transparency is kept.",
             search_aliases=["paragon", "super resolution", "enlarge image"],
             inputs=[
-                io.UpscaleModel.Input("upscale_model", tooltip='From the node "Load ParagonSR2 Model".'),
+                io.UpscaleModel.Input(
+                    "upscale_model",
+                    tooltip='From the node "Load ParagonSR2 Model", or core\'s "Load Upscale Model".',
+                ),
                 io.Image.Input("image", tooltip="One image or several, with or without transparency."),
                 tile_input(),
                 io.Combo.Input(
@@ -51,7 +54,7 @@ class ParagonUpscale(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, tile_size: int | None = 0) -> Literal[True]:
         """Refuse what cannot be, before anything runs; the page shows the text of an exception, not of a result."""
-        with explained():
+        with translate_errors():
             check_tile_size(tile_size)
         return True
 
@@ -64,7 +67,7 @@ class ParagonUpscale(io.ComfyNode):
         padding: Padding | Literal["auto"] = "auto",
     ) -> io.NodeOutput:
         """Upscale them."""
-        with explained():
+        with translate_errors():
             model, images = paragon_model(upscale_model), checked_images(image)
             target = images.shape[2] * model.scale, images.shape[1] * model.scale
             return io.NodeOutput(upscale_all(images, target, model.upscaler(tile_size, padding=padding)))

@@ -76,7 +76,7 @@ class UpscaleModel(Descriptor):
         return twin
 
     def __repr__(self) -> str:
-        """Tell what runs where."""
+        """Return what runs where."""
         precision = self._upscaler.precision_of(np.float32)
         return f"{self.paragon.name} ({self.scale}x, {self._upscaler.backend} {precision})"
 
@@ -87,7 +87,7 @@ class UpscaleModel(Descriptor):
 
         Args:
             tile: pixels of the source; at least as many as the network needs to be no slower than without tiles.
-            clip: to 0..1, as pictures in ComfyUI are.
+            clip: to 0..1, as images in ComfyUI are.
             padding: what the network sees beyond the border.
 
         Raises:
@@ -105,7 +105,7 @@ class UpscaleModel(Descriptor):
         return self._upscaler
 
     def release(self) -> None:
-        """Give back the memory of a runtime that ComfyUI does not manage; the next picture takes it anew."""
+        """Give back the memory of a runtime that ComfyUI does not manage; the next image takes it again."""
         self._upscaler.release()
 
     def compute(self, image: torch.Tensor) -> torch.Tensor:
@@ -114,8 +114,8 @@ class UpscaleModel(Descriptor):
             upscaled: torch.Tensor = self.model(image)
             return upscaled
         upscaler = self.upscaler(0, padding="zero")
-        pictures = image.detach().movedim(1, -1).float().cpu().numpy()
-        results = [torch.from_numpy(upscaler(picture, progress=check_interrupt)) for picture in pictures]
+        images = image.detach().movedim(1, -1).float().cpu().numpy()
+        results = [torch.from_numpy(upscaler(each, progress=check_interrupt)) for each in images]
         return torch.stack(results).movedim(-1, 1).to(image.device, image.dtype)
 
     def _start(self, options: _Options) -> Upscaler:
@@ -142,7 +142,7 @@ class BuildBar:
         self._share = 0.0
 
     def __call__(self, share: float, doing: str) -> None:
-        """Take a share from 0 to 1; what is being done has names of TensorRT's own, which tell a user nothing."""
+        """Take a share from 0 to 1; what is being done has names of TensorRT's own, which mean nothing to a user."""
         del doing
         check_interrupt()
         if share < self._share:  # the next build; a bar of ComfyUI does not go back

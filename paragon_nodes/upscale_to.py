@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 
 from paragon_nodes.frames import checked_images, paragon_model, upscale_all
-from paragon_nodes.messages import explained
+from paragon_nodes.messages import translate_errors
 from paragon_nodes.target_size import check_option, output_size, size_options
 from paragon_nodes.tiles import check_tile_size, tile_input
 
@@ -34,7 +34,10 @@ class ParagonUpscaleTo(io.ComfyNode):
             search_aliases=["paragon", "super resolution", "upscale to size", "resize"],
             accept_all_inputs=True,  # see execute
             inputs=[
-                io.UpscaleModel.Input("upscale_model", tooltip='From the node "Load ParagonSR2 Model".'),
+                io.UpscaleModel.Input(
+                    "upscale_model",
+                    tooltip='From the node "Load ParagonSR2 Model", or core\'s "Load Upscale Model".',
+                ),
                 io.Image.Input("image", tooltip="One image or several, with or without transparency."),
                 io.DynamicCombo.Input(
                     "mode",
@@ -63,7 +66,7 @@ class ParagonUpscaleTo(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, mode: object = None, tile_size: int | None = 0) -> Literal[True]:
         """Refuse what cannot be, before anything runs; see `ParagonUpscale.validate_inputs`."""
-        with explained():
+        with translate_errors():
             check_option(mode, size_options())
             check_tile_size(tile_size)
         return True
@@ -81,9 +84,9 @@ class ParagonUpscaleTo(io.ComfyNode):
     ) -> io.NodeOutput:
         """Upscale and resize them.
 
-        Workflows that were saved for the queue by release 0.1 name the mode alone, and all sizes beside it.
+        Workflows that were saved for the queue by release 0.1 name the mode alone, and all sizes next to it.
         """
-        with explained():
+        with translate_errors():
             model, images = paragon_model(upscale_model), checked_images(image)
             chosen = mode if isinstance(mode, dict) else {"mode": mode}
             values = older | {name: value for name, value in chosen.items() if value is not None}

@@ -14,7 +14,7 @@ from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.upscale import upscale_video
 from paragon_core.upscaling.temporal import STRONGEST
 from paragon_nodes.frames import paragon_model
-from paragon_nodes.messages import explained
+from paragon_nodes.messages import translate_errors
 from paragon_nodes.target_size import check_option, output_size, size_options
 from paragon_nodes.temporary_video import TemporaryPath, new_path
 from paragon_nodes.tiles import check_tile_size, tile_input
@@ -48,7 +48,10 @@ class ParagonUpscaleVideo(io.ComfyNode):
             search_aliases=["paragon", "super resolution", "enlarge video"],
             accept_all_inputs=True,  # else a size that is none would be taken for one that is left out
             inputs=[
-                io.UpscaleModel.Input("upscale_model", tooltip='From the node "Load ParagonSR2 Model".'),
+                io.UpscaleModel.Input(
+                    "upscale_model",
+                    tooltip='From the node "Load ParagonSR2 Model", or core\'s "Load Upscale Model".',
+                ),
                 io.Video.Input("video", tooltip="From a file, trimmed or not, or made of images."),
                 io.Float.Input(
                     "temporal",
@@ -97,7 +100,7 @@ class ParagonUpscaleVideo(io.ComfyNode):
         cls, codec: str | None = "auto", crf: int | None = 0, tile_size: int | None = 0, size: object = None
     ) -> Literal[True]:
         """Refuse what cannot be, before anything runs; see `ParagonUpscale.validate_inputs`."""
-        with explained():
+        with translate_errors():
             check_option(size, _sizes())
             if codec is not None and codec not in get_args(Codec):
                 raise InputError(f"there is no codec {codec!r}", hint=f"choose one of {', '.join(get_args(Codec))}")
@@ -120,7 +123,7 @@ class ParagonUpscaleVideo(io.ComfyNode):
         **_others: object,
     ) -> io.NodeOutput:
         """Upscale it into a file."""
-        with explained():
+        with translate_errors():
             chosen = size if isinstance(size, dict) else {"size": size}
             wanted = None if chosen["size"] == _BY_MODEL else output_size(chosen["size"], chosen)
             # Without a codec, the core goes by the bits of the frames, of which videos made of images have 16 here.

@@ -499,7 +499,7 @@ def bench(arguments: Sequence[str]) -> int:
 def train_data(arguments: Sequence[str]) -> int:
     """Fetch the free pictures for training and cut them into tiles; arguments go to it. In RUN: it needs no torch."""
     prepare(RUN)
-    return call(RUN, "python", "-m", "paragon_core.training.free_pictures", *arguments)
+    return call(RUN, "python", "-m", "scripts.training_data.free_images", *arguments)
 
 
 def main(arguments: Sequence[str]) -> int:

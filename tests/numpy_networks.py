@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paragon_core.graph.fuse import merge_inputs
-from paragon_core.graph.fused_weights import Convolution, NanoBlock, PhotoBlock, ResidualGroup, StreamBlock
+from paragon_core.graph.fused_weights import Convolution, NanoWeights, PhotoWeights, ResidualGroup, StreamWeights
 from paragon_core.models.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
 
 if TYPE_CHECKING:
@@ -151,12 +151,12 @@ def run_block(x: Array, block: Block) -> Array:
         for one in block.blocks:
             inner = run_block(inner, one)
         return x + inner
-    if isinstance(block, StreamBlock):
+    if isinstance(block, StreamWeights):
         mixed = convolve(convolve(x, block.near), block.mix_near) + convolve(convolve(x, block.far), block.mix_far)
         a = convolve(convolve(mixed, block.expand_a), block.gate_a)
         return x + convolve(a * convolve(convolve(mixed, block.expand_b), block.gate_b), block.project)
-    nano = block.convolutional if isinstance(block, PhotoBlock) else block
-    assert isinstance(nano, NanoBlock)
+    nano = block.convolutional if isinstance(block, PhotoWeights) else block
+    assert isinstance(nano, NanoWeights)
     expanded = convolve(over_rms(x) if nano is not block else x, nano.expand)
     if nano.activation == "hardswish":
         return x + convolve(hardswish(convolve(hardswish(expanded), nano.depthwise)), nano.project)

@@ -1,4 +1,4 @@
-"""Random networks and pictures for the tests of everything that runs a network in torch."""
+"""random networks and images for the tests of everything that runs a network in torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @st.composite
 def specs(draw: DrawFn, *, local: bool = False) -> ModelSpec:
-    """Small networks of every kind; ``local`` leaves out those that see the whole picture."""
+    """Small networks of every kind; ``local`` leaves out those that see the whole image."""
     variants: list[Variant] = ["realtime", "stream", "photo"] if local else ["realtime", "stream", "photo", "pro"]
     variant = draw(st.sampled_from(variants))
     return ModelSpec(
@@ -35,7 +35,7 @@ def specs(draw: DrawFn, *, local: bool = False) -> ModelSpec:
 
 
 def randomised(network: ParagonSR2, seed: int = 0) -> ParagonSR2:
-    """Give every trainable tensor values that matter, so that a mistake anywhere changes the picture."""
+    """Give every trainable tensor values that matter, so that a mistake anywhere changes the image."""
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in network.named_parameters():
         if tensor.requires_grad:
@@ -46,7 +46,7 @@ def randomised(network: ParagonSR2, seed: int = 0) -> ParagonSR2:
     return network.eval()
 
 
-def picture(height: int, width: int, *, batch: int = 1, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+def random_image(height: int, width: int, *, batch: int = 1, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """Return noise in 0..1."""
     generator = torch.Generator().manual_seed(height * 1000 + width)
     return torch.rand((batch, 3, height, width), generator=generator, dtype=dtype)

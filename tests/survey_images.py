@@ -208,7 +208,8 @@ def _lost_colours(before: Mapping[str, Any], after: Mapping[str, Any], notes: st
 
 def _lost_descriptions(before: Mapping[str, Any], after: Mapping[str, Any], notes: str) -> Iterator[str]:
     values = Counter(_plain(value) for key, value in after.items() if not key.startswith(("File:", "System:")))
-    comment = _plain(next((after[key] for key in ("File:Comment", "PNG:Comment") if key in after), ""))
+    places = ("File:Comment", "PNG:Comment", "ExifIFD:UserComment")
+    comment = _plain(next((after[key] for key in places if key in after), ""))
     values[comment] += 1
     for key, value in before.items():
         group, _, name = key.partition(":")

@@ -15,7 +15,7 @@ from tests.imports import imported_by
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPTS = ("scripts/bench", "scripts/demo", "scripts/lint", "scripts/test", "scripts/train-data")
+SCRIPTS = ("scripts/bench", "scripts/demo", "scripts/docs", "scripts/lint", "scripts/test", "scripts/train-data")
 
 
 def fresh_python(code: str) -> str:

@@ -174,7 +174,7 @@ def test_a_folder_of_models_full_of_traps(shared: Path, private: Path, monkeypat
     )
     monkeypatch.setenv("PARAGON_MODELS", str(shared))
     found = catalogue()
-    assert found.boxed
+    assert found.bundled
     assert not found.found
     for name in "abcdefgh":
         assert main(["info", str(next(shared.glob(f"{name}.*")))]) == 2

@@ -1,6 +1,6 @@
-"""ParagonSR2 in VapourSynth: ``core.paragon.Upscale(clip)``, or `upscale` for who likes an import line and types.
+"""ParagonSR2 in VapourSynth: ``core.paragon.Upscale(clip)``, or `upscale` with an import line and types.
 
-``vs_paragon.Scaler`` is the same for vs-jetpack, which is imported only then (`scaler`).
+``vs_paragon.Scaler`` is the same for vs-jetpack, which is imported only when it is used (`scaler`).
 """
 
 from typing import Any

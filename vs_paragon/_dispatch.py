@@ -22,7 +22,7 @@ def _answer(**arguments: object) -> dict[str, vs.VideoNode | str]:
     """Call `vs_paragon.upscale.upscale`; an error goes back as a text, since VapourSynth adds a traceback."""
     try:
         return {"clip": upscale(**python_arguments(arguments))}
-    except Exception as error:  # noqa: BLE001 - describe() tells apart what is foreseen and what is not
+    except Exception as error:  # noqa: BLE001 - describe() separates expected errors from all others
         return {"error": describe(error)}
 
 

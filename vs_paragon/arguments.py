@@ -1,4 +1,4 @@
-"""Arguments of the filter: their types and bounds, told in words before anything is made from them."""
+"""Arguments of the filter: their types and bounds are checked before anything is made from them."""
 
 from __future__ import annotations
 

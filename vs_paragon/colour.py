@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import vapoursynth as vs
 
 from paragon_core.errors import InputError
+from paragon_core.media.video.colour import guess_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -47,9 +48,6 @@ _ARGUMENTS: Final[Mapping[str, tuple[str, Mapping[str, int]]]] = {
 }
 
 _INTERLACED: Final = (vs.FIELD_BOTTOM, vs.FIELD_TOP)
-
-#: Largest width and height of standard definition; 576 lines tell the European kind.
-_STANDARD_DEFINITION: Final = (1024, 576)
 
 _2020: Final = 9  # primaries
 _2020_10_BIT, _PQ, _HLG = 14, 16, 18  # transfers
@@ -173,13 +171,7 @@ def _matrix(n: int, frame: vs.VideoFrame, arguments: ColourArguments) -> int:
             f"frame {n} does not say which matrix its colours have (no frame property _Matrix)",
             hint='name it, for example matrix="709" (HD) or "170m" (DVD), or leave guess_matrix at True',
         )
-    return _fitting_matrix(frame.width, frame.height)
-
-
-def _fitting_matrix(width: int, height: int) -> int:
-    if width > _STANDARD_DEFINITION[0] or height > _STANDARD_DEFINITION[1]:
-        return MATRICES["709"]
-    return MATRICES["470bg" if height == _STANDARD_DEFINITION[1] else "170m"]
+    return guess_matrix(frame.width, frame.height)
 
 
 def _transfer_and_primaries(n: int, matrix: int, properties: Mapping[str, object], *, guess: bool) -> tuple[int, int]:

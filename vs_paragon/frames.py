@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import vapoursynth as vs
 import vsutil
 
 from paragon_core.cores import usable_cores
-from paragon_core.errors import BackendUnavailableError
 from paragon_core.upscaling.upscaler import Upscaler
 from vs_paragon.modify_frames import modify_frames
 
@@ -20,13 +19,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from paragon_core.models.model import Model
-
-
-#: Namespaces of vs-mlrt's plugins (`vs_paragon.native`), the fastest first.
-PLUGINS: Final = ("ov", "ort")
-
-#: The backend that does what a plugin would, where the plugin does not suit.
-_INSTEAD: Final = {"ov": "auto", "ort": "auto", "trt_rtx": "tensorrt", "trt": "tensorrt"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +38,7 @@ class Settings:
     streams: int | None
     """Frames computed at once; None for one on each core."""
     reuse: bool
-    """Whether windows that did not change are taken from the frame before."""
+    """Whether tiles that did not change are taken from the frame before."""
     device: str
     """The runtime's name of a device, or "auto"."""
     bits: int
@@ -54,62 +46,55 @@ class Settings:
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames are computed at once."""
+        """Number of frames computed at once."""
         return int(vsutil.fallback(self.streams, usable_cores()))
 
 
 def upscaler(settings: Settings) -> Upscaler:
     """Return what the settings describe, for as many frames at once as it has streams.
 
+    Args:
+        settings: model and runtime; the backend is one of `paragon_core.backends`, or "auto".
+
     Raises:
         ParagonError: it does not work here.
 
     """
-    precision, device = settings.precision, settings.device
-    if settings.backend in PLUGINS:  # for transparency, where what the plugin can do, Python's runtimes may not
-        precision = "fp32" if precision == "fp32" else "auto"
-        device = "cpu" if device == "cpu" else "auto"
-    try:
-        return Upscaler(
-            settings.model,
-            backend=_INSTEAD.get(settings.backend, settings.backend),
-            precision=precision,
-            tile=settings.tile,
-            padding=settings.padding,
-            streams=settings.streams,
-            pictures_at_once=settings.frames_at_once,
-            reuse=settings.reuse,
-            device=device,
-            clip=False,  # float clips may hold what lies beyond 0..1; for integers the conversion clips
-        )
-    except BackendUnavailableError as error:
-        if settings.backend == "openvino" and hasattr(vs.core, "ov"):
-            message = "Python's OpenVINO does not load beside vs-mlrt's plugin ov, which has a copy of its own"
-            raise BackendUnavailableError(message, hint='use backend="ov"') from error
-        raise
+    return Upscaler(
+        settings.model,
+        backend=settings.backend,
+        precision=settings.precision,
+        tile=settings.tile,
+        padding=settings.padding,
+        streams=settings.streams,
+        pictures_at_once=settings.frames_at_once,
+        reuse=settings.reuse,
+        device=settings.device,
+        clip=False,  # float clips may hold what lies beyond 0..1; for integers the conversion clips
+    )
 
 
-def enlarged(clips: Sequence[vs.VideoNode], settings: Settings) -> vs.VideoNode:
-    """Enlarge an RGBS or GRAYS clip.
+def upscaled(clips: Sequence[vs.VideoNode], upscaler: Upscaler, *, bits: int) -> vs.VideoNode:
+    """Upscale an RGBS or GRAYS clip.
 
     Args:
         clips: the clip, and if there is a second one, what the detail path shall see instead of it.
-        settings: model and runtime; refused here, not at the first frame, if they do not work.
+        upscaler: computes the frames.
+        bits: depth to which a reduced precision must be the same as fp32.
 
     """
     source = clips[0]
-    upscale = upscaler(settings)
-    width, height = source.width * upscale.scale, source.height * upscale.scale
+    width, height = source.width * upscaler.scale, source.height * upscaler.scale
     video_format = source.format
 
-    def enlarge(_n: int, inputs: list[vs.VideoFrame]) -> vs.VideoFrame:
+    def upscale(_n: int, inputs: list[vs.VideoFrame]) -> vs.VideoFrame:
         result = vs.core.create_video_frame(video_format, width, height)
         image, *detail = (planes(frame) for frame in inputs)
-        upscale.upscale_planes(image, planes(result), detail=detail[0] if detail else None, bits=settings.bits)
+        upscaler.upscale_planes(image, planes(result), detail=detail[0] if detail else None, bits=bits)
         return result
 
     template = source.std.BlankClip(width=width, height=height, keep=True)
-    return modify_frames(template, clips, enlarge)
+    return modify_frames(template, clips, upscale)
 
 
 def planes(frame: vs.VideoFrame) -> list[npt.NDArray[Any]]:

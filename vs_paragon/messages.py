@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 def describe(error: Exception) -> str:
     """Return `paragon.Upscale: <what> (<hint>)` for an error.
 
-    An error that nobody foresaw is told with its type; its traceback goes to the log of this module, at level debug.
+    An unexpected error is named with its type; its traceback goes to the log of this module, at level debug.
     """
     if isinstance(error, ParagonError):
         hint = error.hint.removesuffix(".")

@@ -45,7 +45,7 @@ def modify_frames(
     def answer(n: int, f: vs.VideoFrame | list[vs.VideoFrame]) -> dict[str, vs.VideoFrame | str]:
         try:
             return {"val": function(n, f if isinstance(f, list) else [f])}
-        except Exception as error:  # noqa: BLE001 - describe() tells apart what is foreseen and what is not
+        except Exception as error:  # noqa: BLE001 - describe() separates expected errors from all others
             return {"error": describe(error)}
 
     clip: vs.VideoNode = plugin.ModifyFrames(template, list(clips), answer, list(offsets) or None)
@@ -66,7 +66,7 @@ def _with_standard_filters(
     def answer(n: int, f: vs.VideoFrame | list[vs.VideoFrame]) -> vs.VideoFrame:
         try:
             return function(n, f if isinstance(f, list) else [f])
-        except Exception as error:  # noqa: BLE001 - describe() tells apart what is foreseen and what is not
+        except Exception as error:  # noqa: BLE001 - describe() separates expected errors from all others
             raise vs.Error(describe(error)) from None
 
     def fresh(n: int) -> vs.VideoNode:  # noqa: ARG001 - VapourSynth passes it by name

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-import vapoursynth as vs
-
 from paragon_core.backends import BACKENDS, choose
-from paragon_core.errors import BackendUnavailableError
+from paragon_core.errors import BackendUnavailableError, InputError
+from paragon_core.upscaling.border import Border
+from vs_paragon.mlrt import ENGINE_PLUGINS, ONNX_PLUGINS, OV, PLUGINS
 
 if TYPE_CHECKING:
     from vs_paragon.frames import Settings
+    from vs_paragon.mlrt.base import Plugin
 
 _GPU: Final = "gpu"
 
-#: Plugins of vs-mlrt that run on NVIDIA's cards, and what those are called there.
-_CUDA_PLUGINS: Final = ("ort", "trt", "trt_rtx")
-_CUDA: Final = "cuda"
-
-#: Devices that OpenVINO makes out of others; a colon and their names follow.
-_COMBINED: Final = frozenset({"auto", "hetero", "multi", "batch"})
+_log = logging.getLogger(__name__)
 
 
-def suited(settings: Settings) -> Settings:
+def suited(settings: Settings, size: tuple[int, int]) -> Settings:
     """Return the settings with a backend and a device that fit together.
 
     "gpu" becomes the name of the graphics card that the backend has. Where the backend is "auto", and the fastest one
     cannot compute in the precision or on the device, the first that can takes its place.
+
+    Args:
+        settings: model and runtime, as the script asks.
+        size: width and height of the frames.
 
     Raises:
         BackendUnavailableError: there is none.
@@ -35,77 +36,100 @@ def suited(settings: Settings) -> Settings:
     """
     if settings.backend != "auto":
         return replace(settings, device=_device_of(settings.backend, settings.device))
-    kind, _, rest = settings.device.partition(":")
-    if kind == _GPU:
+    is_gpu = settings.device.partition(":")[0] == _GPU
+    if is_gpu:
         accelerator = _accelerator()
         if accelerator:
-            return suited(replace(settings, device=settings.device.replace(_GPU, accelerator, 1)))
-    if _is_device_of_the_plugin(kind, rest):
-        return replace(settings, backend="ov")
-    if kind == _GPU:
+            return suited(replace(settings, device=settings.device.replace(_GPU, accelerator, 1)), size)
+    if OV.alone_has(settings.device):
+        return replace(settings, backend=OV.namespace)
+    if is_gpu:
         raise BackendUnavailableError(
-            "no runtime here can use a graphics card", hint='paragon doctor tells why; device="cpu" works everywhere'
+            "no runtime here can use a graphics card", hint='paragon doctor says why; device="cpu" works everywhere'
         )
     if settings.precision in {"fp16", "bf16"}:
-        return replace(settings, backend=_backend_for(settings))
+        return replace(settings, backend=_backend_for(settings, size))
     return settings
 
 
-def obstacle(settings: Settings) -> str:
-    """Say what of the settings the plugins `ov` and `ort` cannot do; nothing if there is none."""
-    if settings.reuse:
-        return "reuse of what did not change"
-    if settings.model.spec.receptive_radius is None:
-        return f"a {settings.model.spec.variant} network"  # sizes must be multiples of its attention windows
-    return ""
+def plugin_for(settings: Settings, size: tuple[int, int]) -> Plugin | None:
+    """Return the plugin of vs-mlrt that shall run the network, or None for frames through Python.
+
+    Args:
+        settings: what `suited` returned.
+        size: width and height of the frames.
+
+    Raises:
+        BackendUnavailableError: a plugin was asked for by name and is not installed.
+        InputError: it was asked for by name and cannot do what the settings want.
+
+    """
+    size = Border.of(settings.model.spec, settings.padding).grown(size)
+    if settings.backend in ONNX_PLUGINS:
+        return _named_plugin(settings, size)
+    automatic = choose("auto", settings.device) if settings.backend == "auto" else None
+    if (automatic.name if automatic else settings.backend) in {"tensorrt", *ENGINE_PLUGINS}:
+        return _engine_plugin(settings, size)
+    if automatic is None or settings.precision not in {"auto", "fp32"}:
+        return None
+    if automatic.may_accelerate() and automatic.probe().accelerator:
+        return None  # a graphics card through Python beats the processor without
+    # Not only what `choose` chose: with its plugin in the process, Python's OpenVINO does not load.
+    found = (plugin for plugin in ONNX_PLUGINS.values() if not plugin.missing and not plugin.obstacle(settings, size))
+    return next(found, None)
+
+
+def _named_plugin(settings: Settings, size: tuple[int, int]) -> Plugin:
+    plugin = ONNX_PLUGINS[settings.backend]
+    if plugin.missing:
+        raise BackendUnavailableError(plugin.missing, hint=f"pip install vapoursynth-mlrt-{plugin.namespace}")
+    if obstacle := plugin.obstacle(settings, size):
+        raise InputError(obstacle, hint='leave backend out, or use backend="onnxruntime"')
+    return plugin
+
+
+def _engine_plugin(settings: Settings, size: tuple[int, int]) -> Plugin | None:
+    """Return the first TensorRT plugin that suits; log why none does, for Paragon's executor to take the frames."""
+    by_name = settings.backend in ENGINE_PLUGINS
+    plugins = [ENGINE_PLUGINS[settings.backend]] if by_name else list(ENGINE_PLUGINS.values())
+    obstacles: list[str] = []
+    for plugin in plugins:
+        obstacle = plugin.missing or plugin.obstacle(settings, size)
+        if not obstacle:
+            return plugin
+        obstacles.append(obstacle)
+    _log.log(logging.WARNING if by_name else logging.INFO, "frames pass through Python: %s", "; ".join(obstacles))
+    return None
 
 
 def _device_of(backend: str, device: str) -> str:
     """Return what a backend calls a device."""
-    kind = device.partition(":")[0]
-    if kind != _GPU or backend == "ov":
+    if backend in PLUGINS:
+        return PLUGINS[backend].device(device)
+    if device.partition(":")[0] != _GPU or backend not in BACKENDS:
         return device
-    accelerator = ""
-    if backend in _CUDA_PLUGINS:
-        accelerator = _CUDA
-    elif backend in BACKENDS:
-        accelerator = BACKENDS[backend].probe().accelerator
+    accelerator = BACKENDS[backend].probe().accelerator
     return device.replace(_GPU, accelerator, 1) if accelerator else device
 
 
 def _accelerator() -> str:
-    """Return the device beyond the CPU that the fastest backend would use; nothing if it has none."""
+    """Return the device beyond the CPU that the fastest backend would use; empty if it has none."""
     try:
         return choose("auto").probe().accelerator
     except BackendUnavailableError:
         return ""
 
 
-def _is_device_of_the_plugin(kind: str, rest: str) -> bool:
-    """Return whether only the plugin `ov` knows a device, such as GPU and NPU of Intel."""
-    if kind in {"cpu", _CUDA} or (kind == "auto" and not rest) or not hasattr(vs.core, "ov"):
-        return False
-    if kind in _COMBINED:
-        return bool(rest)
-    found = vs.core.ov.AvailableDevices()
-    names = found if isinstance(found, list | tuple) else [found]  # VapourSynth unpacks lists of one
-    return any(_text(name).lower().partition(".")[0] == kind.partition(".")[0] for name in names)
-
-
-def _text(name: str | bytes) -> str:
-    return name.decode() if isinstance(name, bytes) else name
-
-
-def _backend_for(settings: Settings) -> str:
+def _backend_for(settings: Settings, size: tuple[int, int]) -> str:
     """Return the first backend that computes in a reduced precision; the plugin `ov` comes before all on the CPU."""
-    plugin = settings.device in {"auto", "cpu"} and hasattr(vs.core, "ov") and not obstacle(settings)
+    plugin = settings.device in {"auto", "cpu"} and not OV.missing and not OV.obstacle(settings, size)
     tried: list[str] = []
     while True:
         try:
             backend = choose("auto", settings.device, without=tried)
         except BackendUnavailableError:
             if plugin:
-                return "ov"
+                return OV.namespace
             if not tried:
                 raise
             raise BackendUnavailableError(
@@ -113,7 +137,7 @@ def _backend_for(settings: Settings) -> str:
                 hint="leave precision out, or pip install vapoursynth-mlrt-ov",
             ) from None
         if plugin and not backend.probe().accelerator:
-            return "ov"
+            return OV.namespace
         if _computes_in(backend.name, settings):
             return backend.name if tried else "auto"
         tried.append(backend.name)

@@ -31,8 +31,8 @@ def smoothed(clip: vs.VideoNode, strength: float) -> vs.VideoNode:
     def smooth(n: int, window: list[vs.VideoFrame]) -> vs.VideoFrame:
         result = window[0].copy()
         weights = smoothing_weights(strength, frames_since_cut(_starts(n, window)))
-        pictures = [planes(frame) for frame in window[: len(weights)]]
-        for plane, values in zip(planes(result), blend(pictures, weights), strict=True):
+        images = [planes(frame) for frame in window[: len(weights)]]
+        for plane, values in zip(planes(result), blend(images, weights), strict=True):
             plane[...] = values
         return result
 
@@ -45,7 +45,7 @@ def _with_mean_luma(clip: vs.VideoNode) -> vs.VideoNode:
 
 
 def _starts(n: int, window: Sequence[vs.VideoFrame]) -> list[bool]:
-    """Tell of each frame in the window whether a scene starts there; of the oldest only if the clip does."""
+    """Return for each frame in the window whether a scene starts there; of the oldest only if the clip does."""
     properties: list[Any] = [frame.props for frame in window]
     cuts = [_is_cut(now, before) for now, before in pairwise(properties)]
     return [cut or back == n for back, cut in enumerate([*cuts, False])]

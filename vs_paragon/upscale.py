@@ -12,7 +12,7 @@ from paragon_core.errors import InputError, ParagonError
 from paragon_core.models.model import load
 from paragon_core.upscaling import temporal as smoothing_rules
 from paragon_core.upscaling.precision import FLOAT_BITS
-from vs_paragon import alpha, arguments, colour, conversion, frames, native, runtime_choice, smoothing
+from vs_paragon import alpha, arguments, colour, conversion, finite, frames, mlrt, runtime_choice, smoothing
 from vs_paragon.frame_choice import choose_by_frame
 from vs_paragon.messages import describe
 
@@ -41,7 +41,7 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
     device: str = "auto",
     padding: str = "auto",
 ) -> vs.VideoNode:
-    """Enlarge a clip; the same as ``core.paragon.Upscale``.
+    """Upscale a clip; the same as ``core.paragon.Upscale``.
 
     Colours go through the network as RGB, grey clips as luma, and the transparency in the frame property ``_Alpha``
     as a plane of its own. Frame n depends on the clip alone: seeking and trimming change no pixel.
@@ -49,15 +49,15 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
     Args:
         clip: YUV with any subsampling, grey or RGB; integers of 8 to 16 bits, half or single floats; one format and
             one size.
-        model: name of a boxed model, or path of a checkpoint; by default realtime-2x, or the one for ``scale``.
-        scale: 2 or another; chooses the boxed realtime model, or checks what ``model`` makes.
+        model: name of a bundled model, or path of a checkpoint; by default realtime-2x, or the one for ``scale``.
+        scale: 2 or another; chooses the bundled realtime model, or checks what ``model`` makes.
         backend: "auto" (vs-mlrt's plugin for the fastest runtime where it is installed and can do what is asked, else
             the fastest of the following), "tensorrt", "openvino", "onnxruntime", "torch" (frames pass through Python),
             or the namespace of a vs-mlrt plugin: "ov", "ort", "trt_rtx", "trt". The latter two get engines from
             Paragon's cache, and are used where they have the same TensorRT as Paragon.
         precision: "fp32", "fp16", "bf16", or "auto" (fp32 unless a faster one was measured to give the same to
             the depth of the clip).
-        tile: size of a window in pixels of the clip, one number or width and height; 0 for the whole frame. Windows
+        tile: size of a tile in pixels of the clip, one number or width and height; 0 for the whole frame. Tiles
             overlap by as much as the network looks around, so that they give the same pixels.
         num_streams: frames computed at once, 1 to 32 or the number of cores; by default one for each core.
         matrix: of a YUV clip, as in ``resize.Bicubic(matrix_s=...)`` or its number; by default the property of each
@@ -66,7 +66,7 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
         chroma_loc: where chroma is, as in ``resize.Bicubic(chromaloc_s=...)``; by default the frame property.
         guess_matrix: where neither ``matrix`` nor the property says it, convert with the matrix that is usual for the
             size of the frame, in both directions, and leave the result without label; False makes it an error.
-        upsampler_alpha: of a checkpoint that does not say it; above 0 it softens the picture. Official models want 0.
+        upsampler_alpha: of a checkpoint that does not say it; above 0 it softens the image. Official models want 0.
         temporal: 0 to 0.9; smooths the detail over time. The upstream's video mode has 0.2.
         reuse: compute only what changed since the frame before; the pixels are the same. For screen recordings and
             cartoons; frames pass through Python.
@@ -105,7 +105,8 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
             device=arguments.name("device", device),
             bits=vsutil.get_depth(clip) if clip.format.sample_type is vs.INTEGER else FLOAT_BITS,
         )
-        return _upscaled(clip, runtime_choice.suited(settings), colours, strength)
+        settings = runtime_choice.suited(settings, (clip.width, clip.height))
+        return _upscaled(clip, settings, colours, strength)
     except (ParagonError, vs.Error) as error:
         raise vs.Error(describe(error)) from None
 
@@ -116,14 +117,14 @@ def _upscaled(
     """Lay out the graph. No frame is requested: programs may have none yet, or only a dummy."""
     source = conversion.to_network(clip, colours)
     clips = [source, smoothing.smoothed(source, strength)] if strength else [source]
-    plugin = native.plugin_for(settings, (clip.width, clip.height))
+    plugin = runtime_choice.plugin_for(settings, (clip.width, clip.height))
     if plugin:
         if clip.format.sample_type is vs.FLOAT:
-            clips = [native.numbers_only(each) for each in clips]
-        network = native.enlarged(clips, settings, plugin)
+            clips = [finite.required(each) for each in clips]
+        network = mlrt.upscaled(clips, settings, plugin)
     else:
-        network = frames.enlarged(clips, settings)
-    alpha_upscaler = cache(partial(frames.upscaler, settings))
+        network = frames.upscaled(clips, mlrt.python_upscaler(settings), bits=settings.bits)
+    alpha_upscaler = cache(partial(mlrt.python_upscaler, settings))
 
     @cache
     def opaque(found: colour.FrameColour) -> vs.VideoNode:

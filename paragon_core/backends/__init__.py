@@ -44,7 +44,7 @@ def choose(name: str, device: str = "auto", *, without: Collection[str] = ()) ->
     """Return the backend of a name; "auto" is the fastest that works here.
 
     A backend with an accelerator comes before those on the CPU; among equals the order of `BACKENDS` decides, which is
-    the order of the measured speeds (benchmarks/README.md). No more runtimes are loaded than it takes to tell. Those
+    the order of the measured speeds (docs/benchmarks.md). No more runtimes are loaded than it takes to tell. Those
     named in ``without`` are left out.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The seam between engines and who builds and runs them: TensorRT, or the reference runtime that tests use."""
+"""The seam between engines and who builds and runs them: TensorRT, or the stand-in that tests use."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ _PACKAGES: Final[dict[Flavour, dict[str, int]]] = {
 #: Full TensorRT from here on has all that is used, and the same meaning for it.
 _OLDEST: Final = (10, 12)
 
-#: TensorRT keeps the first logger that it gets, so what it says can be told apart for one build at a time only.
+#: TensorRT keeps the first logger that it gets, so what it logs can be assigned to one build at a time only.
 _ONE_AT_A_TIME: Final = threading.Lock()
 
 #: Seconds between two questions whether a build shall go on.
@@ -153,8 +153,8 @@ def build(
         profile: for which sizes.
         target: for which GPUs.
         flavour: which TensorRT; the full one builds for the current GPU only, whatever the target says.
-        options: what the builder is told.
-        progress: told how far it is, several times a second; an exception from it is raised here, and the build ends.
+        options: options of the builder.
+        progress: called with how far it is, several times a second; an exception from it ends the build and is raised.
             TensorRT-RTX asks whether it shall end between its steps only, of which one takes most of the time: until
             then it goes on in the background.
 
@@ -168,17 +168,17 @@ def build(
         cuda_driver.find()  # without a driver, it may crash the process
     check_target(flavour, target)
     trt = module(flavour)
-    told = _Told(progress)
+    relay = ProgressRelay(progress)
     if flavour == "tensorrt":  # it tries kernels on this thread's current GPU, and asks often
-        return _build(trt, graph, profile, target, options, told)
+        return _build(trt, graph, profile, target, options, relay)
     worker = ThreadPoolExecutor(1, thread_name_prefix="paragon-build")
-    building = worker.submit(_build, trt, graph, profile, target, options, told)
+    building = worker.submit(_build, trt, graph, profile, target, options, relay)
     worker.shutdown(wait=False)
     try:
         while wait([building], timeout=_PATIENCE).not_done:
-            told.tell_again()
+            relay.report_again()
     except BaseException as error:  # Ctrl-C
-        told.stopped_by = error
+        relay.stopped_by = error
         raise
     return building.result()
 
@@ -189,12 +189,12 @@ def _build(  # noqa: PLR0917 - nobody else calls it
     profile: Profile,
     target: Target,
     options: BuildOptions,
-    told: _Told,
+    relay: ProgressRelay,
 ) -> bytes:
-    with heard(trt) as said:
-        builder = trt.Builder(said.logger)
+    with captured_log(trt) as log:
+        builder = trt.Builder(log.logger)
         definition = builder.create_network(network_flags(trt))
-        parser = trt.OnnxParser(definition, said.logger)
+        parser = trt.OnnxParser(definition, log.logger)
         if not parser.parse(graph.onnx):
             reasons = [str(parser.get_error(index)) for index in range(parser.num_errors)]
             raise _refused("the graph", reasons)
@@ -203,15 +203,15 @@ def _build(  # noqa: PLR0917 - nobody else calls it
         sizes = builder.create_optimization_profile()
         sizes.set_shape(onnx_graph.INPUT, *shapes)
         if config.add_optimization_profile(sizes) < 0:
-            raise _refused(f"the graph in sizes of {profile.name}", said.problems)
-        monitor = _monitor(trt, told)
+            raise _refused(f"the graph in sizes of {profile.name}", log.problems)
+        monitor = _monitor(trt, relay)
         config.progress_monitor = monitor
         engine = builder.build_serialized_network(definition, config)
-        if told.stopped_by is not None:
-            raise told.stopped_by
+        if relay.stopped_by is not None:
+            raise relay.stopped_by
         # An inconsistent profile is a mere warning of TensorRT, and an engine that fails later.
-        if engine is None or any("rofile" in problem for problem in said.problems):
-            raise _refused(f"the graph in sizes of {profile.name}", said.problems)
+        if engine is None or any("rofile" in problem for problem in log.problems):
+            raise _refused(f"the graph in sizes of {profile.name}", log.problems)
         return bytes(engine)
 
 
@@ -276,23 +276,23 @@ def _refused(what: str, reasons: list[str]) -> EngineBuildError:
 
 
 @dataclass(kw_only=True)
-class Heard:
-    """What TensorRT said during one build, or while it loaded one engine."""
+class LogCapture:
+    """What TensorRT logged during one build, or while it loaded one engine."""
 
     logger: Any
     problems: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def heard(trt: Any) -> Iterator[Heard]:  # noqa: ANN401 - imported late
+def captured_log(trt: Any) -> Iterator[LogCapture]:  # noqa: ANN401 - imported late
     """Listen to TensorRT, which by itself would write to stdout, where others expect a video."""
     with _ONE_AT_A_TIME:
         logger = _logger(trt)
-        logger.heard = Heard(logger=logger)
+        logger.capture = LogCapture(logger=logger)
         try:
-            yield logger.heard
+            yield logger.capture
         finally:
-            logger.heard = None
+            logger.capture = None
 
 
 @functools.cache
@@ -305,23 +305,23 @@ def _logger(trt: Any) -> Any:  # noqa: ANN401 - imported late
     }
 
     class Logger(trt.ILogger):  # type: ignore[misc]
-        heard: Heard | None = None
+        capture: LogCapture | None = None
 
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
 
         def log(self, severity: Any, message: str) -> None:  # noqa: ANN401 - tensorrt is imported late
             level = levels.get(severity, logging.DEBUG)
-            if level >= logging.WARNING and self.heard is not None:
-                self.heard.problems.append(message)
+            if level >= logging.WARNING and self.capture is not None:
+                self.capture.problems.append(message)
             if level > logging.DEBUG:  # what is below goes into thousands of lines
                 _LOG.debug("%s", message)
 
     return Logger()
 
 
-class _Told:
-    """What the caller was told of a build, from whichever thread, and the exception by which it ended it."""
+class ProgressRelay:
+    """Passes progress on to the caller from any thread, and keeps the exception by which the caller ends the build."""
 
     def __init__(self, progress: Progress) -> None:
         self.stopped_by: BaseException | None = None
@@ -329,8 +329,8 @@ class _Told:
         self._last = (0.0, "starting")
         self._lock = threading.Lock()
 
-    def tell(self, share: float, doing: str) -> None:
-        """Tell it; shares only grow."""
+    def report(self, share: float, doing: str) -> None:
+        """Pass on the share that is done, and what is being done; shares only grow."""
         with self._lock:
             self._last = (min(max(self._last[0], share), 1.0), doing)
             if self.stopped_by is None:
@@ -339,16 +339,16 @@ class _Told:
                 except BaseException as error:  # noqa: BLE001 - must not pass through TensorRT
                     self.stopped_by = error
 
-    def tell_again(self) -> None:
-        """Tell the last again, and raise what ended the build."""
-        self.tell(*self._last)
+    def report_again(self) -> None:
+        """Report the last again, and raise what ended the build."""
+        self.report(*self._last)
         if self.stopped_by is not None:
             raise self.stopped_by
 
 
-def _monitor(trt: Any, told: _Told) -> Any:  # noqa: ANN401 - imported late
+def _monitor(trt: Any, relay: ProgressRelay) -> Any:  # noqa: ANN401 - imported late
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
-        """Tells how far the build is: phases lie in phases, each with a number of steps."""
+        """Reports how far the build is: phases lie in phases, each with a number of steps."""
 
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
@@ -365,8 +365,8 @@ def _monitor(trt: Any, told: _Told) -> Any:  # noqa: ANN401 - imported late
             for done, steps in self._phases.values():
                 share += width * min(done / steps, 1.0)
                 width /= steps
-            told.tell(share, name)
-            return told.stopped_by is None
+            relay.report(share, name)
+            return relay.stopped_by is None
 
         def phase_finish(self, name: str) -> None:
             self._phases.pop(name, None)

@@ -144,14 +144,14 @@ class TensorRtExecutor:
 
 
 def _loaded(trt: Any, data: bytes) -> tuple[Any, Any]:  # noqa: ANN401 - imported late
-    with tensorrt_build.heard(trt) as said:
-        runtime = trt.Runtime(said.logger)
+    with tensorrt_build.captured_log(trt) as log:
+        runtime = trt.Runtime(log.logger)
         engine = runtime.deserialize_cuda_engine(data)
         if engine is None:
-            raise EngineRefusedError(f"TensorRT refused the engine: {_text(said.problems)}", hint="use another backend")
+            raise EngineRefusedError(f"TensorRT refused the engine: {_text(log.problems)}", hint="use another backend")
         context = engine.create_execution_context()
         if context is None:
-            raise OutOfMemoryError(f"tensorrt ran out of memory: {_text(said.problems)}", hint="use smaller tiles")
+            raise OutOfMemoryError(f"tensorrt ran out of memory: {_text(log.problems)}", hint="use smaller tiles")
         return (runtime, engine), context
 
 

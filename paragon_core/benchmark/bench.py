@@ -1,4 +1,4 @@
-"""Timing that survives a busy machine, and the description of that machine that every figure needs beside it."""
+"""Timing that survives a busy machine, and the description of that machine that every figure needs next to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory it takes to enlarge a picture: measured in a process of its own, which this module is, too.
+"""How much memory it takes to upscale an image: measured in a process of its own, which this module is, too.
 
     python -m paragon_core.benchmark.footprint MODEL --backend NAME --precision NAME --size WxH
 
@@ -47,13 +47,13 @@ def measure(
     upsampler_alpha: float | None = None,
     window_size: int | None = None,
 ) -> Footprint | None:
-    """Enlarge a picture of 8 bits with `Upscaler` in a new process; None if that fails.
+    """Upscale an image of 8 bits with `Upscaler` in a new process; None if that fails.
 
     Args:
         source: model or path, as `model.load` takes it.
         backend: name.
         precision: of the arithmetic.
-        size: width and height of the picture.
+        size: width and height of the image.
         upsampler_alpha: as `model.load` takes it.
         window_size: likewise.
 
@@ -89,17 +89,17 @@ def peak() -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Enlarge twice, print what it took, and return 0."""
+    """Upscale twice, print what it took, and return 0."""
     from paragon_core.benchmark.gpus import memory_of  # noqa: PLC0415
-    from paragon_core.benchmark.pictures import like_a_photograph  # noqa: PLC0415
+    from paragon_core.benchmark.images import like_a_photograph  # noqa: PLC0415
     from paragon_core.models.model import load  # noqa: PLC0415 - the caller needs none of these
     from paragon_core.upscaling.upscaler import Upscaler  # noqa: PLC0415
 
-    parser = argparse.ArgumentParser(description="Measure the memory that it takes to enlarge a picture.")
+    parser = argparse.ArgumentParser(description="Measure the memory that it takes to upscale an image.")
     parser.add_argument("model", help="name or file")
     parser.add_argument("--backend", required=True, help="name of the runtime")
     parser.add_argument("--precision", required=True, help="fp32, fp16 or bf16")
-    parser.add_argument("--size", required=True, help="of the picture, WIDTHxHEIGHT")
+    parser.add_argument("--size", required=True, help="of the image, WIDTHxHEIGHT")
     parser.add_argument("--alpha", type=float, help="upsampler_alpha")
     parser.add_argument("--window-size", type=int, help="window_size")
     options = parser.parse_args(arguments)

@@ -19,7 +19,7 @@ def describe() -> list[str]:
 
 
 def memory_of(process: int) -> int | None:
-    """Return the bytes that a process has on all GPUs; None where that is unknown (Windows does not tell)."""
+    """Return the bytes that a process has on all GPUs; None where that is unknown (Windows does not report it)."""
     return memory_in_rows(_ask("--query-compute-apps=pid,used_memory"), process)
 
 

@@ -1,4 +1,4 @@
-"""How fast each runtime enlarges pictures, in each precision: the network alone, and from bytes to bytes.
+"""How fast each runtime upscales images, in each precision: the network alone, and from bytes to bytes.
 
 Everything runs in one process and in turns, so that what disturbs one disturbs all; memory is measured in processes of
 its own (`footprint`).
@@ -17,7 +17,7 @@ import numpy as np
 from paragon_core.backends import Backend, Network, Precision, RunSettings
 from paragon_core.benchmark import footprint
 from paragon_core.benchmark.bench import Timing, time_interleaved
-from paragon_core.benchmark.pictures import as_batch, like_a_photograph
+from paragon_core.benchmark.images import as_batch, like_a_photograph
 from paragon_core.cores import usable_cores
 from paragon_core.errors import BackendError
 from paragon_core.upscaling.upscaler import Upscaler
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from paragon_core.benchmark.footprint import Footprint
-    from paragon_core.benchmark.pictures import Pixels
+    from paragon_core.benchmark.images import Pixels
     from paragon_core.models.model import Model
 
     Run = Callable[[int], object]
 
 Span = Literal["network", "end to end"]
 
-#: Runs of each candidate and picture before those that count: one to see whether it works, one in turns.
+#: Runs of each candidate and image before those that count: one to see whether it works, one in turns.
 WARM_UP: Final = 2
 
 _ATTENTION_MODES: Final = ("none", "sdpa", "flex")
@@ -41,20 +41,20 @@ _ATTENTION_MODES: Final = ("none", "sdpa", "flex")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Workload:
-    """Pictures that are enlarged one after the other."""
+    """Images that are upscaled one after the other."""
 
-    pictures: tuple[Pixels, ...]
+    images: tuple[Pixels, ...]
     """At least one, each [h, w, 3]."""
 
     @classmethod
     def of_size(cls, width: int, height: int) -> Workload:
-        """Return one picture of a size."""
-        return cls(pictures=(like_a_photograph(width, height),))
+        """Return one image of a size."""
+        return cls(images=(like_a_photograph(width, height),))
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """The different sizes (width, height), the smallest area first."""
-        sizes = {(picture.shape[1], picture.shape[0]) for picture in self.pictures}
+        sizes = {(image.shape[1], image.shape[0]) for image in self.images}
         return tuple(sorted(sizes, key=lambda size: (size[0] * size[1], size)))
 
     @property
@@ -66,7 +66,7 @@ class Workload:
     def name(self) -> str:
         """What tables call it."""
         shown = " to ".join(f"{width}x{height}" for width, height in dict.fromkeys((self.sizes[0], self.sizes[-1])))
-        return shown if len(self.pictures) == 1 else f"{len(self.pictures)} pictures, {shown}"
+        return shown if len(self.images) == 1 else f"{len(self.images)} images, {shown}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class Candidate:
     precision: Precision
     """Of the arithmetic."""
     span: Span
-    """network: float32 in and out, in one piece, all cores at one picture. end to end: `Upscaler`, uint8 in and
+    """network: float32 in and out, in one piece, all cores at one image. end to end: `Upscaler`, uint8 in and
     out."""
     attention: str = ""
     """Which of torch's implementations, for the network layer by layer; empty for the fused network."""
@@ -93,9 +93,9 @@ class Measurement:
     workload: str
     """On what."""
     timings: tuple[Timing, ...]
-    """One for each picture."""
+    """One for each image."""
     footprint: Footprint | None = None
-    """Memory for the largest picture, in a process of its own; only end to end."""
+    """Memory for the largest image, in a process of its own; only end to end."""
 
     @property
     def wall(self) -> tuple[float, ...]:
@@ -119,7 +119,7 @@ class Measurement:
 
     @property
     def spread(self) -> float:
-        """Width of the middle half of a picture's runs, as a share of their median; the median of the pictures'."""
+        """Width of the middle half of an image's runs, as a share of their median; the median of the images'."""
         shares = []
         for timing in self.timings:
             low, high = np.percentile(timing.wall, (25, 75))
@@ -128,7 +128,7 @@ class Measurement:
 
     @property
     def fps(self) -> float:
-        """Pictures a second, one after the other."""
+        """Images a second, one after the other."""
         return 1 / self.average
 
     @property
@@ -164,14 +164,14 @@ class Source:
 def measure(
     model: Model, backends: Sequence[Backend], precisions: Sequence[Precision], workload: Workload, *, rounds: int
 ) -> tuple[list[Measurement], list[Skipped]]:
-    """Time every backend in every precision on the same pictures, in turns.
+    """Time every backend in every precision on the same images, in turns.
 
     Args:
         model: the network.
         backends: those to be timed; all work here.
         precisions: those to be tried.
-        workload: the pictures.
-        rounds: runs of each candidate and picture that count.
+        workload: the images.
+        rounds: runs of each candidate and image that count.
 
     Returns:
         What was measured, and what could not be.
@@ -183,14 +183,14 @@ def measure(
         for candidate, start in _candidates(model, backends, precisions, workload).items():
             try:
                 run = start(stack)
-                for number in range(len(workload.pictures)):
+                for number in range(len(workload.images)):
                     run(number)
             except (BackendError, MemoryError) as error:
                 skipped.append(Skipped(candidate=candidate, workload=workload.name, reason=str(error)))
             else:
                 runs[candidate] = run
         timings: dict[Candidate, list[Timing]] = {candidate: [] for candidate in runs}
-        for number in range(len(workload.pictures) if runs else 0):
+        for number in range(len(workload.images) if runs else 0):
             actions = {str(place): partial(run, number) for place, run in enumerate(runs.values())}
             for candidate, timing in zip(runs, time_interleaved(actions, rounds=rounds).values(), strict=True):
                 timings[candidate].append(timing)
@@ -243,7 +243,7 @@ def _network(model: Model, backend: Backend, precision: Precision, workload: Wor
     settings = RunSettings(precision=precision, threads=usable_cores())
     session = backend.open(Network(model=model, size=workload.size), settings)
     stack.callback(session.close)
-    batches = [as_batch(picture) for picture in workload.pictures]
+    batches = [as_batch(image) for image in workload.images]
     for width, height in workload.sizes:
         session.prepare((width, height))
 
@@ -256,7 +256,7 @@ def _network(model: Model, backend: Backend, precision: Precision, workload: Wor
 
 def _end_to_end(model: Model, backend: Backend, precision: Precision, workload: Workload, stack: ExitStack) -> Run:
     upscaler = stack.enter_context(Upscaler(model, backend=backend, precision=precision))
-    return lambda number: upscaler(workload.pictures[number])
+    return lambda number: upscaler(workload.images[number])
 
 
 def _attention(model: Model, mode: Any, workload: Workload, stack: ExitStack) -> Run:  # noqa: ANN401 - torch's literal
@@ -264,5 +264,5 @@ def _attention(model: Model, mode: Any, workload: Workload, stack: ExitStack) ->
     from paragon_core.network.modes import network_in_mode  # noqa: PLC0415 - needs torch
 
     run = network_in_mode(model, mode, threads=usable_cores())
-    batches = [as_batch(picture) for picture in workload.pictures]
+    batches = [as_batch(image) for image in workload.images]
     return lambda number: run(batches[number])

@@ -1,4 +1,4 @@
-"""Measurements of speed, told: as Markdown for people, as JSON for programs."""
+"""Reports of measured speed: as Markdown for people, as JSON for programs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Report:
     machine: Mapping[str, Any]
     """Where: from `describe_here`."""
     rounds: int
-    """Runs of each that count, for every picture."""
+    """Runs of each that count, for every image."""
     measurements: tuple[Measurement, ...]
     """What ran."""
     skipped: tuple[Skipped, ...]
@@ -126,22 +126,22 @@ def markdown(report: Report) -> str:
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
-    told = {"cores": f"{machine['cores']} ({machine['usable_cores']} used)"}
-    told |= {name: value for name, value in machine.items() if name not in {"cpu", "cores", "usable_cores", "gpus"}}
-    told["load average"] = told.pop("load")
-    facts = ", ".join(f"{name} {value}" for name, value in told.items() if value is not None)
+    shown = {"cores": f"{machine['cores']} ({machine['usable_cores']} used)"}
+    shown |= {name: value for name, value in machine.items() if name not in {"cpu", "cores", "usable_cores", "gpus"}}
+    shown["load average"] = shown.pop("load")
+    facts = ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
     return f"{machine['cpu']}; {facts}. NVIDIA GPUs: {'; '.join(machine['gpus']) or 'none'}."
 
 
 def _explanation(report: Report, *, remembers: bool) -> str:
     text = (
-        f"Every one ran {WARM_UP} times on each picture to warm up, then {report.rounds} times, all in turns. Times "
+        f"Every one ran {WARM_UP} times on each image to warm up, then {report.rounds} times, all in turns. Times "
         "are those on the clock, except CPU ms: the median over all threads, which other programs disturb least. "
-        "Spread: width of the middle half of the runs, as a share of the median. Fps: pictures a second, one after "
+        "Spread: width of the middle half of the runs, as a share of the median. Fps: images a second, one after "
         "the other. Network: float32 in and out. End to end: uint8 in and out, with everything around the network."
     )
     if remembers:
-        text += " Memory: the largest amount resident in a process that enlarges the largest picture, Python included."
+        text += " Memory: the largest amount resident in a process that upscales the largest image, Python included."
     if any(each.candidate.attention for each in report.measurements):
         text += " Attention none, sdpa, flex: the network layer by layer, as it is trained."
     return text

@@ -1,6 +1,6 @@
-"""Is what runs here right, how fast is it, and what does "auto" make of it?
+"""Verification of what runs here: whether it is right, how fast it is, and what "auto" makes of it.
 
-Every backend in every precision enlarges a picture. The result is compared with that of the network as it was
+Every backend in every precision upscales an image. The result is compared with that of the network as it was
 published, in fp32, by the limits that `precision` has for images of 8 bits. What "auto" takes for such images is
 measured again.
 """
@@ -61,9 +61,9 @@ class Verification:
     """What was found out about a model."""
 
     reference: str
-    """What computed the picture that is right."""
+    """What computed the reference image."""
     size: tuple[int, int]
-    """Width and height of the picture that was enlarged."""
+    """Width and height of the image that was upscaled."""
     clock: Clock
     """What ``seconds`` and ``speed`` come from: CPU time, or the time on the clock where an accelerator takes part."""
     rounds: int
@@ -79,32 +79,32 @@ class Verification:
         return all(finding.status not in {"wrong", "fails"} for finding in self.findings)
 
 
-def verify(model: Model, backends: Sequence[Backend], picture: Batch, *, rounds: int) -> Verification:
-    """Let backends enlarge a picture in every precision, compare, and time them in turns.
+def verify(model: Model, backends: Sequence[Backend], image: Batch, *, rounds: int) -> Verification:
+    """Let backends upscale an image in every precision, compare, and time them in turns.
 
     Args:
         model: the network.
         backends: those to be examined; the ones that do not work here are only listed.
-        picture: [1, 3, h, w] of 0..1.
+        image: [1, 3, h, w] of 0..1.
         rounds: runs to be timed.
 
     Raises:
         BackendUnavailableError: nothing here can compute the reference.
 
     """
-    told, right = reference(model, picture)
+    description, right = reference(model, image)
     infos = {backend.name: backend.probe() for backend in backends}
     findings: list[Finding] = []
     runs: dict[str, Callable[[], Any]] = {}
     with ExitStack() as stack:
         for backend in backends:
             if infos[backend.name].available:
-                examined, working = _examine(backend, model, picture, right, stack)
+                examined, working = _examine(backend, model, image, right, stack)
                 findings += examined
                 runs |= working
         timings = time_interleaved(runs, rounds=rounds) if runs else {}
     on_cpu = not any(info.accelerator for info in infos.values())
-    # Windows counts CPU time in steps of 16 ms: small pictures take none.
+    # Windows counts CPU time in steps of 16 ms: small images take none.
     clock: Clock = "cpu" if on_cpu and all(min(timing.cpu) > 0 for timing in timings.values()) else "wall"
     fastest = min(timings.values(), key=lambda timing: timing.median(clock), default=None)
     for place, finding in enumerate(findings):
@@ -113,8 +113,8 @@ def verify(model: Model, backends: Sequence[Backend], picture: Batch, *, rounds:
             share = min(fastest.ratio_to(timing, clock), 1.0)
             findings[place] = replace(finding, seconds=timing.median(clock), speed=share)
     return Verification(
-        reference=told,
-        size=(picture.shape[3], picture.shape[2]),
+        reference=description,
+        size=(image.shape[3], image.shape[2]),
         clock=clock,
         rounds=rounds,
         findings=tuple(findings),
@@ -122,8 +122,8 @@ def verify(model: Model, backends: Sequence[Backend], picture: Batch, *, rounds:
     )
 
 
-def reference(model: Model, picture: Batch) -> tuple[str, Batch]:
-    """Return what the network as published makes of a picture, in fp32 on the CPU, and in words who computed it.
+def reference(model: Model, image: Batch) -> tuple[str, Batch]:
+    """Return the output of the network as published, in fp32 on the CPU, and a description of what computed it.
 
     Raises:
         BackendUnavailableError: neither torch nor ONNX Runtime works here.
@@ -137,22 +137,22 @@ def reference(model: Model, picture: Batch) -> tuple[str, Batch]:
         if backend.probe().available:
             session = backend.open(Network(model=model, fused=False), RunSettings(device="cpu"))
             try:
-                return words, session.run(picture)
+                return words, session.run(image)
             finally:
                 session.close()
-    msg = "neither torch nor ONNX Runtime works here, so nothing can tell what is right"
+    msg = "neither torch nor ONNX Runtime works here, so there is no reference to compare with"
     raise BackendUnavailableError(msg, hint="pip install onnxruntime")
 
 
 def _examine(
-    backend: Backend, model: Model, picture: Batch, right: Batch, stack: ExitStack
+    backend: Backend, model: Model, image: Batch, right: Batch, stack: ExitStack
 ) -> tuple[list[Finding], dict[str, Callable[[], Any]]]:
     """Return the findings of a backend and what is to be timed; the sessions stay open until the stack is left."""
     network, settings = Network(model=model), RunSettings()
     choice = choose_precision(backend, replace(network, io="uint8"), settings, again=True)
     taken = choice.precision(BYTE_BITS)
     if backend.compiles_slowly:
-        network = replace(network, size=(picture.shape[3], picture.shape[2]))
+        network = replace(network, size=(image.shape[3], image.shape[2]))
     findings: list[Finding] = []
     runs: dict[str, Callable[[], Any]] = {}
     for precision in get_args(Precision):
@@ -160,13 +160,13 @@ def _examine(
         try:
             session = backend.open(network, replace(settings, precision=precision))
             stack.callback(session.close)
-            closeness = compare(session.run(picture), right)
+            closeness = compare(session.run(image), right)
         except BackendError as error:
             absent = isinstance(error, BackendUnavailableError) and precision != "fp32"
             findings.append(replace(finding, status="not here" if absent else "fails", why=str(error)))
             continue
         findings.append(_judged(replace(finding, closeness=closeness), closeness, choice))
-        runs[_label(backend.name, precision)] = partial(session.run, picture)
+        runs[_label(backend.name, precision)] = partial(session.run, image)
     return findings, runs
 
 

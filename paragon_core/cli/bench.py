@@ -102,10 +102,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _workloads(arguments: argparse.Namespace) -> list[Workload]:
-    from paragon_core.benchmark.pictures import read_folder
+    from paragon_core.benchmark.images import read_folder
     from paragon_core.benchmark.speed import Workload
 
-    folder = [Workload(pictures=tuple(read_folder(Path(arguments.input))))] if arguments.input else []
+    folder = [Workload(images=tuple(read_folder(Path(arguments.input))))] if arguments.input else []
     sizes = arguments.size or [_SIZE] * (not folder)
     return folder + [Workload.of_size(width, height) for width, height in sizes]
 

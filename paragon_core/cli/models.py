@@ -13,7 +13,7 @@ from paragon_core.cli.info import describe
 if TYPE_CHECKING:
     import argparse
 
-    from paragon_core.models.catalogue import Catalogue, Entry
+    from paragon_core.models.catalogue import Catalogue, CatalogueEntry
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     del console
     models = catalogue(arguments.folder)
     facts = {
-        "boxed": [_facts(entry) for entry in models.boxed],
+        "boxed": [_facts(entry) for entry in models.bundled],
         "found": [_facts(entry) for entry in models.found],
         "unusable": [{"path": str(other.path), "reason": other.reason} for other in models.unusable],
         "folders": [{"path": str(folder), "exists": folder.is_dir()} for folder in models.folders],
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return OK
 
 
-def _facts(entry: Entry) -> dict[str, Any]:
+def _facts(entry: CatalogueEntry) -> dict[str, Any]:
     from paragon_core.models.catalogue import scores
 
     path = str(entry.path) if entry.path else None

@@ -103,11 +103,9 @@ def scale_for_video(
     keep_damaged: bool = False,
 ) -> int:
     """Return the scale of the model that suits a video best."""
-    from paragon_core.media.video.jobs import look_ahead
+    from paragon_core.media.video.jobs import look_ahead_at_scales
 
     if size is None or len(models) == 1:
         return next(iter(models))
-    runs = {
-        scale: look_ahead(source, encoding, scale=scale, size=size, keep_damaged=keep_damaged).runs for scale in models
-    }
-    return min(models, key=lambda scale: (scale ** runs[scale], runs[scale]))
+    found = look_ahead_at_scales(source, encoding, scales=models, size=size, keep_damaged=keep_damaged)
+    return min(models, key=lambda scale: (scale ** found[scale].runs, found[scale].runs))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from paragon_core.cli.console import Console
-    from paragon_core.training.validation import Progress
+    from paragon_core.training.validation import TrainingProgress
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,10 +25,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="train a network as a recipe says",
         description="Train a network as a recipe says. The same command continues a run that was interrupted.",
     )
-    parser.add_argument("recipe", metavar="RECIPE", help="a TOML file, or the name of a recipe in the box")
-    parser.add_argument("--data", required=True, metavar="FOLDER", help="where the recipe's folders of pictures lie")
+    parser.add_argument("recipe", metavar="RECIPE", help="a TOML file, or the name of a bundled recipe")
+    parser.add_argument("--data", required=True, metavar="FOLDER", help="where the recipe's folders of images lie")
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where weights and state go")
-    parser.add_argument("--validation", metavar="FOLDER", help="pictures to score the network on as it learns")
+    parser.add_argument("--validation", metavar="FOLDER", help="images to score the network on as it learns")
     parser.add_argument("--start-from", metavar="FILE", help="a checkpoint to go on from, instead of fresh weights")
     parser.add_argument(
         "--perceptual-weights", metavar="FILE", help="VGG19's weights, for a recipe with a perceptual loss"
@@ -58,17 +58,17 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if find_spec("torch") is None:
         raise BackendUnavailableError("training needs torch", hint="pip install torch")
 
-    from paragon_core.training.recipe import follow, read_recipe
+    from paragon_core.training.recipe import read_recipe, run_recipe
 
     recipe = read_recipe(arguments.recipe)
     start = options.load_model(arguments.start_from, arguments).arrays if arguments.start_from else None
     progress = CountProgress(console, recipe.training.steps, text="step {:.0f}/{:.0f}", speed="{:.1f} steps/s")
 
-    def report(found: Progress) -> None:
+    def report(found: TrainingProgress) -> None:
         scores = "".join(f"  {name} {each.psnr_y:.3f} / {each.ssim:.4f}" for name, each in found.scores.items())
         console.say(f"step {found.step}  loss {found.loss:.5f}{scores}")
 
-    follow(
+    run_recipe(
         recipe,
         data=Path(arguments.data),
         folder=Path(arguments.output),

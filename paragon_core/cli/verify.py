@@ -46,7 +46,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.benchmark.pictures import as_batch, middle, read_rgb
+    from paragon_core.benchmark.images import as_batch, middle, read_rgb
     from paragon_core.benchmark.verify import verify
     from paragon_core.upscaling.trial_images import natural_picture
 

@@ -31,7 +31,7 @@ def export_onnx(
 
     Args:
         model: what to write.
-        path: where to; the ending is up to you.
+        path: where to; any extension will do.
         fused: the fused form, else layer by layer as upstream.
         precision: "fp32" or "fp16" weights and arithmetic.
         size: (width, height) of the input for a graph of one size, None for any size.
@@ -75,7 +75,7 @@ def onnx_bytes(
         size: see `export_onnx`.
         io: see `export_onnx`.
         grey: see `export_onnx`.
-        separate_detail: one input with twice as many channels, as of two pictures on top of each other: the base path
+        separate_detail: one input with twice as many channels, as of two images on top of each other: the base path
             sees the first, the detail path the second (`temporal`). Floats only.
         merge_base: True for OpenVINO, False for ONNX Runtime, for speed; the pixels are the same.
         portable: whether every runtime takes the graph (`onnx_graph.build`).

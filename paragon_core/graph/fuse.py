@@ -25,11 +25,11 @@ from paragon_core.graph.fused_weights import (
     BorderStrips,
     Convolution,
     FusedWeights,
-    NanoBlock,
-    PhotoBlock,
-    ProBlock,
+    NanoWeights,
+    PhotoWeights,
+    ProWeights,
     ResidualGroup,
-    StreamBlock,
+    StreamWeights,
     Tail,
 )
 from paragon_core.models.kernels import base_phases, softening_kernel
@@ -109,13 +109,13 @@ def collapse_tail(up: Convolution, out: Convolution, scale: int) -> Convolution:
     """Compose ``conv_out(pixel_shuffle(up(f)))`` into one 4x4 convolution on the low-resolution grid.
 
     Group output rows as ``s*i + 1 + a`` with ``a = 0..s-1`` and ``i = -1..H-1``, columns likewise: cell ``i`` then
-    needs, through conv_out's three taps, enlarged rows ``s*i ... s*i + s + 1``, that is phase ``(a + 1 + d) mod s`` of
+    needs, through conv_out's three taps, upscaled rows ``s*i ... s*i + s + 1``, that is phase ``(a + 1 + d) mod s`` of
     low-resolution row ``i + floor((a + 1 + d) / s)``, which through up's three taps reads rows ``i-1 ... i+2``. So one
     4x4 convolution with padding 2 gives (H+1) x (W+1) cells; after the shuffle, ``s - 1`` rows and columns are cropped
     at the top and left, one at the bottom and right (spec §8).
 
-    Inside the picture this is exact. In the outermost ring of output pixels conv_out's zero padding is replaced by
-    what ``up`` would make outside the picture: `border_strips` holds that difference.
+    Inside the image this is exact. In the outermost ring of output pixels conv_out's zero padding is replaced by
+    what ``up`` would make outside the image: `border_strips` holds that difference.
     """
     channels, features = out.weight.shape[:2]
     s = scale
@@ -172,14 +172,14 @@ def merge_inputs(first: Convolution, second: Convolution) -> Convolution:
 def border_strips(up: Convolution, out: Convolution, scale: int) -> BorderStrips:
     """Return what `collapse_tail` adds too much in the outermost ring of output pixels.
 
-    Let ``U`` be the enlarged features, continued outside the picture by ``up`` itself (which sees zeros there). The
+    Let ``U`` be the upscaled features, continued outside the image by ``up`` itself (which sees zeros there). The
     collapsed tail applies conv_out to ``U``; upstream to ``U`` set to zero outside. The difference is the sum over the
     taps that fall outside:
 
-    * first row: ``sum_x out[-1, x] U(-1, X + x)``. ``U(-1, .)`` is row phase ``s - 1`` of the cell above the picture,
+    * first row: ``sum_x out[-1, x] U(-1, X + x)``. ``U(-1, .)`` is row phase ``s - 1`` of the cell above the image,
       which meets only the last kernel row of ``up`` on row 0 of ``f``. Last row: mirrored. Composed along the columns
       as in `collapse_tail` (here without the shift by one), a 1x5 convolution.
-    * first column: ``sum_y out[y, -1] U(Y + y, -1)``, only for rows ``Y + y`` inside the picture, since the corners
+    * first column: ``sum_y out[y, -1] U(Y + y, -1)``, only for rows ``Y + y`` inside the image, since the corners
       are in the rows' sums already. Two convolutions, the second with zero padding, keep just those rows.
     """
     channels, features = out.weight.shape[:2]
@@ -292,11 +292,11 @@ def _gamma(arrays: Arrays, key: str) -> Array:
     return _array(arrays, f"{key}.gamma").reshape(-1)
 
 
-def _nano_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> NanoBlock:
+def _nano_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> NanoWeights:
     project = _convolution(arrays, prefix + "conv2")
     if spec.revision == "v11":
         project = absorb_layer_scale(project, _gamma(arrays, prefix + "scale"))
-    return NanoBlock(
+    return NanoWeights(
         expand=_convolution(arrays, prefix + "conv1"),
         depthwise=_convolution(arrays, prefix + "dw", padding=1, depthwise=True),
         project=project,
@@ -304,14 +304,14 @@ def _nano_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> NanoBlo
     )
 
 
-def _stream_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> StreamBlock:
+def _stream_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> StreamWeights:
     mix_near, mix_far = split_mix(_convolution(arrays, prefix + "fuse"))
     expand_a, expand_b = split_outputs(_convolution(arrays, prefix + "proj"))
     gate_a, gate_b = split_outputs(_convolution(arrays, prefix + "gate", padding=1, depthwise=True))
     project = _convolution(arrays, prefix + "out")
     if spec.revision == "v11":
         project = absorb_layer_scale(project, _gamma(arrays, prefix + "scale"))
-    return StreamBlock(
+    return StreamWeights(
         near=_convolution(arrays, prefix + "dw1", padding=1, depthwise=True),
         far=_convolution(arrays, prefix + "dw3", padding=3, dilation=3, depthwise=True),
         mix_near=mix_near,
@@ -325,9 +325,9 @@ def _stream_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> Strea
     )
 
 
-def _normalised_nano_block(arrays: Arrays, prefix: str, *, norm: str, gamma: str) -> NanoBlock:
+def _normalised_nano_block(arrays: Arrays, prefix: str, *, norm: str, gamma: str) -> NanoWeights:
     scale, bias = (_array(arrays, f"{prefix}{norm}.{part}").reshape(-1) for part in ("scale", "bias"))
-    return NanoBlock(
+    return NanoWeights(
         expand=absorb_affine(_convolution(arrays, prefix + "conv1"), scale, bias),
         depthwise=_convolution(arrays, prefix + "dw", padding=1, depthwise=True),
         project=absorb_layer_scale(_convolution(arrays, prefix + "conv2"), _gamma(arrays, prefix + gamma)),
@@ -338,7 +338,7 @@ def _normalised_nano_block(arrays: Arrays, prefix: str, *, norm: str, gamma: str
 def _attention(spec: ModelSpec, arrays: Arrays, names: tuple[str, str, str], index: int) -> Attention:
     """Fold norm, 1/sqrt(head size) and LayerScale into the projections.
 
-    Tokens outside the picture are zeros *behind* the norm, so they know qkv's raw bias only; the norm's bias must not
+    Tokens outside the image are zeros *behind* the norm, so they know qkv's raw bias only; the norm's bias must not
     be added to them (spec §8.2). Hence two biases: ``token_bias`` for tokens inside, ``qkv_bias`` for all.
     """
     norm, attention, gamma = names
@@ -358,18 +358,18 @@ def _attention(spec: ModelSpec, arrays: Arrays, names: tuple[str, str, str], ind
     )
 
 
-def _photo_block(spec: ModelSpec, arrays: Arrays, prefix: str, index: int) -> PhotoBlock:
+def _photo_block(spec: ModelSpec, arrays: Arrays, prefix: str, index: int) -> PhotoWeights:
     names = (prefix + "attn_norm", prefix + "attn", prefix + "scale")  # one LayerScale serves both branches
-    return PhotoBlock(
+    return PhotoWeights(
         convolutional=_normalised_nano_block(arrays, prefix, norm="norm", gamma="scale"),
         attention=_attention(spec, arrays, names, index) if spec.attention else None,
     )
 
 
-def _pro_block(spec: ModelSpec, arrays: Arrays, prefix: str, index: int) -> ProBlock:
+def _pro_block(spec: ModelSpec, arrays: Arrays, prefix: str, index: int) -> ProWeights:
     names = (prefix + "norm3", prefix + "window_attn", prefix + "scale3")
     logits, values = token_attention(arrays, prefix)
-    return ProBlock(
+    return ProWeights(
         convolutional=_normalised_nano_block(arrays, prefix, norm="norm1", gamma="scale1"),
         squeeze=_array(arrays, prefix + "channel_attn.fc.0.weight"),
         excite=_array(arrays, prefix + "channel_attn.fc.2.weight"),
@@ -383,7 +383,7 @@ def _pro_block(spec: ModelSpec, arrays: Arrays, prefix: str, index: int) -> ProB
 def token_attention(arrays: Arrays, prefix: str) -> tuple[Convolution, Convolution]:
     """Compose pro's token attention into two 1x1 convolutions around a softmax over the 64 tokens.
 
-    Keys ``K`` and values ``V`` come from a learned dictionary, not from the picture, so they are constants:
+    Keys ``K`` and values ``V`` come from a learned dictionary, not from the image, so they are constants:
     ``q K^T / 4 = (K Wq / 4) x + K bq / 4`` with the norm's affine map absorbed, and, as softmax weights sum to one,
     ``Wo (V^T p) + bo = (Wo V^T) p + bo``.
     """

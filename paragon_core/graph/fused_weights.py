@@ -1,6 +1,6 @@
 """What a fused network consists of: constants and the steps that use them.
 
-`fuse` makes these from a checkpoint's arrays; `onnx_graph` and `fused_network` only spell them out. All arrays are
+`fuse` makes these from a checkpoint's arrays; `onnx_graph` and `torch_fused` only spell them out. All arrays are
 float64.
 """
 
@@ -35,7 +35,7 @@ class Convolution:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class NanoBlock:
+class NanoWeights:
     """``x + project(act(depthwise(expand(x))))``; photo and pro use it on ``x`` divided by its RMS."""
 
     expand: Convolution
@@ -49,7 +49,7 @@ class NanoBlock:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class StreamBlock:
+class StreamWeights:
     """``t = mix_near(near(x)) + mix_far(far(x)); x + project(gate_a(expand_a(t)) * gate_b(expand_b(t)))``."""
 
     near: Convolution
@@ -95,20 +95,20 @@ class Attention:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PhotoBlock:
-    """A `NanoBlock` on the normalised map, then window attention if there is any."""
+class PhotoWeights:
+    """A `NanoWeights` on the normalised map, then window attention if there is any."""
 
-    convolutional: NanoBlock
+    convolutional: NanoWeights
     """First residual branch, with the norm's scale and bias included."""
     attention: Attention | None
     """Second residual branch."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ProBlock:
+class ProWeights:
     """Four residual steps: convolutional, channel weights, window attention, token attention."""
 
-    convolutional: NanoBlock
+    convolutional: NanoWeights
     """First step, on the normalised map."""
     squeeze: Array
     """Shape [C // 16, C]: from the map's mean to the hidden vector of the channel weights."""
@@ -132,7 +132,7 @@ class ResidualGroup:
     """The group's blocks in order."""
 
 
-Block = NanoBlock | StreamBlock | PhotoBlock | ProBlock | ResidualGroup
+Block = NanoWeights | StreamWeights | PhotoWeights | ProWeights | ResidualGroup
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,12 +154,12 @@ class BorderStrips:
     column_up: Convolution
     """[first, last column of f] (2C, two groups) to 2C * s, 3x1: the features just outside, phase by phase."""
     column_out: Convolution
-    """2C (two groups) to 2 * image channels, 3x1 on the enlarged columns: the strips of both columns."""
+    """2C (two groups) to 2 * image channels, 3x1 on the upscaled columns: the strips of both columns."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FusedWeights:
-    """The fused network in float64; `onnx_graph` and `fused_network` only spell it out."""
+    """The fused network in float64; `onnx_graph` and `torch_fused` only spell it out."""
 
     spec: ModelSpec
     """The network it came from."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FLOAT16_MAX: Final = 65504.0
 
 _RMS_EPSILON: Final = 1e-6
-#: An end that lies behind every axis, for Slice.
+#: An end beyond every axis, for Slice.
 END: Final = 2**31 - 1
 
 
@@ -28,7 +28,7 @@ def divide_by_rms(graph: Graph, value: str) -> str:
 
 
 def gated_product(graph: Graph, a: str, b: str, *, clamped: bool) -> str:
-    """Return stream's product; float16 always takes the wide, clamped way, which only overflow can tell apart."""
+    """Return stream's product; float16 always takes the wide, clamped way, which differs only on overflow."""
     if graph.precision == "fp32":
         product = graph.node("Mul", a, b)
         return clamp_product(graph, product) if clamped else product

@@ -16,11 +16,11 @@ from paragon_core.graph.fused_weights import (
     BorderStrips,
     Convolution,
     FusedWeights,
-    NanoBlock,
-    PhotoBlock,
-    ProBlock,
+    NanoWeights,
+    PhotoWeights,
+    ProWeights,
     ResidualGroup,
-    StreamBlock,
+    StreamWeights,
 )
 
 if TYPE_CHECKING:
@@ -57,18 +57,18 @@ def write(
         # The base first: OpenVINO adds the second to the first as that is computed, and in bfloat16 rounds the second.
         cells = graph.node("Add", graph.convolution(softened, weights.tail.base, "tail.base"), detail)
     scale = weights.spec.scale
-    enlarged = graph.node("DepthToSpace", cells, blocksize=scale, mode="CRD")
+    upscaled = graph.node("DepthToSpace", cells, blocksize=scale, mode="CRD")
     if not exact_border:
-        return _cropped(graph, enlarged, scale)
+        return _cropped(graph, upscaled, scale)
     rows, columns = _strips(graph, features, weights.border, scale)
     subtract = _joined if portable else _scattered
-    return subtract(graph, enlarged, rows, columns, weights)
+    return subtract(graph, upscaled, rows, columns, weights)
 
 
 def _strips(graph: Graph, features: str, border: BorderStrips, scale: int) -> tuple[str, str]:
     """Return what is too much in the ring (see `fuse.border_strips`), first and last side on top of each other.
 
-    [batch, 2 * channels, 1, enlarged width] for the rows, [batch, 2 * channels, enlarged height, 1] for the columns.
+    [batch, 2 * channels, 1, upscaled width] for the rows, [batch, 2 * channels, upscaled height, 1] for the columns.
     Phases are put in order by DepthToSpace on lines that are one pixel wide, each phase there ``scale`` times: every
     runtime has that operator, but not every one has tensors of more than four axes.
     """
@@ -91,14 +91,14 @@ def _repeated(conv: Convolution, scale: int, axis: int) -> Convolution:
     return replace(conv, weight=weight.reshape(-1, *conv.weight.shape[1:]), bias=bias.reshape(-1))
 
 
-def _scattered(graph: Graph, enlarged: str, rows: str, columns: str, weights: FusedWeights) -> str:
-    """Crop what was enlarged cell by cell, and subtract the strips from the ring, in a way that is cheap on a CPU.
+def _scattered(graph: Graph, upscaled: str, rows: str, columns: str, weights: FusedWeights) -> str:
+    """Crop what was upscaled cell by cell, and subtract the strips from the ring, in a way that is cheap on a CPU.
 
     Done by one scattered addition into the flattened image, which runtimes carry out in place: passes over the whole
     image (masks, thin matrix products, concatenations) cost up to ten times as much. Corners belong to a row and to a
     column and get both strips, as they should.
     """
-    image = _cropped(graph, enlarged, weights.spec.scale)
+    image = _cropped(graph, upscaled, weights.spec.scale)
     values = graph.node("Concat", *(graph.reshape(part, [-1]) for part in (rows, columns)), axis=0)
     places = _ring_places(graph, image, weights.border.column_out.weight.shape[0] // 2)
     flat, updates = graph.reshape(image, [-1]), graph.node("Neg", values)
@@ -110,7 +110,7 @@ def _scattered(graph: Graph, enlarged: str, rows: str, columns: str, weights: Fu
     return graph.node("Reshape", summed, graph.node("Shape", image))
 
 
-def _joined(graph: Graph, enlarged: str, rows: str, columns: str, weights: FusedWeights) -> str:
+def _joined(graph: Graph, upscaled: str, rows: str, columns: str, weights: FusedWeights) -> str:
     """Do what `_scattered` does with operators that every runtime has: put the image together from its parts."""
     scale, channels = weights.spec.scale, weights.border.column_out.weight.shape[0] // 2
     first, inside, last = (scale - 1, scale), (scale, -2), (-2, -1)  # of rows and columns of what is to be cropped
@@ -118,16 +118,16 @@ def _joined(graph: Graph, enlarged: str, rows: str, columns: str, weights: Fused
     lines = []
     for place, own in ((first, (0, 1)), (inside, (1, -1)), (last, (-1, blocks.END))):
         ends = _cut(graph, columns, *own, 2)
-        left = graph.node("Sub", _box(graph, enlarged, place, first), _cut(graph, ends, 0, channels, 1))
-        right = graph.node("Sub", _box(graph, enlarged, place, last), _cut(graph, ends, channels, 2 * channels, 1))
-        lines.append(graph.node("Concat", left, _box(graph, enlarged, place, inside), right, axis=3))
+        left = graph.node("Sub", _box(graph, upscaled, place, first), _cut(graph, ends, 0, channels, 1))
+        right = graph.node("Sub", _box(graph, upscaled, place, last), _cut(graph, ends, channels, 2 * channels, 1))
+        lines.append(graph.node("Concat", left, _box(graph, upscaled, place, inside), right, axis=3))
     lines[0], lines[2] = graph.node("Sub", lines[0], top), graph.node("Sub", lines[2], bottom)
     return graph.node("Concat", *lines, axis=2)
 
 
-def _cropped(graph: Graph, enlarged: str, scale: int) -> str:
+def _cropped(graph: Graph, upscaled: str, scale: int) -> str:
     """Cut off the part of the cells that lies outside the image."""
-    return _box(graph, enlarged, (scale - 1, -1), (scale - 1, -1))
+    return _box(graph, upscaled, (scale - 1, -1), (scale - 1, -1))
 
 
 def _box(graph: Graph, value: str, rows: tuple[int, int], columns: tuple[int, int]) -> str:
@@ -171,22 +171,22 @@ def _first_and_last(graph: Graph, features: str, axis: int) -> str:
 
 def _block(graph: Graph, value: str, block: Block, name: str) -> str:
     match block:
-        case NanoBlock():
+        case NanoWeights():
             return graph.node("Add", value, _nano(graph, value, block, name))
-        case StreamBlock():
+        case StreamWeights():
             return graph.node("Add", value, _stream(graph, value, block, name))
         case ResidualGroup():
             result = value
             for index, inner in enumerate(block.blocks):
                 result = _block(graph, result, inner, f"{name}.{index}")
             return graph.node("Add", value, result)
-        case PhotoBlock():
+        case PhotoWeights():
             return _photo(graph, value, block, name)
-        case ProBlock():
+        case ProWeights():
             return _pro(graph, value, block, name)
 
 
-def _nano(graph: Graph, value: str, block: NanoBlock, name: str) -> str:
+def _nano(graph: Graph, value: str, block: NanoWeights, name: str) -> str:
     value = graph.convolution(value, block.expand, f"{name}.expand")
     if block.activation == "hardswish":
         value = graph.node("HardSwish", value)
@@ -195,7 +195,7 @@ def _nano(graph: Graph, value: str, block: NanoBlock, name: str) -> str:
     return graph.convolution(value, block.project, f"{name}.project")
 
 
-def _stream(graph: Graph, value: str, block: StreamBlock, name: str) -> str:
+def _stream(graph: Graph, value: str, block: StreamWeights, name: str) -> str:
     near = graph.convolution(value, block.near, f"{name}.near")
     far = graph.convolution(value, block.far, f"{name}.far")
     mixed = graph.node(
@@ -209,13 +209,13 @@ def _stream(graph: Graph, value: str, block: StreamBlock, name: str) -> str:
     return graph.convolution(product, block.project, f"{name}.project")
 
 
-def _photo(graph: Graph, value: str, block: PhotoBlock, name: str) -> str:
+def _photo(graph: Graph, value: str, block: PhotoWeights, name: str) -> str:
     branch = _nano(graph, blocks.divide_by_rms(graph, value), block.convolutional, name)
     value = graph.node("Add", value, branch)
     return value if block.attention is None else _attention(graph, value, block.attention, f"{name}.attention")
 
 
-def _pro(graph: Graph, value: str, block: ProBlock, name: str) -> str:
+def _pro(graph: Graph, value: str, block: ProWeights, name: str) -> str:
     branch = _nano(graph, blocks.divide_by_rms(graph, value), block.convolutional, name)
     value = graph.node("Add", value, branch)
     mean = graph.node("ReduceMean", value, graph.integers(2, 3), keepdims=0)

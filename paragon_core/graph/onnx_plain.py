@@ -70,9 +70,9 @@ def write(graph: Graph, image: str, detail: str, spec: ModelSpec, arrays: Arrays
             features = graph.node("Add", before, features)
     merged = layers.convolution(features, "conv_mid", padding=1)
     features = graph.node("Add", features, merged) if spec.revision == "v6" else merged
-    enlarged = layers.convolution(features, "up.0", padding=1)
-    enlarged = graph.node("DepthToSpace", enlarged, blocksize=spec.scale, mode="CRD")
-    detail = layers.convolution(enlarged, "conv_out", padding=1)
+    upscaled = layers.convolution(features, "up.0", padding=1)
+    upscaled = graph.node("DepthToSpace", upscaled, blocksize=spec.scale, mode="CRD")
+    detail = layers.convolution(upscaled, "conv_out", padding=1)
     detail = graph.node("Mul", detail, layers.weight("detail_gain"))
     return graph.node("Add", _base(graph, image, spec, arrays["conv_out.weight"].shape[0]), detail)
 
@@ -83,10 +83,10 @@ def _base(graph: Graph, image: str, spec: ModelSpec, channels: int) -> str:
         difference = graph.node("Sub", softened, image)
         image = graph.node("Add", image, graph.node("Mul", difference, graph.scalar(spec.upsampler_alpha)))
     scales = graph.wide("scales", np.array([1, 1, spec.scale, spec.scale], dtype=np.float32))
-    enlarged = graph.node(
+    upscaled = graph.node(
         "Resize", image, "", scales, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"
     )
-    return _separable(graph, enlarged, BINOMIAL_TAPS, channels, "base.blur")
+    return _separable(graph, upscaled, BINOMIAL_TAPS, channels, "base.blur")
 
 
 def _separable(graph: Graph, value: str, taps: Array, channels: int, name: str) -> str:

@@ -3,7 +3,7 @@
 It computes what `network.ParagonSR2` computes with the same weights, in fewer and smaller steps, and is made for
 inference only: its weights are constants, its maps are kept in channels-last memory, where torch's convolutions are
 fastest and the tokens of an attention lie ready, and it works in place where it can, because a fresh map of a large
-picture costs more than the arithmetic on it.
+image costs more than the arithmetic on it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paragon_core.graph.fused_weights import NanoBlock, PhotoBlock, ProBlock, ResidualGroup, StreamBlock
+from paragon_core.graph.fused_weights import NanoWeights, PhotoWeights, ProWeights, ResidualGroup, StreamWeights
 from paragon_core.network.attention import from_windows, join_heads, split_heads, to_windows
 from paragon_core.network.blocks import gated_product, root_mean_square
 
@@ -66,9 +66,9 @@ def _linear(weight: npt.NDArray[np.float64], bias: npt.NDArray[np.float64] | Non
 
 
 class FusedNanoBranch(nn.Module):
-    """See `fused_weights.NanoBlock`; without the sum with its input."""
+    """See `fused_weights.NanoWeights`; without the sum with its input."""
 
-    def __init__(self, weights: NanoBlock) -> None:
+    def __init__(self, weights: NanoWeights) -> None:
         super().__init__()
         self.expand = _convolution(weights.expand)
         self.depthwise = _convolution(weights.depthwise)
@@ -88,9 +88,9 @@ class FusedNanoBranch(nn.Module):
 
 
 class FusedNanoBlock(nn.Module):
-    """See `fused_weights.NanoBlock`; ``normalised`` divides the branch's input by its RMS."""
+    """See `fused_weights.NanoWeights`; ``normalised`` divides the branch's input by its RMS."""
 
-    def __init__(self, weights: NanoBlock, *, normalised: bool) -> None:
+    def __init__(self, weights: NanoWeights, *, normalised: bool) -> None:
         super().__init__()
         self.branch = FusedNanoBranch(weights)
         self._normalised = normalised
@@ -102,9 +102,9 @@ class FusedNanoBlock(nn.Module):
 
 
 class FusedStreamBlock(nn.Module):
-    """See `fused_weights.StreamBlock`."""
+    """See `fused_weights.StreamWeights`."""
 
-    def __init__(self, weights: StreamBlock) -> None:
+    def __init__(self, weights: StreamWeights) -> None:
         super().__init__()
         self.near = nn.Sequential(_convolution(weights.near), _convolution(weights.mix_near))
         self.far = nn.Sequential(_convolution(weights.far), _convolution(weights.mix_far))
@@ -140,7 +140,7 @@ class FusedAttention(nn.Module):
         window, shift = self._window, self._shift
         rows, columns = height + -height % window, width + -width % window
         qkv = self.inside((x / root_mean_square(x)).permute(0, 2, 3, 1))
-        if (rows, columns) != (height, width):  # tokens outside the picture: zeros before qkv, so its raw bias behind
+        if (rows, columns) != (height, width):  # tokens outside the image: zeros before qkv, so its raw bias behind
             padded = self.outside.repeat(x.shape[0], rows, columns, 1)
             padded[:, :height, :width] = qkv
             qkv = padded
@@ -151,11 +151,11 @@ class FusedAttention(nn.Module):
 
 
 class FusedProBlock(nn.Module):
-    """See `fused_weights.ProBlock`."""
+    """See `fused_weights.ProWeights`."""
 
     channel_gain: Tensor
 
-    def __init__(self, weights: ProBlock) -> None:
+    def __init__(self, weights: ProWeights) -> None:
         super().__init__()
         self.convolutional = FusedNanoBlock(weights.convolutional, normalised=True)
         self.channels = nn.Sequential(_linear(weights.squeeze), nn.GELU(), _linear(weights.excite), nn.Sigmoid())
@@ -174,7 +174,7 @@ class FusedProBlock(nn.Module):
         return values.add_(x)
 
 
-class Border(nn.Module):
+class BorderCorrection(nn.Module):
     """See `fused_weights.BorderStrips`."""
 
     def __init__(self, weights: BorderStrips, scale: int) -> None:
@@ -214,18 +214,18 @@ class FusedResidualGroup(nn.Module):
 
 def _block(weights: Block) -> nn.Module:
     match weights:
-        case NanoBlock():
+        case NanoWeights():
             return FusedNanoBlock(weights, normalised=False)
-        case StreamBlock():
+        case StreamWeights():
             return FusedStreamBlock(weights)
-        case PhotoBlock():
+        case PhotoWeights():
             convolutional = FusedNanoBlock(weights.convolutional, normalised=True)
             if weights.attention is None:
                 return convolutional
             return nn.Sequential(convolutional, FusedAttention(weights.attention))
         case ResidualGroup():
             return FusedResidualGroup(weights)
-        case ProBlock():
+        case ProWeights():
             return FusedProBlock(weights)
 
 
@@ -244,7 +244,7 @@ class FusedParagonSR2(nn.Module):
         Args:
             weights: of 3 channels, or of 1 after `fuse.for_grey`.
             dtype: of the features: float32, float16, bfloat16 or float64. In half precision the image, its base path
-                and the result stay float32: the base is most of the picture, and bfloat16 has fewer bits than a pixel.
+                and the result stay float32: the base is most of the image, and bfloat16 has fewer bits than a pixel.
             device: where to put it.
 
         """
@@ -256,7 +256,7 @@ class FusedParagonSR2(nn.Module):
         self.soften = nn.Identity() if weights.soften is None else _convolution(weights.soften)
         self.tail_detail = _convolution(weights.tail.detail)
         self.tail_base = _convolution(weights.tail.base)
-        self.border = Border(weights.border, weights.spec.scale)
+        self.border = BorderCorrection(weights.border, weights.spec.scale)
         self.image_dtype = torch.promote_types(dtype, torch.float32)
         for child in self.children():
             of_image = child is self.soften or child is self.tail_base
@@ -272,7 +272,7 @@ class FusedParagonSR2(nn.Module):
         blend: float | Tensor = 0.2,
         detail_input: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Enlarge ``x`` [B, channels, H, W] to [B, channels, sH, sW]; arguments as for `network.ParagonSR2`.
+        """Upscale ``x`` [B, channels, H, W] to [B, channels, sH, sW]; arguments as for `network.ParagonSR2`.
 
         ``x`` has `image_dtype`, and so has the result, which is not clamped, and not contiguous in memory.
         """

@@ -1,8 +1,8 @@
 """The network that programs built on torch get: the reference network outside, the fused one inside.
 
 Parameters, state dict, training and export are those of `network.ParagonSR2`. Where no gradients are recorded, it
-computes in its fused form (`fused_network`), which is made from the parameters when it is first needed. So results and
-speed are those of Paragon's own torch backend, and weights are moved, cast, copied and merged as in any module.
+computes in its fused form (`graph.torch_fused`), which is made from the parameters when it is first needed. So results
+and speed are those of Paragon's own torch backend, and weights are moved, cast, copied and merged as in any module.
 """
 
 from __future__ import annotations

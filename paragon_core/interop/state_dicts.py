@@ -1,7 +1,7 @@
 """Recognise a ParagonSR2 network in a state dict of torch, and find the settings that no tensor holds.
 
-A state dict has lost its file's name and metadata. So a file with the same weights is looked for: among the official
-releases, the bundled models, the user's folders and further files. Its settings count, as `paragon_core.load` decides.
+A state dict has lost its file's name and metadata. So its settings are those of a file with the same weights, as
+`paragon_core.load` decides: an official release, a bundled model, or a file in the user's folders or further ones.
 """
 
 from __future__ import annotations

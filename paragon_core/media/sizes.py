@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from paragon_core.errors import BackendUnavailableError, InputError, MediaError, ParagonError
+from paragon_core.errors import InputError, ParagonError
 from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.images import read_header
 from paragon_core.media.job_plan import plan
 from paragon_core.media.sources import unreadable
+from paragon_core.media.video.jobs import video_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,29 +58,3 @@ def sizes_of(path: Path, *, unusable: Callable[[Path, ParagonError], None]) -> l
 
 def _size(path: Path) -> Size:
     return read_header(path).size if path.suffix.lower() in EXTENSIONS else video_size(path)
-
-
-def video_size(path: Path) -> Size:
-    """Return width and height of a video's frames, as stored.
-
-    Raises:
-        MediaError: the file cannot be read, or holds no video.
-        BackendUnavailableError: PyAV is not installed.
-
-    """
-    try:
-        import av  # noqa: PLC0415 - optional
-    except ImportError as error:
-        msg = "videos are read with PyAV, which is not installed"
-        raise BackendUnavailableError(msg, hint='pip install "paragon-sr[video]"; or give --size') from error
-    hint = "give a video file, an image or a folder of images; or --size"
-    try:
-        with av.open(str(path)) as container:
-            for stream in container.streams.video:
-                if stream.codec_context.width and stream.codec_context.height:
-                    return stream.codec_context.width, stream.codec_context.height
-    except (av.FFmpegError, OSError, ValueError) as error:
-        msg = f"{path} cannot be read as a video: {getattr(error, 'strerror', None) or error}"
-        raise MediaError(msg, hint=hint) from error
-    msg = f"there is no video in {path}"
-    raise MediaError(msg, hint=hint)

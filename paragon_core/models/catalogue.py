@@ -1,4 +1,4 @@
-"""Which models there are: those in the box, and those among the files in the user's folders."""
+"""List of the models to choose from: the bundled ones, and the checkpoints in the user's folders."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ _SMALL: Final = 2**20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Entry:
+class CatalogueEntry:
     """A model that can be used."""
 
     use: str
     """What `paragon_core.load` and ``--model`` take for it: its name, or its path where the name means another."""
     path: Path | None
-    """Its file; None for a model in the box."""
+    """Its file; None for a bundled model."""
     model: Model
     """The model itself."""
 
@@ -71,26 +71,26 @@ class Unusable:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Catalogue:
-    """All models at hand."""
+    """All models that can be used here."""
 
-    boxed: tuple[Entry, ...]
+    bundled: tuple[CatalogueEntry, ...]
     """Those that come with Paragon."""
-    found: tuple[Entry, ...]
+    found: tuple[CatalogueEntry, ...]
     """Those in the user's folders."""
     unusable: tuple[Unusable, ...]
-    """What else lies there and looks like a checkpoint, and folders that cannot be read."""
+    """Other files there that look like checkpoints, and folders that cannot be read."""
     folders: tuple[Path, ...]
     """The folders that were searched, missing ones included."""
 
 
 def catalogue(further_folders: Iterable[str | Path] = ()) -> Catalogue:
-    """Look what there is in the box, in the user's folders and in further ones.
+    """List the bundled models, and those in the user's folders and in further ones.
 
     Of files that are no ParagonSR2 networks, only the table of their tensors is read.
     """
     folders = tuple(dict.fromkeys([*model_folders(), *(Path(folder).absolute() for folder in further_folders)]))
     named = {name: path for name, path in by_name().items() if name not in bundled()}
-    found: list[Entry] = []
+    found: list[CatalogueEntry] = []
     unusable: list[Unusable] = []
     for folder in folders:
         try:
@@ -106,15 +106,15 @@ def catalogue(further_folders: Iterable[str | Path] = ()) -> Catalogue:
                 continue
             try:
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", AssumptionWarning)  # it is said when the model is used
+                    warnings.simplefilter("ignore", AssumptionWarning)  # shown when the model is used
                     model = load(path)
             except ParagonError as error:
                 unusable.append(Unusable(path=path, reason=printable(" ".join(str(error).split()), _LONGEST_REASON)))
             else:
                 by_its_name = named.get(path.stem) == path
-                found.append(Entry(use=path.stem if by_its_name else str(path), path=path, model=model))
+                found.append(CatalogueEntry(use=path.stem if by_its_name else str(path), path=path, model=model))
     return Catalogue(
-        boxed=tuple(Entry(use=name, path=None, model=load(name)) for name in bundled()),
+        bundled=tuple(CatalogueEntry(use=name, path=None, model=load(name)) for name in bundled()),
         found=tuple(found),
         unusable=tuple(unusable),
         folders=folders,
@@ -124,7 +124,7 @@ def catalogue(further_folders: Iterable[str | Path] = ()) -> Catalogue:
 def scores(model: Model) -> dict[str, float]:
     """Return PSNR of luma in dB by test set: of official releases from their table, else what the file itself says.
 
-    Anybody may write anything into a file: what is no list of scores in decibels counts as none.
+    A file may hold anything: what is not a list of scores in decibels counts as none.
     """
     if release := release_of(model.sha256):
         return {"Set5": release.set5, "Set14": release.set14}
@@ -144,7 +144,7 @@ def scores(model: Model) -> dict[str, float]:
 
 
 def foreign(path: Path) -> str:
-    """Tell from the table of tensors alone why a file is no ParagonSR2 network; empty if it may be one."""
+    """Return why a file is no ParagonSR2 network, judged by its table of tensors alone; empty if it may be one."""
     try:
         table, is_whole = _table(path)
         is_small = path.stat().st_size <= _SMALL

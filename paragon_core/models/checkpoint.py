@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Arrays = dict[str, npt.NDArray[Any]]
 T = TypeVar("T")
 
-#: The largest ParagonSR2 network takes 17 MB, with its average and its optimizer 68 MB; a file beyond this is something
+#: The largest ParagonSR2 network takes 17 MB, with its EMA and its optimizer 68 MB; a file beyond this is something
 #: else.
 MAX_BYTES: Final = 128 * 2**20
 
@@ -150,7 +150,7 @@ def _read_bytes(path: Path) -> bytes:
 def _read_safetensors(data: bytes) -> tuple[Arrays, dict[str, str]]:
     length = int.from_bytes(data[:8], "little")
     if _LONGEST_HEADER < length <= len(data):
-        msg = f"the table of tensors takes {length / 2**20:.0f} MiB; no ParagonSR2 network has so many"
+        msg = f"the table of tensors takes {length / 2**20:.0f} MiB; no ParagonSR2 network has one that large"
         raise UnsupportedArchitectureError(msg, hint=_OWN_NETWORKS)
     if len(data) - 8 - length > _MOST_TENSOR_BYTES:
         raise _too_large(len(data) - 8 - length)
@@ -182,7 +182,7 @@ def refuse_giants(sizes: Mapping[str, int]) -> None:
 
     """
     if len(sizes) > _MOST_TENSORS:
-        msg = f"the file holds {len(sizes):,} tensors; no ParagonSR2 network has so many"
+        msg = f"the file holds {len(sizes):,} tensors; no ParagonSR2 network has that many"
         raise UnsupportedArchitectureError(msg, hint=_OWN_NETWORKS)
     if sum(sizes.values()) > _MOST_TENSOR_BYTES:
         raise _too_large(sum(sizes.values()))

@@ -1,7 +1,7 @@
 """Recognise a ParagonSR2 network from the names and shapes of its tensors alone (spec §2).
 
 Recognition is strict: a file that lacks a tensor, has one too many, or has one of another shape is refused with the
-list, because ParagonSR2's relatives share many keys and would load into a plausible but wrong picture (spec §9, B10).
+list, because ParagonSR2's relatives share many keys and would load into a plausible but wrong image (spec §9, B10).
 """
 
 from __future__ import annotations
@@ -156,10 +156,10 @@ def _infer(arrays: Mapping[str, npt.NDArray[Any]], *, is_v6: bool) -> ModelSpec:
         raise WeightError(msg, hint="the file is damaged: download it again")
     if conv_in[1] != _RGB:
         msg = f"the network takes {conv_in[1]} channels; only RGB networks (3 channels) are supported"
-        raise UnsupportedArchitectureError(msg, hint="grey pictures work with RGB networks too")
+        raise UnsupportedArchitectureError(msg, hint="grey images work with RGB networks too")
     scale = next((s for s in SCALES if s * s * conv_in[0] == up[0]), None)
     if scale is None:
-        msg = f"up.0.weight enlarges {conv_in[0]} to {up[0]} channels, which is none of the scales {SCALES}"
+        msg = f"up.0.weight upscales {conv_in[0]} to {up[0]} channels, which is none of the scales {SCALES}"
         raise UnsupportedArchitectureError(msg, hint=_OFFICIAL_HINT)
     places = {
         tuple(map(int, m.groups())) for key in arrays if (m := re.match(r"body\.(\d{1,4})\.blocks\.(\d{1,4})\.", key))

@@ -1,4 +1,4 @@
-"""Download a file of which size and digest are known beforehand, so that it does not matter who delivers it."""
+"""Download a file whose size and digest are known beforehand, so that any server can deliver it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class _Source:
     limit: float
     """Seconds in all."""
     report: Callable[[int], None]
-    """Told how many bytes are there."""
+    """Called with the number of bytes that have arrived."""
 
 
 def download(
@@ -74,11 +74,11 @@ def download(
     report: Callable[[int], None] = lambda _: None,
     waiting: Callable[[], None] = lambda: None,
 ) -> bool:
-    """Download a file; it gets its name only when it is whole and its digest is right.
+    """Download a file; it gets its name only when it is complete and its digest is right.
 
     What has arrived grows in a file next to it, with the extension ``.part``. That one stays when the connection is cut
     or the process is stopped, and the next call goes on from there. If the digest is wrong, it is removed, and if some
-    of it was from an earlier call, all is fetched once more. Other downloads into the same folder are waited for; a
+    of it was from an earlier call, all is fetched once more. A call waits for other downloads into the same folder; a
     hidden file for that remains there. Where another user has put something in the place of one of these two files, it
     is left alone, and the download cannot be continued later.
 
@@ -92,10 +92,10 @@ def download(
         sha256: hex digest of the file.
         insecure: allow ``http`` to other machines; the digest still protects the content.
         patience: seconds without a byte after which the connection is given up.
-        limit: seconds after which the download is given up, however it goes; by default what `SLOWEST` bytes a second
+        limit: seconds after which the download is given up, in any case; by default what `SLOWEST` bytes a second
             take, and `PATIENCE` on top.
-        report: called with the number of bytes that are there, at the start and whenever some arrived.
-        waiting: called if another download has to be waited for, which takes ``limit`` seconds at most.
+        report: called with the number of bytes that have arrived, at the start and whenever some arrived.
+        waiting: called before waiting for another download, which takes ``limit`` seconds at most.
 
     Returns:
         False if the file was there already.
@@ -144,7 +144,7 @@ def _alone_in(folder: Path, waiting: Callable[[], None], limit: float) -> Iterat
 
     """
     path = folder / ".paragon-download.lock"
-    lock = FileLock(path, mode=_OWNER_ONLY)  # who cannot open it cannot lock it for ever
+    lock = FileLock(path, mode=_OWNER_ONLY)  # other users cannot open it, so they cannot lock it forever
     try:
         with suppress(FileNotFoundError):
             check_ours(path, path.lstat(), write=True)
@@ -222,7 +222,7 @@ def _fill(source: _Source, part: BinaryIO, sha256: str) -> None:
             return
         part.truncate(0)
     msg = f"{source.url} is another file than the one wanted: its digest is wrong"
-    raise DownloadError(msg, hint="it was removed; choose another address, or tell who runs this server")
+    raise DownloadError(msg, hint="it was removed; choose another address, or report it to the operator of this server")
 
 
 def _complete(source: _Source, part: BinaryIO, deadline: float) -> bool:
@@ -242,7 +242,7 @@ def _complete(source: _Source, part: BinaryIO, deadline: float) -> bool:
             raise DownloadError(msg, hint=_HINTS.get(response.status, "try again later, or choose another address"))
         if response.length not in {None, missing}:
             msg = f"{url} has {start + response.length} bytes instead of {source.size}: it is another file"
-            raise DownloadError(msg, hint="choose another address, or tell who runs this server")
+            raise DownloadError(msg, hint="choose another address, or report it to the operator of this server")
         source.report(start)
         for chunk in chunks(response, url, missing):
             part.write(chunk)
@@ -251,7 +251,7 @@ def _complete(source: _Source, part: BinaryIO, deadline: float) -> bool:
 
 
 def _adds_nothing(response: HTTPResponse, start: int) -> bool:
-    """Tell whether the server has less than is here already, or sends another range than the one asked for."""
+    """Return whether the server has less than is here already, or sends another range than the one asked for."""
     sent = response.headers.get("Content-Range", "").lower()
     wrong = response.status == _PARTIAL_CONTENT and not sent.startswith(f"bytes {start}-")
     return wrong or response.status == _RANGE_NOT_SATISFIABLE

@@ -1,4 +1,4 @@
-"""The folders in which users keep checkpoints, and the names that these have there."""
+"""The folders in which users keep checkpoints, and the names by which they are loaded."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Final
 
 import platformdirs
 
-#: Environment variable with folders of the user, separated as in PATH.
+#: Environment variable with the user's folders, separated as in PATH.
 VARIABLE: Final = "PARAGON_MODELS"
 
-#: Endings of checkpoints; of two files that differ only in the ending, the name means the first in this order.
+#: Extensions of checkpoints; of two files that differ only in the extension, the name means the first in this order.
 SUFFIXES: Final = (".safetensors", ".pth")
 
 
 def model_folders() -> tuple[Path, ...]:
     r"""Return the folders in the order in which they are searched; they need not exist.
 
-    Those in the environment variable come first, then the platform's folder for the data of programs, such as
+    Those in the environment variable come first, then the platform's folder for application data, such as
     ``~/.local/share/paragon/models`` or ``%LOCALAPPDATA%\paragon\models``.
     """
     named = [part for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part.strip()]
@@ -30,7 +30,7 @@ def model_folders() -> tuple[Path, ...]:
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
-    """Return the files in a folder that end like checkpoints, sorted by name; not those in folders below it.
+    """Return the files in a folder that have the extension of a checkpoint, sorted by name; subfolders are not read.
 
     Raises:
         OSError: the folder is missing or may not be read.
@@ -45,7 +45,7 @@ def checkpoint_files(folder: Path) -> list[Path]:
 
 
 def by_name() -> dict[str, Path]:
-    """Return the checkpoints in the user's folders by the names (a file's, without suffix) that mean them."""
+    """Return the checkpoints in the user's folders by name: the file's, without extension."""
     found: dict[str, Path] = {}
     for folder in model_folders():
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Ask a server for a file, from any byte on, and never wait for it without end."""
+"""Ask a server for a file, from any byte on, and never wait for it forever."""
 
 from __future__ import annotations
 
@@ -67,15 +67,15 @@ def ask(url: str, *, start: int, insecure: bool, patience: float, deadline: floa
         response.close()
         following = _led_to(url, response)
         if url.lower().startswith("https:") and not following.lower().startswith("https:"):
-            msg = f"cannot download {url}: the server leads from https to {following}"
-            raise DownloadError(msg, hint="choose another address, or tell who runs this server")
+            msg = f"cannot download {url}: the server redirects from https to {following}"
+            raise DownloadError(msg, hint="choose another address, or report it to the operator of this server")
         url = following
-    msg = f"cannot download {url}: the server leads from one address to the next without end"
-    raise DownloadError(msg, hint="choose another address, or tell who runs this server")
+    msg = f"cannot download {url}: the server redirects without end"
+    raise DownloadError(msg, hint="choose another address, or report it to the operator of this server")
 
 
 def chunks(response: HTTPResponse, url: str, count: int) -> Iterator[bytes]:
-    """Yield exactly so many bytes of the body, however many there are.
+    """Yield exactly ``count`` bytes of the body, even if there are more.
 
     Raises:
         DownloadError: there are fewer, or they do not come in time.
@@ -99,7 +99,7 @@ def _led_to(url: str, response: HTTPResponse) -> str:
     try:
         return urljoin(url, location)
     except ValueError:
-        return location  # which is no address, as is told for every other one
+        return location  # not an address, which `ask` reports like any other
 
 
 def _reason(error: Exception) -> str:

@@ -39,7 +39,7 @@ class Model:
     arrays: Mapping[str, npt.NDArray[np.float32]]
     """Read-only float32 arrays under upstream's v9/v11 keys."""
     name: str
-    """Name for people: the boxed model's, or the file's without folder and suffix."""
+    """Name to show: the bundled model's, or the file's without folder and extension."""
     sha256: str
     """Hex digest of the checkpoint file."""
     metadata: Mapping[str, str]
@@ -48,11 +48,11 @@ class Model:
     """Where upsampler_alpha (and window_size) came from: for reports."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what pickle and `copy.deepcopy` take: read-only views of dictionaries are nothing that they can."""
+        """Return what pickle and `copy.deepcopy` take: they cannot copy read-only views of dictionaries."""
         return vars(self) | {"arrays": dict(self.arrays), "metadata": dict(self.metadata)}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        """Take it back; neither keeps arrays read-only."""
+        """Restore it and make the arrays read-only again, which neither of the two does."""
         arrays = dict(state["arrays"])
         for array in arrays.values():
             array.flags.writeable = False
@@ -81,11 +81,12 @@ def load(
 ) -> Model:
     """Load a checkpoint by path, or a model by name.
 
-    What ``source`` means, the first that fits: a file (a `Path`, text with a folder in it, or the name of a file that
-    is there); a boxed model; a file without its suffix in the user's folders (`folders.model_folders`, in their order).
+    ``source`` means the first of these that fits: a file (a `Path`, text with a folder in it, or the name of a file
+    that exists); a bundled model; a file without its extension in the user's folders (`folders.model_folders`, in
+    their order).
 
     ``upsampler_alpha`` (share of the softened input in the base path, 0 = none) and ``window_size`` (attention window
-    in low-resolution pixels) are in no tensor, and a wrong value gives a plausible but wrong picture. They are taken
+    in low-resolution pixels) are in no tensor, and a wrong value gives a plausible but wrong image. They are taken
     from: this call, else the file's metadata, else the table of official files, else a name that contains "fidelity"
     (alpha 0), else upstream's factory default, with an `AssumptionWarning` that says so.
 
@@ -102,7 +103,7 @@ def load(
     elif found := find(source):
         checkpoint = read_checkpoint(found)
     elif Path(source).suffix:
-        checkpoint = read_checkpoint(source)  # says that it is not there
+        checkpoint = read_checkpoint(source)  # reports that it does not exist
     else:
         raise _unknown(source)
     return from_checkpoint(checkpoint, upsampler_alpha=upsampler_alpha, window_size=window_size)
@@ -134,7 +135,7 @@ def _unknown(name: str) -> InputError:
     if any(release.name == name for release in OFFICIAL_RELEASES):
         hint = f"it is published by the network's author; to download it: paragon models pull {name}"
     else:
-        hint = f"boxed models: {', '.join(bundled())}; paragon models lists yours; or give the path of a checkpoint"
+        hint = f"bundled models: {', '.join(bundled())}; paragon models lists yours; or give the path of a checkpoint"
     return InputError(f"there is no model or file named {name!r}", hint=hint)
 
 

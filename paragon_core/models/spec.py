@@ -1,4 +1,4 @@
-"""What a ParagonSR2 network looks like: the numbers that tell one network from another."""
+"""The hyper-parameters that distinguish one ParagonSR2 network from another."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from paragon_core.errors import InputError
 Variant = Literal["realtime", "stream", "photo", "pro"]
 Revision = Literal["v6", "v9", "v11"]
 
-#: The enlargements that upstream's README offers.
+#: The scales that upstream's README offers.
 SCALES = (2, 3, 4, 8)
 
-#: Revisions that can be told apart for each variant. Photo is bit-identical in v9 and v11 (spec §2); pro came with v11.
+#: Revisions that differ, for each variant. Photo is bit-identical in v9 and v11 (spec §2); pro came with v11.
 REVISIONS: dict[Variant, tuple[Revision, ...]] = {
     "realtime": ("v6", "v9", "v11"),
     "stream": ("v9", "v11"),
@@ -21,10 +21,10 @@ REVISIONS: dict[Variant, tuple[Revision, ...]] = {
     "pro": ("v11",),
 }
 
-#: ``upsampler_alpha`` that upstream's factory functions use when nobody says otherwise.
+#: ``upsampler_alpha`` that upstream's factory functions use by default.
 FACTORY_ALPHA: dict[Variant, float] = {"realtime": 0.3, "stream": 0.0, "photo": 0.4, "pro": 0.4}
 
-#: ``window_size`` that upstream's factory functions use when nobody says otherwise.
+#: ``window_size`` that upstream's factory functions use by default.
 FACTORY_WINDOW = 16
 
 #: Upstream uses 8 and 16. Weights of attention grow with the fourth power of this: at 64, those of one window and block
@@ -52,7 +52,7 @@ class ModelSpec:
     revision: Revision
     """Oldest upstream version with this arithmetic: v6 Hardswish and skips, v9 plain residuals, v11 LayerScale."""
     scale: int
-    """Enlargement along both axes: 2, 3, 4 or 8."""
+    """Upscaling factor along both axes: 2, 3, 4 or 8."""
     channels: int
     """Width C of the feature maps."""
     groups: int
@@ -116,7 +116,7 @@ class ModelSpec:
 
     @property
     def receptive_radius(self) -> int | None:
-        """How far, in low-resolution pixels, an input pixel reaches; None when it reaches the whole picture.
+        """How far, in low-resolution pixels, an input pixel reaches; None when it reaches the whole image.
 
         conv_in, conv_mid and each 3x3 depthwise convolution reach one pixel, the dilated one of stream three; the
         tail (3x3 at low resolution, then 3x3 at high resolution) two. Shifted window attention and pro's global mean

@@ -61,7 +61,7 @@ def read_torch_archive(
             return _read(archive, memoryview(data), choose)
     except (ParagonError, MemoryError):
         raise
-    except Exception as error:  # whatever a damaged archive or a hostile pickle provokes, it is one thing to the user
+    except Exception as error:  # whatever a damaged archive or a hostile pickle provokes, it is one error to the user
         msg = f"the .pth file cannot be read ({type(error).__name__}: {printable(str(error))})"
         raise UnreadableCheckpointError(msg, hint=_DAMAGED) from error
 

@@ -22,7 +22,7 @@ from paragon_core.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-#: The pickle of the largest network with its average and its optimizer takes 1.4 MB.
+#: The pickle of the largest network with its EMA and its optimizer takes 1.4 MB.
 MOST_BYTES: Final = 4 * 2**20
 
 #: The same has 200,000 instructions for 5,700 tensors.
@@ -33,7 +33,7 @@ _MOST_DIMENSIONS: Final = 64  # NumPy's bound
 _LARGEST_COUNT: Final = 2**40
 _LONGEST_STORAGE_KEY: Final = 100
 
-#: Whole numbers beyond 64 bits can be chosen so that thousands of them share a hash, and make a dictionary slow.
+#: Integers beyond 64 bits can be chosen so that thousands of them share a hash, and make a dictionary slow.
 _LARGEST_KEY: Final = 2**63
 
 _STORAGE_TYPES: Final = {
@@ -75,7 +75,7 @@ class Storage:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StoredTensor:
-    """A tensor in the archive, unread; it lies inside its storage and has at most as many values."""
+    """A tensor in the archive, unread; it is inside its storage and has at most as many values."""
 
     storage: Storage
     """Where its values are."""
@@ -125,12 +125,12 @@ def _too_long() -> UnreadableCheckpointError:
 
 
 def _is_count(value: object) -> bool:
-    """Tell whether a value is a plain int that can count something; bool and NumPy's numbers are none."""
+    """Return whether a value is a plain int that can be a count; bool and NumPy's integers are not."""
     return type(value) is int and 0 <= value <= _LARGEST_COUNT
 
 
 def _is_plain_key(key: object) -> bool:
-    """Tell whether a key is hashed quickly; hashing a tuple of tuples of tuples can overflow the stack."""
+    """Return whether a key is hashed quickly; hashing a tuple of tuples of tuples can overflow the stack."""
     if type(key) is int:
         return abs(key) <= _LARGEST_KEY
     return key is None or type(key) in {str, float, bool}

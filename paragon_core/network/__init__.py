@@ -121,7 +121,7 @@ class ParagonSR2(nn.Module):
         blend: float | Tensor = 0.2,
         detail_input: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Enlarge ``x`` [B, 3, H, W] to [B, 3, sH, sW].
+        """Upscale ``x`` [B, 3, H, W] to [B, 3, sH, sW].
 
         Args:
             x: RGB in 0..1.

@@ -119,7 +119,7 @@ class WindowAttention(nn.Module):
     """Four-headed self-attention inside windows; odd blocks roll the map by half a window first (spec §1).
 
     As upstream: the map is zero padded at the bottom and the right, the padded tokens take part like any other (their
-    query, key and value are the bias of qkv), and rolled windows join opposite edges of the picture without a mask.
+    query, key and value are the bias of qkv), and rolled windows join opposite edges of the image without a mask.
     """
 
     def __init__(self, channels: int, window: int, shift: int, attend: Attend) -> None:

@@ -58,7 +58,7 @@ class FixedFilter(nn.Module):
 
 
 class Base(nn.Module):
-    """The path without learned weights: soften by ``alpha``, enlarge by nearest neighbour, blur (spec §1).
+    """The path without learned weights: soften by ``alpha``, upscale by nearest neighbour, blur (spec §1).
 
     Upstream calls it "Magic Kernel Sharp 2021". ``alpha`` <= 0 skips the first step, as upstream.
     """
@@ -71,11 +71,11 @@ class Base(nn.Module):
         self.blur = FixedFilter(BINOMIAL_TAPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Enlarge ``x`` [B, 3, H, W] to [B, 3, sH, sW]."""
+        """Upscale ``x`` [B, 3, H, W] to [B, 3, sH, sW]."""
         if self.alpha > 0:
             x = x + self.alpha * (self.sharp(x) - x)
-        enlarged: Tensor = self.blur(functional.interpolate(x, scale_factor=float(self.scale), mode="nearest"))
-        return enlarged
+        upscaled: Tensor = self.blur(functional.interpolate(x, scale_factor=float(self.scale), mode="nearest"))
+        return upscaled
 
 
 class LayerScale(nn.Module):
@@ -177,7 +177,7 @@ class StreamBlock(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """One weight in 0..1 for each channel, computed from the mean over the whole picture (spec §1)."""
+    """One weight in 0..1 for each channel, computed from the mean over the whole image (spec §1)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Measuring how good an enlargement is: resampling, PSNR-Y and SSIM, and the evaluation protocol on top of them."""
+"""Measuring how good an upscaled image is: resampling, PSNR-Y and SSIM, and the evaluation protocol on top of them."""

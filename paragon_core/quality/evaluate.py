@@ -1,9 +1,9 @@
-"""Score a model on folders of pictures, with bicubic and Lanczos enlargement beside it.
+"""Score a model on folders of images, with bicubic and Lanczos upscaling for comparison.
 
     python -m paragon_core.quality.evaluate --data FOLDER --model NAME|FILE
 
 The protocol is that of published tables: crop the original to a multiple of the scale, shrink it with MATLAB's
-antialiased bicubic, round to 8 bits, enlarge in RGB, round to 8 bits, and compare luma without a border as wide as
+antialiased bicubic, round to 8 bits, upscale in RGB, round to 8 bits, and compare luma without a border as wide as
 the scale. A grey original is treated as RGB with three equal channels.
 """
 
@@ -48,26 +48,26 @@ class Pair:
     name: str
     """File name of the original."""
     low: Pixels
-    """HxWx3 RGB: the picture to enlarge."""
+    """HxWx3 RGB: the image to upscale."""
     high: Pixels
     """sHxsWx3 RGB: the original, cropped to a multiple of the scale s."""
 
     @property
     def scale(self) -> int:
-        """The enlargement that leads from ``low`` to ``high``."""
+        """The upscaling factor that leads from ``low`` to ``high``."""
         return int(self.high.shape[0] // self.low.shape[0])
 
 
 def make_pair(name: str, original: Pixels, scale: int) -> Pair:
-    """Crop an original to a multiple of ``scale`` and shrink it as the protocol says.
+    """Crop an original to a multiple of ``scale`` and shrink it by the protocol.
 
     Args:
-        name: how reports call the picture.
+        name: what reports call the image.
         original: HxWx3, RGB.
-        scale: the enlargement to be scored.
+        scale: the upscaling factor to be scored.
 
     Raises:
-        UnsupportedSizeError: if the picture is too small to be scored.
+        UnsupportedSizeError: if the image is too small to be scored.
 
     """
     height, width = original.shape[0] // scale, original.shape[1] // scale
@@ -80,35 +80,35 @@ def make_pair(name: str, original: Pixels, scale: int) -> Pair:
 
 
 def read_pairs(folder: Path, scale: int) -> Iterable[Pair]:
-    """Read the pictures of one set in the order of their names, one at a time.
+    """Read the images of one set in the order of their names, one at a time.
 
     Raises:
-        MediaError: if a picture cannot be read.
-        UnsupportedFormatError: if a picture is not 8-bit grey, palette or RGB.
-        UnsupportedSizeError: if a picture is too small to be scored.
+        MediaError: if an image cannot be read.
+        UnsupportedFormatError: if an image is not 8-bit grey, palette or RGB.
+        UnsupportedSizeError: if an image is too small to be scored.
 
     """
-    for path in _pictures(folder):
+    for path in _images(folder):
         yield make_pair(path.name, _read_rgb(path), scale)
 
 
-def enlarge(low: Pixels, *, scale: int, kernel: Kernel) -> Pixels:
-    """Enlarge HxWx3 (or HxW) by ``scale`` with a classical kernel, rounded to 8 bits: the baselines."""
+def upscale_classically(low: Pixels, *, scale: int, kernel: Kernel) -> Pixels:
+    """Upscale HxWx3 (or HxW) by ``scale`` with a classical kernel, rounded to 8 bits: the baselines."""
     return round_to_uint8(resize(low, low.shape[0] * scale, low.shape[1] * scale, kernel=kernel))
 
 
 def score_set(pairs: Iterable[Pair], methods: Mapping[str, Callable[[Pixels], Pixels]]) -> dict[str, dict[str, Score]]:
-    """Enlarge every picture with every method and compare.
+    """Upscale every image with every method and compare.
 
     Args:
         pairs: from :func:`read_pairs` or :func:`make_pair`.
         methods: for each name a function from HxWx3 to sHxsWx3, RGB, uint8.
 
     Returns:
-        For each picture, for each method, its score.
+        For each image, for each method, its score.
 
     Raises:
-        UnsupportedSizeError: if a method returns a picture of another size.
+        UnsupportedSizeError: if a method returns an image of another size.
 
     """
     return {
@@ -118,53 +118,53 @@ def score_set(pairs: Iterable[Pair], methods: Mapping[str, Callable[[Pixels], Pi
 
 
 def find_sets(folder: Path) -> list[Path]:
-    """Return ``folder`` itself if pictures lie in it, otherwise its subfolders in which pictures lie.
+    """Return ``folder`` itself if it holds images, otherwise its subfolders that hold images.
 
     Raises:
         InputError: if there are none.
 
     """
     candidates = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())] if folder.is_dir() else []
-    sets = [path for path in candidates if _pictures(path)]
+    sets = [path for path in candidates if _images(path)]
     if not sets:
-        msg = f"{folder} holds no pictures"
-        raise InputError(msg, hint="name a folder of pictures, or a folder of such folders")
+        msg = f"{folder} holds no images"
+        raise InputError(msg, hint="name a folder of images, or a folder of such folders")
     return sets[:1] if sets[0] == folder else sets
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS)
 
 
 def _read_rgb(path: Path) -> Pixels:
-    picture = read_image(path)
-    if picture.array.dtype != np.uint8 or not picture.opaque:
+    image = read_image(path)
+    if image.array.dtype != np.uint8 or not image.opaque:
         msg = f"{path.name} cannot be scored: it has more than 8 bits a channel, or transparency"
         raise UnsupportedFormatError(msg, hint="convert it to 8-bit RGB without transparency")
-    array = picture.without_alpha().array
+    array = image.without_alpha().array
     return array if array.ndim == 3 else array[:, :, None].repeat(3, axis=2)  # noqa: PLR2004 - axes
 
 
 def evaluate(data: Path, upscale: Callable[[Pixels], Pixels], scale: int) -> dict[str, dict[str, dict[str, Score]]]:
-    """Score ``upscale`` and the two baselines on every set under ``data``: ``result[set][picture][method]``.
+    """Score ``upscale`` and the two baselines on every set under ``data``: ``result[set][image][method]``.
 
     Raises:
-        InputError: if there are no pictures, or one cannot be scored.
-        MediaError: if a picture cannot be read.
+        InputError: if there are no images, or one cannot be scored.
+        MediaError: if an image cannot be read.
 
     """
     methods: dict[str, Callable[[Pixels], Pixels]] = {
         "model": upscale,
-        "bicubic": partial(enlarge, scale=scale, kernel="cubic"),
-        "lanczos": partial(enlarge, scale=scale, kernel="lanczos3"),
+        "bicubic": partial(upscale_classically, scale=scale, kernel="cubic"),
+        "lanczos": partial(upscale_classically, scale=scale, kernel="lanczos3"),
     }
     return {folder.resolve().name: score_set(read_pairs(folder, scale), methods) for folder in find_sets(data)}
 
 
-def means(pictures: Mapping[str, Mapping[str, Score]]) -> dict[str, Score]:
-    """Return the mean score of every method over the pictures of one set, as :func:`score_set` returns them."""
-    methods = next(iter(pictures.values()))
-    return {method: mean_score([scores[method] for scores in pictures.values()]) for method in methods}
+def means(images: Mapping[str, Mapping[str, Score]]) -> dict[str, Score]:
+    """Return the mean score of every method over the images of one set, as :func:`score_set` returns them."""
+    methods = next(iter(images.values()))
+    return {method: mean_score([scores[method] for scores in images.values()]) for method in methods}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -182,14 +182,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m paragon_core.quality.evaluate",
-        description="Score a model on folders of pictures: PSNR on luma (dB) and SSIM, beside bicubic and Lanczos.",
+        description="Score a model on folders of images: PSNR on luma (dB) and SSIM, next to bicubic and Lanczos.",
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of pictures, or folder of such folders")
-    parser.add_argument("--model", required=True, help="name of a model in the box, or a weights file")
+    parser.add_argument("--data", type=Path, required=True, help="folder of images, or folder of such folders")
+    parser.add_argument("--model", required=True, help="name of a bundled model, or a weights file")
     parser.add_argument("--alpha", type=float, help="upsampler_alpha, where the file does not hold it")
     parser.add_argument("--backend", default="auto", help="openvino, onnxruntime, torch or auto (default)")
     parser.add_argument("--precision", default="fp32", help="fp32 (default), fp16, bf16 or auto")
-    parser.add_argument("--json", action="store_true", help="print every picture as JSON; null: infinite PSNR")
+    parser.add_argument("--json", action="store_true", help="print every image as JSON; null: infinite PSNR")
     return parser
 
 
@@ -210,10 +210,10 @@ def _report(options: argparse.Namespace) -> dict[str, Any]:
         **running_on,
         "sets": {
             name: {
-                "mean": _plain(means(pictures)),
-                "pictures": {picture: _plain(scores) for picture, scores in pictures.items()},
+                "mean": _plain(means(images)),
+                "pictures": {image: _plain(scores) for image, scores in images.items()},
             }
-            for name, pictures in sets.items()
+            for name, images in sets.items()
         },
     }
 

@@ -102,7 +102,7 @@ def to_rgb(planes: Pixels) -> Pixels:
     values = planes.astype(np.float32).reshape(-1)
     luma = (values[: height * width].reshape(height, width) - _BLACK) / _LUMA_SPAN
     both = values[height * width :].reshape(2, height // 2, width // 2)
-    cb, cr = ((_enlarged(plane) - _NEUTRAL) / _CHROMA_SPAN for plane in both)
+    cb, cr = ((_upscaled(plane) - _NEUTRAL) / _CHROMA_SPAN for plane in both)
     red = luma + (2 - 2 * _RED) * cr
     blue = luma + (2 - 2 * _BLUE) * cb
     green = (luma - _RED * red - _BLUE * blue) / _GREEN
@@ -116,7 +116,7 @@ def _quartered(plane: Floats) -> Floats:
     return 0.5 * (across[::2] + across[1::2])
 
 
-def _enlarged(plane: Floats) -> Floats:
+def _upscaled(plane: Floats) -> Floats:
     """Interpolate chroma at every pixel, from samples that sit as `_quartered` says."""
     height, width = plane.shape
     right = np.concatenate([plane[:, 1:], plane[:, -1:]], axis=1)

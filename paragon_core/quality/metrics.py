@@ -33,7 +33,7 @@ _PEAK = 255.0
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """How close an enlargement comes to the picture that it should be."""
+    """How close an upscaled image is to the original."""
 
     psnr_y: float
     """Peak signal-to-noise ratio of luma in dB; infinite when no pixel differs."""
@@ -99,7 +99,7 @@ def ssim(image: Image, reference: Image) -> float:
 
 
 def score(image: Image, reference: Image, *, border: int) -> Score:
-    """Compare an enlargement with the original picture on luma, without the outermost ``border`` pixels.
+    """Compare an upscaled image with the original image on luma, without the outermost ``border`` pixels.
 
     Args:
         image: HxW or HxWx3 in 0..255, rounded to the levels that a viewer would get.

@@ -1,7 +1,7 @@
 """Separable resampling with the semantics of MATLAB's ``imresize``, which published super-resolution scores rest on.
 
 What matters for comparable numbers: sample centres are aligned (``u = x / factor + (1 - 1 / factor) / 2``), the kernel
-is widened by ``1 / factor`` when shrinking (antialiasing), weights are normalised, and the picture is mirrored at its
+is widened by ``1 / factor`` when shrinking (antialiasing), weights are normalised, and the image is mirrored at its
 border including the border sample (``d c b a | a b c d``). Results are not clipped and not rounded;
 :func:`round_to_uint8` does that the way MATLAB does.
 
@@ -68,7 +68,7 @@ def _along_first_axis(image: Floats, new_length: int, kernel: Kernel) -> Floats:
 
 
 def resize(image: npt.NDArray[np.generic], height: int, width: int, *, kernel: Kernel = "cubic") -> Floats:
-    """Resample a picture to ``height`` x ``width`` pixels.
+    """Resample an image to ``height`` x ``width`` pixels.
 
     Args:
         image: HxW or HxWxC, real numbers of any type and range.
@@ -80,8 +80,8 @@ def resize(image: npt.NDArray[np.generic], height: int, width: int, *, kernel: K
         float64 of shape (height, width) or (height, width, C), in the range of the input apart from overshoot at edges.
 
     Raises:
-        UnsupportedSizeError: if the picture or the wanted size is empty.
-        InputError: if the picture is not 2- or 3-dimensional, or the kernel is not known.
+        UnsupportedSizeError: if the image or the wanted size is empty.
+        InputError: if the image is not 2- or 3-dimensional, or the kernel is not known.
 
     """
     if image.ndim not in {2, 3}:

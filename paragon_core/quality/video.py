@@ -1,10 +1,10 @@
-"""Scores on compressed video: pictures become short clips, x264 compresses them, models enlarge the decoded frames.
+"""Scores on compressed video: images become short clips, x264 compresses them, models upscale the decoded frames.
 
     python -m paragon_core.quality.video --data FOLDER --model realtime-2x --model realtime-video-2x
 
-A window pans over each picture by whole pixels. Its frames are blurred slightly, because real video is not sharp to the
+A crop pans over each image by whole pixels. Its frames are blurred slightly, because real video is not sharp to the
 last pixel, then reduced as the protocol of `paragon_core.quality.evaluate` says, then encoded as H.264. What a model
-makes of a decoded frame is compared with the window itself: unblurred, unreduced, never compressed. Needs PyAV.
+makes of a decoded frame is compared with the crop itself: unblurred, unreduced, never compressed. Needs PyAV.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from paragon_core.errors import BackendError, InputError, ParagonError, UnsupportedSizeError
 from paragon_core.quality.blur import blurred
-from paragon_core.quality.evaluate import Pair, enlarge, find_sets, make_pair, means, read_pairs, score_set
+from paragon_core.quality.evaluate import Pair, find_sets, make_pair, means, read_pairs, score_set, upscale_classically
 from paragon_core.quality.h264 import compress
 from paragon_core.quality.metrics import Score, mean_score
 from paragon_core.upscaling.upscaler import Upscaler
@@ -35,7 +35,7 @@ Pixels = npt.NDArray[np.uint8]
 FRAMES = 12
 SCORED = (3, 7, 11)
 
-#: Pans in pixels of the original a frame, down and right; the pictures of a set take turns.
+#: Pans in pixels of the original a frame, down and right; the images of a set take turns.
 PANS = ((0, 3), (2, -1), (-3, 0), (1, 1), (0, 0), (-1, 3), (3, 2))
 
 #: x264's own choice, and two that streams are made with.
@@ -49,22 +49,22 @@ def compressed_pairs(pair: Pair, *, pan: tuple[int, int], crf: float, blur: floa
     """Yield the scored frames of a clip as the compressed frame and what it should become.
 
     Args:
-        pair: an original; only its large picture is looked at.
-        pan: pixels of the original that the window moves down and right from frame to frame.
+        pair: an original; only its high-resolution image is used.
+        pan: pixels of the original that the crop moves down and right from frame to frame.
         crf: constant rate factor of x264.
         blur: standard deviation in pixels of the original; 0: none.
 
     Raises:
         BackendUnavailableError: if PyAV or its x264 is missing.
-        UnsupportedSizeError: if the picture is too small for its pan.
+        UnsupportedSizeError: if the image is too small for its pan.
 
     """
-    windows = list(_windows(pair.high, pan))
-    frames = list(_windows(blurred(pair.high, blur), pan))
+    crops = list(_crops(pair.high, pan))
+    frames = list(_crops(blurred(pair.high, blur), pan))
     lows = [make_pair(pair.name, frame, pair.scale).low for frame in frames]
     decoded = compress(lows, crf=crf)
     for index in SCORED:
-        high = make_pair(pair.name, windows[index], pair.scale).high
+        high = make_pair(pair.name, crops[index], pair.scale).high
         yield Pair(name=f"{pair.name} frame {index}", low=decoded[index], high=high)
 
 
@@ -87,16 +87,16 @@ def score_compressed(
     return means(scores)
 
 
-def _windows(picture: Pixels, pan: tuple[int, int]) -> Iterator[Pixels]:
+def _crops(image: Pixels, pan: tuple[int, int]) -> Iterator[Pixels]:
     down, right = pan
     way_down, way_right = (FRAMES - 1) * down, (FRAMES - 1) * right
-    height, width = picture.shape[0] - abs(way_down), picture.shape[1] - abs(way_right)
+    height, width = image.shape[0] - abs(way_down), image.shape[1] - abs(way_right)
     if min(height, width) < 1:
-        msg = f"a picture of {picture.shape[1]}x{picture.shape[0]} pixels is too small for a clip"
-        raise UnsupportedSizeError(msg, hint="take larger pictures")
+        msg = f"an image of {image.shape[1]}x{image.shape[0]} pixels is too small for a clip"
+        raise UnsupportedSizeError(msg, hint="take larger images")
     for time in range(FRAMES):
         top, left = max(0, -way_down) + down * time, max(0, -way_right) + right * time
-        yield picture[top : top + height, left : left + width]
+        yield image[top : top + height, left : left + width]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m paragon_core.quality.video",
         description="Score models on frames that x264 compressed: PSNR on luma (dB) and SSIM.",
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of pictures, or folder of such folders")
+    parser.add_argument("--data", type=Path, required=True, help="folder of images, or folder of such folders")
     parser.add_argument("--model", action="append", required=True, help="name or file; may be given more than once")
     parser.add_argument("--crf", type=float, nargs="+", default=CRFS, help="constant rate factors [23 28 33]")
     parser.add_argument("--blur", type=float, default=BLUR, help=f"blur of the originals in pixels [{BLUR}]")
@@ -127,12 +127,12 @@ def _report(data: Path, models: Sequence[str], crfs: Sequence[float], blur: floa
     with ExitStack() as stack:
         upscalers = {Path(name).stem: stack.enter_context(Upscaler(name, precision="fp32")) for name in models}
         if len({upscaler.scale for upscaler in upscalers.values()}) != 1:
-            msg = "the models enlarge by different factors"
+            msg = "the models have different scales"
             raise InputError(msg, hint="compare models of one scale")
         scale = next(iter(upscalers.values())).scale
         methods: dict[str, Callable[[Pixels], Pixels]] = {
-            "bicubic": partial(enlarge, scale=scale, kernel="cubic"),
-            "lanczos": partial(enlarge, scale=scale, kernel="lanczos3"),
+            "bicubic": partial(upscale_classically, scale=scale, kernel="cubic"),
+            "lanczos": partial(upscale_classically, scale=scale, kernel="lanczos3"),
             **upscalers,
         }
         yield "PSNR-Y in dB / SSIM".ljust(20) + "".join(f"{name:>20}" for name in methods)

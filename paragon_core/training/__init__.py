@@ -1,1 +1,1 @@
-"""Training of ParagonSR2 networks: data from folders of pictures, start, optimiser, loop. Needs torch."""
+"""Training of ParagonSR2 networks: data from folders of images, initialization, optimiser, loop. Needs torch."""

@@ -1,9 +1,9 @@
 """Fine-tuning against a discriminator: some pixels given away for texture that looks real.
 
-A network trained to be close to every pixel answers doubt with blur, because the mean of all likely pictures is closest
+A network trained to be close to every pixel answers doubt with blur, because the mean of all likely images is closest
 to each of them. Here it learns against a `paragon_core.training.munet.MUNet` that is trained at the same time to tell
-its pictures from real ones (I. Goodfellow et al., "Generative adversarial nets", 2014), while the distances of pixels
-and of VGG19's responses keep it to what is in the picture.
+its images from real ones (I. Goodfellow et al., "Generative adversarial nets", 2014), while the distances of pixels
+and of VGG19's responses keep it to what is in the image.
 
 The discriminator compares: it has to give a real pixel a higher logit than the pixel that the network put in its place
 (A. Jolicoeur-Martineau, "The relativistic discriminator", 2019, in its paired form). Super-resolution has the real twin
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 #: Decay of the first and the second moment of the discriminator's optimiser.
 _BETAS = (0.9, 0.99)
 
-#: Low-resolution pixels along a patch's edge that nobody judges: the network saw less around them than in a picture.
-_RIM = 2
+#: Low-resolution pixels along a patch's edge that are not judged: the network saw less around them than in an image.
+_BORDER = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +57,14 @@ class AdversarialOptions:
     perceptual_layer_weights: tuple[float, ...] = (0.1, 0.1, 1.0, 1.0, 1.0)
     """How much each of these layers counts."""
     adversarial_weight: float = 0.01
-    """Weight of what the discriminator says."""
+    """Weight of the discriminator's judgement."""
     discriminator_learning_rate: float = 4e-4
     """Rate of the discriminator's Adam; it stays the same during the whole run."""
     discriminator_warmup: int = 100
     """Steps at the beginning in which only the discriminator learns; they count as steps of the run."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Refuse impossible values.
 
         Raises:
             InputError: naming the field and the values that it may have.
@@ -130,9 +130,9 @@ class AdversarialTrainer(Trainer):
         self.discriminator = (discriminator or _fresh(spec, options.seed)).to(device)
         self._perceptual = perceptual.to(device) if perceptual and adversarial.perceptual_weight else None
         smallest_side = max(judge.smallest_side for judge in (self.discriminator.size, self._perceptual) if judge)
-        if spec.scale * (source.options.low_size - 2 * _RIM) < smallest_side:
+        if spec.scale * (source.options.low_size - 2 * _BORDER) < smallest_side:
             msg = f"patches of low_size {source.options.low_size} are too small to be judged"
-            least = math.ceil(smallest_side / spec.scale) + 2 * _RIM
+            least = math.ceil(smallest_side / spec.scale) + 2 * _BORDER
             raise UnsupportedSizeError(msg, hint=f"low_size must be at least {least}")
         for network in filter(None, (self.discriminator, self._perceptual)):
             keep_channels_innermost(network)
@@ -150,18 +150,18 @@ class AdversarialTrainer(Trainer):
             base = base_path(low, self._base)
             made, real = self._inside(base + detail), self._inside(base + wanted)
             loss = self._loss(low, detail, wanted)
-        self._teach_discriminator(real, made.detach())
+        self._train_discriminator(real, made.detach())
         if learns:
             self._descend(loss + self._judgement(real, made))
         self._finish_step()
         return float(loss.detach())
 
-    def companions(self) -> dict[str, Arrays]:
+    def auxiliary_networks(self) -> dict[str, Arrays]:
         """Return the discriminator's weights, under upstream's keys."""
         return {"discriminator": self.discriminator.to_arrays()}
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the next steps depend on, apart from the pictures and VGG19."""
+        """Return everything that the next steps depend on, apart from the images and VGG19."""
         return super().state() | {
             "adversarial": to_text(self.adversarial),
             "discriminator": self.discriminator.state_dict(),
@@ -183,11 +183,11 @@ class AdversarialTrainer(Trainer):
         self.discriminator.load_state_dict(state["discriminator"])
         self._discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
 
-    def _teach_discriminator(self, real: Tensor, made: Tensor) -> None:
+    def _train_discriminator(self, real: Tensor, made: Tensor) -> None:
         self.discriminator.train()
         self._set_discriminator_learning(learning=True)
         self._discriminator_optimiser.zero_grad()
-        # Never in bfloat16: where picture and twin differ little, the logits would come out the same.
+        # Never in bfloat16: where image and twin differ little, the logits would come out the same.
         of_real, of_made = self.discriminator(torch.cat([real, made])).chunk(2)
         loss = relativistic_loss(of_real, of_made)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -196,7 +196,7 @@ class AdversarialTrainer(Trainer):
         self.figures["told apart"] = float((of_real > of_made).float().mean())
 
     def _judgement(self, real: Tensor, made: Tensor) -> Tensor:
-        """Return the loss of what discriminator and VGG19 say."""
+        """Return the weighted losses of discriminator and VGG19."""
         self.discriminator.eval()
         self._set_discriminator_learning(learning=False)
         with torch.no_grad():
@@ -215,9 +215,9 @@ class AdversarialTrainer(Trainer):
         for parameter in self._judging:
             parameter.requires_grad = learning
 
-    def _inside(self, pictures: Tensor) -> Tensor:
-        rim = _RIM * self.spec.scale
-        return pictures[..., rim:-rim, rim:-rim]
+    def _inside(self, images: Tensor) -> Tensor:
+        border = _BORDER * self.spec.scale
+        return images[..., border:-border, border:-border]
 
 
 def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The network as it is trained: its linear tail as one free kernel.
 
-Nothing non-linear stands between conv_mid and the output, so ``detail_gain``, conv_out, the shuffle and ``up.0`` are
+Nothing non-linear is between conv_mid and the output, so ``detail_gain``, conv_out, the shuffle and ``up.0`` are
 together one 4x4 convolution on the low-resolution grid (spec §8, `paragon_core.graph.fuse.collapse_tail`). Training
 that kernel instead of its factors costs a third of the time and leaves out a badly conditioned product of three
 factors.
@@ -38,7 +38,7 @@ Array = npt.NDArray[np.float64]
 LOST = 3
 
 #: The taps of conv_out that `expand_tail` uses, and so the channels that it needs for each colour: the middle one
-#: reaches most of the 4x4 kernel, each diagonal one adds a corner and the two arms beside it.
+#: reaches most of the 4x4 kernel, each diagonal one adds a corner and the two arms next to it.
 _TAPS = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
@@ -68,7 +68,7 @@ class CollapsedNetwork(nn.Module):
             msg = f"a network of {spec.channels} channels is too narrow to be trained with a collapsed tail"
             raise InputError(msg, hint=f"it takes {IMAGE_CHANNELS * len(_TAPS)} channels")
         if spec.softens:
-            msg = f"upsampler_alpha {spec.upsampler_alpha:g} softens the picture; networks are trained with 0"
+            msg = f"upsampler_alpha {spec.upsampler_alpha:g} softens the image; networks are trained with 0"
             raise InputError(msg)
         if spec.revision == "v6":
             raise InputError("networks of revision v6 are not trained", hint="train v9, which is as large")
@@ -109,7 +109,7 @@ class CollapsedNetwork(nn.Module):
         """Return the learned part of the output, [B, 3, sH, sW], of ``x`` [B, 3, H, W].
 
         It is what upstream's form makes, apart from the four corner pixels: on the outermost rows and columns
-        conv_out sees zeros outside the picture, so its taps that point there count for nothing.
+        conv_out sees zeros outside the image, so its taps that point there count for nothing.
         """
         s = self.spec.scale
         features = self.features(x)
@@ -156,7 +156,7 @@ class CollapsedNetwork(nn.Module):
 
 
 def cells(high: Tensor, scale: int) -> Tensor:
-    """Cut what `CollapsedNetwork` makes out of a high-resolution picture.
+    """Cut what `CollapsedNetwork` makes out of a high-resolution image.
 
     Cell ``i`` holds rows ``s*i + 1 ... s*i + s``, columns likewise; the cells 1 ... H-3 need no pixel from outside.
 
@@ -173,7 +173,7 @@ def cells(high: Tensor, scale: int) -> Tensor:
 
 
 def base_kernel(scale: int) -> Tensor:
-    """Return the base path as a kernel [3ss, 3, 4, 4] that makes `cells` of a low-resolution picture."""
+    """Return the base path as a kernel [3ss, 3, 4, 4] that makes `cells` of a low-resolution image."""
     return torch.tensor(base_as_cells(scale, IMAGE_CHANNELS).weight, dtype=torch.float32)
 
 
@@ -192,9 +192,9 @@ def tail_reach(scale: int) -> Tensor:
 
 
 def edge_masks(scale: int) -> dict[str, Tensor]:
-    """Return for each side of a picture which weights of a collapsed tail count on its outermost row or column.
+    """Return for each side of an image which weights of a collapsed tail count on its outermost row or column.
 
-    Those that `expand_tail` gives to a tap of conv_out that points out of the picture do not: 1 or 0, [3ss, 1, 4, 4].
+    Those that `expand_tail` gives to a tap of conv_out that points out of the image do not: 1 or 0, [3ss, 1, 4, 4].
     """
     masks = {side: torch.zeros(scale, scale, 4, 4) for side in ("top", "bottom", "left", "right")}
     reach = tail_reach(scale).view(IMAGE_CHANNELS, scale, scale, 4, 4)[0]
@@ -209,7 +209,7 @@ def edge_masks(scale: int) -> dict[str, Tensor]:
 def expand_tail(tail: Convolution, spec: ModelSpec) -> dict[str, Array]:
     """Write a collapsed tail as ``up.0``, ``conv_out`` and ``detail_gain``: the inverse of `collapse_tail`.
 
-    Output row phase ``p`` reads through tap ``d`` of conv_out the enlarged row ``p + d``, which is phase
+    Output row phase ``p`` reads through tap ``d`` of conv_out the upscaled row ``p + d``, which is phase
     ``(p + d) mod s`` of low-resolution row ``i + floor((p + d) / s)``; ``up.0`` reaches one row further on both sides.
     With one channel a colour and tap, every phase of ``up.0`` serves one phase of the output, so its 3x3 kernel is
     free, and the five taps together reach all that can be reached. Each weight goes to the first tap that reaches it.

@@ -1,7 +1,7 @@
-"""Random pairs of small and large patches from folders of pictures.
+"""Random pairs of small and large patches from folders of images.
 
-Every picture is shrunk once, whole, with the same antialiased bicubic that scores rest on; a patch is then cut from
-both at the same place. Pictures are kept in memory as bytes: a thousand tiles of 192x192 need 140 MB, and 28 MB more
+Every image is shrunk once, whole, with the same antialiased bicubic that scores rest on; a patch is then cut from
+both at the same place. Images are kept in memory as bytes: a thousand tiles of 192x192 need 140 MB, and 28 MB more
 for each degraded form (`paragon_core.training.degradations`).
 """
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 
-#: Low-resolution pixels at the rim of a picture that no patch touches: there the reduction saw a mirrored border, not
+#: Low-resolution pixels at the border of an image that no patch touches: there the reduction saw mirrored pixels, not
 #: what was photographed (the bicubic kernel reaches two of them).
-RIM = 2
+BORDER = 2
 
 _SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
@@ -44,9 +44,9 @@ class PatchOptions:
     batch_size: int = 9
     """Patches in a step."""
     symmetries: bool = True
-    """Whether patches are flipped and turned at random (all eight symmetries of a square)."""
+    """Whether patches are flipped and rotated at random (all eight symmetries of a square)."""
     shares: tuple[float, ...] = ()
-    """How often each group of pictures is drawn from, in any unit; empty: every picture equally often."""
+    """How often each group of images is drawn from, in any unit; empty: every image equally often."""
     pattern_share: float = 0.0
     """Share of the patches that are drawn patterns of single pixels instead (`patterns`)."""
 
@@ -80,7 +80,7 @@ class Patches:
 
 
 class PatchSource:
-    """Cuts random patches from groups of pictures that it holds in memory."""
+    """Cuts random patches from groups of images that it holds in memory."""
 
     def __init__(
         self,
@@ -90,30 +90,30 @@ class PatchSource:
         options: PatchOptions,
         degradations: Degradations | None = None,
     ) -> None:
-        """Shrink the pictures, and degrade them.
+        """Shrink the images, and degrade them.
 
         Args:
-            groups: of pictures HxWx3, RGB; sides that are no multiple of ``scale`` are cropped. Inside a group every
-                picture is drawn equally often.
-            scale: the enlargement to be learned.
+            groups: of images HxWx3, RGB; sides that are no multiple of ``scale`` are cropped. Inside a group every
+                image is drawn equally often.
+            scale: the upscaling factor to be learned.
             options: what a batch is made of.
             degradations: what happens to the low resolution besides; None: nothing.
 
         Raises:
             BackendUnavailableError: if the degradations need a package that is missing.
-            UnsupportedSizeError: if a picture is too small for a patch.
+            UnsupportedSizeError: if an image is too small for a patch.
             InputError: if a group is empty, there is none, or there is not one share for each.
 
         """
         self.scale = scale
         self.options = options
-        self._groups = [[_pair(picture, scale, options.low_size) for picture in group] for group in groups]
+        self._groups = [[_pair(image, scale, options.low_size) for image in group] for group in groups]
         if not self._groups or not all(self._groups):
-            msg = "there are no pictures to train on"
-            raise InputError(msg, hint="name folders that hold pictures; scripts/train-data makes two")
+            msg = "there are no images to train on"
+            raise InputError(msg, hint="name folders that hold images; scripts/train-data makes some")
         shares = options.shares or tuple(len(group) for group in self._groups)
         if len(shares) != len(self._groups):
-            msg = f"{len(self._groups)} groups of pictures have {len(shares)} shares"
+            msg = f"{len(self._groups)} groups of images have {len(shares)} shares"
             raise InputError(msg, hint="name one share for each folder, or none")
         self._shares = np.array(shares) / sum(shares)
         self._clean_share = degradations.clean_share if degradations else 1.0
@@ -123,7 +123,7 @@ class PatchSource:
             self._forms = [list(islice(forms, len(group))) for group in self._groups]
 
     def __len__(self) -> int:
-        """Return the number of pictures."""
+        """Return the number of images."""
         return sum(map(len, self._groups))
 
     def draw(self, generator: np.random.Generator) -> Patches:
@@ -136,55 +136,55 @@ class PatchSource:
         if self.options.pattern_share and generator.random() < self.options.pattern_share:
             return pattern_pair(generator, self.options.low_size, self.scale)
         group = generator.choice(len(self._groups), p=self._shares)
-        picture = generator.integers(len(self._groups[group]))
-        low, high = self._groups[group][picture]
+        image = generator.integers(len(self._groups[group]))
+        low, high = self._groups[group][image]
         if self._forms and generator.random() >= self._clean_share:
-            forms = self._forms[group][picture]
+            forms = self._forms[group][image]
             low = forms[generator.integers(len(forms))]
         size, s = self.options.low_size, self.scale
-        top = int(generator.integers(RIM, low.shape[0] - RIM - size + 1))
-        left = int(generator.integers(RIM, low.shape[1] - RIM - size + 1))
+        top = int(generator.integers(BORDER, low.shape[0] - BORDER - size + 1))
+        left = int(generator.integers(BORDER, low.shape[1] - BORDER - size + 1))
         low = low[top : top + size, left : left + size]
         high = high[s * top : s * (top + size), s * left : s * (left + size)]
         symmetry = int(generator.integers(8)) if self.options.symmetries else 0
-        return turned(low, symmetry), turned(high, symmetry)
+        return apply_symmetry(low, symmetry), apply_symmetry(high, symmetry)
 
 
-def turned(image: Pixels, symmetry: int) -> Pixels:
+def apply_symmetry(image: Pixels, symmetry: int) -> Pixels:
     """Apply one of the eight symmetries of a square (0: none) to HxWx3: quarter turns, after a flip from 4 on."""
     flipped = image[:, ::-1] if symmetry >= 4 else image  # noqa: PLR2004  (the four turns come first)
     return np.rot90(flipped, symmetry % 4)
 
 
-def read_pictures(folder: Path) -> Iterator[Pixels]:
-    """Read every picture in a folder as HxWx3 RGB, in the order of names; subfolders are not read.
+def read_images(folder: Path) -> Iterator[Pixels]:
+    """Read every image in a folder as HxWx3 RGB, in the order of names; subfolders are not read.
 
     Raises:
-        InputError: if the folder does not exist or holds no pictures.
-        MediaError: if a picture cannot be read.
+        InputError: if the folder does not exist or holds no images.
+        MediaError: if an image cannot be read.
 
     """
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415  (only files need it)
 
     paths = [path for path in sorted(folder.glob("*")) if path.suffix.lower() in _SUFFIXES]
     if not paths:
-        msg = f"{folder} holds no pictures"
-        raise InputError(msg, hint="name folders that hold pictures; scripts/train-data makes two")
+        msg = f"{folder} holds no images"
+        raise InputError(msg, hint="name folders that hold images; scripts/train-data makes some")
     for path in paths:
         try:
-            with Image.open(path) as picture:
-                yield np.asarray(picture.convert("RGB"))
+            with Image.open(path) as image:
+                yield np.asarray(image.convert("RGB"))
         except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             msg = f"{path} cannot be read: {error}"
             raise MediaError(msg, hint="take it out of the folder, or fetch it again") from error
 
 
-def _pair(picture: Pixels, scale: int, low_size: int) -> tuple[Pixels, Pixels]:
-    height, width = picture.shape[0] // scale, picture.shape[1] // scale
-    smallest = low_size + 2 * RIM
+def _pair(image: Pixels, scale: int, low_size: int) -> tuple[Pixels, Pixels]:
+    height, width = image.shape[0] // scale, image.shape[1] // scale
+    smallest = low_size + 2 * BORDER
     if min(height, width) < smallest:
-        msg = f"a picture of {picture.shape[1]}x{picture.shape[0]} pixels is too small to train on"
+        msg = f"an image of {image.shape[1]}x{image.shape[0]} pixels is too small to train on"
         hint = f"patches of {low_size} pixels at x{scale} need {smallest * scale} pixels on both sides"
         raise UnsupportedSizeError(msg, hint=hint)
-    high = np.ascontiguousarray(picture[: height * scale, : width * scale])
+    high = np.ascontiguousarray(image[: height * scale, : width * scale])
     return round_to_uint8(resize(high, height, width)), high

@@ -1,6 +1,6 @@
-"""What happens to a low-resolution picture besides the reduction: blur, noise, JPEG, H.264.
+"""What happens to a low-resolution image besides the reduction: blur, noise, JPEG, H.264.
 
-Compression takes longer than a step of training, so every picture gets a few degraded forms before the first step, and
+Compression takes longer than a step of training, so every image gets a few degraded forms before the first step, and
 a patch draws one of them. For H.264 see `paragon_core.training.moving_clips`.
 """
 
@@ -17,7 +17,7 @@ from paragon_core.errors import InputError
 from paragon_core.quality.blur import blurred
 from paragon_core.quality.h264 import HIGHEST_CRF, PRESETS, compress
 from paragon_core.quality.resize import resize, round_to_uint8
-from paragon_core.training.moving_clips import FIRST_KEPT, FRAMES, moving_clip, side_by_side, taken_apart
+from paragon_core.training.moving_clips import FIRST_KEPT, FRAMES, join_in_grid, moving_clip, split_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
 
-#: How many pixels of large pictures are encoded together: 24 tiles of scripts/train-data, or a single photograph.
+#: How many pixels of large images are encoded together: 24 tiles of scripts/train-data, or a single photograph.
 _PIXELS_A_VIDEO = 24 * 192 * 192
 
 _JPEG_SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
@@ -33,12 +33,12 @@ _JPEG_SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
 @dataclass(frozen=True, kw_only=True)
 class Degradations:
-    """Which degraded forms a picture gets. Every range is drawn from evenly, anew for each form."""
+    """Which degraded forms an image gets. Values are drawn uniformly from each range, again for each form."""
 
     clean_share: float = 0.25
-    """Share of the patches that are only reduced, so that the network does not forget clean pictures."""
+    """Share of the patches that are only reduced, so that the network does not forget clean images."""
     forms: int = 4
-    """Degraded forms of each picture; each takes as much memory as the low-resolution picture."""
+    """Degraded forms of each image; each takes as much memory as the low-resolution image."""
     h264_share: float = 1.0
     """Share of the forms that are compressed as video."""
     crf: tuple[float, float] = (18, 35)
@@ -48,7 +48,7 @@ class Degradations:
     jpeg_quality: tuple[float, float] = (50, 95)
     """Range of Pillow's JPEG quality; chroma is 4:4:4, 4:2:2 or 4:2:0."""
     blur: tuple[float, float] = (0, 0)
-    """Range of the Gaussian's standard deviation before the reduction, in pixels of the large picture."""
+    """Range of the Gaussian's standard deviation before the reduction, in pixels of the large image."""
     noise: tuple[float, float] = (0, 0)
     """Range of the standard deviation of noise that is the same everywhere, in levels of 0..255."""
     shot_noise: tuple[float, float] = (0, 0)
@@ -57,7 +57,7 @@ class Degradations:
     """Decides the forms."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Refuse impossible values.
 
         Raises:
             InputError: naming the field and the values that it may have.
@@ -81,11 +81,11 @@ class Degradations:
                 raise InputError(msg)
 
 
-def degraded_forms(pictures: Sequence[Pixels], scale: int, options: Degradations) -> list[list[Pixels]]:
-    """Return ``options.forms`` low-resolution forms of every picture, aligned with it pixel by pixel.
+def degraded_forms(images: Sequence[Pixels], scale: int, options: Degradations) -> list[list[Pixels]]:
+    """Return ``options.forms`` low-resolution forms of every image, aligned with it pixel by pixel.
 
     Args:
-        pictures: large ones, HxWx3, RGB, sides multiples of ``scale``.
+        images: large ones, HxWx3, RGB, sides multiples of ``scale``.
         scale: how much smaller the forms are.
         options: which forms.
 
@@ -93,58 +93,58 @@ def degraded_forms(pictures: Sequence[Pixels], scale: int, options: Degradations
         BackendUnavailableError: if H.264 is asked for and PyAV is missing.
 
     """
-    result: list[list[Pixels]] = [[] for _ in pictures]
+    result: list[list[Pixels]] = [[] for _ in images]
     for number in range(options.forms):
         generator = np.random.default_rng((options.seed, number))
         shares = (options.h264_share, options.jpeg_share, max(0.0, 1 - options.h264_share - options.jpeg_share))
-        kinds = generator.choice(3, size=len(pictures), p=shares)
+        kinds = generator.choice(3, size=len(images), p=shares)
         for index in np.flatnonzero(kinds).tolist():
-            reduced = _reduced(_blurred(pictures[index], options, generator), scale)
+            reduced = _reduced(_blurred(images[index], options, generator), scale)
             form = _noisy(reduced, _noise(options, generator), generator)
             result[index].append(_as_jpeg(form, options, generator) if kinds[index] == 1 else form)
-        for batch in _alike(pictures, generator.permutation(np.flatnonzero(kinds == 0))):
-            videos = _as_video([pictures[index] for index in batch], scale, options, generator)
-            for index, picture in zip(batch, videos, strict=True):
-                result[index].append(picture)
+        for batch in _alike(images, generator.permutation(np.flatnonzero(kinds == 0))):
+            videos = _as_video([images[index] for index in batch], scale, options, generator)
+            for index, image in zip(batch, videos, strict=True):
+                result[index].append(image)
     return result
 
 
-def _blurred(picture: Pixels, options: Degradations, generator: np.random.Generator) -> Pixels:
-    return blurred(picture, generator.uniform(*options.blur))
+def _blurred(image: Pixels, options: Degradations, generator: np.random.Generator) -> Pixels:
+    return blurred(image, generator.uniform(*options.blur))
 
 
-def _reduced(picture: Pixels, scale: int) -> Floats:
-    return resize(picture, picture.shape[0] // scale, picture.shape[1] // scale)
+def _reduced(image: Pixels, scale: int) -> Floats:
+    return resize(image, image.shape[0] // scale, image.shape[1] // scale)
 
 
 def _noise(options: Degradations, generator: np.random.Generator) -> tuple[float, float]:
     return generator.uniform(*options.noise), generator.uniform(*options.shot_noise)
 
 
-def _noisy(picture: Floats, noise: tuple[float, float], generator: np.random.Generator) -> Pixels:
+def _noisy(image: Floats, noise: tuple[float, float], generator: np.random.Generator) -> Pixels:
     even, shot = noise
     if even or shot:
-        deviation = np.sqrt(even**2 + shot**2 * np.clip(picture, 0, 255) / 255)
-        picture = picture + deviation * generator.standard_normal(picture.shape, dtype=np.float32)
-    return round_to_uint8(picture.astype(np.float64))
+        deviation = np.sqrt(even**2 + shot**2 * np.clip(image, 0, 255) / 255)
+        image = image + deviation * generator.standard_normal(image.shape, dtype=np.float32)
+    return round_to_uint8(image.astype(np.float64))
 
 
-def _as_jpeg(picture: Pixels, options: Degradations, generator: np.random.Generator) -> Pixels:
+def _as_jpeg(image: Pixels, options: Degradations, generator: np.random.Generator) -> Pixels:
     from PIL import Image  # noqa: PLC0415  (only files need it)
 
     quality = round(generator.uniform(*options.jpeg_quality))
     stream = io.BytesIO()
     subsampling = str(generator.choice(_JPEG_SUBSAMPLINGS))
-    Image.fromarray(picture).save(stream, "JPEG", quality=quality, subsampling=subsampling)
+    Image.fromarray(image).save(stream, "JPEG", quality=quality, subsampling=subsampling)
     with Image.open(stream) as compressed:
         return np.asarray(compressed.convert("RGB"))
 
 
-def _alike(pictures: Sequence[Pixels], indices: Iterable[int]) -> Iterator[list[int]]:
-    """Yield which pictures become one video: all of one size, and not too many."""
+def _alike(images: Sequence[Pixels], indices: Iterable[int]) -> Iterator[list[int]]:
+    """Yield which images become one video: all of one size, and not too many."""
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for index in indices:
-        by_shape.setdefault(pictures[index].shape, []).append(int(index))
+        by_shape.setdefault(images[index].shape, []).append(int(index))
     for (height, width, _), same in by_shape.items():
         count = max(1, _PIXELS_A_VIDEO // (height * width))
         for start in range(0, len(same), count):
@@ -152,16 +152,16 @@ def _alike(pictures: Sequence[Pixels], indices: Iterable[int]) -> Iterator[list[
 
 
 def _as_video(
-    pictures: Sequence[Pixels], scale: int, options: Degradations, generator: np.random.Generator
+    images: Sequence[Pixels], scale: int, options: Degradations, generator: np.random.Generator
 ) -> list[Pixels]:
     kept = int(generator.integers(FIRST_KEPT, FRAMES))
     crf = round(generator.uniform(*options.crf), 1)
     preset = PRESETS[generator.integers(len(PRESETS))]
     clips = []
-    for picture in pictures:
-        moving = moving_clip(_blurred(picture, options, generator), scale, kept, generator)
+    for image in images:
+        moving = moving_clip(_blurred(image, options, generator), scale, kept, generator)
         noise = _noise(options, generator)
         clips.append([_noisy(frame, noise, generator) for frame in moving])
-    frames = compress(side_by_side(clips), crf=crf, preset=preset)
+    frames = compress(join_in_grid(clips), crf=crf, preset=preset)
     height, width, _ = clips[0][0].shape
-    return taken_apart(frames[kept], height, width, len(clips))
+    return split_grid(frames[kept], height, width, len(clips))

@@ -18,8 +18,8 @@ _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 def postponed_interrupt() -> Iterator[Callable[[], bool]]:
     """Remember the first signal that would interrupt instead of raising at once; a second one raises as usual.
 
-    Yields a function that tells whether there was one. The body answers it with KeyboardInterrupt, on which the signal
-    goes to whoever handled it before. Those are signals that Python code handles: Ctrl-C, and on the command line
+    Yields a function that returns whether there was one. The body answers it with KeyboardInterrupt, on which the
+    signal goes to its former handler. Those are signals that Python code handles: Ctrl-C, and on the command line
     SIGTERM and its like. Outside the main thread, where Python delivers no signals, nothing changes.
     """
     pressed = 0

@@ -1,4 +1,4 @@
-"""A run's curves and pictures for TensorBoard."""
+"""A run's curves and images for TensorBoard."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from paragon_core.atomic_files import unwritable
 from paragon_core.errors import BackendUnavailableError, MediaError
 from paragon_core.training.options import learning_rate
-from paragon_core.training.validation import enlarger
+from paragon_core.training.validation import reference_upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from paragon_core.models.spec import ModelSpec
     from paragon_core.quality.evaluate import Pair
     from paragon_core.training.options import Schedule
-    from paragon_core.training.validation import Progress
+    from paragon_core.training.validation import TrainingProgress
 
 #: Steps between two points of a curve.
 EVERY = 50
 
-#: Pictures of each validation set that are shown, and how much of them: low-resolution pixels along each side.
+#: Images of each validation set that are shown, and how much of them: low-resolution pixels along each side.
 _SHOWN = 2
 _SIDE = 64
 
 
 class TensorBoardLog:
-    """Writes what `paragon_core.training.loop.train` tells it; a context manager.
+    """Writes what `paragon_core.training.loop.train` reports; a context manager.
 
     ====================  ===========================================================================
     loss, and figures     mean of the last 50 steps, and whatever else the last of them found
     rate of learning      of the last step
     steps a second        between two validations
     PSNR, SSIM            of each validation set
-    pictures              the middle of the first two of each set: the network's on the left, the original on the right
+    images                the middle of the first two of each set: the network's on the left, the original on the right
     ====================  ===========================================================================
     """
 
@@ -80,7 +80,7 @@ class TensorBoardLog:
             if kind is None:  # else the first error is the one to report
                 raise
 
-    def advanced(self, step: int, loss: float, figures: Mapping[str, float]) -> None:
+    def log_step(self, step: int, loss: float, figures: Mapping[str, float]) -> None:
         """Take note of step ``step`` (1 is the first)."""
         self._losses.append(loss)
         if step % EVERY:
@@ -91,9 +91,9 @@ class TensorBoardLog:
             self._point(f"training/{name}", figure, step)
         self._losses.clear()
 
-    def validated(
+    def log_validation(
         self,
-        progress: Progress,
+        progress: TrainingProgress,
         arrays: Mapping[str, npt.NDArray[np.floating]],
         spec: ModelSpec,
         sets: Mapping[str, Sequence[Pair]],
@@ -103,11 +103,11 @@ class TensorBoardLog:
         for name, score in progress.scores.items():
             self._point(f"{name}/PSNR", score.psnr_y, progress.step)
             self._point(f"{name}/SSIM", score.ssim, progress.step)
-        enlarge = enlarger(arrays, spec)
+        upscale = reference_upscaler(arrays, spec)
         for name, pairs in sets.items():
             for pair in pairs[:_SHOWN]:
                 low, high = _middle(pair)
-                both = np.concatenate([enlarge(low), high], axis=1)
+                both = np.concatenate([upscale(low), high], axis=1)
                 with self._writing():
                     self._writer.add_image(f"{name}/{pair.name}", both, progress.step, dataformats="HWC")
         with self._writing():

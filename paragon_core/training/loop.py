@@ -11,7 +11,7 @@ from paragon_core.atomic_files import prepare_folder, remove_leftovers
 from paragon_core.training.interrupts import postponed_interrupt
 from paragon_core.training.log import TensorBoardLog
 from paragon_core.training.saving import Arrays, read_state, save_arrays, save_state, save_weights
-from paragon_core.training.validation import Progress, validate
+from paragon_core.training.validation import TrainingProgress, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,11 +49,11 @@ class Learner(Protocol):
     def arrays(self) -> Arrays:
         """Return the weights to score and to save, under upstream's keys."""
 
-    def companions(self) -> Mapping[str, Arrays]:
+    def auxiliary_networks(self) -> Mapping[str, Arrays]:
         """Return the weights of networks that only help, by the names of their files; may be empty."""
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the next steps depend on, apart from the pictures: see `save_state`."""
+        """Return everything that the next steps depend on, apart from the images: see `save_state`."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state` returned; raises InputError if it belongs to another run."""
@@ -64,7 +64,7 @@ def train(
     folder: Path,
     *,
     sets: Mapping[str, Sequence[Pair]],
-    report: Callable[[Progress], None],
+    report: Callable[[TrainingProgress], None],
     tick: Callable[[int], None] | None = None,
     notes: Mapping[str, str] | None = None,
     log: bool = False,
@@ -72,13 +72,13 @@ def train(
     """Train to the end, or to Ctrl-C, which saves first.
 
     ``folder`` gets ``state.pt`` (to continue from), ``last.safetensors`` and, with validation sets,
-    ``best.safetensors``: highest sum of the PSNRs. Networks that helped lie beside them. If there is a state already,
-    it is continued.
+    ``best.safetensors``: highest sum of the PSNRs. Networks that helped are saved next to them. If there is a
+    state already, it is continued.
 
     Args:
         learner: at its first step, or where it is.
         folder: made if it does not exist.
-        sets: pictures to validate on, by name; may be empty.
+        sets: images to validate on, by name; may be empty.
         report: called after every validation.
         tick: called after every step with the number of steps done.
         notes: go into the metadata of the weights.
@@ -107,14 +107,14 @@ def train(
             for _ in range(_until_next_validation(learner)):
                 losses.append(learner.advance())
                 if board:
-                    board.advanced(learner.step, losses[-1], learner.figures)
+                    board.log_step(learner.step, losses[-1], learner.figures)
                 if tick:
                     tick(learner.step)
                 if interrupted():
                     break
             elapsed = time.perf_counter() - started
             arrays = learner.arrays()
-            progress = Progress(
+            progress = TrainingProgress(
                 step=learner.step,
                 loss=sum(losses) / len(losses),
                 rate=len(losses) / elapsed,
@@ -122,9 +122,9 @@ def train(
             )
             report(progress)
             if board:
-                board.validated(progress, arrays, learner.spec, sets)
+                board.log_validation(progress, arrays, learner.spec, sets)
             save_weights(folder / "last.safetensors", arrays, learner.spec, progress, notes)
-            _save_companions(folder, learner, notes)
+            _save_auxiliary_networks(folder, learner, notes)
             total = sum(score.psnr_y for score in progress.scores.values())
             if sets and total > best:
                 best = total
@@ -134,8 +134,8 @@ def train(
                 raise KeyboardInterrupt
 
 
-def _save_companions(folder: Path, learner: Learner, notes: Mapping[str, str] | None) -> None:
-    for name, arrays in learner.companions().items():
+def _save_auxiliary_networks(folder: Path, learner: Learner, notes: Mapping[str, str] | None) -> None:
+    for name, arrays in learner.auxiliary_networks().items():
         save_arrays(folder / f"{name}.safetensors", arrays, {**(notes or {}), "steps": str(learner.step)})
 
 

@@ -57,7 +57,7 @@ def luma_weighted_charbonnier(error: Tensor, weight: Tensor, *, luma_share: floa
 
 
 def ms_ssim_loss(predicted: Tensor, wanted: Tensor) -> Tensor:
-    """Return 1 - MS-SSIM of [B, 3, H, W] in 0..1, float32; what lies outside is clamped, as in a saved picture.
+    """Return 1 - MS-SSIM of [B, 3, H, W] in 0..1, float32; values outside are clamped, as in a saved image.
 
     Small patches have too few pixels for all five sizes: as many are used as `ms_ssim_shares` says.
 

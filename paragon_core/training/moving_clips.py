@@ -1,7 +1,7 @@
-"""Short clips out of single pictures, for a video encoder to compress.
+"""Short clips out of single images, for a video encoder to compress.
 
-A picture pans and zooms, so that frames are predicted from one another; in one frame the movement passes through the
-picture's own place, and there what the encoder left of it can be compared with the picture, pixel by pixel. Clips lie
+An image pans and zooms, so that frames are predicted from one another; in one frame the movement passes through the
+image's own place, and there what the encoder left of it can be compared with the image, pixel by pixel. Clips lie
 side by side in one video, each moving its own way: encoding two dozen at a time costs little more than encoding one.
 """
 
@@ -26,39 +26,39 @@ Floats = npt.NDArray[np.floating]
 FRAMES = 8
 FIRST_KEPT = 2
 
-#: Greatest pan in pixels of the large picture a frame, and greatest zoom a frame.
+#: Greatest pan in pixels of the large image a frame, and greatest zoom a frame.
 _PAN = 4.0
 _ZOOM = 0.006
 
-#: Share of the clips that stand still.
+#: Share of the clips without movement.
 _STILL = 0.3
 
 #: Side of H.264's macroblocks: clips that lie side by side must not share one.
 _MACROBLOCK = 16
 
 
-def moving_clip(picture: Pixels, scale: int, kept: int, generator: np.random.Generator) -> list[Floats]:
-    """Reduce a picture along a random, even movement.
+def moving_clip(image: Pixels, scale: int, kept: int, generator: np.random.Generator) -> list[Floats]:
+    """Reduce an image along a random movement of constant speed.
 
     Args:
-        picture: HxWx3, sides multiples of ``scale``. What comes in from outside is its mirror image.
+        image: HxWx3, sides multiples of ``scale``. What comes in from outside is its mirror image.
         scale: how much smaller the frames are.
-        kept: index of the frame that shows the picture itself, reduced as the scores' protocol says.
+        kept: index of the frame that shows the image itself, reduced as the scores' protocol says.
         generator: decides the movement.
 
     Returns:
         `FRAMES` frames (H / scale)x(W / scale)x3, in levels of 0..255.
 
     """
-    height, width, _ = picture.shape
+    height, width, _ = image.shape
     still = generator.random() < _STILL
     down, right = (0.0 if still else speed for speed in generator.uniform(-_PAN, _PAN, 2))
     zoom = 0.0 if still else generator.uniform(-_ZOOM, _ZOOM)
-    own = resize(picture, height // scale, width // scale)
+    own = resize(image, height // scale, width // scale)
     if still:
         return [own] * FRAMES
     margin = math.ceil(FRAMES * (_PAN + _ZOOM * max(height, width) / 2))
-    wide = Image.fromarray(np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric"))
+    wide = Image.fromarray(np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric"))
     frames: list[Floats] = []
     for time in range(-kept, FRAMES - kept):
         grown = (1 + zoom * time) / 2
@@ -70,8 +70,8 @@ def moving_clip(picture: Pixels, scale: int, kept: int, generator: np.random.Gen
     return frames
 
 
-def side_by_side(clips: Sequence[Sequence[Pixels]]) -> list[Pixels]:
-    """Lay clips of one size into a grid, each frame beside the other clips' frames of that time.
+def join_in_grid(clips: Sequence[Sequence[Pixels]]) -> list[Pixels]:
+    """Lay clips of one size into a grid, each frame next to the other clips' frames of that time.
 
     Every clip begins at a macroblock of its own; the gap to the next one continues its edge.
     """
@@ -87,8 +87,8 @@ def side_by_side(clips: Sequence[Sequence[Pixels]]) -> list[Pixels]:
     return video
 
 
-def taken_apart(frame: Pixels, height: int, width: int, count: int) -> list[Pixels]:
-    """Cut a frame of `side_by_side` into the ``count`` frames of ``height`` x ``width`` that it was made of."""
+def split_grid(frame: Pixels, height: int, width: int, count: int) -> list[Pixels]:
+    """Cut a frame of `join_in_grid` into the ``count`` frames of ``height`` x ``width`` that it was made of."""
     rows, columns, cell_height, cell_width = _grid(height, width, count)
     cells = frame.reshape(rows, cell_height, columns, cell_width, 3).swapaxes(1, 2)
     cells = cells.reshape(rows * columns, cell_height, cell_width, 3)

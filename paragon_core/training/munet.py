@@ -1,11 +1,11 @@
-"""MUNet: a discriminator that says for every pixel how real it looks, with upstream's names for every tensor.
+"""MUNet: a discriminator that rates for every pixel how real it looks, with upstream's names for every tensor.
 
 A U-Net of spectrally normalised convolutions (T. Miyato et al., "Spectral normalization for generative adversarial
-networks", 2018) whose way up enlarges with the fixed kernels of ParagonSR2's base path (spec §11)::
+networks", 2018) whose way up upscales with the fixed kernels of ParagonSR2's base path (spec §11)::
 
     skips = in_conv(x), then L times: leaky(4x4 convolution, stride 2)
     x     = two 3x3 convolutions of the smallest map
-    x     = for every skip, upwards: leaky(fusion([post(enlarge(x)), skip]))
+    x     = for every skip, upwards: leaky(fusion([post(upscale(x)), skip]))
     y     = out_conv(x)
 
 Upstream's initialisation overwrites those fixed kernels with random numbers. Here fresh weights hold the true ones;
@@ -58,7 +58,7 @@ class MUNetSize:
         """
         if min(self.channels, len(self.multiples), *self.multiples) < 1:
             msg = f"a MUNet of {self.channels} channels times {self.multiples} is impossible"
-            raise InputError(msg, hint="all numbers start at 1, and there must be a level")
+            raise InputError(msg, hint="all values start at 1, and there must be a level")
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -67,7 +67,7 @@ class MUNetSize:
 
     @property
     def smallest_side(self) -> int:
-        """Pixels that a picture needs on both sides, so that one is left at the bottom."""
+        """Pixels that an image needs on both sides, so that one is left at the bottom."""
         return int(2 ** len(self.multiples))
 
 
@@ -106,7 +106,7 @@ class MUNet(nn.Module):
 
         """
         if min(x.shape[2:]) < self.size.smallest_side:
-            msg = f"a picture of {x.shape[3]}x{x.shape[2]} pixels is too small for this discriminator"
+            msg = f"an image of {x.shape[3]}x{x.shape[2]} pixels is too small for this discriminator"
             raise UnsupportedSizeError(msg, hint=f"it takes {self.size.smallest_side} pixels on both sides")
         skips = [self.in_conv(x)]
         for block in self.down_blocks:
@@ -139,7 +139,7 @@ class MUNet(nn.Module):
             )
         for key, tensor in expected.items():
             if arrays[key].shape != tensor.shape or not np.isfinite(arrays[key]).all():
-                msg = f"{key} does not hold {'x'.join(map(str, tensor.shape))} finite numbers"
+                msg = f"{key} does not hold {'x'.join(map(str, tensor.shape))} finite values"
                 raise WeightError(msg, hint="the file is damaged, or it belongs to another discriminator")
         network.load_state_dict({key: torch.from_numpy(np.array(arrays[key], np.float32)) for key in expected})
         return network.eval()
@@ -156,7 +156,7 @@ def read_munet(path: Path) -> MUNet:
 
 
 class _UpBlock(nn.Module):
-    """Enlarge a map to the size of a skip and mix the two."""
+    """Upscale a map to the size of a skip and mix the two."""
 
     def __init__(self, channels: int, skip_channels: int) -> None:
         super().__init__()
@@ -166,8 +166,8 @@ class _UpBlock(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Bring ``x`` [B, C, H/2, W/2] (rounded down) to the shape of ``skip`` [B, C', H, W]."""
-        enlarged = self.post_upsample_conv(self.magic_upsample(x, skip.shape[2:]))
-        mixed: Tensor = self.fusion_conv(torch.cat([enlarged, skip], dim=1))
+        upscaled = self.post_upsample_conv(self.magic_upsample(x, skip.shape[2:]))
+        mixed: Tensor = self.fusion_conv(torch.cat([upscaled, skip], dim=1))
         return mixed
 
 
@@ -180,8 +180,8 @@ class _MagicUpsample(nn.Module):
         self.resample_conv = _FixedFilter(channels, BINOMIAL_TAPS)
 
     def forward(self, x: Tensor, size: torch.Size) -> Tensor:
-        enlarged: Tensor = self.resample_conv(functional.interpolate(self.sharpen(x), size=size, mode="nearest"))
-        return enlarged
+        upscaled: Tensor = self.resample_conv(functional.interpolate(self.sharpen(x), size=size, mode="nearest"))
+        return upscaled
 
 
 class _FixedFilter(nn.Module):

@@ -1,10 +1,10 @@
-"""What a run is told: how long, how fast, what counts as an error."""
+"""Options of a training run: how long, how fast, what counts as an error."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from paragon_core.errors import InputError
 
@@ -13,6 +13,10 @@ Optimiser = Literal["soap", "adamw"]
 
 #: torch's implementation of the window attention; both compute the same.
 Attention = Literal["sdpa", "flex"]
+
+
+#: Names that fields of `TrainingOptions` had before, in recipes and in the states of earlier runs.
+RENAMED_FIELDS: Final = {"averaging": "ema_decay", "rim_weight": "border_weight"}
 
 
 class Schedule(Protocol):
@@ -51,8 +55,8 @@ class TrainingOptions:
     """Longest gradient, over all weights together; a longer one is shortened. 0 leaves them as they are."""
     warmup_share: float = 0.02
     """Share of the steps in which the rate rises from 0."""
-    averaging: float = 0.999
-    """Decay of the moving average of the weights, which is what gets scored and saved."""
+    ema_decay: float = 0.999
+    """Decay of the exponential moving average (EMA) of the weights, which is what gets scored and saved."""
     l1_weight: float = 1.0
     """Weight of the mean absolute error in the loss."""
     charbonnier_weight: float = 0.0
@@ -64,15 +68,15 @@ class TrainingOptions:
     as many of its five sizes as fit: all from 176 on. Needs torchmetrics."""
     luma_share: float = 0.7
     """Share of the absolute and Charbonnier errors that is taken on luma; MS-SSIM does not know it."""
-    rim_weight: float = 0.25
+    border_weight: float = 0.25
     """Weight in the absolute and Charbonnier errors of what is within two low-resolution pixels of a patch's edge. The
-    network has to learn what to do at the edge of a picture, but a patch has far more of it than a picture. MS-SSIM
-    compares windows, not pixels, and sees the edge like the rest."""
+    network has to learn what to do at the edge of an image, but a patch has far more of it than an image. MS-SSIM
+    compares windows, not pixels, and counts the edge like the rest."""
     layer_scale: float = 1e-5
-    """What the factors in front of the residuals of photo, pro and revision v11 start at. Upstream's 1e-5 lets nothing
-    through at first."""
+    """Initial value of the factors in front of the residuals of photo, pro and revision v11. Upstream's 1e-5 lets
+    nothing through at first."""
     bfloat16: bool = True
-    """Whether the passes run in bfloat16; weights, their average and the loss stay in float32."""
+    """Whether the passes run in bfloat16; weights, their EMA and the loss stay in float32."""
     attention: Attention = "sdpa"
     """How photo and pro compute their attention: "sdpa", or "flex" (NVIDIA cards; the same result by other kernels)."""
     checkpointing: bool = False
@@ -84,7 +88,7 @@ class TrainingOptions:
     """Steps between two validations; the state is saved at the same time."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Refuse impossible values.
 
         Raises:
             InputError: naming the field and the values that it may have.
@@ -93,7 +97,7 @@ class TrainingOptions:
         if self.steps < 1 or self.validate_every < 1:
             msg = "steps and validate_every must be at least 1"
             raise InputError(msg)
-        for name in ("warmup_share", "averaging", "luma_share", "rim_weight"):
+        for name in ("warmup_share", "ema_decay", "luma_share", "border_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 msg = f"{name} must lie in 0..1, not {getattr(self, name)}"
                 raise InputError(msg)

@@ -31,8 +31,8 @@ def whole_pair(patches: Patches, base: Tensor) -> tuple[Tensor, Tensor]:
 def base_path(low: Tensor, base: Tensor) -> Tensor:
     """Return what the fixed path makes of [B, 3, P, P]: [B, 3, sP, sP], with ``base`` from `base_kernel`."""
     scale = math.isqrt(len(base) // low.shape[1])
-    enlarged = functional.pixel_shuffle(functional.conv2d(low, base, padding=2), scale)
-    return enlarged[..., scale - 1 : -1, scale - 1 : -1]
+    upscaled = functional.pixel_shuffle(functional.conv2d(low, base, padding=2), scale)
+    return upscaled[..., scale - 1 : -1, scale - 1 : -1]
 
 
 def interior_pair(patches: Patches, base: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,7 +46,7 @@ def interior_pair(patches: Patches, base: Tensor) -> tuple[Tensor, Tensor]:
 def planes(pixels: npt.NDArray[np.uint8], device: torch.device = CPU) -> Tensor:
     """Turn bytes [B, H, W, 3] into [B, 3, H, W] in 0..1 on a device, the channels still innermost in memory.
 
-    They travel as bytes; to CUDA from memory that stays in place, so that nobody waits for the copy.
+    They travel as bytes; to CUDA from memory that stays in place, so that nothing waits for the copy.
     """
     held = torch.from_numpy(np.ascontiguousarray(pixels))
     if device.type == "cuda":

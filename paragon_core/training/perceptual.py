@@ -1,4 +1,4 @@
-"""How different two pictures look to VGG19.
+"""How different two images look to VGG19.
 
 A network trained to recognise objects (K. Simonyan, A. Zisserman, "Very deep convolutional networks for large-scale
 image recognition", 2015) responds to edges and textures rather than to single pixels, so the distance of its responses
@@ -53,7 +53,7 @@ HOW_TO_GET: Final = (
 
 
 class PerceptualLoss(nn.Module):
-    """The distance of two pictures in the responses of VGG19; nothing in it is trained."""
+    """The distance of two images in the responses of VGG19; nothing in it is trained."""
 
     mean: Tensor
     deviation: Tensor
@@ -84,14 +84,14 @@ class PerceptualLoss(nn.Module):
 
     @property
     def smallest_side(self) -> int:
-        """Pixels that a picture needs on both sides, so that one is left at the bottom."""
+        """Pixels that an image needs on both sides, so that one is left at the bottom."""
         return int(2 ** sum(isinstance(layer, nn.MaxPool2d) for layer in self.features))
 
-    def forward(self, pictures: Tensor, wanted: Tensor) -> Tensor:
+    def forward(self, images: Tensor, wanted: Tensor) -> Tensor:
         """Return the weighted sum over the layers of the mean absolute difference; no gradient flows to ``wanted``.
 
         Args:
-            pictures: [B, 3, H, W], RGB in 0..1 (values a little outside do no harm).
+            images: [B, 3, H, W], RGB in 0..1 (values a little outside do no harm).
             wanted: same shape.
 
         """
@@ -99,9 +99,7 @@ class PerceptualLoss(nn.Module):
             targets = self._responses(wanted)
         distances = [
             weight * functional.l1_loss(response.float(), target.float())
-            for response, target, weight in zip(
-                self._responses(pictures), targets, self._weights_in_order(), strict=True
-            )
+            for response, target, weight in zip(self._responses(images), targets, self._weights_in_order(), strict=True)
         ]
         return torch.stack(distances).sum()
 
@@ -123,14 +121,14 @@ class PerceptualLoss(nn.Module):
             raise UnsupportedArchitectureError(msg, hint=HOW_TO_GET, missing=missing)
         for key, tensor in state.items():
             if arrays[key].shape != tensor.shape or not np.isfinite(arrays[key]).all():
-                msg = f"{key} does not hold {'x'.join(map(str, tensor.shape))} finite numbers"
+                msg = f"{key} does not hold {'x'.join(map(str, tensor.shape))} finite values"
                 raise WeightError(msg, hint=HOW_TO_GET)
         network.load_state_dict({key: torch.from_numpy(np.array(arrays[key], np.float32)) for key in state})
         return network
 
-    def _responses(self, pictures: Tensor) -> list[Tensor]:
+    def _responses(self, images: Tensor) -> list[Tensor]:
         """Return the outputs of the chosen convolutions, from the first to the deepest."""
-        x, responses = (pictures - self.mean) / self.deviation, []
+        x, responses = (images - self.mean) / self.deviation, []
         for index, layer in enumerate(self.features):
             x = layer(x)
             if index in self._weights:

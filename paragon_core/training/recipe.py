@@ -1,8 +1,9 @@
-"""Recipes: TOML files that say everything about a training run apart from where the files lie."""
+"""Recipes: TOML files that hold everything about a training run apart from the paths of its files."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import tomllib
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import partial
@@ -17,11 +18,11 @@ from paragon_core.errors import InputError
 from paragon_core.models.spec import ModelSpec, Revision, Variant, preset
 from paragon_core.quality.evaluate import find_sets, read_pairs
 from paragon_core.training.adversarial import AdversarialOptions, AdversarialTrainer
-from paragon_core.training.data import PatchOptions, PatchSource, read_pictures
+from paragon_core.training.data import PatchOptions, PatchSource, read_images
 from paragon_core.training.degradations import Degradations
 from paragon_core.training.loop import train
 from paragon_core.training.munet import read_munet
-from paragon_core.training.options import TrainingOptions
+from paragon_core.training.options import RENAMED_FIELDS, TrainingOptions
 from paragon_core.training.perceptual import read_perceptual_loss
 from paragon_core.training.trainer import Trainer
 
@@ -31,28 +32,33 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from paragon_core.training.validation import Progress
+    from paragon_core.training.validation import TrainingProgress
 
 Options = TypeVar("Options")
 
-#: The recipes of the boxed models.
+_LOG = logging.getLogger(__name__)
+
+#: The recipes of the bundled models.
 RECIPES: Final = resources.files("paragon_core.training") / "recipes"
+
+#: What folders of images were called before, by the name that recipes give them now.
+_RENAMED_FOLDERS: Final = {"screen_content": "slides"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class TrainingRecipe:
     """How one network is trained."""
 
     spec: ModelSpec
     """The network; its ``upsampler_alpha`` is 0."""
     folders: tuple[str, ...]
-    """Folders of pictures, below one that the user names."""
+    """Folders of images, below one that the user names."""
     patches: PatchOptions
     """What a step sees."""
     training: TrainingOptions
     """How it learns."""
     degradations: Degradations | None = None
-    """What happens to the low-resolution pictures besides the reduction; None: nothing."""
+    """What happens to the low-resolution images besides the reduction; None: nothing."""
     adversarial: AdversarialOptions | None = None
     """What a trained network is fine-tuned for against a discriminator; None: it is trained without."""
     sha256: str
@@ -78,7 +84,7 @@ def recipe_names() -> tuple[str, ...]:
     )
 
 
-def read_recipe(source: str | Path) -> Recipe:
+def read_recipe(source: str | Path) -> TrainingRecipe:
     """Read a recipe: a TOML file, or the name of one that comes with Paragon.
 
     Raises:
@@ -99,11 +105,11 @@ def read_recipe(source: str | Path) -> Recipe:
     patches = {key: value for key, value in data_table.items() if key != "folders"}
     folders = {key: value for key, value in data_table.items() if key == "folders"}
     spec = preset(network.variant, network.scale, revision=network.revision)
-    return Recipe(
+    return TrainingRecipe(
         spec=replace(spec, upsampler_alpha=0.0),
         folders=_build(_Folders, folders, "data").folders,
         patches=_build(PatchOptions, patches, "data"),
-        training=_build(TrainingOptions, tables["training"], "training"),
+        training=_build(TrainingOptions, _renamed(tables["training"], source), "training"),
         degradations=_build(Degradations, tables["degradations"], "degradations") if "degradations" in tables else None,
         adversarial=_build(AdversarialOptions, tables["adversarial"], "adversarial")
         if "adversarial" in tables
@@ -112,12 +118,12 @@ def read_recipe(source: str | Path) -> Recipe:
     )
 
 
-def follow(
-    recipe: Recipe,
+def run_recipe(
+    recipe: TrainingRecipe,
     *,
     data: Path,
     folder: Path,
-    report: Callable[[Progress], None],
+    report: Callable[[TrainingProgress], None],
     threads: int = 1,
     validation: Path | None = None,
     start_from: Mapping[str, npt.NDArray[np.floating]] | None = None,
@@ -131,12 +137,12 @@ def follow(
 
     Args:
         recipe: how.
-        data: folder below which the recipe's folders lie.
+        data: folder that holds the recipe's folders.
         folder: where state and weights go, see `paragon_core.training.loop.train`.
         report: called after every validation.
         threads: of torch. With one, a run ends with the same bits however often it was interrupted; with more, sums
             are added in any order, and on a busy machine the threads wait for one another.
-        validation: folder of pictures to score the network on, or of such folders.
+        validation: folder of images to score the network on, or of such folders.
         start_from: weights to go on from, under upstream's keys; ignored when a run is continued. A recipe with
             [adversarial] needs them.
         perceptual_weights: file of VGG19's weights, for a recipe with a perceptual loss.
@@ -148,14 +154,14 @@ def follow(
 
     Raises:
         BackendUnavailableError: the device, or a package that the recipe or the log needs, is not here.
-        ParagonError: pictures are missing or damaged, or the folder holds another run.
+        ParagonError: images are missing or damaged, or the folder holds another run.
         KeyboardInterrupt: after Ctrl-C, when everything is saved.
 
     """
     chosen = find_device(device)
     torch.set_num_threads(threads)
-    make_trainer = _kind_of_trainer(recipe, perceptual_weights, discriminator, goes_on=start_from is not None)
-    groups = [read_pictures(data / name) for name in recipe.folders]
+    make_trainer = _trainer_factory(recipe, perceptual_weights, discriminator, goes_on=start_from is not None)
+    groups = [read_images(_folder(data, name)) for name in recipe.folders]
     source = PatchSource(groups, scale=recipe.spec.scale, options=recipe.patches, degradations=recipe.degradations)
     sets = (
         {path.resolve().name: list(read_pairs(path, recipe.spec.scale)) for path in find_sets(validation)}
@@ -166,8 +172,8 @@ def follow(
     train(trainer, folder, sets=sets, report=report, tick=tick, notes={"recipe_sha256": recipe.sha256}, log=log)
 
 
-def _kind_of_trainer(
-    recipe: Recipe, perceptual_weights: Path | None, discriminator: Path | None, *, goes_on: bool
+def _trainer_factory(
+    recipe: TrainingRecipe, perceptual_weights: Path | None, discriminator: Path | None, *, goes_on: bool
 ) -> Callable[..., Trainer]:
     """Return what makes a trainer; files that the recipe does not need are refused, and those that it lacks."""
     if recipe.adversarial is None:
@@ -177,7 +183,7 @@ def _kind_of_trainer(
         return Trainer
     if not goes_on:
         msg = "a recipe with [adversarial] goes on from a trained network"
-        raise InputError(msg, hint="name one with --start-from: a checkpoint, or a model in the box")
+        raise InputError(msg, hint="name one with --start-from: a checkpoint, or a bundled model")
     return partial(
         AdversarialTrainer,
         adversarial=recipe.adversarial,
@@ -193,7 +199,36 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         msg = f"there is no recipe {path}: {error.strerror or error}"
-        raise InputError(msg, hint=f"recipes in the box: {', '.join(recipe_names())}; or give a TOML file") from error
+        raise InputError(msg, hint=f"bundled recipes: {', '.join(recipe_names())}; or give a TOML file") from error
+
+
+def _renamed(table: Mapping[str, Any], source: str | Path) -> dict[str, Any]:
+    """Return the table [training] with the names of today; log a warning for each older one.
+
+    Raises:
+        InputError: if a field is there under both names.
+
+    """
+    renamed: dict[str, Any] = {}
+    for name, value in table.items():
+        new = RENAMED_FIELDS.get(name, name)
+        if new != name:
+            _LOG.warning("%s: %s in [training] is deprecated; use %s", source, name, new)
+        if new in renamed:
+            msg = f"[training] has {new} twice, once under its old name"
+            raise InputError(msg, hint=f"keep {new} alone")
+        renamed[new] = value
+    return renamed
+
+
+def _folder(data: Path, name: str) -> Path:
+    """Return a recipe's folder of images; one that was made under its old name is used, with a warning."""
+    folder = data / name
+    old = data / _RENAMED_FOLDERS.get(name, name)
+    if folder.exists() or not old.exists():
+        return folder
+    _LOG.warning("%s is deprecated; rename the folder to %s", old, name)
+    return old
 
 
 def _build(kind: type[Options], table: Mapping[str, Any], where: str) -> Options:
@@ -215,7 +250,7 @@ def _build(kind: type[Options], table: Mapping[str, Any], where: str) -> Options
 
 
 def _fits(value: object, hint: object) -> bool:
-    """Tell whether a TOML value can stand for a field of this type; whole numbers count as floats."""
+    """Return whether a TOML value fits a field of this type; integers fit float fields, too."""
     if hint is bool or isinstance(value, bool):
         return hint is bool and isinstance(value, bool)
     if hint in {float, int}:

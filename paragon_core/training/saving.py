@@ -1,4 +1,4 @@
-"""What a run leaves on the disk: weights that say what they are, and a state to continue from."""
+"""Files of a training run: weights that describe themselves, and a state to continue from."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from safetensors.numpy import save
 
 from paragon_core.atomic_files import atomic_write
 from paragon_core.errors import InputError, UnreadableCheckpointError
+from paragon_core.training.options import RENAMED_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from paragon_core.models.spec import ModelSpec
-    from paragon_core.training.validation import Progress
+    from paragon_core.training.validation import TrainingProgress
 
 Arrays = dict[str, "npt.NDArray[np.float32]"]
 
@@ -31,10 +32,10 @@ def save_weights(
     path: Path,
     arrays: Mapping[str, npt.NDArray[np.floating]],
     spec: ModelSpec,
-    progress: Progress,
+    progress: TrainingProgress,
     notes: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a checkpoint that upstream's trainer loads and that says what it is."""
+    """Write a checkpoint that upstream's trainer loads, with metadata that describes it."""
     metadata = {
         **(notes or {}),
         "variant": spec.variant,
@@ -70,7 +71,7 @@ def read_state(path: Path) -> dict[str, Any]:
         UnreadableCheckpointError: if the file is damaged, or holds anything but numbers, text and tensors.
 
     """
-    if path.exists() and not path.is_file():  # a pipe would be waited for
+    if path.exists() and not path.is_file():  # reading a pipe would never end
         msg = f"{path} cannot be read: it is not a file"
         raise UnreadableCheckpointError(msg, hint="remove it to start again, or train in another folder")
     try:
@@ -89,7 +90,8 @@ def to_text(settings: DataclassInstance) -> str:
 def refuse_other(name: str, saved: str, own: DataclassInstance) -> None:
     """Make sure that a saved run has these settings.
 
-    Settings that did not exist yet when it was saved had the meaning of their defaults.
+    Settings that did not exist yet when it was saved had the meaning of their defaults; renamed ones are found under
+    their old names.
 
     Args:
         name: what the settings are called, for the message.
@@ -101,6 +103,7 @@ def refuse_other(name: str, saved: str, own: DataclassInstance) -> None:
 
     """
     defaults = {field.name: field.default for field in fields(own) if field.default is not MISSING}
-    if defaults | json.loads(saved) != json.loads(to_text(own)):
+    settings = {RENAMED_FIELDS.get(key, key): value for key, value in json.loads(saved).items()}
+    if defaults | settings != json.loads(to_text(own)):
         msg = f"the saved run has another {name}: {saved}"
         raise InputError(msg, hint="continue it with the same ones, or train in another folder")

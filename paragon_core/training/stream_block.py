@@ -1,9 +1,9 @@
 """Stream's block in an order of operations that a CPU trains twice as fast.
 
 The values are those of `paragon_core.network.blocks.StreamBlock`; two things differ. The dilated convolution runs as
-a plain one: a kernel that only looks at every third pixel sees nine pictures laid into one another. On a CPU torch
+a plain one: a kernel that only looks at every third pixel sees nine images laid into one another. On a CPU torch
 2.13 computes the gradient of a dilated depthwise kernel a dozen times more slowly than that of a plain one, and in
-bfloat16 with channels innermost returns memory that nobody wrote. And the two factors of the product are computed by
+bfloat16 with channels innermost returns uninitialised memory. And the two factors of the product are computed by
 convolutions of their own: halves of one feature map lie apart in memory, which makes the product and its gradient slow.
 """
 
@@ -41,7 +41,7 @@ def plain_depthwise(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """Return ``conv(x)``, [B, C, H, W], of a dilated depthwise 3x3 convolution through one without dilation.
 
     With dilation d, a pixel depends on those only whose rows and columns leave the same remainder by d. Equal columns
-    become channels, which costs nothing where channels are innermost; equal rows become pictures of the batch.
+    become channels, which costs nothing where channels are innermost; equal rows become images of the batch.
     """
     d = conv.dilation[0]
     batch, channels, height, width = x.shape

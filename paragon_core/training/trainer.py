@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from paragon_core.errors import InputError
 from paragon_core.network.attention import require_flex
 from paragon_core.network.blocks import LayerScale
-from paragon_core.training.average import MovingAverage
 from paragon_core.training.collapsed import CollapsedNetwork, base_kernel
+from paragon_core.training.ema import ExponentialMovingAverage
+from paragon_core.training.initialization import scale_from_data, solve_tail
 from paragon_core.training.losses import luma_weighted_charbonnier, luma_weighted_l1, ms_ssim_loss
 from paragon_core.training.options import TrainingOptions, learning_rate
 from paragon_core.training.pairs import CPU, base_path, interior_pair, whole_pair
 from paragon_core.training.saving import Arrays, refuse_other, to_text
 from paragon_core.training.soap import Soap
-from paragon_core.training.start import scale_from_data, solve_tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from paragon_core.models.spec import ModelSpec
     from paragon_core.training.data import PatchSource
 
-#: Batches that the start looks at.
-_START_BATCHES = 8
+#: Batches that the initialization looks at.
+_INIT_BATCHES = 8
 
 
 class Trainer:
@@ -77,17 +77,17 @@ class Trainer:
         if options.ms_ssim_weight:
             ms_ssim_loss(*torch.zeros(2, 1, 3, side, side))  # says now what would stop the first step
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(options.seed)  # for the weights that the start below leaves as torch draws them
+            torch.manual_seed(options.seed)  # for the weights that `_init_weights` leaves as torch draws them
             self.network = CollapsedNetwork(spec, attention=options.attention, checkpointing=options.checkpointing)
         if start_from is None:
-            self._start()
+            self._init_weights()
         else:
             self.network.load_arrays(start_from)
         self.network.to(device)
         keep_channels_innermost(self.network)
         self._base = base_kernel(spec.scale).to(device)
-        self._weight = rim_weights(side, 2 * spec.scale, options.rim_weight).to(device)
-        self._average = MovingAverage(self.network, options.averaging)
+        self._weight = border_weights(side, 2 * spec.scale, options.border_weight).to(device)
+        self._ema = ExponentialMovingAverage(self.network, options.ema_decay)
         self._optimiser = make_optimiser(self.network.parameters(), options)
 
     def advance(self) -> float:
@@ -99,23 +99,23 @@ class Trainer:
         return float(loss.detach())
 
     def arrays(self) -> Arrays:
-        """Return the averaged weights of the whole network under upstream's keys."""
-        averaged = CollapsedNetwork(self.spec)
-        averaged.load_state_dict(self._average.tensors)
-        return averaged.to_arrays()
+        """Return the EMA weights of the whole network under upstream's keys."""
+        network = CollapsedNetwork(self.spec)
+        network.load_state_dict(self._ema.tensors)
+        return network.to_arrays()
 
-    def companions(self) -> dict[str, Arrays]:
+    def auxiliary_networks(self) -> dict[str, Arrays]:
         """Return nothing: no other network helps."""
         return {}
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the next steps depend on, apart from the pictures."""
+        """Return everything that the next steps depend on, apart from the images."""
         return {
             "step": self.step,
             "options": to_text(self.options),
             "spec": to_text(self.spec),
             "network": self.network.state_dict(),
-            "average": self._average.tensors,
+            "ema": self._ema.tensors,
             "optimiser": self._optimiser.state_dict(),
             "draws": json.dumps(self._draws.bit_generator.state),
         }
@@ -131,7 +131,7 @@ class Trainer:
         refuse_other("options", state["options"], self.options)
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
-        self._average.restore(state["average"])
+        self._ema.restore(state["ema"] if "ema" in state else state["average"])  # its name in older states
         self._optimiser.load_state_dict(state["optimiser"])
         self._draws.bit_generator.state = json.loads(state["draws"])
 
@@ -175,11 +175,11 @@ class Trainer:
 
     def _finish_step(self) -> None:
         self.step += 1
-        self._average.update(self.step)
+        self._ema.update(self.step)
 
-    def _start(self) -> None:
+    def _init_weights(self) -> None:
         generator = torch.Generator().manual_seed(self.options.seed)
-        drawn = [self.source.draw(self._draws) for _ in range(_START_BATCHES)]
+        drawn = [self.source.draw(self._draws) for _ in range(_INIT_BATCHES)]
         base = base_kernel(self.spec.scale)
         for module in self.network.modules():
             if isinstance(module, LayerScale):
@@ -198,10 +198,10 @@ def make_optimiser(parameters: Iterable[Tensor], options: TrainingOptions) -> to
     return Soap(parameters, lr=options.learning_rate)
 
 
-def rim_weights(side: int, rim: int, weight: float) -> Tensor:
-    """Return [side, side]: ``weight`` within ``rim`` pixels of the edge, 1 elsewhere."""
+def border_weights(side: int, border: int, weight: float) -> Tensor:
+    """Return [side, side]: ``weight`` within ``border`` pixels of the edge, 1 elsewhere."""
     weights = torch.full((side, side), weight)
-    weights[rim:-rim, rim:-rim] = 1
+    weights[border:-border, border:-border] = 1
     return weights
 
 

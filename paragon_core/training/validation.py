@@ -1,4 +1,4 @@
-"""How good a network in training is: the protocol of `paragon_core.quality`, on whole pictures."""
+"""How good a network in training is: the protocol of `paragon_core.quality`, on whole images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Scores = dict[str, Score]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class TrainingProgress:
     """What a validation found."""
 
     step: int
@@ -46,23 +46,23 @@ class Progress:
 def validate(
     arrays: Mapping[str, npt.NDArray[np.floating]], spec: ModelSpec, sets: Mapping[str, Sequence[Pair]]
 ) -> Scores:
-    """Score weights with the protocol of `paragon_core.quality`, as whole pictures through the reference network."""
-    enlarge = enlarger(arrays, spec)
+    """Score weights with the protocol of `paragon_core.quality`, as whole images through the reference network."""
+    upscale = reference_upscaler(arrays, spec)
     return {
-        name: mean_score([scores["model"] for scores in score_set(pairs, {"model": enlarge}).values()])
+        name: mean_score([scores["model"] for scores in score_set(pairs, {"model": upscale}).values()])
         for name, pairs in sets.items()
     }
 
 
-def enlarger(
+def reference_upscaler(
     arrays: Mapping[str, npt.NDArray[np.floating]], spec: ModelSpec
 ) -> Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]:
-    """Return a function that enlarges a whole picture HxWx3 through the reference network, on the processor."""
+    """Return a function that upscales a whole image HxWx3 through the reference network, on the processor."""
     network = ParagonSR2.from_arrays(spec, arrays)
 
     @torch.inference_mode()
-    def enlarge(low: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        enlarged = network(planes(low[None]))[0].movedim(0, -1)
-        return np.asarray((enlarged.clamp(0, 1) * 255).round().to(torch.uint8))
+    def upscale(low: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        upscaled = network(planes(low[None]))[0].movedim(0, -1)
+        return np.asarray((upscaled.clamp(0, 1) * 255).round().to(torch.uint8))
 
-    return enlarge
+    return upscale

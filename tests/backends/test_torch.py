@@ -24,7 +24,7 @@ from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMe
 from paragon_core.models.model import Model
 from paragon_core.models.spec import REVISIONS, ModelSpec, Variant, preset
 from paragon_core.network import ParagonSR2
-from tests.random_networks import attentive, picture, randomised, specs
+from tests.random_networks import attentive, random_image, randomised, specs
 from tests.upscalers import ROUNDING
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_floats_are_the_reference_networks(
     *, spec: ModelSpec, fused: bool, grey: bool, height: int, width: int, batch: int
 ) -> None:
     model = random_model(spec)
-    x = picture(height, width, batch=batch).numpy()[:, : 1 if grey else 3]
+    x = random_image(height, width, batch=batch).numpy()[:, : 1 if grey else 3]
     out = BACKEND.open(Network(model=model, fused=fused, grey=grey), ON_CPU).run(x)
     assert out.dtype == np.float32
     expected = reference(model, x, grey=grey)
@@ -118,7 +118,7 @@ def test_floats_are_the_reference_networks(
 @pytest.mark.parametrize(("variant", "revision"), KINDS)
 def test_every_kind_of_network_runs(variant: Variant, revision: Any, *, fused: bool) -> None:
     model = random_model(replace(small(variant), revision=revision))
-    x = picture(11, 7).numpy()
+    x = random_image(11, 7).numpy()
     assert np.abs(BACKEND.open(Network(model=model, fused=fused), ON_CPU).run(x) - reference(model, x)).max() <= 1e-5
 
 
@@ -128,7 +128,7 @@ def test_bytes_are_rounded_and_clipped_floats(
     *, spec: ModelSpec, fused: bool, grey: bool, height: int, width: int
 ) -> None:
     model = random_model(spec)
-    pixels = (picture(height, width) * 255).round().byte().permute(0, 2, 3, 1).numpy()[..., : 1 if grey else 3]
+    pixels = (random_image(height, width) * 255).round().byte().permute(0, 2, 3, 1).numpy()[..., : 1 if grey else 3]
     out = BACKEND.open(Network(model=model, fused=fused, io="uint8", grey=grey), ON_CPU).run(pixels)
     assert out.dtype == np.uint8
     exact = reference(model, pixels.transpose(0, 3, 1, 2) / 255, grey=grey).transpose(0, 2, 3, 1) * 255
@@ -143,7 +143,7 @@ def test_onnx_runtime_makes_the_same_picture(variant: Variant, io: Any) -> None:
     from paragon_core.backends.onnxruntime import OnnxRuntimeBackend  # noqa: PLC0415  (optional)
 
     network = Network(model=random_model(small(variant)), io=io)
-    x = picture(13, 10).numpy()
+    x = random_image(13, 10).numpy()
     if io == "uint8":
         x = np.rint(x.transpose(0, 2, 3, 1) * 255).astype(np.uint8)
     ours, theirs = (backend.open(network, ON_CPU).run(x) for backend in (BACKEND, OnnxRuntimeBackend()))
@@ -170,7 +170,7 @@ def test_half_precision_stays_close_or_is_refused(
         assert "fp32" in refusal.hint
         assert precision not in BACKEND.reduced_precisions("cpu")
         return
-    x = picture(24, 24).numpy()
+    x = random_image(24, 24).numpy()
     out = session.run(x)
     assert out.dtype == np.float32
     # Layer by layer the result itself is narrow; the fused form keeps the base path wide.
@@ -180,7 +180,7 @@ def test_half_precision_stays_close_or_is_refused(
 
 def test_results_are_the_callers_own_and_inputs_are_left_alone(model: Model) -> None:
     session = BACKEND.open(Network(model=model, io="uint8"), ON_CPU)
-    wide = np.rint(picture(8, 20).permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
+    wide = np.rint(random_image(8, 20).permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
     view = wide[:, ::2, 3:11]  # neither contiguous nor, in a moment, writable
     before = view.copy()
     view.flags.writeable = False
@@ -196,7 +196,7 @@ def test_results_are_the_callers_own_and_inputs_are_left_alone(model: Model) -> 
 @pytest.mark.usefixtures("two_threads")
 def test_concurrent_calls_agree_and_the_thread_count_is_restored(model: Model) -> None:
     session = BACKEND.open(Network(model=model), replace(ON_CPU, streams=4))
-    pictures = [picture(9, 5 + index).numpy() for index in range(8)]
+    pictures = [random_image(9, 5 + index).numpy() for index in range(8)]
     alone = [session.run(x) for x in pictures]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(session.run, pictures))
@@ -211,10 +211,10 @@ def test_out_of_memory_is_told_apart(model: Model) -> None:
     assert "tiles" in caught.value.hint
     session._module = _Greedy()  # noqa: SLF001  (a picture that numpy can hold and torch cannot enlarge is too slow)
     with pytest.raises(OutOfMemoryError) as caught:
-        session.run(picture(4, 4).numpy())
+        session.run(random_image(4, 4).numpy())
     assert "tiles" in caught.value.hint
     with pytest.raises(MemoryError):
-        session.run(picture(4, 4).numpy())
+        session.run(random_image(4, 4).numpy())
 
 
 @pytest.mark.parametrize("grey", [False, True])
@@ -257,7 +257,7 @@ def test_a_closed_session_says_so(model: Model) -> None:
     session.close()
     session.close()
     with pytest.raises(BackendUnavailableError, match="closed"):
-        session.run(picture(4, 4).numpy())
+        session.run(random_image(4, 4).numpy())
 
 
 @pytest.mark.parametrize("device", ["tpu", "cuda:x", "cuda:99", "mps:7", "cpu:1", ""])
@@ -277,7 +277,7 @@ def test_reduced_precisions_on_the_cpu_are_those_with_instructions() -> None:
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
-    BACKEND.open(Network(model=random_model(attentive())), ON_CPU).run(picture(5, 6).numpy())
+    BACKEND.open(Network(model=random_model(attentive())), ON_CPU).run(random_image(5, 6).numpy())
     assert capfd.readouterr().out == ""
 
 

@@ -4,7 +4,7 @@ from paragon_core.benchmark.footprint import measure
 from tests.fresh_python import run
 
 
-def test_a_larger_picture_takes_more_memory() -> None:
+def test_a_larger_image_takes_more_memory() -> None:
     small, large = (
         measure("realtime-2x", backend="onnxruntime", precision="fp32", size=size) for size in ((64, 48), (640, 480))
     )
@@ -21,7 +21,7 @@ def test_what_cannot_run_has_no_footprint() -> None:
 
 
 def test_the_peak_counts_what_was_given_back_but_not_what_the_starting_process_had() -> None:
-    """On Unix, a new process inherits the peak that getrusage tells from the one that started it."""
+    """On Unix, a new process inherits the peak that getrusage reports from the one that started it."""
     result = run("""
         import subprocess, sys
         from paragon_core.benchmark.footprint import peak

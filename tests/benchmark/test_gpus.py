@@ -1,4 +1,4 @@
-"""No GPU was at hand: a program that answers like nvidia-smi stands in for it."""
+"""Not tested on a GPU: a program that answers like nvidia-smi replaces it."""
 
 from __future__ import annotations
 

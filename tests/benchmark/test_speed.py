@@ -1,4 +1,4 @@
-"""Measuring real backends on tiny pictures, and the figures made from known times."""
+"""Measuring real backends on tiny images, and the figures made from known times."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def table(text: str) -> list[list[str]]:
     "workload",
     [
         Workload.of_size(24, 16),
-        Workload(pictures=(picture(9, 14, 3), picture(16, 11, 3), picture(9, 14, 3, seed=1))),
+        Workload(images=(picture(9, 14, 3), picture(16, 11, 3), picture(9, 14, 3, seed=1))),
     ],
     ids=["a size", "varied sizes"],
 )
@@ -80,7 +80,7 @@ def test_every_runtime_is_timed_in_both_ways(workload: Workload) -> None:
     assert {each for each in everything if each[1] == "fp32"} <= measured
     assert ("onnxruntime", "fp16", "network") in left
     for each in found:
-        assert [len(timing.wall) for timing in each.timings] == [2] * len(workload.pictures)
+        assert [len(timing.wall) for timing in each.timings] == [2] * len(workload.images)
         assert each.median > 0
         assert min(each.wall) <= each.median <= each.p95 <= max(each.wall)
     assert all(each.reason for each in skipped)
@@ -122,7 +122,7 @@ def test_figures_of_known_times() -> None:
     assert measurement(timing(7.0)).spread == 0
 
 
-def test_pictures_of_different_size_do_not_count_as_spread() -> None:
+def test_images_of_different_size_do_not_count_as_spread() -> None:
     each = measurement(timing(1.0, 1.0), timing(9.0, 9.0))
     assert each.spread == 0
     assert each.average == 5
@@ -131,10 +131,10 @@ def test_pictures_of_different_size_do_not_count_as_spread() -> None:
 def test_a_workload_is_named_for_its_sizes() -> None:
     assert Workload.of_size(640, 360).name == "640x360"
     small, large = picture(3, 4, 3), picture(5, 9, 3)
-    assert Workload(pictures=(large, small)).name == "2 pictures, 4x3 to 9x5"
-    assert Workload(pictures=(small, small)).name == "2 pictures, 4x3"
-    assert Workload(pictures=(large, small)).size is None
-    assert Workload(pictures=(large, large)).size == (9, 5)
+    assert Workload(images=(large, small)).name == "2 images, 4x3 to 9x5"
+    assert Workload(images=(small, small)).name == "2 images, 4x3"
+    assert Workload(images=(large, small)).size is None
+    assert Workload(images=(large, large)).size == (9, 5)
 
 
 def test_memory_is_measured_end_to_end() -> None:
@@ -168,7 +168,7 @@ def test_the_markdown_is_a_table() -> None:
     assert "cores 4 (2 used), load average 0.5. NVIDIA GPUs: NVIDIA X, driver 1, 2 MiB." in text
     assert "- absent: nobody has it" in text
     assert "- onnxruntime fp32: no | reason" in text
-    assert "ran 2 times on each picture to warm up, then 2 times" in text
+    assert "ran 2 times on each image to warm up, then 2 times" in text
 
 
 def test_columns_about_memory_are_there_only_if_it_was_measured() -> None:

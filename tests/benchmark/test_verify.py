@@ -1,4 +1,4 @@
-"""What is right, what is wrong, and that "auto" does what is told about it."""
+"""What is right, what is wrong, and that "auto" does what is reported about it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from paragon_core.backends import BACKENDS
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.torch import TorchBackend
-from paragon_core.benchmark.pictures import as_batch, like_a_photograph
+from paragon_core.benchmark.images import as_batch, like_a_photograph
 from paragon_core.benchmark.verify import reference, verify
 from paragon_core.models.model import load
 from paragon_core.upscaling.upscaler import Upscaler
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from tests.quality.odd_backends import Fault
 
 MODEL = load("realtime-2x")
-PICTURE = as_batch(like_a_photograph(40, 28))
+IMAGE = as_batch(like_a_photograph(40, 28))
 
 
 def findings(backend: Odd) -> tuple[bool, dict[str, Finding]]:
-    found = verify(MODEL, [backend], PICTURE, rounds=1)
+    found = verify(MODEL, [backend], IMAGE, rounds=1)
     return found.ok, {finding.precision: finding for finding in found.findings}
 
 
-def test_all_that_works_here_is_right_and_auto_does_what_is_told() -> None:
-    found = verify(MODEL, list(BACKENDS.values()), PICTURE, rounds=2)
+def test_all_that_works_here_is_right_and_auto_does_what_is_reported() -> None:
+    found = verify(MODEL, list(BACKENDS.values()), IMAGE, rounds=2)
     assert found.ok
     working = [name for name, backend in BACKENDS.items() if backend.probe().available]
     assert {info.name for info in found.missing} == set(BACKENDS) - set(working)
@@ -85,7 +85,7 @@ def test_a_backend_without_fp32_fails() -> None:
         (off, "too coarse", False),
         (not_numbers, "too coarse", False),
         (failing, "fails", False),
-        (off_elsewhere, "wrong", True),  # "auto" would use it, because the test picture shows nothing
+        (off_elsewhere, "wrong", True),  # "auto" would use it, because the test image shows nothing
     ],
 )
 def test_the_rule_of_auto_decides_on_reduced_precisions(fault: Fault, status: Status, used: bool) -> None:
@@ -99,7 +99,7 @@ def test_the_rule_of_auto_decides_on_reduced_precisions(fault: Fault, status: St
         assert upscaler.precision_of("uint16") == upscaler.precision_of("float32") == "fp32"
 
 
-def test_a_precision_that_auto_does_not_consider_is_told() -> None:
+def test_a_precision_that_auto_does_not_consider_is_reported() -> None:
     ok, found = findings(Odd(fast="fp16", fp32=right, fp16=right, bf16=off))
     assert ok
     assert found["bf16"].status == "too coarse"
@@ -107,7 +107,7 @@ def test_a_precision_that_auto_does_not_consider_is_told() -> None:
 
 
 def test_what_is_not_installed_is_listed() -> None:
-    found = verify(MODEL, [Absent(), OnnxRuntimeBackend()], PICTURE, rounds=1)
+    found = verify(MODEL, [Absent(), OnnxRuntimeBackend()], IMAGE, rounds=1)
     assert found.ok
     assert [info.reason for info in found.missing] == ["nobody has it"]
     assert {finding.backend for finding in found.findings} == {"onnxruntime"}
@@ -116,8 +116,8 @@ def test_what_is_not_installed_is_listed() -> None:
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo"])
 def test_the_reference_is_the_network_layer_by_layer(variant: str) -> None:
     model = random_model(spec(variant))
-    told, result = reference(model, PICTURE)
+    description, result = reference(model, IMAGE)
     with Upscaler(model, backend="onnxruntime", fused=False, clip=False, tile="off", padding="zero") as upscaler:
-        expected = upscaler(PICTURE[0].transpose(1, 2, 0))
-    assert ("torch" in told) == TorchBackend().probe().available
+        expected = upscaler(IMAGE[0].transpose(1, 2, 0))
+    assert ("torch" in description) == TorchBackend().probe().available
     assert np.abs(result[0].transpose(1, 2, 0) - expected).max() < 1e-4

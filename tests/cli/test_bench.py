@@ -45,7 +45,7 @@ def test_a_folder_and_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     text = capsys.readouterr().out
     assert text.isascii()
     assert "**realtime-2x** (realtime x2)" in text
-    rows = [line for line in text.splitlines() if line.startswith("| 3 pictures, ")]
+    rows = [line for line in text.splitlines() if line.startswith("| 3 images, ")]
     assert len(rows) == 2
     assert rows[1].endswith(" MB |")
 

@@ -27,7 +27,7 @@ def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any
     return facts
 
 
-def test_boxed_and_official_models(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bundled_and_official_models(capsys: pytest.CaptureFixture[str]) -> None:
     facts = listed(capsys)
     assert [model["use"] for model in facts["boxed"]] == list(bundled())
     assert all(set(model["scores"]) == {"Set5", "Set14"} for model in facts["boxed"])

@@ -70,7 +70,7 @@ def test_half_precision_makes_half_the_file(tmp_path: Path) -> None:
     assert 0.45 < sizes[1] / sizes[0] < 0.7
 
 
-def test_the_path_comes_back_and_nothing_is_left_beside(tmp_path: Path) -> None:
+def test_the_path_comes_back_and_nothing_else_is_left(tmp_path: Path) -> None:
     path = tmp_path / "model.of my own"
     assert export_onnx(MODEL, path) == path
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.of my own"]

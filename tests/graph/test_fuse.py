@@ -30,7 +30,7 @@ from paragon_core.graph.fuse import (
     split_outputs,
     token_attention,
 )
-from paragon_core.graph.fused_weights import Attention, Convolution, ProBlock
+from paragon_core.graph.fused_weights import Attention, Convolution, ProWeights
 from paragon_core.models.model import load
 from paragon_core.models.spec import SCALES, ModelSpec
 from tests.checkpoint_files import SMALL, SMALL_PHOTO, random_arrays, specs
@@ -256,7 +256,7 @@ def attention_of(block: Any) -> Attention:
 def test_attention_has_norm_head_size_and_layer_scale_inside(
     spec: ModelSpec, norm: str, attention: str, gamma: str, *, inside: int, outside: int, seed: int
 ) -> None:
-    """Tokens outside the picture are zeros behind the norm, and must stay so (spec §8.2)."""
+    """Tokens outside the image are zeros behind the norm, and must stay so (spec §8.2)."""
     channels = spec.channels
     arrays = {key: value.astype(np.float64) for key, value in random_arrays(spec, seed).items()}
     part = {key.removeprefix("body.0.blocks.0."): value for key, value in arrays.items()}
@@ -311,7 +311,7 @@ def test_channel_weights_are_kept_as_they_are() -> None:
     spec = replace(SMALL, variant="pro", channels=32)
     arrays = random_arrays(spec)
     (block,) = fuse_arrays(spec, arrays).blocks
-    assert isinstance(block, ProBlock)
+    assert isinstance(block, ProWeights)
     assert block.attention is None
     assert np.array_equal(block.squeeze, arrays["body.0.blocks.0.channel_attn.fc.0.weight"])
     assert np.array_equal(block.excite, arrays["body.0.blocks.0.channel_attn.fc.2.weight"])
@@ -346,7 +346,7 @@ def test_fusing_is_in_float64_and_changes_nothing_it_is_given(spec: ModelSpec) -
     assert len(fused.blocks) == (spec.groups if spec.revision == "v6" else spec.block_count)
 
 
-def test_boxed_model_is_the_plain_one() -> None:
+def test_a_bundled_model_is_the_plain_one() -> None:
     model = load("realtime-2x")
     x = np.random.default_rng(0).random((3, 13, 10))
     assert_same(run(fuse(model), x), Plain(model.spec, model.arrays)(x))

@@ -93,7 +93,7 @@ def test_every_combination_is_valid(name: str, precision: Any, io: Any) -> None:
             shape.insert(3 if io == "uint8" else 1, channels)
             assert declared_shape(value) == shape
         weights = {tensor.data_type for tensor in graph.graph.initializer} - {onnx.TensorProto.INT64}
-        wide = onnx.TensorProto.FLOAT  # sizes of enlargement and limits of products and means stay in float32
+        wide = onnx.TensorProto.FLOAT  # sizes of upscaling and limits of products and means stay in float32
         assert weights <= {wide if precision == "fp32" else onnx.TensorProto.FLOAT16, wide}
 
 
@@ -145,7 +145,7 @@ def test_the_same_model_gives_the_same_bytes() -> None:
 
 
 def test_alpha_survives_the_metadata() -> None:
-    """Someone who rebuilds a network from the notes needs the number itself, not a rounded one."""
+    """Rebuilding a network from the notes takes the number itself, not a rounded one."""
     alpha = 0.123456789012345
     graph = build(random_model(spec("realtime", upsampler_alpha=alpha)))
     assert float({entry.key: entry.value for entry in graph.metadata_props}["upsampler_alpha"]) == alpha
@@ -269,7 +269,7 @@ def test_half_precision_is_read_by_openvino(name: str, fused: bool) -> None:
     assert np.abs(half - single).max() <= 0.01 * max(1, np.abs(single).max())
 
 
-def test_float16_pictures_run_in_single_precision_too() -> None:
+def test_float16_images_run_in_single_precision_too() -> None:
     value = batch(1, 4, 5).astype(np.float16)
     wide = in_onnxruntime(build(MODELS["stream-v11"]), value.astype(np.float32))
     narrow = in_onnxruntime(build(MODELS["stream-v11"], io="float16"), value)
@@ -278,7 +278,7 @@ def test_float16_pictures_run_in_single_precision_too() -> None:
 
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("name", MODELS)
-def test_a_grey_graph_is_the_mean_over_the_colours_of_a_grey_picture(name: str, fused: bool) -> None:
+def test_a_grey_graph_is_the_mean_over_the_colours_of_a_grey_image(name: str, fused: bool) -> None:
     model = MODELS[name]
     value = batch(2, 5, 9, channels=1)
     grey = in_onnxruntime(build(model, fused=fused, grey=True), value)

@@ -1,4 +1,4 @@
-"""Graphs whose two paths see two pictures."""
+"""Graphs whose two paths see two images."""
 
 from __future__ import annotations
 

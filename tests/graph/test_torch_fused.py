@@ -20,7 +20,7 @@ from paragon_core.graph.torch_fused import FusedParagonSR2
 from paragon_core.models.model import load
 from paragon_core.models.spec import REVISIONS, SCALES, ModelSpec, Variant, preset
 from paragon_core.network import ParagonSR2
-from tests.random_networks import attentive, picture, randomised, specs
+from tests.random_networks import attentive, random_image, randomised, specs
 from tests.reference_vectors import NAMES, TOLERANCE, model_of_case, vectors
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def difference(result: torch.Tensor, expected: torch.Tensor) -> float:
 @torch.inference_mode()
 def test_fused_is_plain_at_every_size(spec: ModelSpec, height: int, width: int, batch: int, seed: int) -> None:
     plain, fused = both(spec, seed)
-    x = picture(height, width, batch=batch, dtype=torch.float64)
+    x = random_image(height, width, batch=batch, dtype=torch.float64)
     assert difference(fused(x), plain(x)) <= 1e-12
 
 
@@ -67,7 +67,7 @@ def test_fused_is_plain_at_the_presets_width(variant: Variant, revision: Any, sc
     whole = preset(variant, scale, revision=revision)
     plain, fused = both(replace(whole, groups=min(whole.groups, 2), blocks=min(whole.blocks, 3)))
     for height, width in ((1, 1), (1, 5), (2, 1), (2, 2), (17, 21)):
-        x = picture(height, width, dtype=torch.float64)
+        x = random_image(height, width, dtype=torch.float64)
         assert difference(fused(x), plain(x)) <= 1e-12
 
 
@@ -78,7 +78,7 @@ def test_video_blend_is_the_same(variant: Variant, revision: Any) -> None:
     plain, fused = both(spec)
     expected_features = features = None
     for frame in range(3):
-        x = picture(9, 6, dtype=torch.float64) * (1 + frame) / 3
+        x = random_image(9, 6, dtype=torch.float64) * (1 + frame) / 3
         expected, expected_features = plain(x, expected_features, feature_tap=True, blend=0.3)
         out, features = fused(x, features, feature_tap=True, blend=0.3)
         assert difference(out, expected) <= 1e-12
@@ -88,7 +88,7 @@ def test_video_blend_is_the_same(variant: Variant, revision: Any) -> None:
 @torch.inference_mode()
 def test_a_tensor_of_blend_zero_forgets_the_frame_before() -> None:
     _, fused = both(replace(preset("stream", 2), groups=1, blocks=1))
-    x, before = picture(5, 6, dtype=torch.float64), torch.randn(1, 32, 5, 6, dtype=torch.float64)
+    x, before = random_image(5, 6, dtype=torch.float64), torch.randn(1, 32, 5, 6, dtype=torch.float64)
     assert torch.equal(fused(x, before, blend=torch.tensor(0.0, dtype=torch.float64)), fused(x))
 
 
@@ -99,7 +99,7 @@ def test_a_tensor_of_blend_zero_forgets_the_frame_before() -> None:
 def test_narrow_types_stay_close(variant: Variant, revision: Any, dtype: torch.dtype, tolerance: float) -> None:
     spec = replace(preset(variant, 2, revision=revision), groups=1, blocks=2, window_size=4)
     plain, fused = both(spec, dtype=dtype)
-    x = picture(11, 13)
+    x = random_image(11, 13)
     out, features = fused(x, feature_tap=True)
     assert (out.dtype, features.dtype) == (torch.float32, dtype)
     assert difference(out, plain(x.double())) <= tolerance
@@ -112,7 +112,7 @@ def test_narrow_types_leave_the_base_path_alone(dtype: torch.dtype) -> None:
     spec = replace(preset("realtime", 2), upsampler_alpha=0.3)
     plain = ParagonSR2(spec, detail_gain=0.0)
     fused = FusedParagonSR2(fuse_arrays(spec, plain.to_arrays()), dtype=dtype)
-    x = picture(11, 13)
+    x = random_image(11, 13)
     assert difference(fused(x), plain.double()(x.double())) <= 1e-6
 
 
@@ -122,7 +122,7 @@ def test_bytes_and_grey_are_rewrites_of_the_same_network() -> None:
     plain = randomised(ParagonSR2(spec))
     arrays = plain.to_arrays()
     plain = plain.double()
-    x = picture(7, 9, dtype=torch.float64)
+    x = random_image(7, 9, dtype=torch.float64)
     bytewise = FusedParagonSR2(fuse_arrays(spec, for_bytes(arrays)), dtype=torch.float64)
     assert difference(bytewise(x * 255) / 255, plain(x)) <= 1e-12
     grey = FusedParagonSR2(fuse_arrays(spec, for_grey(arrays)), dtype=torch.float64)
@@ -137,15 +137,15 @@ def test_weights_are_constants_in_channels_last() -> None:
     assert not fused.training
     assert fused.conv_mid.weight.is_contiguous(memory_format=torch.channels_last)
     assert {parameter.dtype for parameter in fused.parameters()} == {torch.float32}
-    _, features = fused(picture(6, 7), feature_tap=True)
+    _, features = fused(random_image(6, 7), feature_tap=True)
     assert features.is_contiguous(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
 def test_reproduces_upstream_in_every_case_of_every_vector(shared: Path) -> None:
-    pictures = [vectors(shared / "vectors")[name] for name in NAMES]
-    assert {vector["variant"] for vector in pictures} == {"realtime", "stream", "photo", "pro"}
-    for vector in pictures:
+    images = [vectors(shared / "vectors")[name] for name in NAMES]
+    assert {vector["variant"] for vector in images} == {"realtime", "stream", "photo", "pro"}
+    for vector in images:
         tensors = load_file(shared / "vectors" / vector["io"])
         for case in vector["cases"]:
             model = model_of_case(shared / "vectors", vector, case)

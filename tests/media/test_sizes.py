@@ -99,4 +99,4 @@ def test_without_pyav_the_pip_line_is_told(tmp_path: Path) -> None:
         """,
         without=["av"],
     )
-    assert result.stdout == 'pip install "paragon-sr[video]"; or give --size\n'
+    assert "pip install av" in result.stdout

@@ -1,4 +1,4 @@
-"""What lies in the user's folders, told cheaply and without failing on any of it."""
+"""The files in the user's folders, listed cheaply and without failing on any of them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return mine
 
 
-def test_every_network_is_found_and_loads_by_what_is_told(folder: Path, tmp_path: Path) -> None:
+def test_every_network_is_found_and_loads_by_the_name_shown(folder: Path, tmp_path: Path) -> None:
     further = tmp_path / "further"
     further.mkdir()
     wrapped = {f"module._orig_mod.{key}": value for key, value in as_stored(SMALL).items()}
@@ -58,11 +58,11 @@ def test_every_network_is_found_and_loads_by_what_is_told(folder: Path, tmp_path
     seen = catalogue([further, folder])
     expected = ["a", folder / "a.pth", "b", folder / "realtime-2x.safetensors", further / "c.safetensors"]
     assert [entry.use for entry in seen.found] == list(map(str, expected))
-    assert [entry.use for entry in seen.boxed] == list(bundled())
+    assert [entry.use for entry in seen.bundled] == list(bundled())
     assert seen.unusable == ()
     assert seen.folders[0] == folder
     assert seen.folders[-1] == further
-    for entry in (*seen.boxed, *seen.found):
+    for entry in (*seen.bundled, *seen.found):
         assert load(entry.use, upsampler_alpha=0).sha256 == entry.model.sha256
 
 
@@ -100,7 +100,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_what_is_no_model_is_told_in_one_line(folder: Path, kind: str) -> None:
+def test_what_is_no_model_is_explained_in_one_line(folder: Path, kind: str) -> None:
     content, reason = FOREIGN[kind]
     (folder / "net.pth").write_bytes(content)
     seen = catalogue()
@@ -148,7 +148,7 @@ def test_good_files_among_all_kinds_of_bad_ones_are_found(folder: Path) -> None:
     assert [scores(entry.model) for entry in seen.found] == [{}, {}]
 
 
-def test_folders_that_cannot_be_read_are_told(folder: Path, tmp_path: Path) -> None:
+def test_folders_that_cannot_be_read_are_reported(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"x")
     seen = catalogue([file, tmp_path / "nowhere"])
@@ -158,7 +158,7 @@ def test_folders_that_cannot_be_read_are_told(folder: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs files that their owner may not read")
-def test_files_that_cannot_be_read_are_told(folder: Path) -> None:
+def test_files_that_cannot_be_read_are_reported(folder: Path) -> None:
     (folder / "net.pth").write_bytes(b"x")
     (folder / "net.pth").chmod(0)
     assert catalogue().unusable[0].reason == "cannot be read: Permission denied"

@@ -120,7 +120,7 @@ def test_only_prefixes_are_removed(tmp_path: Path) -> None:
     assert set(read(safetensors_file(arrays), tmp_path).arrays) == {"a.module.b", "module", "modules.c"}
 
 
-def test_counters_of_averaging_are_dropped(tmp_path: Path) -> None:
+def test_counters_of_an_ema_are_dropped(tmp_path: Path) -> None:
     counters = {"step": np.zeros((), np.int64), "initted": np.ones((), np.bool_)}
     same(read(safetensors_file(as_stored(SMALL) | counters), tmp_path).arrays, dict(random_arrays(SMALL)))
 
@@ -170,7 +170,7 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
 
 
 def test_files_that_may_not_be_read_are_refused(tmp_path: Path) -> None:
-    if sys.platform == "win32":  # told here, where the type checker sees it too
+    if sys.platform == "win32":  # checked here, where the type checker sees it too
         pytest.skip("Windows has no such files")
     path = tmp_path / "net.pth"
     path.write_bytes(FILES["torch"])
@@ -235,7 +235,7 @@ def test_errors_of_the_disk_are_reported(tmp_path: Path) -> None:
 def test_unknown_names_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="no model or file named") as caught:
         load(name)
-    assert "boxed models: realtime-2x" in caught.value.hint
+    assert "bundled models: realtime-2x" in caught.value.hint
 
 
 def loads_or_is_refused(content: bytes) -> None:

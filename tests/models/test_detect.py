@@ -152,7 +152,7 @@ def test_a_network_with_something_more_is_refused(spec: ModelSpec, extra: str) -
         return
     with pytest.raises(UnsupportedArchitectureError) as caught:
         detect(stored | {extra: np.zeros(1, np.float32)})
-    # Some names are those of another family; beside v6 names, any further one is.
+    # Some names are those of another family; next to v6 names, any further one is.
     assert caught.value.unexpected == (extra,) or " v5" in str(caught.value)
 
 
@@ -197,7 +197,7 @@ def test_v6_is_recognised_with_any_number_of_blocks(counts: tuple[int, int]) -> 
     assert np.array_equal(arrays["base.blur.kernel"], BINOMIAL_TAPS.astype("f4"))
 
 
-def test_v6_under_the_names_of_v9_cannot_be_told_from_v9() -> None:
+def test_v6_under_the_names_of_v9_cannot_be_distinguished_from_v9() -> None:
     """Nothing in the tensors says which activation they were trained with: only the names of the published file do."""
     assert detect(random_arrays(replace(SMALL, revision="v6")))[0].revision == "v9"
 

@@ -165,7 +165,7 @@ def test_a_server_without_ranges_starts_over(server: FileServer, target: Path) -
     assert len(server.asked) == 1
 
 
-def test_a_file_that_changed_meanwhile_is_fetched_anew(server: FileServer, target: Path) -> None:
+def test_a_file_that_changed_meanwhile_is_fetched_again(server: FileServer, target: Path) -> None:
     keep(target, OTHER[:100_000])
     assert get(server.url, target)
     assert target.read_bytes() == CONTENT
@@ -243,7 +243,7 @@ def test_useless_ranges_start_over(server: FileServer, target: Path, answer: Cal
 
 
 @pytest.mark.parametrize("code", [204, 206, 304, 400, 401, 403, 404, 407, 416, 500, 503])
-def test_other_answers_are_told(server: FileServer, target: Path, code: int) -> None:
+def test_other_answers_are_reported(server: FileServer, target: Path, code: int) -> None:
     server.answer = status(code)
     refused(server.url, target, f"the server answers {code}")
     assert visible(target.parent) == []
@@ -255,7 +255,7 @@ def test_redirects_are_followed(server: FileServer, target: Path, code: int, loc
     def answer(request: Request) -> None:
         if request.path == "/models":
             request.head(code, Location=location.format(server.url))
-            request.wfile.write(bytes(10**6))  # nobody reads this
+            request.wfile.write(bytes(10**6))  # never read
         else:
             in_ranges(request)
 
@@ -323,7 +323,7 @@ def test_encrypted_connections(secure: FileServer, server: FileServer, target: P
     assert len(secure.asked) == 2
     target.unlink()
     secure.answer = status(302, Location=server.url)
-    with pytest.raises(DownloadError, match="leads from https to http://"):
+    with pytest.raises(DownloadError, match="redirects from https to http://"):
         get(secure.url, target, insecure=True)
     assert len(server.asked) == 1
 
@@ -357,7 +357,7 @@ def test_proxies_of_the_environment(
         assert len(proxy.asked) == 2
 
 
-def test_nobody_is_there(target: Path) -> None:
+def test_no_server_answers(target: Path) -> None:
     with serving(CONTENT) as server:
         url = server.url
     assert "HTTPS_PROXY" in refused(url, target, "cannot download").hint
@@ -457,7 +457,7 @@ def test_a_read_only_folder(server: FileServer, target: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
 def test_a_full_disk(server: FileServer, target: Path) -> None:
-    """The limit on the size of files stands in for a full disk: the operating system refuses to write on."""
+    """The limit on the size of files replaces a full disk: the operating system refuses to write on."""
     result = run_python(f"""
         import resource, signal
         from pathlib import Path
@@ -523,7 +523,7 @@ def test_the_limit_is_tied_to_the_size(server: FileServer, target: Path, monkeyp
         get(server.url, target)
 
 
-def test_a_connection_that_nobody_accepts(target: Path) -> None:
+def test_a_connection_that_is_never_accepted(target: Path) -> None:
     """The system accepts it, but no program ever answers."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -537,14 +537,14 @@ def test_a_connection_that_nobody_accepts(target: Path) -> None:
 def test_a_download_that_does_not_end_is_not_waited_for_without_end(server: FileServer, target: Path) -> None:
     target.parent.mkdir()
     with FileLock(target.parent / ".paragon-download.lock"):
-        told: list[bool] = []
+        waits: list[bool] = []
 
         def other() -> None:
-            refused(server.url, target, "does not end", limit=0.2, waiting=lambda: told.append(True))
+            refused(server.url, target, "does not end", limit=0.2, waiting=lambda: waits.append(True))
 
         with ThreadPoolExecutor(1) as pool:
             pool.submit(other).result()
-    assert told == [True]
+    assert waits == [True]
     assert get(server.url, target)
 
 

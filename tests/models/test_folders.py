@@ -26,7 +26,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
 
 
 def put(path: Path, alpha: str) -> None:
-    """Write a checkpoint that can be told from others by its alpha."""
+    """Write a checkpoint that differs from others by its alpha."""
     path.write_bytes(safetensors_file(as_stored(SMALL), {"upsampler_alpha": alpha}))
 
 
@@ -85,7 +85,7 @@ def test_only_checkpoints_lying_there_are_named(folders: tuple[Path, Path]) -> N
     assert [find(name) for name in ("deeper", "below/deeper", "a folder", "._mac", "notes", "")] == [None] * 6
 
 
-def test_unknown_names_are_told_what_there_is(folders: tuple[Path, Path]) -> None:
+def test_unknown_names_are_answered_with_the_known_ones(folders: tuple[Path, Path]) -> None:
     del folders
     with pytest.raises(InputError, match="no model or file named 'mine'") as caught:
         load("mine")

@@ -1,4 +1,4 @@
-"""Mutated checkpoints load or are refused; `fuzz_checkpoints` tells how to load more of them."""
+"""Mutated checkpoints load or are refused; `fuzz_checkpoints` shows how to load more of them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_files_are_known_by_seed_and_index(tmp_path: Path) -> None:
     ],
 )
 def test_defects_are_noticed(does: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loader with a defect stands in for ours, in the process that loads."""
+    """A loader with a defect replaces ours, in the process that loads."""
     (tmp_path / "sitecustomize.py").write_text(
         f"import os, time, paragon_core.models.model\ndef load(path):\n    {does}\n    return loads(path)\n"
         "loads, paragon_core.models.model.load = paragon_core.models.model.load, load\n",

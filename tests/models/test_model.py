@@ -241,11 +241,11 @@ def test_files_are_loaded_by_their_paths(suffix: str, tmp_path: Path, *, as_text
     assert model.spec == replace(SMALL, upsampler_alpha=0.0)
 
 
-def test_boxed_models_are_loaded_by_their_names() -> None:
+def test_bundled_models_are_loaded_by_their_names() -> None:
     assert "realtime-2x" in bundled()
     assert bundled() == tuple(sorted(bundled()))
     for name in bundled():
-        model = load(name)  # a warning would be an error here: what is boxed says everything itself
+        model = load(name)  # a warning would be an error here: bundled files hold all settings
         assert model.name == name
         assert model.spec.scale == int(name.rpartition("-")[2].removesuffix("x"))
         assert model.spec.variant == name.split("-")[0]
@@ -253,7 +253,7 @@ def test_boxed_models_are_loaded_by_their_names() -> None:
         assert model.sha256 == hashlib.sha256((WEIGHTS / f"{name}.safetensors").read_bytes()).hexdigest()
 
 
-def test_a_boxed_name_wins_over_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundled_name_wins_over_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "realtime-2x").mkdir()
     monkeypatch.chdir(tmp_path)
     assert load("realtime-2x").spec.variant == "realtime"

@@ -192,7 +192,7 @@ class Command:
 
 
 @pytest.mark.parametrize("place", ["value", "key", "metadata", "beside"])
-def test_code_beside_weights_is_refused_unexecuted(network: ParagonSR2, place: str, tmp_path: Path) -> None:
+def test_code_next_to_weights_is_refused_unexecuted(network: ParagonSR2, place: str, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     state: dict[Any, Any] = {"params": dict(network.state_dict())}
     if place == "value":

@@ -28,7 +28,7 @@ from paragon_core.network import ParagonSR2
 from paragon_core.network.blocks import NanoBlock, RMSNorm, StreamBlock
 from paragon_core.quality.evaluate import read_pairs
 from paragon_core.quality.metrics import score
-from tests.random_networks import attentive, picture, randomised, specs
+from tests.random_networks import attentive, random_image, randomised, specs
 from tests.reference_vectors import NAMES, TOLERANCE, model_of_case, vectors
 
 if TYPE_CHECKING:
@@ -113,9 +113,9 @@ def test_state_dict_is_upstreams_and_is_recognised(spec: ModelSpec) -> None:
 @given(spec=specs(), height=st.integers(1, 11), width=st.integers(1, 11), batch=st.integers(1, 2))
 @settings(max_examples=25, deadline=None)
 @torch.inference_mode()
-def test_any_size_is_enlarged_and_batches_are_independent(spec: ModelSpec, height: int, width: int, batch: int) -> None:
+def test_any_size_is_upscaled_and_batches_are_independent(spec: ModelSpec, height: int, width: int, batch: int) -> None:
     network = randomised(ParagonSR2(spec)).double()
-    x = picture(height, width, batch=batch, dtype=torch.float64)
+    x = random_image(height, width, batch=batch, dtype=torch.float64)
     out = network(x)
     assert out.shape == (batch, 3, height * spec.scale, width * spec.scale)
     assert torch.isfinite(out).all()
@@ -161,7 +161,7 @@ def test_attention_modes_agree() -> None:
     flexible = ParagonSR2(attentive(), attention_mode="flex").double().eval()
     flexible.load_state_dict(exact.state_dict())
     for height, width in ((8, 8), (9, 11), (3, 1)):
-        x = picture(height, width, dtype=torch.float64)
+        x = random_image(height, width, dtype=torch.float64)
         assert (flexible(x) - exact(x)).abs().max() <= 1e-12
 
 
@@ -170,7 +170,7 @@ def test_flex_says_once_that_it_falls_back(
 ) -> None:
     network = randomised(ParagonSR2(attentive(), attention_mode="flex"))
     plain = randomised(ParagonSR2(attentive()))
-    x = picture(9, 11)
+    x = random_image(9, 11)
     with caplog.at_level(logging.INFO, logger="paragon_core"):
         for _ in range(2):  # flex has no backward pass on the CPU
             network(x).sum().backward()
@@ -186,7 +186,7 @@ def test_flex_says_once_that_it_falls_back(
 @torch.inference_mode()
 def test_without_attention_branch_and_keys_are_absent(variant: Variant) -> None:
     spec = replace(preset(variant, 2), channels=16, groups=1, blocks=2)
-    x = picture(8, 9)
+    x = random_image(8, 9)
     none = randomised(ParagonSR2(spec, attention_mode="none"))
     safe = randomised(ParagonSR2(spec, export_safe=True))
     assert not none.spec.attention
@@ -212,7 +212,7 @@ def test_checkpointing_gives_the_same_gradients(variant: Variant) -> None:
     plain = randomised(ParagonSR2(spec)).train()
     saving = ParagonSR2(spec, use_checkpointing=True).train()
     saving.load_state_dict(plain.state_dict())
-    x = picture(9, 7)
+    x = random_image(9, 7)
     for network in (plain, saving):
         network(x).square().sum().backward()
     for (name, a), b in zip(plain.named_parameters(), saving.parameters(), strict=True):
@@ -256,8 +256,8 @@ def test_published_v6_network_scores_what_its_own_code_does(shared: Path) -> Non
     scores = []
     for pair in read_pairs(shared / "eval/Set5", 2):
         out = network(torch.tensor(pair.low).permute(2, 0, 1)[None] / 255)[0]
-        enlarged = (out.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-        scores.append(score(enlarged, pair.high, border=2).psnr_y)
+        upscaled = (out.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+        scores.append(score(upscaled, pair.high, border=2).psnr_y)
     assert np.mean(scores) == pytest.approx(36.690, abs=0.01)
 
 
@@ -280,7 +280,7 @@ def _assert_radius(spec: ModelSpec) -> None:
     assert radius is not None
     side = 2 * radius + 5
     centre, scale = radius + 2, spec.scale
-    x = picture(side, side, dtype=torch.float64).requires_grad_()
+    x = random_image(side, side, dtype=torch.float64).requires_grad_()
     network = randomised(ParagonSR2(spec)).double()
     block = slice(centre * scale, (centre + 1) * scale)
     network(x)[..., block, block].sum().backward()
@@ -327,7 +327,7 @@ def test_traced_export_is_right_at_every_size(variant: Variant, tmp_path: Path) 
     axes = {0: "n", 2: "h", 3: "w"}
     torch.onnx.export(
         network,
-        (picture(8, 8),),
+        (random_image(8, 8),),
         path,
         opset_version=18,
         input_names=["x"],
@@ -337,7 +337,7 @@ def test_traced_export_is_right_at_every_size(variant: Variant, tmp_path: Path) 
     )
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     for height, width in ((8, 8), (7, 10), (1, 3), (12, 5)):  # traced where nothing is padded, run where much is
-        x = picture(height, width, batch=2)
+        x = random_image(height, width, batch=2)
         with torch.inference_mode():
             expected = network(x).numpy()
         assert np.abs(session.run(None, {"x": x.numpy()})[0] - expected).max() <= 2e-5

@@ -62,6 +62,12 @@ def test_core_s_loader_opens_a_bundled_file(server: ComfyServer, expected: npt.N
     assert np.abs(pixels(result) - expected).max() <= 1  # Save Image truncates
 
 
+def test_our_node_takes_what_core_s_loader_opened(server: ComfyServer, expected: npt.NDArray[np.int16]) -> None:
+    ours = node("ParagonUpscale", upscale_model=["load", 0], image=["image", 0], padding="zero")
+    (result,) = server.pictures(server.run(calling(CORE, ours)))
+    assert np.abs(pixels(result) - expected).max() <= 1
+
+
 def test_core_s_loader_opens_a_wrapped_pth(server: ComfyServer) -> None:
     path = server.folder / "models" / "upscale_models" / "fidelity.pth"
     path.write_bytes(torch_file({f"module.{key}": value / 20 for key, value in as_stored(SMALL).items()} | fixed()))

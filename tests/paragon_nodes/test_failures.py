@@ -140,13 +140,15 @@ def test_read_only_folders_hinder_nothing_but_keeping_engines(open_folder: Path)
     assert "PARAGON_CACHE" in message
 
 
-ENGINES = """
+ENGINES = (
+    f"import sys\nsys.path.append({str(ROOT / 'tests')!r})\n"
+    """
 import numpy
 from pathlib import Path
 from comfy import model_management
 from paragon_core.backends import BACKENDS
 from paragon_core.backends.engine_backend import EngineBackend
-from paragon_core.backends.reference import Reference
+from reference_backend import Reference
 class Stopped(Reference):
     stop = True
     def build(self, graph, profile, key, progress):
@@ -159,6 +161,7 @@ def upscaled(backend):
     model, _ = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x", backend=backend)
     return model, comfy.execute_node("ParagonUpscale", upscale_model=model, image=image)[0]
 """
+)
 
 
 def test_a_cancelled_build_on_demand_leaves_nothing_and_can_be_done_again(tmp_path: Path) -> None:

@@ -39,6 +39,17 @@ print(json.dumps([*(told(upscale, each) for each in refused), list(upscale(grey)
     assert shape == [1, 16, 18, 1]
 
 
+def test_networks_of_others_are_refused_with_the_node_that_takes_them(tmp_path: Path) -> None:
+    code = """
+from types import SimpleNamespace
+from paragon_nodes.frames import paragon_model
+print(json.dumps([told(paragon_model, each) for each in (SimpleNamespace(model=torch.nn.Conv2d(3, 3, 1)), None)]))
+"""
+    for text, hint in answer(tmp_path, code):
+        assert "no ParagonSR2 network" in text
+        assert "Upscale Image (using Model)" in hint
+
+
 def test_stop_ends_a_pass_of_the_network_at_the_next_layer_in_all_threads(tmp_path: Path) -> None:
     code = """
 from comfy import model_management

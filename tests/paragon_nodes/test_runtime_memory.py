@@ -29,12 +29,13 @@ start_comfyui.stand_in_for_torchaudio()
 backend = sys.argv[1]
 sys.argv = ["main.py", "--cpu"]
 sys.path.insert(0, ".")
+sys.path.append({str(ROOT / "tests")!r})
 import comfy.options
 comfy.options.enable_args_parsing()
 from comfy import model_management
 from paragon_core.backends import BACKENDS
 from paragon_core.backends.engine_backend import EngineBackend
-from paragon_core.backends.reference import Reference
+from reference_backend import Reference
 from paragon_core.errors import ParagonError
 from paragon_core.models.model import load
 from paragon_nodes.upscale_model import UpscaleModel

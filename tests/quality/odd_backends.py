@@ -84,7 +84,7 @@ def right(batch: Batch, result: Batch) -> Batch:
 
 
 def off(batch: Batch, result: Batch) -> Batch:
-    """Two levels of eight bits: a picture like that looks right."""
+    """Two levels of eight bits: an image like that looks right."""
     del batch
     return result + np.float32(2 / 255)
 

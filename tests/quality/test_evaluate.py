@@ -1,4 +1,4 @@
-"""The evaluation protocol: known scores of known pictures, and what the command prints."""
+"""The evaluation protocol: known scores of known images, and what the command prints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from PIL import Image
 from paragon_core.errors import InputError, MediaError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.models.model import bundled, load
 from paragon_core.quality import evaluate as evaluation
-from paragon_core.quality.evaluate import enlarge, evaluate, find_sets, make_pair, means, read_pairs, score_set
+from paragon_core.quality.evaluate import (
+    evaluate,
+    find_sets,
+    make_pair,
+    means,
+    read_pairs,
+    score_set,
+    upscale_classically,
+)
 from paragon_core.quality.metrics import Score
 from paragon_core.upscaling.upscaler import Upscaler
 
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def drawing(height: int = 60, width: int = 49, seed: int = 0) -> npt.NDArray[np.uint8]:
-    """Return a picture of soft blobs."""
+    """Return an image of soft blobs."""
     random = np.random.default_rng(seed)
     rows, columns = np.mgrid[:height, :width]
     waves = [np.sin(rows / random.uniform(2, 9) + columns / random.uniform(2, 9)) for _ in range(3)]
@@ -45,14 +53,14 @@ def folder(tmp_path: Path) -> Path:
         save(tmp_path / "Flowers" / f"{number}.png", drawing(seed=number))
     save(tmp_path / "Houses" / "one.png", drawing(41, 57, seed=9))
     (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "readme.txt").write_text("no picture", encoding="utf-8")
+    (tmp_path / "notes" / "readme.txt").write_text("no image", encoding="utf-8")
     return tmp_path
 
 
 # --- known figures -----------------------------------------------------------------------------------------------
 
-#: PSNR-Y and SSIM of bicubic and Lanczos enlargement; bicubic at x2 is 33.66 / 30.24 in published tables, whose Set14
-#: has one grey picture stored with another range.
+#: PSNR-Y and SSIM of bicubic and Lanczos upscaling; bicubic at x2 is 33.66 / 30.24 in published tables, whose Set14
+#: has one grey image stored with another range.
 BASELINES = {
     (2, "Set5"): ((33.682, 0.9305), (34.323, 0.9366)),
     (2, "Set14"): ((30.330, 0.8700), (30.792, 0.8802)),
@@ -79,8 +87,8 @@ def agrees(score: Score, psnr_y: float | None, ssim: float | None, *, tolerance:
 @pytest.mark.parametrize("scale", [2, 4])
 def test_the_baselines_score_what_is_published(shared: Path, scale: int) -> None:
     methods = {
-        "bicubic": partial(enlarge, scale=scale, kernel="cubic"),
-        "lanczos": partial(enlarge, scale=scale, kernel="lanczos3"),
+        "bicubic": partial(upscale_classically, scale=scale, kernel="cubic"),
+        "lanczos": partial(upscale_classically, scale=scale, kernel="lanczos3"),
     }
     for name in ("Set5", "Set14"):
         found = means(score_set(read_pairs(shared / "eval" / name, scale), methods))
@@ -109,7 +117,7 @@ def test_the_original_is_cropped_and_shrunk(scale: int) -> None:
     assert pair.scale == scale
     assert pair.low.shape == (61 // scale, 47 // scale, 3)
     np.testing.assert_array_equal(pair.high, original[: 61 // scale * scale, : 47 // scale * scale])
-    assert enlarge(pair.low, scale=scale, kernel="cubic").shape == pair.high.shape
+    assert upscale_classically(pair.low, scale=scale, kernel="cubic").shape == pair.high.shape
 
 
 def test_a_perfect_method_has_infinite_psnr_and_a_wrong_size_is_refused() -> None:
@@ -136,20 +144,20 @@ def test_grey_and_palette_files_count_as_the_rgb_that_they_show(tmp_path: Path) 
 def test_sets_are_found_one_level_down_or_right_here(folder: Path) -> None:
     assert [path.name for path in find_sets(folder)] == ["Flowers", "Houses"]
     assert find_sets(folder / "Houses") == [folder / "Houses"]
-    for without_pictures in (folder / "notes", folder / "missing"):
+    for without_images in (folder / "notes", folder / "missing"):
         with pytest.raises(InputError):
-            find_sets(without_pictures)
+            find_sets(without_images)
 
 
 def test_files_that_cannot_be_scored_are_named(tmp_path: Path) -> None:
-    pictures = {
+    images = {
         "deep": Image.fromarray(np.zeros((40, 40), dtype=np.uint16)),
         "clear": Image.new("RGBA", (40, 40), (1, 2, 3, 4)),
         "small": Image.new("RGB", (40, 14)),
     }
-    for name, picture in pictures.items():
+    for name, image in images.items():
         (tmp_path / name).mkdir()
-        picture.save(tmp_path / name / f"{name}.png")
+        image.save(tmp_path / name / f"{name}.png")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing more")
     expected = {"deep": UnsupportedFormatError, "clear": UnsupportedFormatError, "small": UnsupportedSizeError}
@@ -158,11 +166,11 @@ def test_files_that_cannot_be_scored_are_named(tmp_path: Path) -> None:
             list(read_pairs(tmp_path / name, 2))
 
 
-def test_the_model_is_scored_beside_the_baselines(folder: Path) -> None:
-    result = evaluate(folder, lambda low: enlarge(low, scale=2, kernel="cubic"), 2)
-    assert {name: len(pictures) for name, pictures in result.items()} == {"Flowers": 3, "Houses": 1}
-    for pictures in result.values():
-        for scores in pictures.values():
+def test_the_model_is_scored_next_to_the_baselines(folder: Path) -> None:
+    result = evaluate(folder, lambda low: upscale_classically(low, scale=2, kernel="cubic"), 2)
+    assert {name: len(images) for name, images in result.items()} == {"Flowers": 3, "Houses": 1}
+    for images in result.values():
+        for scores in images.values():
             assert scores["model"] == scores["bicubic"] != scores["lanczos"]
 
 

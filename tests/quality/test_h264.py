@@ -50,7 +50,7 @@ def test_the_planes_are_those_of_bt709(colour: tuple[int, int, int], planes: tup
 
 
 def test_chroma_sits_on_the_left() -> None:
-    # Red that grows along the columns: interpolation gives it back where it is, not half a pixel beside.
+    # Red that grows along the columns: interpolation gives it back where it is, not half a pixel off.
     ramp = np.zeros((8, 32, 3), np.uint8)
     ramp[..., 0] = np.arange(32) * 6 + 30
     assert np.abs(to_rgb(to_yuv420(ramp)).astype(int) - ramp)[:, 2:-2].max() <= 2

@@ -67,14 +67,14 @@ def test_the_psnr_of_a_constant_difference_is_known(a: float, b: float) -> None:
 
 
 @given(SEEDS)
-def test_equal_pictures_have_infinite_psnr_and_an_ssim_of_one(seed: int) -> None:
+def test_equal_images_have_infinite_psnr_and_an_ssim_of_one(seed: int) -> None:
     plane, _ = planes(seed)
     assert psnr(plane, plane) == math.inf
     assert ssim(plane, plane) == pytest.approx(1, abs=1e-12)
 
 
 @given(SEEDS, st.integers(0, 16), st.integers(0, 22))
-def test_moving_or_turning_both_pictures_changes_nothing(seed: int, rows: int, columns: int) -> None:
+def test_moving_or_turning_both_images_changes_nothing(seed: int, rows: int, columns: int) -> None:
     a, b = planes(seed)
     moved = [np.roll(plane, (rows, columns), axis=(0, 1)) for plane in (a, b)]
     assert psnr(*moved) == pytest.approx(psnr(a, b))

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 SIDES = st.integers(1, 24)
-PICTURES = st.tuples(st.integers(0, 2**32 - 1), SIDES, SIDES)
+IMAGES = st.tuples(st.integers(0, 2**32 - 1), SIDES, SIDES)
 
 
-def picture(seed: int, height: int, width: int) -> npt.NDArray[np.float64]:
+def random_image(seed: int, height: int, width: int) -> npt.NDArray[np.float64]:
     return np.random.default_rng(seed).uniform(0, 255, (height, width))
 
 
 @given(st.tuples(SIDES, SIDES), st.tuples(SIDES, SIDES), st.floats(0, 255), st.sampled_from(KERNELS))
-def test_a_flat_picture_stays_flat(
+def test_a_flat_image_stays_flat(
     size: tuple[int, int], new_size: tuple[int, int], level: float, kernel: Kernel
 ) -> None:
     result = resize(np.full((*size, 3), level), *new_size, kernel=kernel)
@@ -34,25 +34,25 @@ def test_a_flat_picture_stays_flat(
     np.testing.assert_allclose(result, level, atol=1e-9)
 
 
-@given(PICTURES, st.sampled_from(KERNELS))
-def test_the_same_size_gives_the_same_picture(sample: tuple[int, int, int], kernel: Kernel) -> None:
-    image = picture(*sample)
+@given(IMAGES, st.sampled_from(KERNELS))
+def test_the_same_size_gives_the_same_image(sample: tuple[int, int, int], kernel: Kernel) -> None:
+    image = random_image(*sample)
     np.testing.assert_allclose(resize(image, *image.shape, kernel=kernel), image, atol=1e-9)
 
 
-@given(PICTURES, SIDES, SIDES, st.sampled_from(KERNELS))
-def test_mirrored_and_turned_pictures_give_mirrored_and_turned_results(
+@given(IMAGES, SIDES, SIDES, st.sampled_from(KERNELS))
+def test_mirrored_and_turned_images_give_mirrored_and_turned_results(
     sample: tuple[int, int, int], height: int, width: int, kernel: Kernel
 ) -> None:
-    image = picture(*sample)
+    image = random_image(*sample)
     result = resize(image, height, width, kernel=kernel)
     np.testing.assert_allclose(resize(image[::-1, ::-1], height, width, kernel=kernel)[::-1, ::-1], result, atol=1e-9)
     np.testing.assert_allclose(resize(image.T, width, height, kernel=kernel).T, result, atol=1e-9)
 
 
-@given(PICTURES, SIDES, SIDES, st.sampled_from(KERNELS))
+@given(IMAGES, SIDES, SIDES, st.sampled_from(KERNELS))
 def test_channels_do_not_mix(sample: tuple[int, int, int], height: int, width: int, kernel: Kernel) -> None:
-    image = picture(*sample)
+    image = random_image(*sample)
     planes = [image, 2 * image + 7]
     together = resize(np.stack(planes, axis=2), height, width, kernel=kernel)
     alone = [resize(plane, height, width, kernel=kernel) for plane in planes]
@@ -60,12 +60,12 @@ def test_channels_do_not_mix(sample: tuple[int, int, int], height: int, width: i
     np.testing.assert_allclose(alone[1], 2 * alone[0] + 7, atol=1e-9)
 
 
-@given(PICTURES, st.sampled_from([(2, 1), (3, 1), (4, 1), (1, 2), (1, 3)]), st.sampled_from(KERNELS))
-def test_outside_the_border_the_picture_goes_on_mirrored(
+@given(IMAGES, st.sampled_from([(2, 1), (3, 1), (4, 1), (1, 2), (1, 3)]), st.sampled_from(KERNELS))
+def test_outside_the_border_the_image_goes_on_mirrored(
     sample: tuple[int, int, int], factor: tuple[int, int], kernel: Kernel
 ) -> None:
     up, down = factor
-    image = picture(*sample)[: sample[1] // down * down, : sample[2] // down * down]
+    image = random_image(*sample)[: sample[1] // down * down, : sample[2] // down * down]
     if not image.size:
         return
     height, width = (side * up // down for side in image.shape)
@@ -81,7 +81,7 @@ def test_outside_the_border_the_picture_goes_on_mirrored(
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(80, 40), (90, 30), (96, 24), (40, 80), (40, 120), (50, 70)]))
 def test_pillow_agrees_away_from_the_border(seed: int, sides: tuple[int, int]) -> None:
     before, after = sides
-    image = picture(seed, before, before).astype(np.float32)
+    image = random_image(seed, before, before).astype(np.float32)
     filters: dict[Kernel, Image.Resampling] = {
         "cubic": Image.Resampling.BICUBIC,
         "lanczos3": Image.Resampling.LANCZOS,

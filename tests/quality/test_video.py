@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from paragon_core.errors import UnsupportedSizeError
-from paragon_core.quality.evaluate import enlarge, make_pair
+from paragon_core.quality.evaluate import make_pair, upscale_classically
 from paragon_core.quality.metrics import luma, psnr
 from paragon_core.quality.resize import resize, round_to_uint8
 from paragon_core.quality.video import FRAMES, PANS, SCORED, compressed_pairs, main, score_compressed
@@ -48,13 +48,13 @@ def test_the_window_moves_unless_the_clip_stands_still() -> None:
 
 def test_stronger_compression_and_more_blur_cost() -> None:
     pairs = [make_pair("waves", waves(98, 110), 2)]
-    methods = {"bicubic": partial(enlarge, scale=2, kernel="cubic")}
+    methods = {"bicubic": partial(upscale_classically, scale=2, kernel="cubic")}
     scores = [score_compressed(pairs, methods, crf=crf, blur=blur)["bicubic"].psnr_y
               for crf, blur in ((20, 0), (40, 0), (40, 2))]  # fmt: skip
     assert scores == sorted(scores, reverse=True)
 
 
-def test_too_small_a_picture_is_refused() -> None:
+def test_too_small_a_image_is_refused() -> None:
     with pytest.raises(UnsupportedSizeError, match="too small"):
         list(compressed_pairs(make_pair("small", waves(3 * FRAMES - 6, 40), 2), pan=(3, 0), crf=23))
 

@@ -18,19 +18,19 @@ def dead_leaves(side: int, seed: int) -> npt.NDArray[np.uint8]:
     generator = np.random.default_rng(seed)
     fine = 4 * side
     rows, columns = np.mgrid[:fine, :fine]
-    picture = np.zeros((fine, fine, 3))
+    image = np.zeros((fine, fine, 3))
     for _ in range(300):
         row, column = generator.uniform(0, fine, 2)
         radius = fine * 0.02 / generator.uniform(0.05, 1)
         inside = (rows - row) ** 2 + (columns - column) ** 2 < radius**2
-        picture[inside] = generator.uniform(0, 255, 3)
-    averaged: npt.NDArray[np.float64] = picture.reshape(side, 4, side, 4, 3).mean((1, 3))
+        image[inside] = generator.uniform(0, 255, 3)
+    averaged: npt.NDArray[np.float64] = image.reshape(side, 4, side, 4, 3).mean((1, 3))
     return averaged.round().astype(np.uint8)
 
 
 @pytest.fixture(scope="session")
-def pictures() -> list[npt.NDArray[np.uint8]]:
-    """Six pictures of 96x96 to train on; the last two are for validation."""
+def images() -> list[npt.NDArray[np.uint8]]:
+    """Six images of 96x96 to train on; the last two are for validation."""
     return [dead_leaves(96, seed) for seed in range(6)]
 
 

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from paragon_core.training.validation import Progress
+    from paragon_core.training.validation import TrainingProgress
 
-    Pictures = list[npt.NDArray[np.uint8]]
+    Images = list[npt.NDArray[np.uint8]]
 
 REALTIME = replace(preset("realtime", 2, revision="v9"), upsampler_alpha=0.0)
 SHORT = TrainingOptions(steps=40, validate_every=20)
 
 
-def trainer_on(pictures: Pictures, options: TrainingOptions, **others: Any) -> Trainer:
-    """Return a trainer of a realtime-2x on the first four pictures."""
-    source = PatchSource([pictures[:4]], scale=2, options=PatchOptions(low_size=24, batch_size=4))
+def trainer_on(images: Images, options: TrainingOptions, **others: Any) -> Trainer:
+    """Return a trainer of a realtime-2x on the first four images."""
+    source = PatchSource([images[:4]], scale=2, options=PatchOptions(low_size=24, batch_size=4))
     return Trainer(REALTIME, source, options, **others)
 
 
-def ignore(_: Progress) -> None:
+def ignore(_: TrainingProgress) -> None:
     """Take a report."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.training.short_runs import Pictures
+    from tests.training.short_runs import Images
 
 SHORT = TrainingOptions(steps=6, validate_every=3, learning_rate=1e-4)
 NO_VGG = AdversarialOptions(perceptual_weight=0, discriminator_warmup=2)
@@ -36,7 +36,7 @@ WITH_VGG = AdversarialOptions(
 
 
 def adversary(
-    pictures: Pictures,
+    images: Images,
     options: TrainingOptions = SHORT,
     adversarial: AdversarialOptions = NO_VGG,
     *,
@@ -44,9 +44,9 @@ def adversary(
     batch_size: int = 2,
     **others: Any,
 ) -> AdversarialTrainer:
-    """Return a trainer that fine-tunes the boxed realtime-2x on the first four pictures."""
+    """Return a trainer that fine-tunes the bundled realtime-2x on the first four images."""
     model = load("realtime-2x")
-    source = PatchSource([pictures[:4]], scale=2, options=PatchOptions(low_size=low_size, batch_size=batch_size))
+    source = PatchSource([images[:4]], scale=2, options=PatchOptions(low_size=low_size, batch_size=batch_size))
     return AdversarialTrainer(model.spec, source, options, adversarial=adversarial, start_from=model.arrays, **others)
 
 
@@ -56,11 +56,11 @@ def vgg() -> PerceptualLoss:
     return PerceptualLoss(WITH_VGG.layer_weights)
 
 
-def test_both_networks_learn(pictures: Pictures) -> None:
+def test_both_networks_learn(images: Images) -> None:
     options = TrainingOptions(steps=100, learning_rate=1e-3, warmup_share=0, bfloat16=False)
-    # A faster discriminator swings from step to step, and then it is the last bit that decides where it stands.
+    # A faster discriminator swings from step to step, and then the last bit decides where it is.
     against = replace(NO_VGG, discriminator_warmup=60, adversarial_weight=0.1, discriminator_learning_rate=3e-4)
-    trainer = adversary(pictures, options, against, low_size=20, batch_size=4)
+    trainer = adversary(images, options, against, low_size=20, batch_size=4)
     told_apart = []
     before = trainer.arrays()
     for step in range(options.steps):
@@ -74,11 +74,11 @@ def test_both_networks_learn(pictures: Pictures) -> None:
     assert not np.array_equal(trainer.arrays()["conv_in.weight"], before["conv_in.weight"])
 
 
-def test_the_network_learns_to_be_believed(pictures: Pictures) -> None:
-    """Against a discriminator that stands still, the made pixels come to look more real to it."""
-    options = TrainingOptions(steps=60, learning_rate=1e-3, warmup_share=0, rim_weight=0, bfloat16=False)
+def test_the_network_learns_to_be_believed(images: Images) -> None:
+    """Against a discriminator that does not learn, the made pixels come to look more real to it."""
+    options = TrainingOptions(steps=60, learning_rate=1e-3, warmup_share=0, border_weight=0, bfloat16=False)
     against = replace(NO_VGG, adversarial_weight=1.0, discriminator_learning_rate=0, discriminator_warmup=0)
-    trainer = adversary(pictures, options, against, low_size=16)
+    trainer = adversary(images, options, against, low_size=16)
     losses = []
     for _ in range(options.steps):
         trainer.advance()
@@ -88,10 +88,10 @@ def test_the_network_learns_to_be_believed(pictures: Pictures) -> None:
 
 @pytest.mark.parametrize("with_vgg", [False, True], ids=["alone", "with VGG19"])
 def test_an_interrupted_run_ends_with_the_same_bits(
-    pictures: Pictures, tmp_path: Path, press_ctrl_c: Callable[..., None], *, with_vgg: bool
+    images: Images, tmp_path: Path, press_ctrl_c: Callable[..., None], *, with_vgg: bool
 ) -> None:
     def trainer() -> AdversarialTrainer:
-        return adversary(pictures, SHORT, WITH_VGG if with_vgg else NO_VGG, perceptual=vgg() if with_vgg else None)
+        return adversary(images, SHORT, WITH_VGG if with_vgg else NO_VGG, perceptual=vgg() if with_vgg else None)
 
     straight = trainer()
     train(straight, tmp_path / "straight", sets={}, report=ignore)
@@ -106,37 +106,37 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     assert ("perceptual loss" in resumed.figures) is with_vgg
 
 
-def test_the_discriminator_is_saved_and_taken_up(pictures: Pictures, tmp_path: Path) -> None:
-    trainer = adversary(pictures)
+def test_the_discriminator_is_saved_and_taken_up(images: Images, tmp_path: Path) -> None:
+    trainer = adversary(images)
     train(trainer, tmp_path, sets={}, report=ignore, notes={"recipe_sha256": "1234"})
     saved = read_munet(tmp_path / "discriminator.safetensors")
     assert saved.size == SIZES["realtime"]
-    again = adversary(pictures, discriminator=saved)
+    again = adversary(images, discriminator=saved)
     assert all(
-        np.array_equal(array, trainer.companions()["discriminator"][key])
-        for key, array in again.companions()["discriminator"].items()
+        np.array_equal(array, trainer.auxiliary_networks()["discriminator"][key])
+        for key, array in again.auxiliary_networks()["discriminator"].items()
     )
     assert load(tmp_path / "last.safetensors").metadata["recipe_sha256"] == "1234"
 
 
-def test_the_perceptual_loss_moves_the_network(pictures: Pictures) -> None:
-    with_it, without = adversary(pictures, adversarial=WITH_VGG, perceptual=vgg()), adversary(pictures)
+def test_the_perceptual_loss_moves_the_network(images: Images) -> None:
+    with_it, without = adversary(images, adversarial=WITH_VGG, perceptual=vgg()), adversary(images)
     for trainer in (with_it, without):
         for _ in range(4):
             trainer.advance()
     assert not np.array_equal(with_it.arrays()["conv_in.weight"], without.arrays()["conv_in.weight"])
 
 
-def test_another_run_is_refused(pictures: Pictures) -> None:
+def test_another_run_is_refused(images: Images) -> None:
     with pytest.raises(InputError, match="another adversarial"):
-        adversary(pictures).restore(adversary(pictures, adversarial=replace(NO_VGG, adversarial_weight=1.0)).state())
+        adversary(images).restore(adversary(images, adversarial=replace(NO_VGG, adversarial_weight=1.0)).state())
     with pytest.raises(InputError, match="no discriminator"):
-        adversary(pictures).restore(trainer_on(pictures, SHORT).state())
+        adversary(images).restore(trainer_on(images, SHORT).state())
 
 
-def test_the_seed_alone_decides_the_discriminator(pictures: Pictures) -> None:
+def test_the_seed_alone_decides_the_discriminator(images: Images) -> None:
     one, other, third = (
-        adversary(pictures, replace(SHORT, seed=seed)).discriminator.in_conv.weight for seed in (0, 0, 1)
+        adversary(images, replace(SHORT, seed=seed)).discriminator.in_conv.weight for seed in (0, 0, 1)
     )
     assert torch.equal(one, other)
     assert not torch.equal(one, third)
@@ -164,20 +164,20 @@ def test_impossible_options_are_refused(change: dict[str, Any], said: str) -> No
         AdversarialOptions(**change)
 
 
-def test_what_cannot_be_trained_is_refused(pictures: Pictures) -> None:
+def test_what_cannot_be_trained_is_refused(images: Images) -> None:
     with pytest.raises(InputError, match="VGG19") as caught:
-        adversary(pictures, adversarial=WITH_VGG)
+        adversary(images, adversarial=WITH_VGG)
     assert "vgg19.safetensors" in caught.value.hint
     with pytest.raises(InputError, match="takes all 6 steps"):
-        adversary(pictures, adversarial=replace(NO_VGG, discriminator_warmup=6))
+        adversary(images, adversarial=replace(NO_VGG, discriminator_warmup=6))
     with pytest.raises(UnsupportedSizeError, match="low_size 7") as small:
-        adversary(pictures, low_size=7)
+        adversary(images, low_size=7)
     assert small.value.hint == "low_size must be at least 8"
-    adversary(pictures, low_size=8).advance()
+    adversary(images, low_size=8).advance()
 
 
-def test_a_given_discriminator_may_have_any_size(pictures: Pictures) -> None:
+def test_a_given_discriminator_may_have_any_size(images: Images) -> None:
     torch.manual_seed(0)
-    trainer = adversary(pictures, low_size=6, discriminator=MUNet(MUNetSize(channels=4, multiples=(1, 2))))
+    trainer = adversary(images, low_size=6, discriminator=MUNet(MUNetSize(channels=4, multiples=(1, 2))))
     for _ in range(3):
         assert math.isfinite(trainer.advance())

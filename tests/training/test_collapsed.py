@@ -97,14 +97,14 @@ def test_weights_come_back_from_the_keys_of_upstream() -> None:
         assert (made - cells(whole(x), 2)).abs().max() < 1e-5
 
 
-def test_cells_are_pixels_of_the_picture_in_their_order() -> None:
+def test_cells_are_pixels_of_the_image_in_their_order() -> None:
     s, height, width = 3, 7, 6
-    picture = torch.arange(3.0 * s * height * s * width).view(1, 3, s * height, s * width)
-    made = cells(picture, s)
+    image = torch.arange(3.0 * s * height * s * width).view(1, 3, s * height, s * width)
+    made = cells(image, s)
     assert made.shape == (1, 3 * s * s, height - 3, width - 3)
     # The first cell is cell 1: its rows and columns begin at s + 1.
-    assert made[0, 0, 0, 0] == picture[0, 0, s + 1, s + 1]
-    assert made[0, 2 * s * s + s + 2, 1, 2] == picture[0, 2, 2 * s + 2, 3 * s + 3]
+    assert made[0, 0, 0, 0] == image[0, 0, s + 1, s + 1]
+    assert made[0, 2 * s * s + s + 2, 1, 2] == image[0, 2, 2 * s + 2, 3 * s + 3]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=name_of)

@@ -18,7 +18,7 @@ from paragon_core.training.degradations import Degradations, degraded_forms
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Pictures = list[npt.NDArray[np.uint8]]
+    Images = list[npt.NDArray[np.uint8]]
 
 NOTHING = Degradations(h264_share=0, forms=1)
 EVERYTHING = Degradations(
@@ -26,18 +26,18 @@ EVERYTHING = Degradations(
 )
 
 
-def reduced(pictures: Pictures) -> Pictures:
-    return [round_to_uint8(resize(picture, picture.shape[0] // 2, picture.shape[1] // 2)) for picture in pictures]
+def reduced(images: Images) -> Images:
+    return [round_to_uint8(resize(image, image.shape[0] // 2, image.shape[1] // 2)) for image in images]
 
 
-def mean_psnr(pictures: Pictures, options: Degradations) -> float:
-    forms = degraded_forms(pictures, 2, options)
-    return float(np.mean([psnr(luma(each[0]), luma(low)) for each, low in zip(forms, reduced(pictures), strict=True)]))
+def mean_psnr(images: Images, options: Degradations) -> float:
+    forms = degraded_forms(images, 2, options)
+    return float(np.mean([psnr(luma(each[0]), luma(low)) for each, low in zip(forms, reduced(images), strict=True)]))
 
 
-def test_without_any_degradation_only_the_reduction_is_left(pictures: Pictures) -> None:
-    forms = degraded_forms(pictures, 2, NOTHING)
-    assert all(np.array_equal(form, low) for (form,), low in zip(forms, reduced(pictures), strict=True))
+def test_without_any_degradation_only_the_reduction_is_left(images: Images) -> None:
+    forms = degraded_forms(images, 2, NOTHING)
+    assert all(np.array_equal(form, low) for (form,), low in zip(forms, reduced(images), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_without_any_degradation_only_the_reduction_is_left(pictures: Pictures) 
     ],
 )
 def test_forms_stay_aligned_and_the_setting_rules_the_damage(
-    pictures: Pictures, weak: dict[str, Any], strong: dict[str, Any]
+    images: Images, weak: dict[str, Any], strong: dict[str, Any]
 ) -> None:
-    near, far = (mean_psnr(pictures, replace(NOTHING, **changes)) for changes in (weak, strong))
-    assert near > 29  # a picture that lay a pixel beside its place would have 20 dB
+    near, far = (mean_psnr(images, replace(NOTHING, **changes)) for changes in (weak, strong))
+    assert near > 29  # an image shifted by a pixel would have 20 dB
     assert far < near - 3
 
 
@@ -67,45 +67,45 @@ def test_noise_has_the_deviation_that_was_asked_for() -> None:
     assert shot[1][0].std() / shot[0][0].std() == pytest.approx(3, rel=0.05)
 
 
-def test_forms_differ_from_one_another_and_come_back_the_same(pictures: Pictures) -> None:
-    first, second = (degraded_forms(pictures, 2, EVERYTHING) for _ in range(2))
+def test_forms_differ_from_one_another_and_come_back_the_same(images: Images) -> None:
+    first, second = (degraded_forms(images, 2, EVERYTHING) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert all(not np.array_equal(one, other) for one, other in first)
-    elsewhere = degraded_forms(pictures, 2, replace(EVERYTHING, seed=1))
+    elsewhere = degraded_forms(images, 2, replace(EVERYTHING, seed=1))
     assert not any(np.array_equal(a, b) for a, b in zip(first, elsewhere, strict=True))
 
 
 @settings(max_examples=10)
 @given(st.lists(st.tuples(st.integers(4, 20), st.integers(4, 20)), min_size=1, max_size=5), st.integers(0, 99))
-def test_pictures_may_have_any_sizes(sizes: list[tuple[int, int]], seed: int) -> None:
+def test_images_may_have_any_sizes(sizes: list[tuple[int, int]], seed: int) -> None:
     generator = np.random.default_rng(seed)
     mixed = [generator.integers(0, 256, (2 * height, 2 * width, 3), np.uint8) for height, width in sizes]
     forms = degraded_forms(mixed, 2, replace(EVERYTHING, seed=seed))
     assert [[form.shape for form in each] for each in forms] == [[(*size, 3)] * 2 for size in sizes]
 
 
-def test_patches_without_degradations_are_drawn_as_ever(pictures: Pictures) -> None:
+def test_patches_without_degradations_are_drawn_as_ever(images: Images) -> None:
     options = PatchOptions(low_size=16, batch_size=6)
-    plain = PatchSource([pictures], scale=2, options=options)
+    plain = PatchSource([images], scale=2, options=options)
     generator = np.random.default_rng(3)
     patches = plain.draw(generator)
     # Each patch takes five draws, as it did before there were degradations.
     replayed = np.random.default_rng(3)
     for high in patches.high:
         replayed.choice(1, p=[1.0])
-        picture = pictures[replayed.integers(6)]
+        image = images[replayed.integers(6)]
         top, left = (int(replayed.integers(2, 48 - 2 - 16 + 1)) for _ in range(2))
         symmetry = int(replayed.integers(8))
-        cut = picture[2 * top : 2 * top + 32, 2 * left : 2 * left + 32]
+        cut = image[2 * top : 2 * top + 32, 2 * left : 2 * left + 32]
         assert np.array_equal(np.rot90(cut[:, ::-1] if symmetry >= 4 else cut, symmetry % 4), high)
     assert replayed.bit_generator.state == generator.bit_generator.state
 
 
-def test_the_generator_alone_decides_which_form_a_patch_gets(pictures: Pictures) -> None:
+def test_the_generator_alone_decides_which_form_a_patch_gets(images: Images) -> None:
     options = PatchOptions(low_size=16, batch_size=40)
     degradations = replace(EVERYTHING, clean_share=0.3)
-    # A resumed run prepares the forms anew.
-    sources = [PatchSource([pictures], scale=2, options=options, degradations=degradations) for _ in range(2)]
+    # A resumed run prepares the forms again.
+    sources = [PatchSource([images], scale=2, options=options, degradations=degradations) for _ in range(2)]
     plain, again = (source.draw(np.random.default_rng(5)) for source in sources)
     assert np.array_equal(plain.low, again.low)
     inside = slice(2, -2)
@@ -121,7 +121,7 @@ def test_the_generator_alone_decides_which_form_a_patch_gets(pictures: Pictures)
     [
         ("clean_share", 1.1),
         ("h264_share", -0.1),
-        ("jpeg_share", 0.5),  # beside the default share of H.264
+        ("jpeg_share", 0.5),  # next to the default share of H.264
         ("forms", 0),
         ("crf", (0, 20)),
         ("crf", (30, 20)),
@@ -135,8 +135,8 @@ def test_impossible_degradations_are_refused(field: str, value: object) -> None:
         Degradations(**{field: value})  # type: ignore[arg-type]
 
 
-def test_without_pyav_only_video_is_refused(pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyav_only_video_is_refused(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    assert degraded_forms(pictures[:1], 2, replace(NOTHING, jpeg_share=1.0))
+    assert degraded_forms(images[:1], 2, replace(NOTHING, jpeg_share=1.0))
     with pytest.raises(BackendUnavailableError):
-        degraded_forms(pictures[:1], 2, Degradations())
+        degraded_forms(images[:1], 2, Degradations())

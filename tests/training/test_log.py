@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from paragon_core.training.validation import Progress
-    from tests.training.short_runs import Pictures
+    from paragon_core.training.validation import TrainingProgress
+    from tests.training.short_runs import Images
 
 OPTIONS = TrainingOptions(steps=150, validate_every=60, clip_norm=1.0)
 
 
 def logged(
-    pictures: Pictures, folder: Path, *, tick: Callable[[int], None] | None = None
-) -> tuple[EventAccumulator, list[Progress]]:
+    images: Images, folder: Path, *, tick: Callable[[int], None] | None = None
+) -> tuple[EventAccumulator, list[TrainingProgress]]:
     """Train with a log, if need be from where it broke off, and read the log."""
-    source = PatchSource([pictures[:2]], scale=2, options=PatchOptions(low_size=8, batch_size=1))
-    reports: list[Progress] = []
-    sets = {"unseen": [make_pair("first.png", pictures[4], 2), make_pair("second.png", pictures[5], 2)]}
+    source = PatchSource([images[:2]], scale=2, options=PatchOptions(low_size=8, batch_size=1))
+    reports: list[TrainingProgress] = []
+    sets = {"unseen": [make_pair("first.png", images[4], 2), make_pair("second.png", images[5], 2)]}
     train(Trainer(REALTIME, source, OPTIONS), folder, sets=sets, report=reports.append, tick=tick, log=True)
     return read(folder), reports
 
@@ -52,8 +52,8 @@ def steps(events: EventAccumulator, tag: str) -> list[int]:
     return [point.step for point in events.Scalars(tag)]
 
 
-def test_it_holds_what_the_run_found(pictures: Pictures, tmp_path: Path) -> None:
-    events, reports = logged(pictures, tmp_path)
+def test_it_holds_what_the_run_found(images: Images, tmp_path: Path) -> None:
+    events, reports = logged(images, tmp_path)
     assert steps(events, "training/loss") == [50, 100, 150]
     # Validations are after 60, 120 and 150 steps.
     last = (
@@ -70,51 +70,51 @@ def test_it_holds_what_the_run_found(pictures: Pictures, tmp_path: Path) -> None
         assert found == pytest.approx([getattr(report.scores["unseen"], name) for report in reports])
 
 
-def test_its_pictures_show_the_network_beside_the_original(pictures: Pictures, tmp_path: Path) -> None:
-    events, _ = logged(pictures, tmp_path)
+def test_its_images_show_the_network_next_to_the_original(images: Images, tmp_path: Path) -> None:
+    events, _ = logged(images, tmp_path)
     assert events.Tags()["images"] == ["unseen/first.png", "unseen/second.png"]
     shown = events.Images("unseen/second.png")
     assert [image.step for image in shown] == [60, 120, 150]
     path = tmp_path / "shown.png"
     path.write_bytes(shown[-1].encoded_image_string)
-    with Image.open(path) as picture:
-        left, right = np.split(np.asarray(picture), 2, axis=1)
-    assert np.array_equal(right, pictures[5])
+    with Image.open(path) as image:
+        left, right = np.split(np.asarray(image), 2, axis=1)
+    assert np.array_equal(right, images[5])
     assert 0 < np.abs(left.astype(float) - right).mean() < 20
 
 
-def test_a_run_that_broke_off_has_every_point_once(pictures: Pictures, tmp_path: Path) -> None:
+def test_a_run_that_broke_off_has_every_point_once(images: Images, tmp_path: Path) -> None:
     def fail(step: int) -> None:
         if step == 110:
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        logged(pictures, tmp_path / "broken", tick=fail)
+        logged(images, tmp_path / "broken", tick=fail)
     # Step 100 is in the log, but the state on the disk is that of step 60.
     assert steps(read(tmp_path / "broken"), "training/loss") == [50, 100]
-    resumed, _ = logged(pictures, tmp_path / "broken")
-    straight, _ = logged(pictures, tmp_path / "straight")
+    resumed, _ = logged(images, tmp_path / "broken")
+    straight, _ = logged(images, tmp_path / "straight")
     for tag in straight.Tags()["scalars"]:
         assert steps(resumed, tag) == steps(straight, tag), tag
     assert resumed.Scalars("unseen/PSNR")[-1].value == straight.Scalars("unseen/PSNR")[-1].value
     assert [image.step for image in resumed.Images("unseen/first.png")] == [60, 120, 150]
 
 
-def test_no_log_unless_asked(pictures: Pictures, tmp_path: Path) -> None:
-    source = PatchSource([pictures[:1]], scale=2, options=PatchOptions(low_size=8, batch_size=1))
+def test_no_log_unless_asked(images: Images, tmp_path: Path) -> None:
+    source = PatchSource([images[:1]], scale=2, options=PatchOptions(low_size=8, batch_size=1))
     train(Trainer(REALTIME, source, TrainingOptions(steps=1)), tmp_path, sets={}, report=ignore)
     assert not (tmp_path / "log").exists()
 
 
-def test_a_missing_tensorboard_is_named(pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_tensorboard_is_named(images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # Python's own way to make an import fail
     with pytest.raises(BackendUnavailableError) as caught:
-        logged(pictures, tmp_path)
+        logged(images, tmp_path)
     assert "pip install tensorboard" in caught.value.hint
 
 
-def test_a_folder_that_cannot_be_written_is_named(pictures: Pictures, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(images: Images, tmp_path: Path) -> None:
     (tmp_path / "log").write_text("in the way")
     with pytest.raises(MediaError, match="cannot write") as caught:
-        logged(pictures, tmp_path)
+        logged(images, tmp_path)
     assert caught.value.hint

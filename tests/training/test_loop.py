@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
 
 from paragon_core.training.loop import train
-from paragon_core.training.validation import Progress, validate
+from paragon_core.training.validation import TrainingProgress, validate
 from tests.impostors import IMPOSTORS
 from tests.training.short_runs import REALTIME, SHORT, ignore, trainer_on
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.training.short_runs import Pictures
+    from tests.training.short_runs import Images
 
 
 @pytest.mark.parametrize(
@@ -37,16 +38,16 @@ if TYPE_CHECKING:
     ids=["soap", "soap, float32", "adamw", "soap, clipped"],
 )
 def test_an_interrupted_run_ends_with_the_same_bits(
-    pictures: Pictures, tmp_path: Path, press_ctrl_c: Callable[..., None], changes: dict[str, Any]
+    images: Images, tmp_path: Path, press_ctrl_c: Callable[..., None], changes: dict[str, Any]
 ) -> None:
     options = replace(SHORT, **changes)
-    straight = trainer_on(pictures, options)
+    straight = trainer_on(images, options)
     train(straight, tmp_path / "straight", sets={}, report=ignore)
     straight_on_disk = load(tmp_path / "straight/last.safetensors")
 
     with pytest.raises(KeyboardInterrupt):
-        train(trainer_on(pictures, options), tmp_path / "broken", sets={}, report=press_ctrl_c)
-    resumed = trainer_on(pictures, options)
+        train(trainer_on(images, options), tmp_path / "broken", sets={}, report=press_ctrl_c)
+    resumed = trainer_on(images, options)
     train(resumed, tmp_path / "broken", sets={}, report=ignore)
     resumed_on_disk = load(tmp_path / "broken/last.safetensors")
     for key, array in straight.arrays().items():
@@ -54,10 +55,10 @@ def test_an_interrupted_run_ends_with_the_same_bits(
         assert np.array_equal(straight_on_disk.arrays[key], resumed_on_disk.arrays[key]), key
 
 
-def test_the_weights_that_it_saves_say_what_they_are(pictures: Pictures, tmp_path: Path) -> None:
-    reports: list[Progress] = []
-    sets = {"unseen": [make_pair("", pictures[4], 2)]}
-    train(trainer_on(pictures, SHORT), tmp_path, sets=sets, report=reports.append)
+def test_the_weights_that_it_saves_say_what_they_are(images: Images, tmp_path: Path) -> None:
+    reports: list[TrainingProgress] = []
+    sets = {"unseen": [make_pair("", images[4], 2)]}
+    train(trainer_on(images, SHORT), tmp_path, sets=sets, report=reports.append)
     assert [report.step for report in reports] == [20, 40]
     assert json.loads(reports[0].to_json())["scores"]["unseen"]["psnr_y"] == reports[0].scores["unseen"].psnr_y
     best = max(reports, key=lambda report: report.scores["unseen"].psnr_y)
@@ -68,30 +69,47 @@ def test_the_weights_that_it_saves_say_what_they_are(pictures: Pictures, tmp_pat
     assert validate(model.arrays, model.spec, sets) == best.scores
 
 
-def test_another_run_in_the_folder_is_refused(pictures: Pictures, tmp_path: Path) -> None:
-    train(trainer_on(pictures, SHORT), tmp_path, sets={}, report=ignore)
+def test_another_run_in_the_folder_is_refused(images: Images, tmp_path: Path) -> None:
+    train(trainer_on(images, SHORT), tmp_path, sets={}, report=ignore)
     with pytest.raises(InputError, match="other options"):
-        train(trainer_on(pictures, replace(SHORT, seed=1)), tmp_path, sets={}, report=ignore)
+        train(trainer_on(images, replace(SHORT, seed=1)), tmp_path, sets={}, report=ignore)
 
 
-def test_a_damaged_state_is_refused(pictures: Pictures, tmp_path: Path) -> None:
+def test_a_damaged_state_is_refused(images: Images, tmp_path: Path) -> None:
     (tmp_path / "state.pt").write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(UnreadableCheckpointError, match=r"state\.pt"):
-        train(trainer_on(pictures, SHORT), tmp_path, sets={}, report=ignore)
+        train(trainer_on(images, SHORT), tmp_path, sets={}, report=ignore)
 
 
 @pytest.mark.parametrize("kind", sorted({"folder", "FIFO"} & set(IMPOSTORS)))
-def test_a_state_that_is_no_file_is_refused(pictures: Pictures, tmp_path: Path, kind: str) -> None:
+def test_a_state_that_is_no_file_is_refused(images: Images, tmp_path: Path, kind: str) -> None:
     IMPOSTORS[kind](tmp_path / "state.pt")
     with pytest.raises((MediaError, UnreadableCheckpointError), match=r"state\.pt"):
-        train(trainer_on(pictures, SHORT), tmp_path, sets={}, report=ignore)
+        train(trainer_on(images, SHORT), tmp_path, sets={}, report=ignore)
 
 
-def test_a_run_from_before_an_option_existed_goes_on(pictures: Pictures) -> None:
-    trainer = trainer_on(pictures, SHORT)
+def test_a_run_from_before_names_changed_goes_on(images: Images) -> None:
+    trainer = trainer_on(images, replace(SHORT, ema_decay=0.9, border_weight=0.5))
+    trainer.advance()
+    saved = deepcopy(trainer.state())
+    options = json.loads(saved["options"])
+    options["averaging"], options["rim_weight"] = options.pop("ema_decay"), options.pop("border_weight")
+    older = saved | {"options": json.dumps(options), "average": saved["ema"]}
+    del older["ema"]
+    resumed = trainer_on(images, trainer.options)
+    resumed.restore(older)
+    assert trainer.advance() == resumed.advance()
+    for key, array in trainer.arrays().items():
+        assert np.array_equal(array, resumed.arrays()[key]), key
+    with pytest.raises(InputError, match="other options"):
+        trainer_on(images, SHORT).restore(older)
+
+
+def test_a_run_from_before_an_option_existed_goes_on(images: Images) -> None:
+    trainer = trainer_on(images, SHORT)
     saved = trainer.state()
     options = json.loads(saved["options"])
     del options["clip_norm"], options["optimiser"]
     trainer.restore(saved | {"options": json.dumps(options)})
     with pytest.raises(InputError, match="other options"):
-        trainer_on(pictures, replace(SHORT, clip_norm=1.0)).restore(saved | {"options": json.dumps(options)})
+        trainer_on(images, replace(SHORT, clip_norm=1.0)).restore(saved | {"options": json.dumps(options)})

@@ -38,7 +38,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def pair(seed: int, deviation: float) -> tuple[Tensor, Tensor]:
-    """Return a smooth picture [1, 3, 48, 48] in 0..1 and the same with noise."""
+    """Return a smooth image [1, 3, 48, 48] in 0..1 and the same with noise."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(1, 3, 8, 8, generator=generator)
     wanted = torch.nn.functional.interpolate(coarse, size=(48, 48), mode="bilinear")
@@ -47,7 +47,7 @@ def pair(seed: int, deviation: float) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 @given(seed=st.integers(0, 2**32), deviation=st.floats(0.01, 0.5))
-def test_a_loss_is_0_for_equal_pictures_and_positive_for_others(
+def test_a_loss_is_0_for_equal_images_and_positive_for_others(
     loss: Callable[[Tensor, Tensor], Tensor], seed: int, deviation: float
 ) -> None:
     made, wanted = pair(seed, deviation)
@@ -136,8 +136,8 @@ def test_small_patches_are_compared_at_fewer_sizes(side: int, sizes: int) -> Non
     assert len(shares) == sizes
     assert sum(shares) == pytest.approx(1)
     if side < 200:
-        picture = torch.rand(1, 3, side, side)
-        assert float(ms_ssim_loss(picture, picture)) == pytest.approx(0, abs=1e-6)
+        image = torch.rand(1, 3, side, side)
+        assert float(ms_ssim_loss(image, image)) == pytest.approx(0, abs=1e-6)
 
 
 def test_patches_smaller_than_a_window_are_refused() -> None:

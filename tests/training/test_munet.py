@@ -30,10 +30,10 @@ TINY = MUNetSize(channels=4, multiples=(1, 2))
 @pytest.mark.parametrize("name", ["even", "odd"])
 def test_reproduces_upstream(shared: Path, name: str) -> None:
     network = read_munet(shared / "vectors/munet_nf8_m122.safetensors")
-    pictures = load_file(shared / "vectors/munet_nf8_m122_io.safetensors")
+    images = load_file(shared / "vectors/munet_nf8_m122_io.safetensors")
     with torch.inference_mode():
-        logits = network(torch.from_numpy(pictures[f"{name}.in"])).numpy()
-    assert np.abs(logits - pictures[f"{name}.out"]).max() <= 1e-5
+        logits = network(torch.from_numpy(images[f"{name}.in"])).numpy()
+    assert np.abs(logits - images[f"{name}.out"]).max() <= 1e-5
     assert logits.std() > 0.01  # so that a tolerance of 1e-5 says something
 
 
@@ -77,11 +77,11 @@ def test_a_saved_one_is_recognised_and_judges_alike(
 ) -> None:
     network = MUNet(MUNetSize(channels=channels, multiples=tuple(multiples))).eval()
     again = MUNet.from_arrays(network.to_arrays())
-    picture = torch.rand(2, 3, height, width)
+    image = torch.rand(2, 3, height, width)
     assert again.size == network.size
     with torch.inference_mode():
-        logits = network(picture)
-        assert torch.equal(again(picture), logits)
+        logits = network(image)
+        assert torch.equal(again(image), logits)
     assert logits.shape == (2, 1, height, width)
 
 
@@ -125,7 +125,7 @@ def test_what_is_missing_is_named() -> None:
     assert "in_conv.bias" in caught.value.hint
 
 
-def test_too_small_a_picture_is_refused() -> None:
+def test_too_small_a_image_is_refused() -> None:
     with pytest.raises(UnsupportedSizeError, match="9x3"):
         MUNet(TINY)(torch.zeros(1, 3, 3, 9))
     assert MUNet(TINY)(torch.zeros(1, 3, 4, 4)).shape == (1, 1, 4, 4)

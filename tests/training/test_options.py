@@ -20,7 +20,7 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
     ("field", "value"),
     [
         ("steps", 0),
-        ("averaging", 1.5),
+        ("ema_decay", 1.5),
         ("luma_share", -0.1),
         ("learning_rate", float("nan")),
         ("charbonnier_epsilon", 0),

@@ -23,7 +23,7 @@ SHALLOW = {"conv1_2": 0.5, "conv2_1": 2.0}
 
 
 def weights(layers: dict[str, float]) -> dict[str, npt.NDArray[np.float32]]:
-    """Random weights that leave the responses about as large as the picture."""
+    """Random weights that leave the responses about as large as the image."""
     generator = np.random.default_rng(0)
     arrays = {}
     for key, tensor in PerceptualLoss(layers).state_dict().items():
@@ -43,9 +43,9 @@ def test_the_distance_is_that_of_the_responses_before_the_activations() -> None:
     loss = PerceptualLoss.from_arrays(arrays, SHALLOW)
     one, other = torch.rand(2, 2, 3, 12, 10)
 
-    def responses(pictures: Tensor) -> dict[str, Tensor]:
+    def responses(images: Tensor) -> dict[str, Tensor]:
         mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 3, 1, 1)
-        x = (pictures - mean) / deviation
+        x = (images - mean) / deviation
         found = {}
         for name, index in (("conv1_1", 0), ("conv1_2", 2), ("conv2_1", 5)):
             kernel, bias = (torch.from_numpy(arrays[f"features.{index}.{kind}"]) for kind in ("weight", "bias"))
@@ -67,17 +67,17 @@ def distance(one: Tensor, other: Tensor) -> float:
     return float((one - other).detach().abs().mean())
 
 
-def test_it_pulls_a_picture_towards_the_wanted_one_and_learns_nothing() -> None:
+def test_it_pulls_a_image_towards_the_wanted_one_and_learns_nothing() -> None:
     loss = PerceptualLoss.from_arrays(weights({"conv1_2": 1.0}), {"conv1_2": 1.0})
     wanted = torch.rand(1, 3, 8, 8)
-    picture = torch.rand(1, 3, 8, 8, requires_grad=True)
-    optimiser = torch.optim.Adam([picture], lr=0.05)
-    before = distance(picture, wanted)
+    image = torch.rand(1, 3, 8, 8, requires_grad=True)
+    optimiser = torch.optim.Adam([image], lr=0.05)
+    before = distance(image, wanted)
     for _ in range(100):
         optimiser.zero_grad()
-        loss(picture, wanted).backward()
+        loss(image, wanted).backward()
         optimiser.step()
-    assert distance(picture, wanted) < before / 3
+    assert distance(image, wanted) < before / 3
     assert not any(parameter.requires_grad for parameter in loss.parameters())
 
 

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 from paragon_core.training.degradations import Degradations
-from paragon_core.training.recipe import RECIPES, follow, read_recipe, recipe_names
+from paragon_core.training.recipe import RECIPES, read_recipe, recipe_names, run_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_recipe_in_the_box_says_what_its_name_says(name: str) -> None:
+def test_every_bundled_recipe_is_what_its_name_says(name: str) -> None:
     recipe = read_recipe(name)
     assert name.startswith(recipe.spec.variant)
     assert name.removesuffix("-gan").endswith(f"{recipe.spec.scale}x")
@@ -41,7 +41,7 @@ def test_every_recipe_in_the_box_says_what_its_name_says(name: str) -> None:
     assert len(recipe.patches.shares) in {0, len(recipe.folders)}
 
 
-def test_a_file_is_read_like_a_recipe_in_the_box(tmp_path: Path) -> None:
+def test_a_file_is_read_like_a_bundled_recipe(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD)
     assert read_recipe(path) == read_recipe("realtime-2x")
     assert read_recipe(path).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -78,6 +78,35 @@ def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, said: str) -> No
         read_recipe(written(tmp_path, GOOD.replace(old, new, 1)))
 
 
+def test_a_recipe_with_old_names_is_read_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    older = GOOD.replace("ema_decay", "averaging").replace("border_weight", "rim_weight")
+    assert read_recipe(written(tmp_path, older)).training == read_recipe("realtime-2x").training
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert "averaging in [training] is deprecated; use ema_decay" in caplog.text
+    assert "rim_weight in [training] is deprecated; use border_weight" in caplog.text
+    with pytest.raises(InputError, match="ema_decay twice"):
+        read_recipe(written(tmp_path, GOOD + "\naveraging = 0.9"))
+
+
+@pytest.mark.parametrize("made", ["screen_content", "slides"])
+def test_screen_content_is_found_under_its_old_name(
+    tmp_path: Path, images: list[npt.NDArray[np.uint8]], caplog: pytest.LogCaptureFixture, made: str
+) -> None:
+    (tmp_path / made).mkdir()
+    for index, image in enumerate(images[:2]):
+        Image.fromarray(image).save(tmp_path / made / f"{index}.png")
+    recipe = read_recipe("stream-2x")
+    assert "screen_content" in recipe.folders
+    recipe = replace(
+        recipe,
+        folders=("screen_content",),
+        patches=replace(recipe.patches, low_size=24, batch_size=1, shares=()),
+        training=replace(recipe.training, steps=1),
+    )
+    run_recipe(recipe, data=tmp_path, folder=tmp_path / "run", report=print)
+    assert ("slides is deprecated" in caplog.text) == (made == "slides")
+
+
 def test_a_recipe_degrades_only_if_it_says_so(tmp_path: Path) -> None:
     assert read_recipe("realtime-2x").degradations is None
     degradations = read_recipe(written(tmp_path, GOOD + "\n[degradations]\nforms = 2\nblur = [0, 0.5]")).degradations
@@ -88,26 +117,26 @@ def test_a_fine_tuning_against_a_discriminator_says_what_it_needs(tmp_path: Path
     recipe = read_recipe("realtime-2x-gan")
     options: dict[str, Any] = {"data": tmp_path, "folder": tmp_path, "report": print}
     with pytest.raises(InputError, match="trained network") as caught:
-        follow(recipe, **options)
+        run_recipe(recipe, **options)
     assert "--start-from" in caught.value.hint
     with pytest.raises(UnreadableCheckpointError) as missing:
-        follow(recipe, start_from={}, perceptual_weights=tmp_path / "none.safetensors", **options)
+        run_recipe(recipe, start_from={}, perceptual_weights=tmp_path / "none.safetensors", **options)
     assert "torchvision" in missing.value.hint
     with pytest.raises(InputError, match="without a discriminator"):
-        follow(read_recipe("realtime-2x"), perceptual_weights=tmp_path / "none.safetensors", **options)
+        run_recipe(read_recipe("realtime-2x"), perceptual_weights=tmp_path / "none.safetensors", **options)
 
 
-def test_a_missing_recipe_is_answered_with_those_in_the_box(tmp_path: Path) -> None:
+def test_a_missing_recipe_is_answered_with_the_bundled_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_recipe(tmp_path / "none.toml")
     assert "realtime-2x" in caught.value.hint
 
 
-def test_a_recipe_is_followed_and_leaves_its_mark(tmp_path: Path, pictures: list[npt.NDArray[np.uint8]]) -> None:
-    for folder, chosen in (("a", pictures[:2]), ("b", pictures[2:4]), ("unseen", pictures[4:])):
+def test_a_recipe_is_followed_and_leaves_its_mark(tmp_path: Path, images: list[npt.NDArray[np.uint8]]) -> None:
+    for folder, chosen in (("a", images[:2]), ("b", images[2:4]), ("unseen", images[4:])):
         (tmp_path / folder).mkdir()
-        for index, picture in enumerate(chosen):
-            Image.fromarray(picture).save(tmp_path / folder / f"{index}.png")
+        for index, image in enumerate(chosen):
+            Image.fromarray(image).save(tmp_path / folder / f"{index}.png")
     recipe = read_recipe("realtime-2x")
     recipe = replace(
         recipe,
@@ -117,7 +146,7 @@ def test_a_recipe_is_followed_and_leaves_its_mark(tmp_path: Path, pictures: list
     )
     steps: list[int] = []
     scores = []
-    follow(
+    run_recipe(
         recipe,
         data=tmp_path,
         folder=tmp_path / "run",

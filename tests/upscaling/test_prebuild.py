@@ -9,11 +9,11 @@ import pytest
 from paragon_core import Upscaler
 from paragon_core.backends import Network
 from paragon_core.backends.engine_backend import EngineBackend
-from paragon_core.backends.reference import Reference
 from paragon_core.engines import PICTURES, EngineCache, Profile
 from paragon_core.errors import EngineCacheError
 from paragon_core.upscaling.prebuild import prebuild
 from tests.random_models import MODEL, RADIUS, picture
+from tests.reference_backend import Reference
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,6 @@ from paragon_core.backends import BACKENDS, Network, RunSettings
 from paragon_core.backends.engine_backend import EngineBackend
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
-from paragon_core.backends.reference import Reference
 from paragon_core.errors import NonFiniteError
 from paragon_core.upscaling.precision import (
     MIN_SPEEDUP,
@@ -32,6 +31,7 @@ from paragon_core.upscaling.trial_images import natural_picture, trial_images
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.quality.odd_backends import Odd, failing, not_numbers, right
 from tests.random_models import picture, random_model, spec
+from tests.reference_backend import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,6 @@ import pytest
 from paragon_core import Upscaler
 from paragon_core.backends import BACKENDS, Network, RunSettings
 from paragon_core.backends.engine_backend import SMALL_PICTURES, EngineBackend
-from paragon_core.backends.reference import MAGIC, Reference
 from paragon_core.backends.tensorrt_build import graph_to_build
 from paragon_core.engines import PICTURES, EngineCache, Profile, Target
 from paragon_core.errors import (
@@ -26,6 +25,7 @@ from paragon_core.errors import (
 )
 from paragon_core.upscaling import sessions
 from tests.random_models import MODEL, batch, picture, random_model, spec
+from tests.reference_backend import MAGIC, Reference
 from tests.upscalers import same, shared_upscaler
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paragon_core.backends.engine_runtime import EngineDevice
-    from paragon_core.backends.reference import ReferenceExecutor
     from paragon_core.backends.tensorrt_build import GraphToBuild
     from paragon_core.engines import EngineKey, Progress
+    from tests.reference_backend import ReferenceExecutor
 
 
 class Counting(Reference):

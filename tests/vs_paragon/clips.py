@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
-def clip_of(pictures: Sequence[Sequence[Array]], video_format: int) -> vs.VideoNode:
+def clip_of(images: Sequence[Sequence[Array]], video_format: int) -> vs.VideoNode:
     """Return a clip whose frames have these planes."""
-    height, width = pictures[0][0].shape
-    blank = vs.core.std.BlankClip(format=video_format, width=width, height=height, length=len(pictures), keep=True)
+    height, width = images[0][0].shape
+    blank = vs.core.std.BlankClip(format=video_format, width=width, height=height, length=len(images), keep=True)
 
     def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         frame = f.copy()
-        for index, plane in enumerate(pictures[n]):
+        for index, plane in enumerate(images[n]):
             np.asarray(frame[index])[...] = plane
         return frame
 
@@ -32,10 +32,10 @@ def clip_of(pictures: Sequence[Sequence[Array]], video_format: int) -> vs.VideoN
 
 
 def natural_clip(width: int = 60, height: int = 44, length: int = 5) -> vs.VideoNode:
-    """Return an RGBS clip: a window that wanders over a picture with the statistics of a photograph."""
-    picture = natural_picture()[0]
+    """Return an RGBS clip: a part that wanders over an image with the statistics of a photograph."""
+    image = natural_picture()[0]
     return clip_of(
-        [picture[:, 2 * n : 2 * n + height, 3 * n : 3 * n + width] for n in range(length)],
+        [image[:, 2 * n : 2 * n + height, 3 * n : 3 * n + width] for n in range(length)],
         vs.RGBS,
     )
 

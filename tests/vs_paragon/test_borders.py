@@ -26,14 +26,14 @@ PADDINGS = ("edge", "symmetric", "wrap")
     padding=st.sampled_from(PADDINGS),
 )
 def test_a_frame_is_continued_as_numpy_pads(width: int, height: int, margin: int, padding: Any) -> None:
-    picture = np.random.default_rng(0).random((3, height, width), dtype=np.float32)
-    clip = clip_of([list(picture)], vs.RGBS).std.SetFrameProps(_Matrix=0)
+    image = np.random.default_rng(0).random((3, height, width), dtype=np.float32)
+    clip = clip_of([list(image)], vs.RGBS).std.SetFrameProps(_Matrix=0)
     border = Border(padding=padding, margin=margin)
     wide = continued(clip, border)
-    expected = [np.pad(plane, margin, mode=padding) for plane in picture]
+    expected = [np.pad(plane, margin, mode=padding) for plane in image]
     assert np.array_equal(planes_of(wide), expected)
     assert wide.get_frame(0).props["_Matrix"] == 0
-    assert np.array_equal(planes_of(cropped(wide, border, 1)), picture)
+    assert np.array_equal(planes_of(cropped(wide, border, 1)), image)
 
 
 @pytest.mark.parametrize("padding", ["auto", "zero", *PADDINGS])

@@ -97,7 +97,7 @@ def to_yuv(rgb: npt.NDArray[np.float32]) -> Planes:
     return [16 + 219 * yuv[..., 0], *np.moveaxis(128 + 224 * chroma, -1, 0)]
 
 
-def test_the_example_script_enlarges_a_film(tmp_path: Path) -> None:
+def test_the_example_script_upscales_a_video(tmp_path: Path) -> None:
     film, result = tmp_path / "film.mp4", tmp_path / "large.y4m"
     make_film(film)
     subprocess.run(

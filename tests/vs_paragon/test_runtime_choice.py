@@ -13,12 +13,14 @@ from paragon_core.errors import BackendUnavailableError
 from tests.vs_paragon.clips import natural_yuv, planes_of
 from tests.vs_paragon.filter_settings import settings
 from tests.vs_paragon.vspipe import vspipe
-from vs_paragon import native, runtime_choice
-from vs_paragon.runtime_choice import suited
+from vs_paragon.mlrt import OV, base
+from vs_paragon.runtime_choice import plugin_for, suited
+
+SIZE = (64, 48)
 
 
 def chosen(**changes: Any) -> tuple[str, str]:
-    result = suited(settings(**changes))
+    result = suited(settings(**changes), SIZE)
     return result.backend, result.device
 
 
@@ -34,14 +36,14 @@ def card(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def without_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime_choice, "vs", type("Empty", (), {"core": object()}))
+    monkeypatch.setattr(base, "vs", type("Empty", (), {"core": object()}))
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_reduced_precisions_are_the_plugins(precision: str, device: str) -> None:
     wanted = settings(precision=precision, device=device)
-    assert native.plugin_for(suited(wanted), (64, 48)) == "ov"
+    assert plugin_for(suited(wanted, SIZE), SIZE) is OV
 
 
 def test_the_card_comes_first_where_it_can(card: None) -> None:  # noqa: ARG001
@@ -61,11 +63,11 @@ def test_without_a_card_gpu_is_an_error() -> None:
 
 def test_the_plugins_own_devices_are_the_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = type("Plugin", (), {"AvailableDevices": staticmethod(lambda: ["CPU", b"GPU.0", "GPU.1", "NPU"])})
-    monkeypatch.setattr(runtime_choice, "vs", type("Vs", (), {"core": type("Core", (), {"ov": plugin})}))
+    monkeypatch.setattr(base, "vs", type("Vs", (), {"core": type("Core", (), {"ov": plugin})}))
     for device in ("gpu", "gpu:1", "gpu.1", "npu", "auto:gpu,cpu"):
         assert chosen(device=device) == ("ov", device)
     assert chosen(device="cuda") == ("auto", "cuda")
-    arguments = native._openvino(settings(device="gpu:1"))  # noqa: SLF001 - what the plugin is given
+    arguments = OV.arguments(settings(device="gpu:1"))
     assert arguments["device"] == "GPU.1"
 
 

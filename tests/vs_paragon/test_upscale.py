@@ -87,8 +87,8 @@ def test_content_is_the_networks(format_id: int) -> None:
         shown = clip.resize.Bicubic(format=vs.RGBS)
         back = {} if clip.format.color_family is vs.RGB else {"matrix_s": "709"}
     with Upscaler("realtime-2x", backend="openvino", precision="fp32", clip=False) as upscaler:
-        enlarged = upscaler(np.stack(planes_of(shown), axis=-1))
-    network = clip_of([list(np.moveaxis(enlarged, -1, 0))], shown.format.id)
+        upscaled = upscaler(np.stack(planes_of(shown), axis=-1))
+    network = clip_of([list(np.moveaxis(upscaled, -1, 0))], shown.format.id)
     wanted = network if shown.format.id == format_id else network.resize.Bicubic(format=format_id, **back)
     assert largest_difference(result, wanted) <= tolerance(clip.format)
 
@@ -104,10 +104,10 @@ def test_all_ways_give_the_same_pixels(backend: str, format_id: int) -> None:
 
 @pytest.mark.parametrize("backend", ["openvino", "ov", "ort"])
 @pytest.mark.parametrize("tile", [40, [48, 36], [0]])
-def test_windows_change_nothing(backend: str, tile: int | list[int]) -> None:
+def test_tiles_change_nothing(backend: str, tile: int | list[int]) -> None:
     clip = natural_clip(length=2)
-    windows = upscale(clip, backend=backend, tile=tile)
-    assert largest_difference(windows, upscale(clip, backend=backend)) < 0.01
+    tiles = upscale(clip, backend=backend, tile=tile)
+    assert largest_difference(tiles, upscale(clip, backend=backend)) < 0.01
 
 
 @pytest.mark.processor
@@ -115,7 +115,7 @@ def test_windows_change_nothing(backend: str, tile: int | list[int]) -> None:
 def test_the_precision_that_auto_takes_is_close_to_fp32(backend: str) -> None:
     clip = natural_yuv()
     automatic, exact = (upscale(clip, backend=backend, precision=precision) for precision in ("auto", "fp32"))
-    # "auto" takes what is off by a level at most, here on the picture that it tries; another one comes from rounding.
+    # "auto" takes what is off by a level at most, here on the image that it tries; another one comes from rounding.
     assert largest_difference(automatic, exact) <= 2
 
 
@@ -216,9 +216,9 @@ def test_arguments_stand_in_for_missing_properties() -> None:
 def test_chroma_stays_where_it_sits(location: str) -> None:
     ramp = np.tile(np.linspace(0.2, 0.8, 64, dtype=np.float32), (48, 1))
     grey = np.full_like(ramp, 0.5)
-    picture = clip_of([[ramp, grey, ramp.max() - ramp + 0.2]], vs.RGBS)
+    image = clip_of([[ramp, grey, ramp.max() - ramp + 0.2]], vs.RGBS)
     stored = {"format": vs.YUV420P16, "matrix_s": "709", "chromaloc_s": location}
-    clip = picture.resize.Bicubic(**stored)
+    clip = image.resize.Bicubic(**stored)
     large = np.tile(np.interp(np.arange(128) / 2 - 0.25, np.arange(64), ramp[0]).astype(np.float32), (96, 1))
     wanted = clip_of([[large, np.full_like(large, 0.5), large.max() - large + 0.2]], vs.RGBS).resize.Bicubic(**stored)
     result = upscale(clip, backend="ov")

@@ -167,7 +167,7 @@ static void VS_CC upscale(const VSMap *arguments, VSMap *result, void *user_data
     if (!answer)
         set_python_error(&python, result, api);
     else if (!call.answered)
-        api->mapSetError(result, "paragon.Upscale: the plugin and vs_paragon do not fit together (install both anew)");
+        api->mapSetError(result, "paragon.Upscale: the plugin and vs_paragon do not fit together (install both again)");
     python.release(answer);
     python.release(module);
     python.leave_lock(lock);

@@ -16,6 +16,7 @@ from paragon_core.media.video.output import OutputFormat
 from paragon_core.media.video.time_range import TimeRange
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from paragon_core.media.video.source import VideoReader
@@ -100,11 +101,42 @@ def look_ahead(
         BackendUnavailableError: PyAV is missing.
 
     """
+    return look_ahead_at_scales(source, encoding, scales=(scale,), size=size, keep_damaged=keep_damaged)[scale]
+
+
+def look_ahead_at_scales(
+    source: Path,
+    encoding: VideoEncoding,
+    *,
+    scales: Iterable[int],
+    size: OutputSize | None,
+    keep_damaged: bool = False,
+) -> dict[int, OutputFormat]:
+    """Return what a video becomes with networks of each scale; it is opened once, and one frame is decoded.
+
+    Raises:
+        Those of `look_ahead`.
+
+    """
     with opened(source, _ALL, keep_damaged=keep_damaged) as video:
         for step in video.steps():
             if step.frame is not None:
-                return OutputFormat.of(step.frame, video, encoding, scale=scale, wanted=size)
+                return {
+                    scale: OutputFormat.of(step.frame, video, encoding, scale=scale, wanted=size) for scale in scales
+                }
     return _unknown_size(source)
+
+
+def video_size(source: Path) -> Size:
+    """Return width and height of a video's frames, as stored; from its header, also where its end is missing.
+
+    Raises:
+        MediaError: the file cannot be read, or holds no video.
+        BackendUnavailableError: PyAV is missing.
+
+    """
+    with opened(source, _ALL, keep_damaged=True) as video:
+        return _frames_of(source, video)
 
 
 def _possible_sizes(

@@ -1,0 +1,1 @@
+"""What only makes training data: no part of the package."""

@@ -1,0 +1,119 @@
+"""Every example of the documentation runs. Pages whose examples build on each other have tests of their own."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from paragon_core.cli.main import main
+from tests.docs.pages import PAGES, ROOT, blocks, commands
+from tests.file_server import serving
+from tests.media import animations
+from tests.media.video import videos
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: test_engines, test_training and test_benchmarks run their examples.
+ELSEWHERE = {"docs/engines.md", "docs/training.md", "docs/benchmarks.md", "CHANGELOG.md"}
+
+LANGUAGES = {"py", "python", "sh", "text", "toml", ""}
+
+COMMANDS = list(
+    dict.fromkeys(command for page in PAGES if page not in ELSEWHERE for command in commands(page, "paragon"))
+)
+QUICK = [command for command in COMMANDS if not {"train", "pull"} & set(command.split())]
+#: Not the one in CONTRIBUTING.md, which is the head of a test file: test_house looks after those.
+CODE = [
+    (page, number, code)
+    for page in PAGES
+    if page != "CONTRIBUTING.md"
+    for number, code in enumerate(blocks(page, "python"), 1)
+]
+
+EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
+
+
+@pytest.mark.parametrize("command", QUICK)
+def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    if "film.mkv" in command:
+        videos.make(tmp_path / "film.mkv", sound=("aac",))
+    if "film.gif" in command:
+        animations.save(tmp_path / "film.gif", animations.drawn(0, alpha=True))
+    if "photo.jpg" in command:
+        with Image.open(ROOT / "examples" / "chelsea.png") as photo:
+            photo.resize((960, 540)).save(tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    arguments = shlex.split(command)[1:]
+    quick = ["--rounds", "1", "--no-memory"] if "bench" in arguments else []
+    assert main([*arguments, *quick]) == 0
+    if "-o" in arguments:
+        assert (tmp_path / arguments[arguments.index("-o") + 1]).exists()
+    if "--fit" in arguments:
+        with Image.open(tmp_path / "photo_3840x2160.jpg") as photo:
+            assert photo.size == (3840, 2160)
+
+
+def test_training_is_offered_as_shown() -> None:
+    """Half an hour is too long for a test; tests/cli/test_train.py runs short ones."""
+    (command,) = (command for command in COMMANDS if " train " in command)
+    arguments = shlex.split(command)[2:]
+    assert (ROOT / "paragon_core/training/recipes" / f"{arguments[0]}.toml").exists()
+    assert set(arguments[1::2]) <= {"--data", "-o"}
+
+
+def test_downloading_as_shown(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = (command for command in COMMANDS if " pull " in command)
+    arguments = shlex.split(command)[1:]
+    monkeypatch.setenv("PARAGON_MODELS", str(tmp_path))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving((shared / "weights" / f"{arguments[-1]}.safetensors").read_bytes()) as server:
+        monkeypatch.setenv("PARAGON_DOWNLOAD_URL", server.url)
+        assert main(arguments) == 0
+    assert main(["info", arguments[-1]]) == 0
+
+
+@pytest.mark.parametrize(("page", "number", "code"), CODE, ids=[f"{page}-{number}" for page, number, _ in CODE])
+def test_python(page: str, number: int, code: str) -> None:
+    exec(compile(code, f"{page}, example {number}", "exec"), {})  # noqa: S102 - our own documentation
+
+
+def test_there_are_examples() -> None:
+    assert len(COMMANDS) > 20
+    assert len(CODE) > 5
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_example_is_in_a_language_that_nothing_runs(page: str) -> None:
+    fences = re.findall(r"^```(.*)$", PAGES[page], flags=re.MULTILINE)
+    assert set(fences[::2]) <= LANGUAGES
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pip_lines_name_extras_that_exist(page: str) -> None:
+    named = re.findall(r"pip install \"?(?:paragon-sr|\.)\[([\w,-]+)\]", PAGES[page])
+    assert {extra for group in named for extra in group.split(",")} <= EXTRAS
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_scripts_that_are_shown_exist(page: str) -> None:
+    for name in re.findall(r"\b(?:scripts|examples|benchmarks)/[\w.-]+", PAGES[page]):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_table_of_extras_is_complete() -> None:
+    table = PAGES["docs/getting-started.md"].partition("| extra |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, flags=re.MULTILINE)) == EXTRAS
+
+
+def test_workflows_that_the_readme_names_exist() -> None:
+    named = re.findall(r'^# "(\d\. [\w ]+)"', PAGES["README.md"], flags=re.MULTILINE)
+    assert len(named) == 2
+    assert all((ROOT / "example_workflows" / f"{name}.json").exists() for name in named)

@@ -1,0 +1,86 @@
+"""Figures on the pages are those in ``benchmarks/results``, and the charts are drawn from them."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from typing import Any
+
+import pytest
+
+from paragon_core.models.model import bundled, load
+from tests.docs.pages import PAGES, ROOT
+from tests.docs.scores import means, report
+
+#: What the tables call the models.
+NAMES = {
+    "realtime-2x": "realtime-2x",
+    "stream-2x": "stream-2x",
+    "realtime-video-2x": "realtime-video-2x",
+    "realtime-4x": "realtime-4x",
+    "the author's realtime (v11)": "v11_2xParagonSR2_Realtime_fidelity",
+    "the author's stream (v9)": "v9_2xParagonSR2_Stream_fidelity",
+    "the author's photo": "v9_2xParagonSR2_Photo_fidelity",
+}
+
+
+@pytest.fixture(scope="module")
+def charts() -> dict[str, Any]:
+    """Return the names in the script that draws the charts."""
+    return runpy.run_path(str(ROOT / "benchmarks" / "charts.py"))
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """Return the cells of the table of scores on a page by the name of the model."""
+    table = re.search(r"^\| model \|.*?\n\n", PAGES[page], flags=re.MULTILINE | re.DOTALL)
+    assert table
+    cells = [
+        [re.sub(r"[*`]| \(default\)", "", cell).strip() for cell in line.split("|")[1:-1]]
+        for line in table[0].strip().splitlines()
+    ]
+    return {first: rest for first, *rest in cells[2:]}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/models.md"])
+def test_the_scores_of_models(page: str) -> None:
+    table = rows(page)
+    assert set(NAMES) <= set(table)
+    for name, file in NAMES.items():
+        expected = means(file)
+        assert {f"{expected[each]['model']:.2f}" for each in ("Set5", "Set14")} <= set(table[name]), name
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/models.md"])
+def test_the_scores_of_interpolation(page: str) -> None:
+    expected = means("realtime-2x")
+    (lanczos,) = (cells for name, cells in rows(page).items() if name.startswith("Lanczos"))
+    assert {f"{expected[each]['lanczos']:.2f}" for each in ("Set5", "Set14")} <= set(lanczos)
+
+
+def test_the_scores_of_bicubic_interpolation() -> None:
+    expected = means("realtime-2x")
+    assert {f"{expected[each]['bicubic']:.2f}" for each in ("Set5", "Set14")} <= set(rows("docs/models.md")["bicubic"])
+    four = means("realtime-4x")
+    assert f"{four['Set5']['bicubic']:.2f} and {four['Set14']['bicubic']:.2f} dB" in PAGES["docs/models.md"]
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_scores_are_those_of_the_bundled_files(name: str) -> None:
+    assert report(name)["sha256"] == load(name).sha256
+
+
+@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("page", ["README.md", "docs/models.md"])
+def test_the_parameters_of_models(page: str, name: str) -> None:
+    counted = sum(value.size for key, value in load(name).arrays.items() if not key.endswith(".kernel"))
+    assert f"{counted:,}" in rows(page)[name]
+
+
+def test_the_table_of_speeds(charts: dict[str, Any]) -> None:
+    assert charts["speed_table"]() in PAGES["docs/benchmarks.md"]
+    assert charts["machine"]() in PAGES["docs/benchmarks.md"]
+
+
+def test_the_charts_are_drawn_from_the_figures(charts: dict[str, Any]) -> None:
+    for name, draw in charts["DRAWINGS"].items():
+        assert (ROOT / "docs" / "charts" / name).read_text(encoding="utf-8") == draw(), "run benchmarks/charts.py"
