@@ -15,6 +15,7 @@ from paragon_core.cli.console import Console, Progress
 from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
 from paragon_core.media.formats import WRITABLE
 from paragon_core.media.video.formats import CODECS, PRESETS
+from paragon_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
     #: What cannot be upscaled, known before the work begins, and why.
     Refused = tuple[Path, ParagonError]
-
-#: Frames of a film in the network at once, at most: each of them takes memory.
-_MOST_FRAMES = 4
 
 _EXAMPLES = """\
 examples:
@@ -68,7 +66,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--model",
         metavar="NAME|FILE",
-        help=f"a model (see: paragon models) or a checkpoint [{options.DEFAULT_MODEL}]",
+        help=f"a model (see: paragon models) or a checkpoint [{DEFAULT_MODEL}]",
     )
     parser.add_argument("--format", choices=sorted(WRITABLE), help="format of pictures. Default: that of the sources")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
@@ -160,9 +158,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
     from paragon_core.cores import usable_cores
     from paragon_core.media import images, jobs
+    from paragon_core.media.files import MOST_FRAMES
     from paragon_core.media.video.encoding import VideoEncoding
     from paragon_core.media.video.excerpt import Excerpt
+    from paragon_core.media.video.model_choice import scale_for_video
     from paragon_core.media.video.upscale import upscale_video
+    from paragon_core.upscaling.model_choice import scale_for, suitable_models
     from paragon_core.upscaling.temporal import check_strength
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -171,7 +172,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     encoding = VideoEncoding(codec=codec, crf=arguments.crf, preset=arguments.preset)
     excerpt = Excerpt(start=arguments.start, duration=arguments.duration)
     size = size_options.wanted_size(arguments)
-    models = size_options.suitable_models(arguments, size)
+    models = suitable_models(arguments.model, size, upsampler_alpha=arguments.alpha, window_size=arguments.window_size)
     scale = next(iter(models))
     refused: list[Refused] = []
     passed_over: list[Path] = []
@@ -209,7 +210,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         building=progress.building,
     )
     with ExitStack() as stack:
-        at_once = min(usable_cores(), _MOST_FRAMES)
+        at_once = min(usable_cores(), MOST_FRAMES)
 
         @cache
         def for_pictures(scale: int) -> Upscaler:
@@ -220,11 +221,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             return stack.enter_context(make_upscaler(models[scale], pictures_at_once=at_once, clip=False))
 
         def upscale(array: npt.NDArray[np.generic], size: OutputSize | None = None) -> npt.NDArray[np.generic]:
-            upscaler = for_pictures(size_options.scale_for((array.shape[1], array.shape[0]), size, models))
+            upscaler = for_pictures(scale_for((array.shape[1], array.shape[0]), size, models))
             return upscaler(array, size=size, progress=progress.advance)
 
         def film(source: Path, target: Path) -> VideoResult:
-            suitable = size_options.scale_for_video(source, encoding, size, models, keep_damaged=arguments.keep_damaged)
+            suitable = scale_for_video(source, encoding, size, models, keep_damaged=arguments.keep_damaged)
             return upscale_video(
                 source,
                 target,
