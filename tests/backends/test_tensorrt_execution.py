@@ -267,7 +267,6 @@ def test_memory_by_cuda_core() -> None:
     assert started == ["work"]
 
 
-@pytest.mark.torch
 def test_memory_by_torch() -> None:
     torch = pytest.importorskip("torch")
     made = SimpleNamespace(

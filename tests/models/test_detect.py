@@ -26,7 +26,7 @@ from paragon_core.models.spec import (
     Variant,
     preset,
 )
-from tests.checkpoint_files import SMALL, SMALL_PHOTO, as_stored, published_v6, random_arrays, specs
+from tests.models.checkpoint_files import SMALL, SMALL_PHOTO, as_stored, published_v6, random_arrays, specs
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,13 +28,12 @@ from paragon_core.network import ParagonSR2
 from paragon_core.network.blocks import NanoBlock, RMSNorm, StreamBlock
 from paragon_core.quality.evaluate import read_pairs
 from paragon_core.quality.metrics import score
-from tests.random_networks import attentive, picture, randomised, specs
+from tests.network.random_networks import attentive, picture, randomised, specs
 from tests.reference_vectors import NAMES, TOLERANCE, model_of_case, vectors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.torch
 torch.set_num_threads(1)
 
 #: Parameters (frozen ones included) and tensors of a checkpoint, as counted on upstream's code (spec §2).

