@@ -106,7 +106,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     """A limit on the size of files fails as a full disk does: in the middle of writing."""
     path = export_onnx(MODEL, tmp_path / "model.onnx")
     before = path.read_bytes()
-    result = run(PROGRAMS / "exports_to_a_full_disk.py", path)
+    result = run_python(PROGRAMS / "exports_to_a_full_disk.py", path)
     assert result.stdout == "True\n"
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.onnx"]

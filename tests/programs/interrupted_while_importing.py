@@ -22,7 +22,7 @@ class Interrupting:
                 signal.raise_signal(signal.SIGINT)
 
 
-sys.meta_path.insert(0, Interrupting())  # type: ignore[arg-type] # it finds nothing
+sys.meta_path.insert(0, Interrupting())
 from paragon_core.cli.program import program
 
 program()

@@ -20,6 +20,6 @@ def and_then(*arguments: Any) -> Any:
     return command(*arguments)
 
 
-main.command = and_then
+main.command = and_then  # type: ignore[assignment]
 sys.argv[1:] = ["--version"]
 program.program()

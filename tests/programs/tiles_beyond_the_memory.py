@@ -20,7 +20,7 @@ upscaler = Upscaler(model, backend=runtime, precision="fp32", tile=800, streams=
 upscaler(image[:8, :8])
 limit = psutil.Process().memory_info().vms + 40 * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (limit, -1))
-totals = set()
+totals: set[int] = set()
 result = upscaler(image, progress=lambda _done, total: totals.add(total))
 resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
 print(max(totals) > 1, np.abs(result.astype(int) - expected).max() <= 1)
