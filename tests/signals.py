@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import signal
+from typing import Final
+
+#: Signals that end a program, as far as this system has them.
+ENDING: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def restore_signals() -> None:

@@ -12,11 +12,10 @@ import pytest
 from paragon_core.cli.main import main
 from paragon_core.cli.signals import Signals
 from tests.fresh_python import PROGRAMS, run
+from tests.signals import ENDING
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @pytest.mark.parametrize(("module", "times"), [("argparse", 1), ("paragon_core.cli.upscale", 2), ("numpy", 2)])

@@ -20,7 +20,8 @@ from paragon_core.media.images import Picture, read_image, write_image
 from paragon_core.media.jobs import Outcome, Task, plan, run
 from paragon_core.upscaling.output_size import OutputSize
 from tests.fresh_python import PROGRAMS, start
-from tests.media import samples
+from tests.media import enlarging, samples
+from tests.media.enlarging import twice
 from tests.patience import PATIENCE
 from tests.upscalers import shared_upscaler
 
@@ -30,16 +31,8 @@ if TYPE_CHECKING:
     from paragon_core.media.picture import Array
 
 
-def twice(array: Array) -> Array:
-    """Enlarge by repeating pixels."""
-    return array.repeat(2, axis=0).repeat(2, axis=1)
-
-
 def save(path: Path, seed: int = 0, size: tuple[int, int] = (6, 5), channels: int = 3) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = samples.pixels(seed, size[1], size[0], channels)
-    write_image(path, Picture(array=pixels, format="png", lossless=True))
-    return path
+    return enlarging.save(path, samples.pixels(seed, size[1], size[0], channels))
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -27,8 +27,9 @@ def answer(folder: Path, module: str, function: str, *arguments: object) -> Any:
         pytest.skip("needs COMFYUI_PATH, a checkout of ComfyUI")
     python = os.environ.get("COMFYUI_PYTHON", sys.executable)
     program = Path(__file__).with_name("inside_comfyui.py")
-    command = [python, program, module, function, folder, Path(checkout).resolve(), *map(str, arguments)]
+    given = (module, function, folder, Path(checkout).resolve(), *arguments)
     environment = os.environ | {"PARAGON_CACHE": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [python, str(program), *map(str, given)]
     result = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1])

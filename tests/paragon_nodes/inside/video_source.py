@@ -27,8 +27,12 @@ IMAGES = torch.rand(6, 34, 46, 3, generator=torch.Generator().manual_seed(0))
 
 
 def pictures(source: Any, kind: str) -> Any:
-    with av.open(source if isinstance(source, io.BytesIO) else str(source)) as container:
+    with av.open(source if isinstance(source, io.BytesIO) else str(source), "r") as container:
         return np.stack([frame.to_ndarray(format=kind) for frame in container.decode(video=0)]).astype(int)
+
+
+def seconds_of(stream: Any) -> float:
+    return float(stream.duration * stream.time_base)
 
 
 def made_of(images: Any, sound: Any = SILENCE) -> Any:
@@ -45,7 +49,7 @@ def images() -> list[Any]:
         off = np.abs(pictures(source.file, "rgb48le") - 65535 * IMAGES.numpy()).max()
         with av.open(str(source.file)) as container:
             video, audio = container.streams.video[0], container.streams.audio[0]
-            seconds = float(audio.duration * audio.time_base)
+            seconds = seconds_of(audio)
             return [off, str(video.average_rate), video.start_time, seconds]
 
 
@@ -141,4 +145,4 @@ def rare_sound() -> list[Any]:
     sound = {"waveform": torch.zeros(1, 1, 192000), "sample_rate": 192000}
     with opened(made_of(IMAGES, sound)) as source, av.open(str(source.file)) as container:
         audio = container.streams.audio[0]
-        return [audio.rate, float(audio.duration * audio.time_base)]
+        return [audio.rate, seconds_of(audio)]
