@@ -20,7 +20,8 @@ from paragon_core.media.tiff_reading import pages as tiff_pages
 from tests.fresh_python import PROGRAMS
 from tests.fresh_python import run as run_python
 from tests.media import samples
-from tests.media.test_jobs import save, twice
+from tests.media.enlarging import twice
+from tests.media.test_jobs import save
 
 if TYPE_CHECKING:
     from pathlib import Path

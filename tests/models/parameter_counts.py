@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-#: Variant, revision, parameters by scale (frozen kernels included, buffers not), and tensors of a checkpoint, as counted
-#: on upstream's code (spec §2).
+#: Variant, revision, parameters by scale (frozen kernels included, buffers not), and tensors of a checkpoint, as
+#: counted on upstream's code (spec §2).
 COUNTS = [
     ("realtime", "v9", {2: 16_732, 3: 28_332, 4: 44_572, 8: 155_932}, 33),
     ("realtime", "v11", {2: 16_780, 3: 28_380, 4: 44_620, 8: 155_980}, 36),
