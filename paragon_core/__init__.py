@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from paragon_core.backends import BackendInfo, backends
     from paragon_core.errors import AssumptionWarning, ParagonError
     from paragon_core.graph.export import export_onnx
+    from paragon_core.media.files import upscale_file, upscale_video
     from paragon_core.models.model import Model, bundled, load
     from paragon_core.models.spec import ModelSpec
+    from paragon_core.upscaling.image import upscale
     from paragon_core.upscaling.output_size import OutputSize
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -34,6 +36,9 @@ __all__ = [
     "bundled",
     "export_onnx",
     "load",
+    "upscale",
+    "upscale_file",
+    "upscale_video",
 ]
 
 _HOMES: Final = {
@@ -48,6 +53,9 @@ _HOMES: Final = {
     "bundled": "models.model",
     "export_onnx": "graph.export",
     "load": "models.model",
+    "upscale": "upscaling.image",
+    "upscale_file": "media.files",
+    "upscale_video": "media.files",
 }
 
 

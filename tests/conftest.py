@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import signal
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from paragon_core.backends import Backend
     from paragon_core.models.model import Model
     from paragon_core.upscaling.upscaler import Upscaler
-    from tests.watched_backend import Watched
+    from tests.backends.watched_backend import Watched
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,8 +31,30 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
+#: What asks for torch at the top of a module, and in a test.
+_TORCH_FOR_ALL: Final = re.compile(
+    r'^(?:torch = )?pytest\.importorskip\("torch"|^(?:import|from) torch\b', re.MULTILINE
+)
+_TORCH_FOR_ONE: Final = re.compile(r'^ +(?:torch = )?pytest\.importorskip\("torch"', re.MULTILINE)
+
+
+@cache
+def _module_needs_torch(module: ModuleType) -> bool:
+    return _TORCH_FOR_ALL.search(inspect.getsource(module)) is not None
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs OpenVINO where there is none: what is marked so, and tests that have its name as an argument."""
+    """Mark what needs torch, and skip what needs OpenVINO where there is none.
+
+    A test needs torch if it asks for it (importorskip), or its module does; it needs OpenVINO if it is marked so, or
+    has its name as an argument.
+    """
+    for item in items:
+        if isinstance(item, pytest.Function) and (
+            _module_needs_torch(item.module) or _TORCH_FOR_ONE.search(inspect.getsource(item.function))
+        ):
+            item.add_marker(pytest.mark.torch)
     if find_spec("openvino"):
         return
     for item in items:
@@ -109,8 +135,8 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Watch
     """Return a function that makes a watched backend and an upscaler on it."""
     from paragon_core.backends import BACKENDS  # noqa: PLC0415 - not every test needs the runtimes
     from paragon_core.upscaling.upscaler import Upscaler  # noqa: PLC0415
+    from tests.backends.watched_backend import Watched  # noqa: PLC0415
     from tests.random_models import MODEL  # noqa: PLC0415
-    from tests.watched_backend import Watched  # noqa: PLC0415
 
     upscalers: list[Upscaler] = []
 

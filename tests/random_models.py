@@ -9,7 +9,7 @@ import numpy as np
 from paragon_core.models.checkpoint import Checkpoint
 from paragon_core.models.model import from_checkpoint
 from paragon_core.models.spec import ModelSpec
-from tests.checkpoint_files import published_v6, random_arrays
+from tests.models.checkpoint_files import published_v6, random_arrays
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -13,8 +12,10 @@ import pytest
 
 from paragon_core.atomic_files import PART, atomic_write, prepare_folder, remove_leftovers
 from paragon_core.errors import MediaError, OutOfMemoryError, UnreadableCheckpointError
+from tests.fresh_python import PROGRAMS, start
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
@@ -22,22 +23,11 @@ ROOT = Path(__file__).parents[1]
 #: Windows tells a file that is written from a dead one by its age as well.
 LONG_AGO = time.time() - 3600
 
-WRITER = """
-import sys
-from pathlib import Path
-from paragon_core.atomic_files import atomic_write
-with atomic_write(Path(sys.argv[1])) as stream:
-    stream.write(bytes(100_000))
-    print(stream.name, flush=True)
-    sys.stdin.read()
-"""
-
 
 @contextmanager
 def writer(target: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """Start a process that writes a file; yield it and its part file; in the end it is killed."""
-    command = [sys.executable, "-c", WRITER, str(target)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    process = start(PROGRAMS / "writes_until_it_is_killed.py", target)
     try:
         assert process.stdout is not None
         yield process, Path(process.stdout.readline().strip())

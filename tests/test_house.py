@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import subprocess
 import sys
@@ -16,11 +15,6 @@ from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ("scripts/bench", "scripts/demo", "scripts/docs", "scripts/lint", "scripts/test", "scripts/train-data")
-
-
-def fresh_python(code: str) -> str:
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def test_importing_is_quick_and_loads_no_runtime() -> None:
@@ -71,69 +65,3 @@ def test_the_wheel_holds_both_packages_whole(tmp_path: Path) -> None:
     assert packed == present
     assert "paragon_core/py.typed" in packed
     assert any(name.startswith("paragon_core/weights/") and name.endswith(".safetensors") for name in packed)
-
-
-def marks_torch(nodes: list[ast.expr]) -> bool:
-    return any("mark.torch" in ast.unparse(node) for node in nodes)
-
-
-def needs_torch(node: ast.AST) -> bool:
-    """Tell whether this statement, or one inside it, imports torch or skips without it."""
-    for inner in ast.walk(node):
-        names: list[str | None] = []
-        if isinstance(inner, ast.Import):
-            names = [alias.name for alias in inner.names]
-        elif isinstance(inner, ast.ImportFrom):
-            names = [inner.module]
-        elif isinstance(inner, ast.Call) and ast.unparse(inner.func).endswith("importorskip"):
-            names = [ast.literal_eval(inner.args[0])]
-        if any(name == "torch" or (name or "").startswith("torch.") for name in names):
-            return True
-    return False
-
-
-def mentioned(function: ast.FunctionDef) -> set[str]:
-    """Return the names that a function uses, its fixtures among them."""
-    names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
-    return names | {argument.arg for argument in function.args.args}
-
-
-def unmarked(module: ast.Module) -> list[str]:
-    """Return what in a test module needs torch, itself or through a helper or fixture, without the marker ``torch``."""
-    for statement in module.body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "pytestmark":
-            values = statement.value.elts if isinstance(statement.value, ast.List) else [statement.value]
-            if marks_torch(values):
-                return []
-    functions = {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}
-    needing = {name for name, node in functions.items() if needs_torch(node)}
-    while more := {name for name, node in functions.items() if mentioned(node) & needing} - needing:
-        needing |= more
-    found = [name for name in sorted(needing) if name.startswith("test_")]
-    found = [name for name in found if not marks_torch(functions[name].decorator_list)]
-    others = [node for node in module.body if not isinstance(node, (ast.FunctionDef, ast.If))]
-    return [*found, "the module itself"] if any(map(needs_torch, others)) else found
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=lambda path: path.name)
-def test_what_needs_torch_is_marked_so_that_the_torch_run_selects_it(path: Path) -> None:
-    without_marker = unmarked(ast.parse(path.read_text(encoding="utf-8")))
-    assert without_marker == [], "write pytestmark = pytest.mark.torch below the imports, or mark these tests with it"
-
-
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ("def test_a(): pass", []),
-        ("torch = pytest.importorskip('torch')", ["the module itself"]),
-        ("torch = pytest.importorskip('torch')\npytestmark = pytest.mark.torch", []),
-        ("torch = pytest.importorskip('torch')\npytestmark = [pytest.mark.slow, pytest.mark.torch]", []),
-        ("import torch.nn", ["the module itself"]),
-        ("if TYPE_CHECKING:\n    import torch\ndef test_a(): pass", []),
-        ("def test_a():\n    import torch", ["test_a"]),
-        ("@pytest.mark.torch\ndef test_a():\n    import torch", []),
-        ("@pytest.fixture\ndef net():\n    import torch\ndef make(net): pass\ndef test_a(make): pass", ["test_a"]),
-    ],
-)
-def test_a_missing_torch_marker_is_noticed(source: str, found: list[str]) -> None:
-    assert unmarked(ast.parse(source)) == found

@@ -25,7 +25,7 @@ from paragon_core.models.download import download
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.engines.engine_files import get
 from tests.file_server import serving
-from tests.impostors import NOBODY, is_root
+from tests.models.impostors import NOBODY, is_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paragon_core.trusted_files import UntrustedFileError, check_way, open_ours, read_bounded, remove_impostor
-from tests.impostors import IMPOSTORS, NOBODY, as_nobody, is_root
+from tests.models.impostors import IMPOSTORS, NOBODY, as_nobody, is_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from paragon_core.backends import Backend
     from paragon_core.models.model import Model
 
-DEFAULT_MODEL = "realtime-2x"
-
 _SIXTY = 60
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 

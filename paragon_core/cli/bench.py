@@ -10,6 +10,7 @@ from paragon_core.cli import arguments as options
 from paragon_core.cli.console import Console, answer, answer_json
 from paragon_core.cli.exit_codes import NO_BACKEND, OK
 from paragon_core.errors import BackendUnavailableError
+from paragon_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from paragon_core.backends import Precision
@@ -30,9 +31,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "model",
         nargs="?",
-        default=options.DEFAULT_MODEL,
+        default=DEFAULT_MODEL,
         metavar="MODEL",
-        help=f"a model (see: paragon models) or a checkpoint [{options.DEFAULT_MODEL}]",
+        help=f"a model (see: paragon models) or a checkpoint [{DEFAULT_MODEL}]",
     )
     parser.add_argument("--input", metavar="FOLDER", help="measure on the pictures in this folder, one after the other")
     parser.add_argument(

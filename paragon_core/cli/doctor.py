@@ -13,6 +13,7 @@ from paragon_core.cli import arguments as options
 from paragon_core.cli.console import Console, answer, answer_json, one_line, table
 from paragon_core.cli.exit_codes import NO_BACKEND, OK
 from paragon_core.errors import ParagonError
+from paragon_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     import argparse
@@ -110,7 +111,7 @@ def _try(info: BackendInfo) -> dict[str, Any]:
         return found
     try:
         start = time.perf_counter()
-        with Upscaler(options.DEFAULT_MODEL, backend=info.name) as upscaler:
+        with Upscaler(DEFAULT_MODEL, backend=info.name) as upscaler:
             grey = upscaler(np.full((48, 64, 3), 128, np.uint8))
             found |= {"precision": upscaler.precision_of("uint8"), "seconds": round(time.perf_counter() - start, 2)}
     except ParagonError as error:

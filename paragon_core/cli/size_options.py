@@ -1,4 +1,4 @@
-"""Options of ``paragon upscale`` about the size of results, and the model that goes with it."""
+"""Options of ``paragon upscale`` about the size of results."""
 
 from __future__ import annotations
 
@@ -9,12 +9,8 @@ from paragon_core.errors import InputError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
-    from pathlib import Path
 
-    from paragon_core.media.video.encoding import VideoEncoding
-    from paragon_core.models.model import Model
-    from paragon_core.upscaling.output_size import OutputSize, Size
+    from paragon_core.upscaling.output_size import OutputSize
 
 _WAYS: Final = ("scale", "width", "height", "fit", "megapixels")
 
@@ -58,54 +54,3 @@ def wanted_size(arguments: argparse.Namespace) -> OutputSize | None:
     if not given:
         return None
     return OutputSize(**{"factor" if name == "scale" else name: getattr(arguments, name) for name in given})
-
-
-def suitable_models(arguments: argparse.Namespace, size: OutputSize | None) -> Mapping[int, Model]:
-    """Return the models that may be needed, by their scales: one, unless each file's size decides which suits best.
-
-    Raises:
-        InputError: there is no such model, or a setting is out of range.
-        CheckpointError: the file is not a usable checkpoint.
-
-    """
-    from paragon_core.models.model import bundled, load
-    from paragon_core.upscaling.output_size import best_scale
-
-    if arguments.model is not None or size is None:
-        names = [arguments.model or options.DEFAULT_MODEL]
-    else:
-        others = sorted(name for name in bundled() if name != options.DEFAULT_MODEL)
-        of_scale: dict[int, str] = {}
-        for name in (options.DEFAULT_MODEL, *others):
-            of_scale.setdefault(load(name).spec.scale, name)
-        names = list(of_scale.values())
-        if size.factor is not None:
-            names = [of_scale[best_scale(size.factor, of_scale)]]
-    models = (options.load_model(name, arguments) for name in names)
-    return {model.spec.scale: model for model in models}
-
-
-def scale_for(source: Size, size: OutputSize | None, models: Mapping[int, Model]) -> int:
-    """Return the scale of the model that suits an image of a size best."""
-    from paragon_core.upscaling.output_size import best_scale, needed_factor
-
-    if size is None or len(models) == 1:
-        return next(iter(models))
-    return best_scale(needed_factor(source, size.of(source)), models)
-
-
-def scale_for_video(
-    source: Path,
-    encoding: VideoEncoding,
-    size: OutputSize | None,
-    models: Mapping[int, Model],
-    *,
-    keep_damaged: bool = False,
-) -> int:
-    """Return the scale of the model that suits a video best."""
-    from paragon_core.media.video.jobs import look_ahead_at_scales
-
-    if size is None or len(models) == 1:
-        return next(iter(models))
-    found = look_ahead_at_scales(source, encoding, scales=models, size=size, keep_damaged=keep_damaged)
-    return min(models, key=lambda scale: (scale ** found[scale].runs, found[scale].runs))

@@ -15,6 +15,7 @@ from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
 from paragon_core.cli.progress import JobProgress
 from paragon_core.media.formats import WRITABLE
 from paragon_core.media.video.formats import CODECS, PRESETS
+from paragon_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
     #: What cannot be upscaled, known before the work begins, and why.
     Refused = tuple[Path, ParagonError]
-
-#: Frames of a video in the network at once, at most: each of them takes memory.
-_MOST_FRAMES = 4
 
 _EXAMPLES = """\
 examples:
@@ -69,7 +67,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--model",
         metavar="NAME|FILE",
-        help=f"a model (see: paragon models) or a checkpoint [{options.DEFAULT_MODEL}]",
+        help=f"a model (see: paragon models) or a checkpoint [{DEFAULT_MODEL}]",
     )
     parser.add_argument("--format", choices=sorted(WRITABLE), help="format of images. Default: that of the sources")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
@@ -159,13 +157,15 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command."""
-    from paragon_core.cores import usable_cores
     from paragon_core.media import images
+    from paragon_core.media.files import frame_concurrency
     from paragon_core.media.jobs import IMAGES_AT_ONCE, plan
     from paragon_core.media.jobs import run as run_jobs
     from paragon_core.media.video.encoding import VideoEncoding
+    from paragon_core.media.video.model_choice import scale_for_video
     from paragon_core.media.video.time_range import TimeRange
     from paragon_core.media.video.upscale import upscale_video
+    from paragon_core.upscaling.model_choice import scale_for, suitable_models
     from paragon_core.upscaling.temporal import check_strength
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -174,7 +174,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     encoding = VideoEncoding(codec=codec, crf=arguments.crf, preset=arguments.preset)
     time_range = TimeRange(start=arguments.start, duration=arguments.duration)
     size = size_options.wanted_size(arguments)
-    models = size_options.suitable_models(arguments, size)
+    models = suitable_models(arguments.model, size, upsampler_alpha=arguments.alpha, window_size=arguments.window_size)
     scale = next(iter(models))
     refused: list[Refused] = []
     passed_over: list[Path] = []
@@ -212,7 +212,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         building=progress.building,
     )
     with ExitStack() as stack:
-        at_once = min(usable_cores(), _MOST_FRAMES)
 
         @cache
         def for_images(scale: int) -> Upscaler:
@@ -220,14 +219,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
         @cache
         def for_videos(scale: int) -> Upscaler:
-            return stack.enter_context(make_upscaler(models[scale], pictures_at_once=at_once, clip=False))
+            return stack.enter_context(make_upscaler(models[scale], pictures_at_once=frame_concurrency(), clip=False))
 
         def upscale(array: npt.NDArray[np.generic], size: OutputSize | None = None) -> npt.NDArray[np.generic]:
-            upscaler = for_images(size_options.scale_for((array.shape[1], array.shape[0]), size, models))
+            upscaler = for_images(scale_for((array.shape[1], array.shape[0]), size, models))
             return upscaler(array, size=size, progress=progress.advance)
 
         def video(source: Path, target: Path) -> VideoResult:
-            suitable = size_options.scale_for_video(source, encoding, size, models, keep_damaged=arguments.keep_damaged)
+            suitable = scale_for_video(source, encoding, size, models, keep_damaged=arguments.keep_damaged)
             return upscale_video(
                 source,
                 target,

@@ -11,7 +11,7 @@ import pytest
 
 from paragon_core.backends import BACKENDS, Network, RunSettings
 from paragon_core.errors import BackendUnavailableError, InferenceError
-from tests.fresh_python import run
+from tests.fresh_python import PROGRAMS, run
 from tests.patience import PATIENCE
 from tests.random_models import batch, picture, random_model, spec
 
@@ -201,24 +201,5 @@ def test_networks_are_equal_when_they_compute_the_same() -> None:
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_nothing_is_ever_printed_on_standard_output(runtime: str) -> None:
     """It may be a pipe full of pixels. Counted at the file descriptor, where native code writes too."""
-    result = run(f"""
-        import logging
-        import numpy as np
-        from paragon_core import Upscaler, backends
-        from paragon_core.backends import BACKENDS, Network, RunSettings
-        from paragon_core.errors import ParagonError
-        from tests.random_models import picture, random_model, spec
-        logging.basicConfig(level=logging.DEBUG)
-        backends()
-        model = random_model(spec("realtime"))
-        for fused in (True, False):
-            with Upscaler(model, backend={runtime!r}, fused=fused) as up:
-                up(picture(9, 7, 3))
-                up(picture(9, 7, 4, dtype="float32"))
-        session = BACKENDS[{runtime!r}].open(Network(model=model), RunSettings())
-        try:
-            session.run(np.zeros((1, 5, 4, 4), np.float32))
-        except ParagonError:
-            session.close()
-    """)
+    result = run(PROGRAMS / "computes_quietly.py", runtime)
     assert result.stdout == ""

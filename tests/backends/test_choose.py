@@ -12,7 +12,7 @@ from paragon_core import backends as package
 from paragon_core.backends import BACKENDS, BackendInfo, backends, choose
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.errors import BackendUnavailableError, InputError
-from tests.fresh_python import run
+from tests.fresh_python import PROGRAMS, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -91,28 +91,7 @@ def test_backends_are_listed_three_ways() -> None:
 
 def found(without: Iterable[str]) -> dict[str, Any]:
     """Return what a Python without these packages finds, and what it enlarges with."""
-    result = run(
-        """
-        import dataclasses, json
-        import numpy as np
-        import paragon_core as paragon
-        from paragon_core.errors import BackendUnavailableError
-        said = {"infos": {info.name: dataclasses.asdict(info) for info in paragon.backends()}}
-        try:
-            with paragon.Upscaler("realtime-2x", device="cpu", streams=1) as up:
-                said["backend"] = up.backend
-                said["shape"] = up(np.zeros((4, 5, 3), np.uint8)).shape
-        except BackendUnavailableError as error:
-            said["error"], said["hint"] = str(error), error.hint
-        for name in ("openvino", "onnxruntime"):
-            try:
-                paragon.Upscaler("realtime-2x", backend=name).close()
-            except BackendUnavailableError as error:
-                said[name] = error.hint
-        print(json.dumps(said))
-        """,
-        without=without,
-    )
+    result = run(PROGRAMS / "finds_backends.py", without=without)
     said: dict[str, Any] = json.loads(result.stdout)
     return said
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 from paragon_core.backends import Network, RunSettings
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
-from tests.fresh_python import run
+from tests.fresh_python import PROGRAMS, run
 from tests.random_models import batch, random_model, spec
 
 if TYPE_CHECKING:
@@ -84,44 +83,11 @@ def test_a_broken_installation_is_reported_not_raised(tmp_path: Path, source: st
 @pytest.mark.skipif(os.name == "nt", reason="needs a limit on the address space")
 def test_running_out_of_memory_is_noticed() -> None:
     """Its synchronous call swallows this and returns the previous result."""
-    result = run("""
-        import resource
-        import numpy as np
-        import psutil
-        from paragon_core.backends import BACKENDS, Network, RunSettings
-        from paragon_core.errors import OutOfMemoryError
-        from tests.random_models import random_model, spec
-        session = BACKENDS["openvino"].open(Network(model=random_model(spec("realtime")), io="uint8"), RunSettings())
-        session.run(np.zeros((1, 8, 8, 3), np.uint8))
-        limit = psutil.Process().memory_info().vms + 40 * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (limit, -1))
-        try:
-            session.run(np.zeros((1, 1000, 1000, 3), np.uint8))
-        except OutOfMemoryError as error:
-            print(error)
-        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
-        assert session.run(np.zeros((1, 9, 8, 3), np.uint8)).shape == (1, 18, 16, 3)
-    """)
+    result = run(PROGRAMS / "openvino_without_memory.py")
     assert result.stdout == "openvino ran out of memory\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal stacks")
 def test_ctrl_c_arrives_after_sessions_came_and_went() -> None:
     """Cores that lived side by side left signals a stack that was gone."""
-    code = """
-        import signal
-        from paragon_core.backends import Network, RunSettings
-        from paragon_core.backends.openvino import OpenVinoBackend
-        from tests.random_models import MODEL
-        network = Network(model=MODEL)
-        sessions = [OpenVinoBackend().open(network, RunSettings()) for _ in range(3)]
-        OpenVinoBackend().probe()
-        while sessions:
-            sessions.pop(0).close()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt:
-            print("arrived")
-    """
-    assert run(textwrap.dedent(code)).stdout == "arrived\n"
+    assert run(PROGRAMS / "openvino_and_ctrl_c.py").stdout == "arrived\n"

@@ -14,7 +14,7 @@ from paragon_core.backends.tensorrt import TensorRtRuntime
 from paragon_core.backends.tensorrt_build import graph_to_build
 from paragon_core.engines import Profile, Target
 from paragon_core.errors import BackendUnavailableError
-from tests.fresh_python import run
+from tests.fresh_python import PROGRAMS, run
 from tests.random_models import MODEL
 
 if TYPE_CHECKING:
@@ -96,19 +96,7 @@ def test_why_not_is_told(
 
 
 def test_without_a_driver_tensorrt_is_not_even_loaded() -> None:
-    result = run("""
-        import ctypes, sys
-        real = ctypes.CDLL
-        def without(name, *arguments, **named):
-            if "cuda" in str(name):
-                raise OSError(name)
-            return real(name, *arguments, **named)
-        ctypes.CDLL = without
-        from paragon_core.backends import BACKENDS
-        info = BACKENDS["tensorrt"].probe()
-        print(info.available, "driver is not installed" in info.reason, "nvidia.com/drivers" in info.hint)
-        print([name for name in ("tensorrt", "tensorrt_rtx", "cuda") if name in sys.modules])
-    """)
+    result = run(PROGRAMS / "tensorrt_without_driver.py")
     assert result.stdout == "False True True\n[]\n"
 
 

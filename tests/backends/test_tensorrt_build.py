@@ -26,7 +26,7 @@ from paragon_core.backends.tensorrt_build import GraphToBuild, build, engine_key
 from paragon_core.engines import PICTURES, BuildOptions, EngineCache, Profile, Target
 from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError
 from paragon_core.models.model import load
-from tests.fresh_python import run
+from tests.fresh_python import PROGRAMS, run, start
 from tests.patience import PATIENCE
 from tests.random_models import random_model, spec
 
@@ -315,34 +315,13 @@ def test_nothing_is_written_to_stdout_where_a_video_may_be(
 
 # --- with the cache ----------------------------------------------------------------------------------------------
 
-WORKER = """
-import pickle, sys, time
-from pathlib import Path
-from paragon_core.backends import tensorrt_build
-from paragon_core.engines import EngineCache
-folder, asked = Path(sys.argv[1]), pickle.loads(Path(sys.argv[2]).read_bytes())
-graph, key, profile = asked
-while time.time() < float(sys.argv[3]):
-    time.sleep(0.001)
-builds, waited = 0, 0
-def build(progress):
-    global builds
-    builds += 1
-    return tensorrt_build.build(graph, profile, target=key.target, progress=progress)
-def progress(share, doing):
-    global waited
-    waited += "another process" in doing
-engine = EngineCache(folder).get_or_build(key, profile, build, lambda engine: engine, progress=progress)
-print(builds, waited > 0, engine.manifest.sha256)
-"""
-
 
 def test_of_eight_processes_one_builds(tmp_path: Path) -> None:
     graph = graph_to_build(REALTIME, "fp16")
     key = engine_key("realtime", graph, "fp16", target=ONE_GPU)
     (tmp_path / "asked").write_bytes(pickle.dumps((graph, key, PICTURES)))
-    command = [sys.executable, "-c", WORKER, str(tmp_path / "cache"), str(tmp_path / "asked"), str(time.time() + 5)]
-    processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    arguments = (tmp_path / "cache", tmp_path / "asked", time.time() + 5)
+    processes = [start(PROGRAMS / "builds_an_engine.py", *arguments) for _ in range(8)]
     results = [process.communicate(timeout=PATIENCE)[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0] * 8
     assert sum(int(builds) for builds, *_ in results) == 1

@@ -14,11 +14,12 @@ from unittest.mock import MagicMock, create_autospec
 import numpy as np
 import pytest
 
-from paragon_core.backends import cuda_driver, tensorrt_build, tensorrt_execution
+from paragon_core.backends import tensorrt_build, tensorrt_execution
 from paragon_core.backends.tensorrt_build import GraphToBuild
 from paragon_core.backends.tensorrt_execution import CudaMemory, TensorRtExecutor, TorchMemory
 from paragon_core.engines import PICTURES, Profile
-from paragon_core.errors import BackendUnavailableError, EngineRefusedError, InferenceError, OutOfMemoryError
+from paragon_core.errors import EngineRefusedError, InferenceError, OutOfMemoryError
+from tests.backends.drivers import has_driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,19 +207,11 @@ def test_a_real_engine_is_refused_here_without_a_crash_or_a_word_on_stdout(
 ) -> None:
     """Where there is no driver TensorRT-RTX's own runtime answers, too."""
     del memory
-    if tensorrt_build.installed_version() and _has_driver():
+    if tensorrt_build.installed_version() and has_driver():
         pytest.skip("here is a driver")
     with pytest.raises(EngineRefusedError, match=r"TensorRT refused the engine: .*[Cc]uda"):
         load(trt)
     assert capfd.readouterr().out == ""
-
-
-def _has_driver() -> bool:
-    try:
-        cuda_driver.find()
-    except BackendUnavailableError:
-        return False
-    return True
 
 
 # --- memory ------------------------------------------------------------------------------------------------------
@@ -267,7 +260,6 @@ def test_memory_by_cuda_core() -> None:
     assert started == ["work"]
 
 
-@pytest.mark.torch
 def test_memory_by_torch() -> None:
     torch = pytest.importorskip("torch")
     made = SimpleNamespace(

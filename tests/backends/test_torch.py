@@ -24,7 +24,7 @@ from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMe
 from paragon_core.models.model import Model
 from paragon_core.models.spec import REVISIONS, ModelSpec, Variant, preset
 from paragon_core.network import ParagonSR2
-from tests.random_networks import attentive, random_image, randomised, specs
+from tests.network.random_networks import attentive, random_image, randomised, specs
 from tests.upscalers import ROUNDING
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-pytestmark = pytest.mark.torch
 torch.set_num_threads(1)
 
 BACKEND = TorchBackend()

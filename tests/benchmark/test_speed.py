@@ -102,7 +102,6 @@ def test_nothing_may_be_left_to_time() -> None:
     assert "Not measured" in markdown(report([], skipped))
 
 
-@pytest.mark.torch
 def test_kinds_of_attention_are_timed_in_torch() -> None:
     pytest.importorskip("torch")
     photo = random_model(spec("photo"))

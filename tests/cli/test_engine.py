@@ -10,9 +10,9 @@ from PIL import Image
 from paragon_core.cli.main import main
 from paragon_core.engines import EngineCache, Profile
 from paragon_core.upscaling.border import Border
-from tests.checkpoint_files import SMALL, as_stored, safetensors_file
 from tests.engines.engine_files import HD, Builder, key, loading
 from tests.fresh_python import run
+from tests.models.checkpoint_files import SMALL, as_stored, safetensors_file
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paragon_core.cli.main import main
-from tests.checkpoint_files import SMALL, as_stored, safetensors_file
+from tests.models.checkpoint_files import SMALL, as_stored, safetensors_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -42,12 +42,6 @@ def assert_made(*paths: Path) -> None:
         assert read_image(path).size == (16, 12)
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def test_inputs_that_do_not_exist_do_not_stop_the_others(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image(here / "a.png")
     image(here / "b.png")

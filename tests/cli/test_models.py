@@ -10,7 +10,7 @@ import pytest
 from paragon_core.cli.main import main
 from paragon_core.models.model import WEIGHTS, bundled
 from paragon_core.models.releases import OFFICIAL_RELEASES
-from tests.checkpoint_files import SMALL, as_stored, safetensors_file
+from tests.models.checkpoint_files import SMALL, as_stored, safetensors_file
 
 
 @pytest.fixture(autouse=True)

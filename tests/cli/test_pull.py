@@ -15,8 +15,8 @@ import pytest
 
 from paragon_core.cli.main import main
 from paragon_core.models.releases import OFFICIAL_RELEASES, OfficialRelease
-from tests.checkpoint_files import SMALL, as_stored, safetensors_file
 from tests.file_server import FileServer, serving, stall_after, status
+from tests.models.checkpoint_files import SMALL, as_stored, safetensors_file
 from tests.patience import PATIENCE
 
 if TYPE_CHECKING:

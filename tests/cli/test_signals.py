@@ -3,68 +3,33 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from paragon_core.cli.main import main
 from paragon_core.cli.signals import Signals
+from tests.fresh_python import PROGRAMS, run
+from tests.signals import ENDING
 
-ROOT = Path(__file__).parents[2]
-ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-#: Children inherit what is ignored, and a shell's background job ignores SIGINT, nohup SIGHUP.
-PROLOGUE = """
-import signal, sys
-for name in ("SIGINT", "SIGHUP"):
-    if hasattr(signal, name):
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
-signal.signal(signal.SIGINT, signal.default_int_handler)
-"""
-
-
-def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", PROLOGUE + textwrap.dedent(code), *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(("module", "times"), [("argparse", 1), ("paragon_core.cli.upscale", 2), ("numpy", 2)])
 def test_while_modules_load(tmp_path: Path, module: str, times: int) -> None:
-    code = f"""
-        class Interrupting:
-            def find_spec(self, name, path=None, target=None):
-                if name == {module!r}:
-                    for _ in range({times}):
-                        signal.raise_signal(signal.SIGINT)
-
-        sys.meta_path.insert(0, Interrupting())
-        from paragon_core.cli.program import program
-        program()
-    """
-    result = python(code, "upscale", tmp_path / "missing.png")
+    result = run(
+        PROGRAMS / "interrupted_while_importing.py", module, times, "upscale", tmp_path / "missing.png", check=False
+    )
     assert result.returncode == 130, result.stderr
     assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("number", ENDING)
 def test_while_the_interpreter_ends(number: int) -> None:
-    code = f"""
-        import atexit
-        from paragon_core.cli import main, program
-        command = main.command
-        def and_then(*arguments):
-            atexit.register(lambda: signal.raise_signal({int(number)}))
-            return command(*arguments)
-        main.command = and_then
-        sys.argv[1:] = ["--version"]
-        program.program()
-    """
-    result = python(code)
+    result = run(PROGRAMS / "signalled_at_exit.py", int(number), check=False)
     assert result.returncode == 128 + number, result.stderr
     assert result.stdout.startswith("paragon ")
     assert result.stderr == ""
@@ -76,7 +41,7 @@ def test_a_command_ends_with_the_code_of_the_first_signal(
 ) -> None:
     cleaned_up = False
 
-    def run(*_: object) -> int:
+    def work(*_: object) -> int:
         nonlocal cleaned_up
         try:
             signal.raise_signal(number)
@@ -85,7 +50,7 @@ def test_a_command_ends_with_the_code_of_the_first_signal(
             cleaned_up = True
         return 0
 
-    monkeypatch.setattr("paragon_core.cli.models.run", run)
+    monkeypatch.setattr("paragon_core.cli.models.run", work)
     before = [signal.getsignal(each) for each in ENDING]
     assert main(["models"]) == 128 + number
     assert cleaned_up
@@ -96,14 +61,14 @@ def test_a_command_ends_with_the_code_of_the_first_signal(
 def test_whatever_the_interrupt_becomes_on_its_way(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(*_: object) -> int:
+    def work(*_: object) -> int:
         try:
             signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt as error:
             raise ImportError("half-loaded") from error
         return 0
 
-    monkeypatch.setattr("paragon_core.cli.models.run", run)
+    monkeypatch.setattr("paragon_core.cli.models.run", work)
     assert main(["models"]) == 130
     assert "half-loaded" not in capsys.readouterr().err
 
@@ -135,18 +100,7 @@ def test_signals_that_are_ignored_stay_so() -> None:
 
 
 def test_the_last_resort() -> None:
-    result = python("""
-        import time
-        from paragon_core.cli import signals
-        signals._PATIENCE = 0
-        with signals.Signals():
-            try:
-                signal.raise_signal(signal.SIGTERM)
-            except KeyboardInterrupt:
-                time.sleep(0.01)
-                signal.raise_signal(signal.SIGINT)
-                print("cleaned up")
-    """)
+    result = run(PROGRAMS / "last_resort.py", check=False)
     assert (result.returncode, result.stdout, result.stderr) == (143, "", "")
 
 

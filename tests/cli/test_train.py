@@ -10,7 +10,6 @@ from paragon_core.cli.main import main
 from paragon_core.models.model import load
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,29 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 
 import paragon_core as paragon
 from paragon_core.cli.main import main
-from paragon_core.media.images import LoadedImage, read_image, write_image
+from paragon_core.media.images import read_image
 from tests.media import samples
+from tests.media.enlarging import SRGB, save
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def save(path: Path, array: Any, **surroundings: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_image(path, LoadedImage(array=array, format="png", lossless=True, **surroundings))
-    return path
 
 
 def smooth(*shape: int, dtype: type[np.generic] = np.uint8) -> Any:

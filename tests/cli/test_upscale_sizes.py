@@ -16,28 +16,19 @@ from PIL import Image, ImageOps
 
 import paragon_core as paragon
 from paragon_core.cli.main import main
-from paragon_core.media.images import LoadedImage, read_image, write_image
+from paragon_core.media.images import read_image
 from tests.media import samples
 
 pytest.importorskip("av")
 
+from tests.media import enlarging
 from tests.media.video import videos
 
 FAST = ["--backend", "onnxruntime", "--precision", "fp32"]
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def save(path: Path, shape: tuple[int, ...] = (12, 16, 3), dtype: type[np.generic] = np.uint8, **around: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    array = samples.pixels(1, *shape, dtype=dtype)
-    write_image(path, LoadedImage(array=array, format="png", lossless=True, **around))
-    return path
+    return enlarging.save(path, samples.pixels(1, *shape, dtype=dtype), **around)
 
 
 def turned(path: Path, size: tuple[int, int], orientation: int = 6) -> Path:

@@ -24,13 +24,6 @@ ROOT = Path(__file__).parents[2]
 FAST = ["--backend", "onnxruntime", "--precision", "fp32"]
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def size_of(path: Path) -> tuple[int, int]:
     frame = videos.frames_of(path)[0]
     return frame.width, frame.height

@@ -16,7 +16,6 @@ from paragon_core.cli.main import main
 
 pytest.importorskip("torch")
 pytest.importorskip("tensorboard")
-pytestmark = pytest.mark.torch
 
 from PIL import Image
 

@@ -11,7 +11,7 @@ import pytest
 from paragon_core.engines import EngineCache
 from paragon_core.errors import EngineCacheError
 from tests.engines.engine_files import FULL_HD, HD, KEY, Builder, content, files_of, get, names
-from tests.impostors import IMPOSTORS
+from tests.models.impostors import IMPOSTORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,6 +13,8 @@ import pytest
 import paragon_core as paragon
 from paragon_core.errors import InputError, MediaError
 from paragon_core.graph.export import export_onnx
+from tests.fresh_python import PROGRAMS
+from tests.fresh_python import run as run_python
 from tests.random_models import batch, picture, random_model, spec
 
 if TYPE_CHECKING:
@@ -102,23 +104,9 @@ def test_what_cannot_be_written_is_an_error_and_leaves_the_old_file(tmp_path: Pa
 @pytest.mark.skipif(os.name == "nt", reason="needs a limit on the size of files")
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     """A limit on the size of files fails as a full disk does: in the middle of writing."""
-    from tests.fresh_python import run as run_python  # noqa: PLC0415  (the name is taken)
-
     path = export_onnx(MODEL, tmp_path / "model.onnx")
     before = path.read_bytes()
-    result = run_python(f"""
-        import resource, signal
-        from pathlib import Path
-        from paragon_core import export_onnx
-        from paragon_core.errors import MediaError
-        from tests.random_models import random_model, spec
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, -1))
-        try:
-            export_onnx(random_model(spec("realtime")), Path({str(path)!r}))
-        except MediaError as error:
-            print(bool(error.hint))
-    """)
+    result = run_python(PROGRAMS / "exports_to_a_full_disk.py", path)
     assert result.stdout == "True\n"
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.onnx"]

@@ -33,8 +33,8 @@ from paragon_core.graph.fuse import (
 from paragon_core.graph.fused_weights import Attention, Convolution, ProWeights
 from paragon_core.models.model import load
 from paragon_core.models.spec import SCALES, ModelSpec
-from tests.checkpoint_files import SMALL, SMALL_PHOTO, random_arrays, specs
-from tests.numpy_networks import Plain, base_step_by_step, convolve, in_cells, run, shuffle, without_strips
+from tests.graph.numpy_networks import Plain, base_step_by_step, convolve, in_cells, run, shuffle, without_strips
+from tests.models.checkpoint_files import SMALL, SMALL_PHOTO, random_arrays, specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,13 +20,12 @@ from paragon_core.graph.torch_fused import FusedParagonSR2
 from paragon_core.models.model import load
 from paragon_core.models.spec import REVISIONS, SCALES, ModelSpec, Variant, preset
 from paragon_core.network import ParagonSR2
-from tests.random_networks import attentive, random_image, randomised, specs
+from tests.network.random_networks import attentive, random_image, randomised, specs
 from tests.reference_vectors import NAMES, TOLERANCE, model_of_case, vectors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.torch
 torch.set_num_threads(1)
 
 KINDS = [(variant, revision) for variant, revisions in REVISIONS.items() for revision in revisions]

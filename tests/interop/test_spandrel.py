@@ -16,17 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
 
 from paragon_core.errors import AssumptionWarning, BackendUnavailableError, CheckpointError, WeightError
 from paragon_core.models.model import bundled, load
 from paragon_core.models.spec import REVISIONS, SCALES, Variant, preset
-from tests.checkpoint_files import SMALL, SMALL_PHOTO, as_stored, random_arrays, safetensors_file, specs
 from tests.fresh_python import run
 from tests.imports import imported_by
+from tests.interop.real_spandrel import imported
+from tests.models.checkpoint_files import SMALL, SMALL_PHOTO, as_stored, random_arrays, safetensors_file, specs
 from tests.random_models import batch, random_model
 from tests.random_models import spec as small
-from tests.real_spandrel import imported
 from tests.upscalers import ROUNDING
 
 if TYPE_CHECKING:

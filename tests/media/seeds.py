@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from tests.media import animations, samples
+from tests.media.enlarging import SRGB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,21 +18,20 @@ if TYPE_CHECKING:
 
 _SIZE = (24, 20)
 _ANIMATED = (".gif", ".png", ".webp", ".avif")
-_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 #: Names by what they hold, with Pillow's mode and options.
 _IMAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "bits.png": ("1", {}),
     "grey.png": ("L", {"transparency": 7, "dpi": (72, 72)}),
     "palette.png": ("P", {"transparency": 0}),
-    "colour.png": ("RGB", {"icc_profile": _SRGB}),
+    "colour.png": ("RGB", {"icc_profile": SRGB}),
     "alpha.png": ("RGBA", {}),
     "deep.png": ("I;16", {}),
-    "colour.jpg": ("RGB", {"icc_profile": _SRGB, "dpi": (300, 300), "comment": b"none"}),
+    "colour.jpg": ("RGB", {"icc_profile": SRGB, "dpi": (300, 300), "comment": b"none"}),
     "grey.jpg": ("L", {}),
     "progressive.jpg": ("RGB", {"progressive": True}),
     "inks.jpg": ("CMYK", {"icc_profile": samples.cmyk_profile()}),
-    "lossy.webp": ("RGB", {"icc_profile": _SRGB}),
+    "lossy.webp": ("RGB", {"icc_profile": SRGB}),
     "lossless.webp": ("RGBA", {"lossless": True}),
     "raw.tif": ("RGB", {"dpi": (300, 300)}),
     "lzw.tif": ("RGB", {"compression": "tiff_lzw"}),
@@ -42,7 +42,7 @@ _IMAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "float.tif": ("F", {}),
     "deep.tif": ("I;16", {}),
     "palette.tif": ("P", {}),
-    "colour.avif": ("RGB", {"icc_profile": _SRGB, "speed": 10}),
+    "colour.avif": ("RGB", {"icc_profile": SRGB, "speed": 10}),
     "alpha.avif": ("RGBA", {"speed": 10}),
     "colour.bmp": ("RGB", {}),
     "palette.bmp": ("P", {}),

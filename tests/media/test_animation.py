@@ -22,6 +22,7 @@ from paragon_core.media.jobs import Job, JobResult, run
 from paragon_core.upscaling.output_size import OutputSize
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.media import animations, samples
+from tests.media.enlarging import twice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from paragon_core.media.loaded_image import Array
 
 ANIMATED = [row.extensions[0] for row in FORMATS.values() if row.animated]
-
-
-def twice(array: Array) -> Array:
-    return array.repeat(2, axis=0).repeat(2, axis=1)
 
 
 def upscale(source: Path, target: Path) -> JobResult:

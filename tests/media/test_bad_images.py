@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +16,12 @@ from PIL import Image
 
 from paragon_core.errors import InputError, MediaError, ParagonError, UnsupportedFormatError
 from paragon_core.media.images import read_header, read_image
+from tests.fresh_python import PROGRAMS, run
 from tests.media import samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 FORMATS = {"png": {}, "jpeg": {}, "webp": {}, "tiff": {"compression": "tiff_lzw"}, "avif": {}, "bmp": {}}
 
@@ -158,27 +158,12 @@ def test_what_is_no_file(tmp_path: Path, read: Callable[[Path], object]) -> None
             read(tmp_path / "pipe.png")
 
 
-UNREADABLE = """
-import os, sys
-from pathlib import Path
-from paragon_core.errors import MediaError
-from paragon_core.media.images import read_image
-if os.geteuid() == 0:  # to whom file permissions do not apply
-    os.seteuid(65534)
-try:
-    read_image(Path(sys.argv[1]))
-except MediaError as error:
-    print(error, error.hint, sep="|")
-"""
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="files cannot be made unreadable for their owner on Windows")
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
     path.chmod(0)
-    command = [sys.executable, "-c", UNREADABLE, str(path)]
-    result = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    result = run(PROGRAMS / "reads_a_forbidden_image.py", path)
     assert result.stdout.startswith(f"you may not read {path}|"), result.stderr
 
 

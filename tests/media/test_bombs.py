@@ -17,9 +17,11 @@ from paragon_core.media.images import MAX_PIXELS, read_image
 from paragon_core.media.jobs import plan, run
 from paragon_core.media.tiff_reading import MOST_PAGES
 from paragon_core.media.tiff_reading import pages as tiff_pages
+from tests.fresh_python import PROGRAMS
 from tests.fresh_python import run as run_python
 from tests.media import samples
-from tests.media.test_jobs import save, twice
+from tests.media.enlarging import twice
+from tests.media.test_jobs import save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,19 +121,5 @@ def many_entries(order: str = "<") -> bytes:
 def test_bombs_take_little_memory(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(data)
-    result = run_python(f"""
-        import warnings
-        from pathlib import Path
-        import psutil
-        from paragon_core.errors import ParagonError
-        from paragon_core.media.images import read_image
-        from paragon_core.benchmark.footprint import peak
-        warnings.simplefilter("ignore")
-        before = psutil.Process().memory_info().rss
-        try:
-            read_image(Path({str(path)!r}))
-        except ParagonError as error:
-            assert error.hint
-        print(peak() - before)
-    """)
+    result = run_python(PROGRAMS / "memory_of_reading.py", path)
     assert int(result.stdout) < 250e6

@@ -13,8 +13,8 @@ OpenEXR = pytest.importorskip("OpenEXR")
 
 from paragon_core.errors import MediaError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media.images import read_header, read_image
-from paragon_core.media.jobs import Job, JobResult, run
 from paragon_core.media.linear_light import BRIGHTEST, LinearLight
+from tests.media.enlarging import twice, upscale
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,19 +25,10 @@ ACES = (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767)
 BT2020 = (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290)
 
 
-def twice(array: Array) -> Array:
-    return array.repeat(2, axis=0).repeat(2, axis=1)
-
-
 def save(path: Path, channels: dict[str, Array], **header: Any) -> Path:
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header}
     OpenEXR.File(header, channels).write(str(path))
     return path
-
-
-def upscale(source: Path, target: Path) -> JobResult:
-    (result,) = run([Job(source=source, target=target)], twice, scale=2, overwrite=True)
-    return result
 
 
 def light(seed: int, peak: float, channels: str) -> Array:

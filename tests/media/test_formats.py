@@ -18,6 +18,7 @@ from paragon_core.media.images import read_header, read_image, write_image
 from paragon_core.media.jobs import Job, plan, run
 from paragon_core.media.loaded_image import LoadedImage
 from tests.media import samples
+from tests.media.enlarging import twice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from paragon_core.media.loaded_image import Array
 
 ALWAYS_THERE = [row for row in FORMATS.values() if row.requirement is None]
-
-
-def twice(array: Array) -> Array:
-    return array.repeat(2, axis=0).repeat(2, axis=1)
 
 
 @pytest.mark.parametrize("row", ALWAYS_THERE, ids=lambda row: row.name)

@@ -1,4 +1,4 @@
-"""A short run of the fuzzer; `tests.fuzz_media` tells how to make longer ones."""
+"""A short run of the fuzzer; `tests.media.fuzz_media` tells how to make longer ones."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fuzz_media import fuzz
 from tests.media import seeds
+from tests.media.fuzz_media import fuzz
 
 if TYPE_CHECKING:
     from pathlib import Path

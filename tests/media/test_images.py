@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image
 
 from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media.images import LoadedImage, read_header, read_image, write_image
 from paragon_core.media.metadata import as_stored, as_viewed, with_size
 from tests.media import samples
+from tests.media.enlarging import SRGB
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 GREY = SRGB[:16] + b"GRAY" + SRGB[20:]
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 

@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,24 +19,20 @@ from paragon_core.media.done import is_done
 from paragon_core.media.images import LoadedImage, read_image, write_image
 from paragon_core.media.jobs import Job, JobResult, plan, run
 from paragon_core.upscaling.output_size import OutputSize
-from tests.media import samples
+from tests.fresh_python import PROGRAMS, start
+from tests.media import enlarging, samples
+from tests.media.enlarging import twice
 from tests.patience import PATIENCE
 from tests.upscalers import shared_upscaler
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from paragon_core.media.loaded_image import Array
 
 
-def twice(array: Array) -> Array:
-    """Upscale by repeating pixels."""
-    return array.repeat(2, axis=0).repeat(2, axis=1)
-
-
 def save(path: Path, seed: int = 0, size: tuple[int, int] = (6, 5), channels: int = 3) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = samples.pixels(seed, size[1], size[0], channels)
-    write_image(path, LoadedImage(array=pixels, format="png", lossless=True))
-    return path
+    return enlarging.save(path, samples.pixels(seed, size[1], size[0], channels))
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -287,36 +281,13 @@ def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
     assert isinstance(result.error, MediaError)
 
 
-def start(script: str, *arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-
-
-FILL_DISK = """
-import resource, signal, sys
-from pathlib import Path
-import numpy as np
-from paragon_core.media.jobs import Job, run
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
-(result,) = run([Job(source=Path(sys.argv[1]), target=Path(sys.argv[2]))], lambda _: noise, scale=80)
-print(type(result.error).__name__, result.error, result.error.hint, sep="|")
-"""
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
 def test_a_full_disk(tmp_path: Path) -> None:
     """The limit on the size of files stands in for a full disk: the operating system refuses to write on."""
     source, target = save(tmp_path / "a.png"), tmp_path / "b.png"
     broken = source.read_bytes()[:40]
     target.write_bytes(broken)
-    process = start(FILL_DISK, source, target)
+    process = start(PROGRAMS / "job_on_a_full_disk.py", source, target)
     output, errors = process.communicate(timeout=PATIENCE)
     assert output.startswith("MediaError|cannot write"), errors
     assert output.rstrip().split("|")[2]
@@ -324,49 +295,24 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert not leftovers(tmp_path)
 
 
-READ_ONLY = """
-import os, sys
-from pathlib import Path
-from paragon_core.media.jobs import Job, run
-if os.geteuid() == 0:
-    import PIL.PngImagePlugin  # here, because others may not be allowed to read it
-    os.setegid(65534), os.seteuid(65534)
-job = Job(source=Path(sys.argv[1]), target=Path(sys.argv[2]))
-(result,) = run([job], lambda array: array, scale=1, overwrite=True)
-print(type(result.error).__name__, result.error, result.error.hint, sep="|")
-"""
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be made read-only for their owner on Windows")
 def test_a_read_only_folder(open_folder: Path) -> None:
     source = save(open_folder / "a.png")
     source.chmod(0o644)
     (open_folder / "out").mkdir(mode=0o555)
-    output, errors = start(READ_ONLY, source, open_folder / "out" / "a.png").communicate(timeout=PATIENCE)
+    output, errors = start(
+        PROGRAMS / "job_in_a_read_only_folder.py", source, open_folder / "out" / "a.png"
+    ).communicate(timeout=PATIENCE)
     assert output.startswith("MediaError|cannot write"), errors
     assert "may write to" in output
     assert not list((open_folder / "out").iterdir())
-
-
-SLOW_JOB = """
-import sys, time
-from pathlib import Path
-from paragon_core.media.jobs import plan, run
-def upscale(array):
-    time.sleep(0.1)
-    return array.repeat(8, axis=0).repeat(8, axis=1)
-try:
-    run(plan([sys.argv[1]], sys.argv[2], suffix=""), upscale, scale=8, report=lambda _: print("one", flush=True))
-except KeyboardInterrupt:
-    sys.exit(130)
-"""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that reaches one process only")
 def test_a_real_interrupt_leaves_whole_files_only(tmp_path: Path) -> None:
     for index in range(40):
         save(tmp_path / "in" / f"{index:02}.png", index, (60, 60))
-    process = start(SLOW_JOB, tmp_path / "in", tmp_path / "out")
+    process = start(PROGRAMS / "slow_job.py", tmp_path / "in", tmp_path / "out")
     assert process.stdout is not None
     for _ in range(5):
         process.stdout.readline()

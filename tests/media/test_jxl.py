@@ -21,15 +21,10 @@ from paragon_core.media.jxl import read_jxl_header
 from paragon_core.media.loaded_image import LoadedImage
 from paragon_core.media.srgb import srgb_profile
 from tests.media import samples
+from tests.media.enlarging import twice
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from paragon_core.media.loaded_image import Array
-
-
-def twice(array: Array) -> Array:
-    return array.repeat(2, axis=0).repeat(2, axis=1)
 
 
 @settings(max_examples=60, deadline=None)

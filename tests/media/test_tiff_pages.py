@@ -15,10 +15,10 @@ from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media import tiff_pages
 from paragon_core.media.encoding import encode
 from paragon_core.media.formats import FORMATS
-from paragon_core.media.jobs import Job, JobResult, run
 from paragon_core.media.loaded_image import LoadedImage
 from paragon_core.media.tiff_pages import append_page, read_pages
 from tests.media import samples
+from tests.media.enlarging import twice, upscale
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,15 +26,6 @@ if TYPE_CHECKING:
     from paragon_core.media.loaded_image import Array
 
 DESCRIPTION, ORIENTATION, SUBFILE = 0x010E, 0x0112, 254
-
-
-def twice(array: Array) -> Array:
-    return array.repeat(2, axis=0).repeat(2, axis=1)
-
-
-def upscale(source: Path, target: Path) -> JobResult:
-    (result,) = run([Job(source=source, target=target)], twice, scale=2, overwrite=True)
-    return result
 
 
 def page(seed: int, number: int) -> tuple[Array, bytes]:

@@ -13,14 +13,14 @@ import pytest
 
 from paragon_core.errors import CheckpointError
 from paragon_core.models.model import load
-from tests.all_bad_checkpoints import BAD_CHECKPOINTS
-from tests.fresh_python import ROOT, run
-from tests.fuzz_checkpoints import MOST_BYTES, MOST_SECONDS
+from tests.fresh_python import PROGRAMS, ROOT, run
+from tests.models.all_bad_checkpoints import BAD_CHECKPOINTS
+from tests.models.fuzz_checkpoints import MOST_BYTES, MOST_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.bad_checkpoint import BadCheckpoint
+    from tests.models.bad_checkpoint import BadCheckpoint
 
 
 @pytest.mark.parametrize("bad", BAD_CHECKPOINTS, ids=lambda bad: bad.name.replace(" ", "-"))
@@ -49,26 +49,7 @@ def test_kinds_are_many_and_have_names_of_their_own() -> None:
 def test_bad_files_are_refused_quickly_and_with_little_memory(tmp_path: Path) -> None:
     for index, bad in enumerate(BAD_CHECKPOINTS):
         (tmp_path / f"{index}.bin").write_bytes(bad.bytes())
-    code = f"""
-    import json, time
-    from pathlib import Path
-    from paragon_core.models.catalogue import foreign
-    from paragon_core.errors import CheckpointError
-    from paragon_core.models.model import load
-    from paragon_core.benchmark.footprint import peak
-
-    seconds = []
-    for index in range({len(BAD_CHECKPOINTS)}):
-        path = Path({str(tmp_path)!r}) / f"{{index}}.bin"
-        start = time.process_time()
-        foreign(path)
-        try:
-            load(path)
-        except CheckpointError:
-            seconds.append(time.process_time() - start)
-    print(json.dumps([seconds, peak()]))
-    """
-    seconds, peak = json.loads(run(code).stdout)
+    seconds, peak = json.loads(run(PROGRAMS / "refuses_checkpoints.py", tmp_path, len(BAD_CHECKPOINTS)).stdout)
     slow = {bad.name: used for bad, used in zip(BAD_CHECKPOINTS, seconds, strict=True) if used > MOST_SECONDS}
     assert slow == {}
     assert peak < MOST_BYTES

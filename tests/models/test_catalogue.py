@@ -17,8 +17,8 @@ from paragon_core.models.catalogue import catalogue, scores
 from paragon_core.models.checkpoint import Checkpoint
 from paragon_core.models.folders import SUFFIXES
 from paragon_core.models.model import bundled, from_checkpoint
-from tests.all_bad_checkpoints import BAD_CHECKPOINTS
-from tests.checkpoint_files import (
+from tests.models.all_bad_checkpoints import BAD_CHECKPOINTS
+from tests.models.checkpoint_files import (
     SMALL,
     archive,
     as_stored,

@@ -19,7 +19,8 @@ from paragon_core.errors import CheckpointError, InputError, UnreadableCheckpoin
 from paragon_core.models.checkpoint import MAX_BYTES, Checkpoint, read_checkpoint
 from paragon_core.models.detect import expected_shapes
 from paragon_core.models.model import from_checkpoint, load
-from tests.checkpoint_files import (
+from tests.fresh_python import PROGRAMS, run
+from tests.models.checkpoint_files import (
     SMALL,
     archive,
     as_stored,
@@ -31,7 +32,6 @@ from tests.checkpoint_files import (
     torch_file,
     torch_program,
 )
-from tests.fresh_python import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,20 +206,9 @@ def test_too_little_memory_is_called_that(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(b"PK\x03\x04")
         file.truncate(MAX_BYTES)
-    code = f"""
-    import resource
-    from pathlib import Path
-    from paragon_core.models.checkpoint import read_checkpoint
-    from paragon_core.errors import OutOfMemoryError
-
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))
-    try:
-        read_checkpoint({str(path)!r})
-    except OutOfMemoryError as error:
-        print(error, error.hint)
-    """
-    assert run(code).stdout.startswith("there is not enough memory to read net.pth")
+    assert run(PROGRAMS / "reads_a_checkpoint_without_memory.py", path).stdout.startswith(
+        "there is not enough memory to read net.pth"
+    )
 
 
 @on_posix

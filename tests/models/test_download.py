@@ -8,10 +8,8 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -39,9 +37,9 @@ from tests.file_server import (
     status,
     whole,
 )
-from tests.fresh_python import ROOT
+from tests.fresh_python import PROGRAMS, start
 from tests.fresh_python import run as run_python
-from tests.impostors import IMPOSTORS
+from tests.models.impostors import IMPOSTORS
 from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
@@ -457,19 +455,8 @@ def test_a_read_only_folder(server: FileServer, target: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
 def test_a_full_disk(server: FileServer, target: Path) -> None:
-    """The limit on the size of files replaces a full disk: the operating system refuses to write on."""
-    result = run_python(f"""
-        import resource, signal
-        from pathlib import Path
-        from paragon_core.models.download import download
-        from paragon_core.errors import MediaError
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, -1))
-        try:
-            download({server.url!r}, Path({str(target)!r}), size={len(CONTENT)}, sha256="")
-        except MediaError as error:
-            print(bool(error.hint))
-    """)
+    """The limit on the size of files stands in for a full disk: the operating system refuses to write on."""
+    result = run_python(PROGRAMS / "downloads_to_a_full_disk.py", server.url, target, len(CONTENT))
     assert result.stdout == "True\n"
     assert not target.exists()
     assert get(server.url, target)
@@ -557,17 +544,7 @@ def test_an_interrupt_ends_the_wait_for_a_server(target: Path, server: FileServe
         stall_after(1000, over)(request)
 
     server.answer = answer
-    code = f"""
-        import signal
-        from pathlib import Path
-        from paragon_core.models.download import download
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            download({server.url!r}, Path({str(target)!r}), size={len(CONTENT)}, sha256="", patience=600)
-        except KeyboardInterrupt:
-            print("interrupted")
-    """
-    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    child = start(PROGRAMS / "waits_for_a_download.py", server.url, target, len(CONTENT))
     assert asked.wait(60)
     child.send_signal(signal.SIGINT)
     out, _ = child.communicate(timeout=60)

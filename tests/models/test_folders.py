@@ -11,7 +11,7 @@ from paragon_core import load
 from paragon_core.errors import InputError, UnreadableCheckpointError
 from paragon_core.models.folders import checkpoint_files, find, model_folders
 from paragon_core.models.releases import OFFICIAL_RELEASES
-from tests.checkpoint_files import SMALL, as_stored, safetensors_file, torch_file
+from tests.models.checkpoint_files import SMALL, as_stored, safetensors_file, torch_file
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import fuzz_checkpoints
-from tests.fuzz_checkpoints import Findings, fuzz, mutated
+from tests.models import fuzz_checkpoints
+from tests.models.fuzz_checkpoints import Findings, fuzz, mutated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def test_mutated_checkpoints_load_or_are_refused() -> None:
 
 
 def test_files_are_known_by_seed_and_index(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.fuzz_checkpoints", "--seed", "3", "--first", "7", "--files", "1"]
+    command = [sys.executable, "-m", "tests.models.fuzz_checkpoints", "--seed", "3", "--first", "7", "--files", "1"]
     subprocess.run([*command, "--keep", str(tmp_path)], cwd=fuzz_checkpoints.ROOT, check=True, capture_output=True)
     assert (tmp_path / "net.pth").read_bytes() == mutated(3, 7)
 

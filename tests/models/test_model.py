@@ -21,8 +21,16 @@ from paragon_core.models.detect import expected_shapes
 from paragon_core.models.model import WEIGHTS, Model, bundled, from_checkpoint, load
 from paragon_core.models.releases import OFFICIAL_RELEASES
 from paragon_core.models.spec import FACTORY_ALPHA, ModelSpec, Variant
-from tests import spawned
-from tests.checkpoint_files import SMALL, SMALL_PHOTO, as_stored, random_arrays, safetensors_file, specs, torch_file
+from tests.models.checkpoint_files import (
+    SMALL,
+    SMALL_PHOTO,
+    as_stored,
+    random_arrays,
+    safetensors_file,
+    specs,
+    torch_file,
+)
+from tests.upscaling import spawned
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from paragon_core.errors import InputError
 from paragon_core.models.spec import REVISIONS, SCALES, ModelSpec, Revision, Variant, preset
-from tests.checkpoint_files import SMALL, SMALL_PHOTO, specs
+from tests.models.checkpoint_files import SMALL, SMALL_PHOTO, specs
 
 PRESETS = [(variant, revision) for variant, revisions in REVISIONS.items() for revision in revisions]
 

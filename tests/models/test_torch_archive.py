@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from paragon_core.models.torch_archive import read_torch_archive, widen_bfloat16
 from paragon_core.models.torch_pickle import StoredTensor
-from tests.checkpoint_files import (
+from tests.models.checkpoint_files import (
     SMALL,
     archive,
     call,

@@ -25,10 +25,8 @@ from paragon_core.models.detect import detect
 from paragon_core.models.model import load
 from paragon_core.models.spec import ModelSpec
 from paragon_core.network import ParagonSR2
-from tests.checkpoint_files import SMALL, SMALL_PHOTO
-from tests.random_networks import randomised
-
-pytestmark = pytest.mark.torch
+from tests.models.checkpoint_files import SMALL, SMALL_PHOTO
+from tests.network.random_networks import randomised
 
 PRO = ModelSpec(variant="pro", revision="v11", scale=2, channels=16, groups=1, blocks=1, attention=True)
 

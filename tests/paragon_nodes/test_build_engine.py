@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.checkpoint_files import SMALL_PHOTO, as_stored, safetensors_file
+from tests.models.checkpoint_files import SMALL_PHOTO, as_stored, safetensors_file
 from tests.paragon_nodes.comfy_server import ROOT, ComfyServer, Refused, Workflow, node, upscaling
 
 if TYPE_CHECKING:

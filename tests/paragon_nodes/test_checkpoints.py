@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from paragon_core.models.model import bundled
 from paragon_core.models.spec import preset
-from tests.all_bad_checkpoints import BAD_CHECKPOINTS
-from tests.checkpoint_files import SMALL, as_stored, safetensors_file, torch_file
 from tests.fresh_python import run
-from tests.fuzz_checkpoints import MOST_BYTES, MOST_SECONDS, mutated
+from tests.models.all_bad_checkpoints import BAD_CHECKPOINTS
+from tests.models.checkpoint_files import SMALL, as_stored, safetensors_file, torch_file
+from tests.models.fuzz_checkpoints import MOST_BYTES, MOST_SECONDS, mutated
 
 if TYPE_CHECKING:
     from typing import Any

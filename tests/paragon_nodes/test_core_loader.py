@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.checkpoint_files import SMALL, as_stored, torch_file
+from tests.models.checkpoint_files import SMALL, as_stored, torch_file
 from tests.paragon_nodes.comfy_server import ROOT, Refused, node, upscaling
 
 if TYPE_CHECKING:

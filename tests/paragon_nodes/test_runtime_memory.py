@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.paragon_nodes.comfy_server import ROOT, ComfyServer, node, upscaling
+from tests.paragon_nodes import in_comfyui
+from tests.paragon_nodes.comfy_server import ComfyServer, node, upscaling
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
-PRELUDE = f"""
-import gc, json, sys, weakref
-sys.path[:0] = [{str(ROOT / "tests" / "paragon_nodes")!r}, {str(ROOT)!r}]
-import start_comfyui
-import torch
-if torch.version.cuda is None:
-    start_comfyui.declare_operators()
-start_comfyui.stand_in_for_torchaudio()
-backend = sys.argv[1]
-sys.argv = ["main.py", "--cpu"]
-sys.path.insert(0, ".")
-sys.path.append({str(ROOT / "tests")!r})
-import comfy.options
-comfy.options.enable_args_parsing()
-from comfy import model_management
-from paragon_core.backends import BACKENDS
-from paragon_core.backends.engine_backend import EngineBackend
-from reference_backend import Reference
-from paragon_core.errors import ParagonError
-from paragon_core.models.model import load
-from paragon_nodes.upscale_model import UpscaleModel
-BACKENDS["reference"] = EngineBackend(Reference())
-loads = []
-really_load = Reference.load
-def load_engine(*given, **more):
-    loads.append(given)
-    return really_load(*given, **more)
-Reference.load = load_engine
-image = torch.rand(70, 80, 3).numpy()
-try:
-    model = UpscaleModel(load("realtime-2x"), backend=backend, precision="auto")
-    large = model.upscaler(0)(image)
-except ParagonError as error:
-    print(json.dumps(str(error)))
-    raise SystemExit
-sessions = lambda: len(model.upscaler(0)._running.sessions._sessions)
-"""
 
-
-def answer(tmp_path: Path, backend: str, code: str) -> Any:
-    """Run code in a Python with ComfyUI's modules, where a model has enlarged a picture; it prints JSON last."""
-    checkout = os.environ.get("COMFYUI_PATH")
-    if not checkout:
-        pytest.skip("needs COMFYUI_PATH, a checkout of ComfyUI")
-    command = [os.environ.get("COMFYUI_PYTHON", sys.executable), "-c", PRELUDE + code, backend]
-    environment = os.environ | {"PARAGON_CACHE": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-    run = subprocess.run(command, cwd=checkout, env=environment, check=False, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout.splitlines()[-1])
+def answer(tmp_path: Path, function: str, backend: str) -> Any:
+    """Return what a function returns after a model has upscaled an image; skip where the backend does not work."""
+    found = in_comfyui.answer(tmp_path, "runtime_memory", function, backend)
     if isinstance(found, str):
         pytest.skip(found)
     return found
@@ -74,17 +26,7 @@ def answer(tmp_path: Path, backend: str, code: str) -> Any:
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino", "reference"])
 def test_memory_is_given_back_when_comfyui_asks_and_taken_anew(tmp_path: Path, backend: str) -> None:
-    code = """
-state = lambda: [model.patcher in model_management.loaded_models(), model.patcher.loaded_size(), sessions()]
-states, off = [state()], 0.0
-for ask in (model_management.unload_all_models, lambda: model_management.free_memory(1e30, torch.device("cpu"))):
-    ask()
-    states.append(state())
-    off = max(off, float(abs(model.upscaler(0)(image) - large).max()))
-    states.append(state())
-print(json.dumps([states, off, len(loads)]))
-"""
-    states, off, loads = answer(tmp_path, backend, code)
+    states, off, loads = answer(tmp_path, "given_back", backend)
     known, size, sessions = states[0]
     assert known
     assert size > 80 * 70 * 3 * 4
@@ -94,35 +36,15 @@ print(json.dumps([states, off, len(loads)]))
     assert loads == (3 if backend == "reference" else 0)
 
 
-def test_a_larger_picture_asks_for_more_and_a_smaller_one_for_nothing(tmp_path: Path) -> None:
-    code = """
-held = [model.patcher.loaded_size()]
-asked = []
-load_models_gpu = model_management.load_models_gpu
-def watched(models):
-    asked.append(models[0].model_size())
-    load_models_gpu(models)
-model_management.load_models_gpu = watched
-for picture in (image[:40], image.repeat(2, 0), image):
-    model.upscaler(0)(picture)
-    held.append(model.patcher.loaded_size())
-print(json.dumps([held, asked, len(model_management.loaded_models())]))
-"""
-    held, asked, count = answer(tmp_path, "onnxruntime", code)
+def test_a_larger_image_asks_for_more_and_a_smaller_one_for_nothing(tmp_path: Path) -> None:
+    held, asked, count = answer(tmp_path, "asked_for", "onnxruntime")
     assert held[0] == held[1] < held[2] == held[3]
     assert asked == [held[2]]
     assert count == 1
 
 
 def test_a_forgotten_model_takes_its_memory_along_without_the_garbage_collector(tmp_path: Path) -> None:
-    code = """
-session = weakref.ref(next(iter(model.upscaler(0)._running.sessions._sessions.values())))
-gc.collect()
-gc.disable()
-del model
-print(json.dumps([session() is None, len(model_management.loaded_models())]))
-"""
-    assert answer(tmp_path, "onnxruntime", code) == [True, 0]
+    assert answer(tmp_path, "forgotten", "onnxruntime") == [True, 0]
 
 
 def test_a_server_is_smaller_again_once_models_are_unloaded(

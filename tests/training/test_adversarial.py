@@ -12,7 +12,7 @@ from paragon_core.errors import InputError, UnsupportedSizeError
 from paragon_core.models.model import load
 
 torch = pytest.importorskip("torch")
-pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 from paragon_core.training.adversarial import AdversarialOptions, AdversarialTrainer, relativistic_loss
 from paragon_core.training.data import PatchOptions, PatchSource

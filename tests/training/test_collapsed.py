@@ -12,17 +12,15 @@ from paragon_core.graph.fused_weights import Convolution
 from paragon_core.models.spec import REVISIONS, preset
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
 
 from paragon_core.network import ParagonSR2
 from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, cells, expand_tail, tail_reach
+from tests.training.short_runs import REALTIME
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from paragon_core.models.spec import ModelSpec, Variant
-
-REALTIME = replace(preset("realtime", 2, revision="v9"), upsampler_alpha=0.0)
 
 
 def specs(variant: Variant) -> list[ModelSpec]:

@@ -9,7 +9,6 @@ import pytest
 from paragon_core.models.spec import preset
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
 
 from torch import nn
 

@@ -6,8 +6,7 @@ import pytest
 
 from paragon_core.cli.signals import Signals
 from paragon_core.training.interrupts import postponed_interrupt
-
-ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+from tests.signals import ENDING
 
 
 @pytest.mark.parametrize("number", ENDING)

@@ -11,7 +11,7 @@ from paragon_core.errors import BackendUnavailableError, MediaError
 from paragon_core.quality.evaluate import make_pair
 
 torch = pytest.importorskip("torch")
-pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

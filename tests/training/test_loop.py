@@ -13,11 +13,11 @@ from paragon_core.models.model import load
 from paragon_core.quality.evaluate import make_pair
 
 torch = pytest.importorskip("torch")
-pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 from paragon_core.training.loop import train
 from paragon_core.training.validation import TrainingProgress, validate
-from tests.impostors import IMPOSTORS
+from tests.models.impostors import IMPOSTORS
 from tests.training.short_runs import REALTIME, SHORT, ignore, trainer_on
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from skimage.metrics import structural_similarity
 from paragon_core.errors import BackendUnavailableError, InputError
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
 
 from paragon_core.training.losses import (
     luma_weighted_charbonnier,

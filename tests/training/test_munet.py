@@ -12,7 +12,6 @@ from paragon_core.errors import CheckpointError, InputError, UnsupportedArchitec
 from paragon_core.models.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
 
 from paragon_core.training.munet import SIZES, MUNet, MUNetSize, read_munet
 

@@ -9,7 +9,6 @@ from safetensors.numpy import save_file
 from paragon_core.errors import CheckpointError, InputError, UnreadableCheckpointError, UnsupportedArchitectureError
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
 
 from paragon_core.training.perceptual import LAYERS, PerceptualLoss, read_perceptual_loss
 

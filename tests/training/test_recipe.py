@@ -11,7 +11,6 @@ from paragon_core.errors import InputError, UnreadableCheckpointError
 from paragon_core.models.model import load
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
 
 from paragon_core.training.degradations import Degradations
 from paragon_core.training.recipe import RECIPES, read_recipe, recipe_names, run_recipe

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
 
 from paragon_core.training.soap import Soap
 

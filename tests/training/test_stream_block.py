@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from paragon_core.models.spec import preset
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.torch
 
 from paragon_core.network.blocks import StreamBlock
 from paragon_core.training.stream_block import plain_depthwise, stream_block

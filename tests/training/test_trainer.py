@@ -11,7 +11,7 @@ from paragon_core.models.spec import preset
 from paragon_core.quality.evaluate import make_pair
 
 torch = pytest.importorskip("torch")
-pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("one_thread")]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 from paragon_core.training.data import BORDER, PatchOptions, PatchSource
 from paragon_core.training.options import TrainingOptions

@@ -12,10 +12,10 @@ import pytest
 
 from paragon_core.errors import OutOfMemoryError
 from paragon_core.upscaling import sessions
-from tests.fresh_python import run
+from tests.backends.watched_backend import Watched
+from tests.fresh_python import PROGRAMS, run
 from tests.random_models import picture, random_model, spec
 from tests.upscalers import CHANNELS, DTYPES, RUNTIMES, same, totals
-from tests.watched_backend import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,23 +143,5 @@ def test_when_nothing_fits_it_is_an_error_and_does_no_harm(
 @pytest.mark.skipif(os.name == "nt", reason="needs a limit on the address space")
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_picture_beyond_the_real_memory_is_enlarged_in_windows(runtime: str) -> None:
-    result = run(f"""
-        import resource
-        import numpy as np
-        import psutil
-        from paragon_core import Upscaler
-        from tests.random_models import picture, random_model, spec
-        model = random_model(spec("realtime"))
-        image = picture(800, 800, 3)
-        with Upscaler(model, backend={runtime!r}, precision="fp32", tile=64, streams=1) as upscaler:
-            expected = upscaler(image)
-        upscaler = Upscaler(model, backend={runtime!r}, precision="fp32", tile=800, streams=1)
-        upscaler(image[:8, :8])
-        limit = psutil.Process().memory_info().vms + 40 * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (limit, -1))
-        totals = set()
-        result = upscaler(image, progress=lambda done, total: totals.add(total))
-        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
-        print(max(totals) > 1, np.abs(result.astype(int) - expected).max() <= 1)
-    """)
+    result = run(PROGRAMS / "tiles_beyond_the_memory.py", runtime)
     assert result.stdout == "True True\n"

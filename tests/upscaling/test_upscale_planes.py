@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from paragon_core.errors import BackendUnavailableError, InferenceError, InputError, OutOfMemoryError
 from paragon_core.upscaling.upscaler import Upscaler
+from tests.backends.watched_backend import Watched
 from tests.patience import PATIENCE
 from tests.random_models import MODEL, picture
 from tests.upscalers import PRESENT_RUNTIMES, ROUNDING, RUNTIMES, shared_upscaler
-from tests.watched_backend import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tests.watched_backend import Watched
+    from tests.backends.watched_backend import Watched
 
     Pixels = npt.NDArray[Any]
 

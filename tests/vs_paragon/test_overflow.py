@@ -12,7 +12,7 @@ import vapoursynth as vs
 import vs_paragon
 from paragon_core.backends.openvino import OpenVinoBackend
 from paragon_core.upscaling.trial_images import trial_images
-from tests.checkpoint_files import safetensors_file
+from tests.models.checkpoint_files import safetensors_file
 from tests.random_models import random_model, spec
 from tests.vs_paragon.clips import clip_of, natural_clip, planes_of
 

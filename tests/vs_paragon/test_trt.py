@@ -18,6 +18,7 @@ from paragon_core.backends.cuda_driver import Driver, Gpu
 from paragon_core.backends.tensorrt_build import installed_version
 from paragon_core.engines import EngineCache
 from paragon_core.errors import BackendUnavailableError, EngineCacheError, EngineError, InputError
+from tests.backends.drivers import has_driver
 from tests.vs_paragon import filter_settings
 from tests.vs_paragon.clips import natural_clip
 from vs_paragon import frames, mlrt
@@ -163,18 +164,10 @@ def test_what_makes_no_sense_is_refused(plugin: Callable[..., Plugin]) -> None:
 
 
 def test_without_a_gpu_a_name_says_why_not() -> None:
-    if hasattr(vs.core, "trt_rtx") and _has_driver():
+    if hasattr(vs.core, "trt_rtx") and has_driver():
         pytest.skip("here is a GPU")
     with pytest.raises(vs.Error, match="NVIDIA's driver"):
         vs.core.paragon.Upscale(natural_clip(length=1), backend="trt_rtx")
-
-
-def _has_driver() -> bool:
-    try:
-        cuda_driver.find()
-    except BackendUnavailableError:
-        return False
-    return True
 
 
 @pytest.mark.skipif(not hasattr(vs.core, "trt_rtx"), reason="pip install 'paragon-sr[vapoursynth-tensorrt-rtx]'")
@@ -188,7 +181,7 @@ def test_the_real_plugin_has_the_tensorrt_that_paragon_builds_for() -> None:
 def test_the_real_plugin_takes_our_arguments_and_only_lacks_a_gpu(
     plugin: Callable[..., Plugin], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if _has_driver():
+    if has_driver():
         pytest.skip("here is a GPU")
     plugin()
     monkeypatch.setattr(base, "vs", vs)

@@ -12,7 +12,7 @@ import pytest
 from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
 from paragon_core.media.video.decoding import FrameDecoder
 from paragon_core.media.video.upscale import VideoEncoding, upscale_video
-from tests.fresh_python import run
+from tests.fresh_python import PROGRAMS, run
 from tests.upscalers import shared_upscaler
 
 av = pytest.importorskip("av")
@@ -221,21 +221,7 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, extension: str) -> None:
     videos.make(tmp_path / "a.mkv", size=(160, 120), times=range(30))
-    result = run(f"""
-        import resource, signal
-        from pathlib import Path
-        from paragon_core.errors import ParagonError
-        from paragon_core.media.video.upscale import upscale_video
-        from tests.upscalers import shared_upscaler
-        upscaler = shared_upscaler(clip=False)
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000))
-        folder = Path({str(tmp_path)!r})
-        try:
-            upscale_video(folder / "a.mkv", folder / "b{extension}", upscaler)
-        except ParagonError as error:
-            print(type(error).__name__, error.hint)
-    """)
+    result = run(PROGRAMS / "video_on_a_full_disk.py", tmp_path / "a.mkv", tmp_path / f"b{extension}")
     assert result.stdout.startswith("MediaError the disk"), result
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
 

@@ -1,8 +1,9 @@
 """Load mutated checkpoints by the thousand: each is loaded or refused in words, quickly and with little memory.
 
-``python -m tests.fuzz_checkpoints --seconds 600 --seed 1`` runs for ten minutes and prints what it found. Files are
-made and loaded in another process, which is started again when a file ends or stops it. A file is known by its seed and
-index: ``python -m tests.fuzz_checkpoints --seed 1 --first 4711 --files 1 --keep FOLDER`` makes one again and keeps it.
+``python -m tests.models.fuzz_checkpoints --seconds 600 --seed 1`` runs for ten minutes and prints what it found. Files
+are made and loaded in another process, which is started again when a file ends or stops it. A file is known by its seed
+and index: ``python -m tests.models.fuzz_checkpoints --seed 1 --first 4711 --files 1 --keep FOLDER`` makes one again and
+keeps it.
 """
 
 from __future__ import annotations
@@ -33,15 +34,15 @@ from paragon_core.errors import CheckpointError
 from paragon_core.models.catalogue import foreign, scores
 from paragon_core.models.detect import expected_shapes
 from paragon_core.models.model import load
-from tests.mutated_archives import mutated_archive
-from tests.mutated_safetensors import mutated_safetensors
+from tests.models.mutated_archives import mutated_archive
+from tests.models.mutated_safetensors import mutated_safetensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from paragon_core.models.model import Model
 
-ROOT: Final = Path(__file__).resolve().parents[1]
+ROOT: Final = Path(__file__).resolve().parents[2]
 
 #: Limits of each file: of the processor's time, and of the process's memory.
 MOST_SECONDS: Final = 2.0
@@ -87,7 +88,7 @@ def fuzz(*, seed: int, files: int, first: int = 0, seconds: float = float("inf")
 def _one_worker(findings: Findings, indices: range, *, seed: int, deadline: float, folder: str) -> int:
     """Take in what a worker reports until it or the time ends; return the index after its last file."""
     first, end = indices.start, indices.stop
-    command = [sys.executable, "-m", "tests.fuzz_checkpoints", "--seed", str(seed)]
+    command = [sys.executable, "-m", "tests.models.fuzz_checkpoints", "--seed", str(seed)]
     command += ["--first", str(first), "--files", str(end - first), "--keep", folder]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8") as worker:
         lines: queue.Queue[str] = queue.Queue()

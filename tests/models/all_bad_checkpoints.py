@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.bad_archives import HOSTILE_PICKLES, TORCH_ARCHIVES
-from tests.bad_networks import NOT_A_CHECKPOINT, OTHER_NETWORKS, SAFETENSORS_STRUCTURE, SETTINGS, WEIGHTS
-from tests.greedy_checkpoints import GREEDY, NUMBERS
+from tests.models.bad_archives import HOSTILE_PICKLES, TORCH_ARCHIVES
+from tests.models.bad_networks import NOT_A_CHECKPOINT, OTHER_NETWORKS, SAFETENSORS_STRUCTURE, SETTINGS, WEIGHTS
+from tests.models.greedy_checkpoints import GREEDY, NUMBERS
 
 BAD_CHECKPOINTS: Final = [
     *NOT_A_CHECKPOINT,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paragon_core.errors import UnreadableCheckpointError, UnsafeCheckpointError, UnsupportedArchitectureError
-from tests.bad_checkpoint import kinds
-from tests.checkpoint_files import (
+from tests.models.bad_checkpoint import kinds
+from tests.models.checkpoint_files import (
     SMALL,
     archive,
     as_stored,

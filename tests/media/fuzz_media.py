@@ -1,6 +1,6 @@
 """Damage images and videos and give them to the command line: no crash, hang, traceback, untyped error or stray file.
 
-    python -m tests.fuzz_media --images 5000 --videos 1000 --seed 1 --keep found
+    python -m tests.media.fuzz_media --images 5000 --videos 1000 --seed 1 --keep found
 
 Sound files are made on the way (`tests.media.seeds`); ``--seeds FOLDER`` adds others. Files go through ``paragon
 upscale`` in batches, each in a process of its own. What a batch stumbles over is looked for file by file and copied
@@ -32,7 +32,7 @@ from tests.media.mutations import mutated
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 _OPTIONS = ("--backend", "onnxruntime", "--precision", "fp32", "--max-pixels", "250000", "--preset", "fast")
 

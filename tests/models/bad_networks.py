@@ -18,8 +18,8 @@ from paragon_core.errors import (
     UnsupportedArchitectureError,
     WeightError,
 )
-from tests.bad_checkpoint import kinds
-from tests.checkpoint_files import (
+from tests.models.bad_checkpoint import kinds
+from tests.models.checkpoint_files import (
     SMALL,
     SMALL_PHOTO,
     as_stored,
@@ -31,7 +31,7 @@ from tests.checkpoint_files import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.checkpoint_files import Arrays
+    from tests.models.checkpoint_files import Arrays
 
 
 def good() -> bytes:

@@ -1,6 +1,6 @@
 """Upscale a folder of images to every format, and print what was lost without a note, and what failed.
 
-    python -m tests.survey_images FOLDER [--formats png,jpeg] [--most 200]
+    python -m tests.media.survey_images FOLDER [--formats png,jpeg] [--most 200]
 
 Outside continuous integration: it is for public collections of test images. Sources and results are read by ExifTool,
 which shares no code with Paragon and must be installed. What failed is listed by its words, so that sound files that

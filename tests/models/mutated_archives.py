@@ -10,7 +10,7 @@ import warnings
 import zipfile
 from typing import TYPE_CHECKING, Final
 
-from tests.checkpoint_files import (
+from tests.models.checkpoint_files import (
     SMALL,
     SMALL_PHOTO,
     as_stored,

@@ -1,7 +1,7 @@
 """Upscales each video of a folder and tells what was lost without a note, and what failed.
 
-``python -m tests.survey_videos FOLDER [--keep FOLDER] [--seconds 1]``. It needs ffprobe, which reads sources and
-results by itself. Each video is upscaled in a process of its own, so that a crash is told as well.
+``python -m tests.media.video.survey_videos FOLDER [--keep FOLDER] [--seconds 1]``. It needs ffprobe, which reads
+sources and results by itself. Each video is upscaled in a process of its own, so that a crash is told as well.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.fresh_python import PROGRAMS, run
+
 ENDINGS = (".mp4", ".mkv")
 #: Seconds by which times may differ: what the coarsest unit of a container rounds, the end of the last frame, and the
 #: first packet of sound, which may only fill its decoder.
@@ -23,23 +25,6 @@ END = 0.06
 SOUND = 0.15
 #: Seconds that one video may take.
 LIMIT = 300
-
-_WORK = """
-import json, sys
-from pathlib import Path
-from paragon_core.errors import ParagonError
-from paragon_core.media.video.upscale import upscale_video
-from tests.upscalers import shared_upscaler
-source, seconds, *targets = sys.argv[1:]
-upscaler = shared_upscaler(clip=False)
-for target in targets:
-    try:
-        options = {} if seconds == "all" else {"duration": float(seconds)}
-        result = upscale_video(Path(source), Path(target), upscaler, keep_damaged=True, **options)
-        print(json.dumps({"notes": result.notes, "frames": result.frames}), flush=True)
-    except ParagonError as error:
-        print(json.dumps({"error": f"{type(error).__name__}: {error} | {error.hint}"}), flush=True)
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,10 +201,11 @@ def _json(command: list[str]) -> dict[str, Any]:
 
 def survey(source: Path, folder: Path, seconds: float | None) -> list[str]:
     """Upscale one video into the formats that can be written, and return a line for each defect."""
-    targets = [folder / f"{source.name}{ending}" for ending in ENDINGS]
-    command = [sys.executable, "-c", _WORK, str(source), "all" if seconds is None else str(seconds), *map(str, targets)]
+    targets = [folder.absolute() / f"{source.name}{ending}" for ending in ENDINGS]
+    program = PROGRAMS / "surveys_a_video.py"
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
+        length = "all" if seconds is None else seconds
+        done = run(program, source.absolute(), length, *targets, check=False, timeout=LIMIT)
     except subprocess.TimeoutExpired:
         return ["TIME it took too long"]
     answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

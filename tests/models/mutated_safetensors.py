@@ -6,7 +6,7 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.mutated_archives import NETWORKS, odd_number
+from tests.models.mutated_archives import NETWORKS, odd_number
 
 if TYPE_CHECKING:
     import random

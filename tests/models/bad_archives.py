@@ -12,8 +12,8 @@ from paragon_core.errors import (
     UnreadableCheckpointError,
     UnsafeCheckpointError,
 )
-from tests.bad_checkpoint import kinds
-from tests.checkpoint_files import (
+from tests.models.bad_checkpoint import kinds
+from tests.models.checkpoint_files import (
     SMALL,
     archive,
     as_stored,

@@ -1,0 +1,41 @@
+"""Which of several models upscales a video."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from paragon_core.media.video.jobs import look_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from paragon_core.media.video.encoding import VideoEncoding
+    from paragon_core.models.model import Model
+    from paragon_core.upscaling.output_size import OutputSize
+
+
+def scale_for_video(
+    source: Path,
+    encoding: VideoEncoding,
+    size: OutputSize | None,
+    models: Mapping[int, Model],
+    *,
+    keep_damaged: bool = False,
+) -> int:
+    """Return the scale of the model that suits a video best; raises what `look_ahead` does.
+
+    Args:
+        source: the video; its first frame is decoded where there is a choice.
+        encoding: what the result is encoded with.
+        size: the size that frames shall have.
+        models: from `paragon_core.upscaling.model_choice.suitable_models`.
+        keep_damaged: whether the video may be truncated.
+
+    """
+    if size is None or len(models) == 1:
+        return next(iter(models))
+    runs = {
+        scale: look_ahead(source, encoding, scale=scale, size=size, keep_damaged=keep_damaged).runs for scale in models
+    }
+    return min(models, key=lambda scale: (scale ** runs[scale], runs[scale]))

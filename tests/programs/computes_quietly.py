@@ -1,0 +1,27 @@
+"""Run a backend in all its ways while everything is logged: a library that prints is heard on the standard output."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import numpy as np
+
+from paragon_core import Upscaler, backends
+from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.errors import ParagonError
+from tests.random_models import picture, random_model, spec
+
+runtime = sys.argv[1]
+logging.basicConfig(level=logging.DEBUG)
+backends()
+model = random_model(spec("realtime"))
+for fused in (True, False):
+    with Upscaler(model, backend=runtime, fused=fused) as upscaler:
+        upscaler(picture(9, 7, 3))
+        upscaler(picture(9, 7, 4, dtype="float32"))
+session = BACKENDS[runtime].open(Network(model=model), RunSettings())
+try:
+    session.run(np.zeros((1, 5, 4, 4), np.float32))
+except ParagonError:
+    session.close()
