@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from processors import PROCESSORS, REPEATED
+from scripts.processors import PROCESSORS, REPEATED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Run:
         variables = os.environ | (PROCESSORS[self.processor] if self.processor else {})
         variables["PATH"] = os.pathsep.join([str(commands), variables.get("PATH", os.defpath)])
         print(f"\n== pytest -m '{self.markers}' in {self}", flush=True)
-        command = [commands / "python", "-m", "pytest", "-m", self.markers, *self.arguments]
+        command = [str(commands / "python"), "-m", "pytest", "-m", self.markers, *self.arguments]
         with subprocess.Popen(command, cwd=ROOT, env=variables) as process:
             try:
                 return process.wait()
