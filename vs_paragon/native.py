@@ -21,6 +21,7 @@ from paragon_core.errors import (
     UnsupportedFormatError,
 )
 from paragon_core.graph.export import onnx_bytes
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.border import Border
 from paragon_core.upscaling.memory import default_limit, pixels_that_fit
 from paragon_core.upscaling.tiling import choose_window, cover
@@ -101,9 +102,8 @@ def enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) 
 
 def _enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) -> vs.VideoNode:
     grey = clips[0].format.color_family is vs.GRAY
-    network = onnx_bytes(
-        settings.model, grey=grey, separate_detail=len(clips) > 1, merge_base=namespace == "ov", portable=False
-    )
+    spec = GraphSpec(grey=grey, separate_detail=len(clips) > 1)
+    network = onnx_bytes(settings.model, spec, merge_base=namespace == "ov", portable=False)
     run: Callable[..., Any] = getattr(vs.core, namespace).Model
     result: vs.VideoNode = run(
         list(clips),

@@ -6,7 +6,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from paragon_core.backends.base import Backend, BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.base import Backend, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.engine_backend import EngineBackend
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
@@ -21,10 +21,9 @@ __all__ = [
     "BACKENDS",
     "Backend",
     "BackendInfo",
-    "Network",
     "Precision",
-    "RunSettings",
     "Session",
+    "SessionOptions",
     "backends",
     "choose",
 ]

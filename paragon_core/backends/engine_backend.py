@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.base import BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.failures import non_finite
 from paragon_core.backends.tensorrt_build import GraphToBuild, graph_to_build
 from paragon_core.engines import PICTURES, EngineCache, EngineKey, Profile, choose
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from paragon_core.backends.cancellation import Cancellation
     from paragon_core.backends.engine_runtime import Executor, Runtime
-    from paragon_core.engines import Engine, Progress
+    from paragon_core.engines import BuildProgress, Engine
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
 
 #: Pictures with a side that is too short for `PICTURES`.
 SMALL_PICTURES: Final = Profile(minimum=(1, 1), optimum=(64, 64), maximum=PICTURES.maximum)
@@ -35,7 +37,7 @@ class EngineBackend:
     runs_on_cpu = False
     stores_attention = True
     compiles_slowly = True
-    largest_window = PICTURES.maximum
+    largest_tile = PICTURES.maximum
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -58,31 +60,31 @@ class EngineBackend:
         self._runtime.device(device)
         return self._runtime.reduced_precisions
 
-    def open(self, network: Network, settings: RunSettings) -> EngineSession:
+    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> EngineSession:
         """Prepare a session; engines are got when it is known for which size. See `Backend.open`."""
-        if settings.precision == "bf16":
+        if options.precision == "bf16":
             msg = f"{self.name} does not run bf16"
             raise BackendUnavailableError(msg, hint="use precision fp16, fp32 or auto")
-        return EngineSession(self._runtime, network, settings)
+        return EngineSession(self._runtime, model, spec, options)
 
 
 class EngineSession(Session):
     """A network in engines: one of exactly its size, or for any size those in the cache that take it."""
 
-    def __init__(self, runtime: Runtime, network: Network, settings: RunSettings) -> None:
+    def __init__(self, runtime: Runtime, model: Model, spec: GraphSpec, options: SessionOptions) -> None:
         self._runtime = runtime
-        self._settings = settings
-        self._device = runtime.device(settings.device)
-        precision: Literal["fp32", "fp16"] = "fp16" if settings.precision == "fp16" else "fp32"
-        self._graph: Final[GraphToBuild] = graph_to_build(network, precision)
-        self._key = runtime.key(network.model.name, self._graph, precision, self._device)
-        self._cache = EngineCache(settings.cache)
-        self._static = network.size is not None
+        self._options = options
+        self._device = runtime.device(options.device)
+        precision: Literal["fp32", "fp16"] = "fp16" if options.precision == "fp16" else "fp32"
+        self._graph: Final[GraphToBuild] = graph_to_build(model, spec, precision)
+        self._key = runtime.key(model.name, self._graph, precision, self._device)
+        self._cache = EngineCache(options.cache)
+        self._static = spec.size is not None
         self._loaded: dict[Profile, _Loaded] = {}
         self._lock = threading.Lock()
         self._open = True
-        if network.size is not None:
-            self.prepare(network.size)
+        if spec.size is not None:
+            self.prepare(spec.size)
 
     def prepare(self, size: tuple[int, int]) -> None:
         """Get the engine for a size; see `Session.prepare`."""
@@ -156,16 +158,16 @@ class EngineSession(Session):
         return Profile.static(size, batch=batch)
 
     def _get(self, key: EngineKey, profile: Profile) -> _Loaded:
-        def build(progress: Progress) -> bytes:
+        def build(progress: BuildProgress) -> bytes:
             _LOG.info("building an engine of %s for %s", key.model, profile.name)
             return self._runtime.build(self._graph, profile, key, progress)
 
         def load(engine: Engine) -> _Loaded:
-            lanes = self._settings.streams
+            lanes = self._options.streams
             executor = self._runtime.load(engine.data, self._graph, profile, self._device, lanes=lanes)
             return _Loaded(engine, executor)
 
-        progress, notes = self._settings.building, self._device.notes
+        progress, notes = self._options.on_build_progress, self._device.notes
         return self._cache.get_or_build(key, profile, build, load, progress=progress, notes=notes)
 
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from paragon_core.backends import Backend, Network, Precision, RunSettings
+from paragon_core.backends import Backend, Precision, SessionOptions
 from paragon_core.benchmark import footprint
 from paragon_core.benchmark.bench import Timing, time_interleaved
 from paragon_core.benchmark.pictures import as_batch, like_a_photograph
 from paragon_core.cores import usable_cores
 from paragon_core.errors import BackendError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
@@ -240,8 +241,8 @@ def _candidates(
 
 
 def _network(model: Model, backend: Backend, precision: Precision, workload: Workload, stack: ExitStack) -> Run:
-    settings = RunSettings(precision=precision, threads=usable_cores())
-    session = backend.open(Network(model=model, size=workload.size), settings)
+    options = SessionOptions(precision=precision, threads=usable_cores())
+    session = backend.open(model, GraphSpec(size=workload.size), options)
     stack.callback(session.close)
     batches = [as_batch(picture) for picture in workload.pictures]
     for width, height in workload.sizes:

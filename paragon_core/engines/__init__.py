@@ -5,13 +5,13 @@ It knows nothing of the runtimes: who builds an engine and who loads it is told 
 
 from __future__ import annotations
 
-from paragon_core.engines.cache import DEFAULT_LIMIT, Engine, EngineCache, Entry
+from paragon_core.engines.cache import DEFAULT_LIMIT, CacheEntry, Engine, EngineCache
 from paragon_core.engines.folder import VARIABLE, cache_folder
 from paragon_core.engines.folder import prepare as prepare_folder
 from paragon_core.engines.folder import trusted as trusted_folder
 from paragon_core.engines.key import BuildOptions, EngineKey, Flavour, Target
 from paragon_core.engines.profiles import MOST_PIXELS, PICTURES, Profile, choose, profiles_for, window
-from paragon_core.engines.waiting import Progress, ignore_progress
+from paragon_core.engines.waiting import BuildProgress, ignore_progress
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -19,13 +19,13 @@ __all__ = [
     "PICTURES",
     "VARIABLE",
     "BuildOptions",
+    "BuildProgress",
+    "CacheEntry",
     "Engine",
     "EngineCache",
     "EngineKey",
-    "Entry",
     "Flavour",
     "Profile",
-    "Progress",
     "Target",
     "cache_folder",
     "choose",

@@ -17,7 +17,7 @@ from paragon_core import __version__
 from paragon_core.engines.files import ENGINE, MANIFEST, PART, USED, EngineFiles, Manifest, UnusableError
 from paragon_core.engines.folder import cache_folder, own_folders, prepare, resolved, trusted
 from paragon_core.engines.profiles import Profile, Size, choose
-from paragon_core.engines.waiting import Progress, alone, ignore_progress, try_lock
+from paragon_core.engines.waiting import BuildProgress, alone, ignore_progress, try_lock
 from paragon_core.errors import EngineCacheError, EngineRefusedError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Engine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class CacheEntry:
     """An engine in the cache, as a list shows it."""
 
     files: EngineFiles
@@ -79,9 +79,9 @@ class _Wish(Generic[T]):
 
     key: EngineKey
     profile: Profile
-    build: Callable[[Progress], bytes]
+    build: Callable[[BuildProgress], bytes]
     load: Callable[[Engine], T]
-    progress: Progress
+    progress: BuildProgress
     notes: Mapping[str, Any]
 
 
@@ -113,10 +113,10 @@ class EngineCache:
         self,
         key: EngineKey,
         profile: Profile,
-        build: Callable[[Progress], bytes],
+        build: Callable[[BuildProgress], bytes],
         load: Callable[[Engine], T],
         *,
-        progress: Progress = ignore_progress,
+        progress: BuildProgress = ignore_progress,
         notes: Mapping[str, Any] | None = None,
     ) -> T:
         """Load an engine, and build it first if there is none that is whole, right and accepted by the runtime.
@@ -168,7 +168,7 @@ class EngineCache:
 
         """
         found: dict[Profile, EngineKey] = {}
-        entries: list[Entry] = []
+        entries: list[CacheEntry] = []
         with suppress(EngineCacheError):  # who then builds is told
             entries += self._entries(f"{key.family}-*")
         for entry in entries:
@@ -187,7 +187,7 @@ class EngineCache:
         profile = choose(found, size, batch=batch)
         return None if profile is None else (found[profile], profile)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CacheEntry]:
         """Return all engines, the last used first.
 
         Raises:
@@ -196,7 +196,7 @@ class EngineCache:
         """
         return sorted(self._entries(), key=lambda entry: (-entry.last_used, entry.files.engine))
 
-    def verify(self, entry: Entry) -> str:
+    def verify(self, entry: CacheEntry) -> str:
         """Read an engine in full, and return what is wrong with it; empty if nothing is."""
         try:
             manifest, _ = entry.files.read()
@@ -206,11 +206,11 @@ class EngineCache:
             return "it is not where it belongs"
         return ""
 
-    def remove(self, entry: Entry) -> bool:
+    def remove(self, entry: CacheEntry) -> bool:
         """Remove an engine, unless a process builds it or has it loaded; return whether it is gone."""
         return self._remove(entry.files)
 
-    def prune(self, *, max_bytes: int | None = None, keep: EngineFiles | None = None) -> list[Entry]:
+    def prune(self, *, max_bytes: int | None = None, keep: EngineFiles | None = None) -> list[CacheEntry]:
         """Remove the least recently used engines until the others fit; return those that were removed.
 
         What killed processes have left unfinished is removed in any case, and not returned.
@@ -321,7 +321,7 @@ class EngineCache:
             lock.release()
         return True
 
-    def _remove_unfinished(self, entry: Entry) -> bool:
+    def _remove_unfinished(self, entry: CacheEntry) -> bool:
         """Remove what a process that died left of a build, and return whether nothing else was there."""
         files = entry.files
         if not os.path.lexists(files.manifest):
@@ -347,7 +347,7 @@ class EngineCache:
             return
         yield from own_folders(base, _LAYOUT, pattern)
 
-    def _entries(self, pattern: str = "*") -> Iterator[Entry]:
+    def _entries(self, pattern: str = "*") -> Iterator[CacheEntry]:
         """Yield what is in the cache, also engines and manifests that have lost each other, and unfinished files."""
         paths = (path for folder in self._folders(pattern) for path in folder.glob("*"))
         names = {(path.parent, path.stem) for path in paths if path.suffix in {ENGINE, MANIFEST, PART}}
@@ -357,4 +357,4 @@ class EngineCache:
                 manifest = files.read_manifest()
             except UnusableError:
                 manifest = None
-            yield Entry(files=files, manifest=manifest, size=files.size(), last_used=files.last_used())
+            yield CacheEntry(files=files, manifest=manifest, size=files.size(), last_used=files.last_used())

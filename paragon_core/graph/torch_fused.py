@@ -15,11 +15,12 @@ except ImportError as error:
 
     raise BackendUnavailableError("torch is not installed", hint="pip install torch") from error
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from paragon_core.graph.fuse import for_grey, fuse_arrays
 from paragon_core.graph.fused_weights import NanoBlock, PhotoBlock, ProBlock, ResidualGroup, StreamBlock
 from paragon_core.network.attention import from_windows, join_heads, split_heads, to_windows
 from paragon_core.network.blocks import gated_product, root_mean_square
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from paragon_core.graph.fused_weights import Attention, Block, BorderStrips, Convolution, FusedWeights
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
 
 
 def _constant(values: npt.NDArray[np.float64]) -> nn.Parameter:
@@ -174,7 +177,7 @@ class FusedProBlock(nn.Module):
         return values.add_(x)
 
 
-class Border(nn.Module):
+class FusedBorder(nn.Module):
     """See `fused_weights.BorderStrips`."""
 
     def __init__(self, weights: BorderStrips, scale: int) -> None:
@@ -256,13 +259,29 @@ class FusedParagonSR2(nn.Module):
         self.soften = nn.Identity() if weights.soften is None else _convolution(weights.soften)
         self.tail_detail = _convolution(weights.tail.detail)
         self.tail_base = _convolution(weights.tail.base)
-        self.border = Border(weights.border, weights.spec.scale)
+        self.border = FusedBorder(weights.border, weights.spec.scale)
         self.image_dtype = torch.promote_types(dtype, torch.float32)
         for child in self.children():
             of_image = child is self.soften or child is self.tail_base
             child.to(device=device, dtype=self.image_dtype if of_image else dtype)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
         self.eval()
+
+    @classmethod
+    def from_model(
+        cls, model: Model, spec: GraphSpec, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    ) -> Self:
+        """Fuse a model into the form that a graph shall have.
+
+        Args:
+            model: the checkpoint.
+            spec: whether of 1 channel; bytes, a separate detail input and sizes are a matter of the call.
+            dtype: see `__init__`.
+            device: see `__init__`.
+
+        """
+        arrays = for_grey(model.arrays) if spec.grey else model.arrays
+        return cls(fuse_arrays(model.spec, arrays), dtype=dtype, device=device)
 
     def forward(
         self,

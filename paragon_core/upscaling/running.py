@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
-from paragon_core.backends import Backend, Network, Precision, RunSettings, choose
+from paragon_core.backends import Backend, Precision, SessionOptions, choose
 from paragon_core.cores import usable_cores
 from paragon_core.upscaling.precision import Precisions
 from paragon_core.upscaling.sessions import Sessions
@@ -15,8 +15,9 @@ from paragon_core.upscaling.sessions import Sessions
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from paragon_core.engines import Progress
+    from paragon_core.engines import BuildProgress
     from paragon_core.errors import EngineError
+    from paragon_core.models.model import Model
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,8 +26,10 @@ _LOG = logging.getLogger(__name__)
 class Wish:
     """How a network is to run; `Upscaler` describes it."""
 
-    network: Network
-    """The network, for any size."""
+    model: Model
+    """The checkpoint."""
+    fused: bool
+    """Whether its fused form runs."""
     backend: str | Backend
     """Name, or the backend itself."""
     precision: Precision | Literal["auto"]
@@ -39,7 +42,7 @@ class Wish:
     """The backend's name of a device."""
     cache: Path | None
     """The folder of the engine cache."""
-    building: Progress
+    building: BuildProgress
     """Told how the build of an engine goes."""
 
 
@@ -51,7 +54,7 @@ class Running:
     """What it was chosen for."""
     backend: Backend
     """The runtime."""
-    settings: RunSettings
+    settings: SessionOptions
     """How its sessions compute, but for the precision."""
     precisions: Precisions
     """In which precision they compute."""
@@ -75,22 +78,22 @@ class Running:
         found = backend.probe()
         on_cpu = wish.device == "cpu" or not found.accelerator
         cores = usable_cores() if on_cpu else found.streams
-        whole = wish.network.model.spec.receptive_radius is None
+        whole = wish.model.spec.receptive_radius is None
         most = min(wish.pictures_at_once, cores) if whole else cores
         streams = most if wish.streams is None else wish.streams
-        settings = RunSettings(
+        settings = SessionOptions(
             streams=streams,
             threads=max(cores // streams, 1) if whole else 1,
             device=wish.device,
             cache=wish.cache,
-            building=wish.building,
+            on_build_progress=wish.building,
         )
         return cls(
             wish=wish,
             backend=backend,
             settings=settings,
-            precisions=Precisions(wish.precision, backend, wish.network, settings),
-            sessions=Sessions(backend, settings),
+            precisions=Precisions(wish.precision, backend, wish.model, settings, fused=wish.fused),
+            sessions=Sessions(backend, wish.model, settings),
             pool=ThreadPoolExecutor(streams, thread_name_prefix="paragon"),
         )
 

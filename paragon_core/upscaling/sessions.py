@@ -14,7 +14,9 @@ from paragon_core.errors import BackendUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from paragon_core.backends import Backend, Network, Precision, RunSettings, Session
+    from paragon_core.backends import Backend, Precision, Session, SessionOptions
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
 
 #: A session for one size is faster than one for any size, and worth compiling after so many pixels of that size.
 _PIXELS_WORTH_COMPILING: Final = 2**22
@@ -31,10 +33,11 @@ class Sessions:
     of the runtimes were not forked, and who uses or even frees a session there waits for them for ever.
     """
 
-    def __init__(self, backend: Backend, settings: RunSettings) -> None:
+    def __init__(self, backend: Backend, model: Model, settings: SessionOptions) -> None:
         self._backend = backend
+        self._model = model
         self._settings = settings
-        self._sessions: dict[tuple[Network, Precision], Session] = {}
+        self._sessions: dict[tuple[GraphSpec, Precision], Session] = {}
         self._pixels_of_size: dict[tuple[int, int], int] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -51,13 +54,13 @@ class Sessions:
             for session in self._sessions.values():
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
 
-    def get(self, network: Network, precision: Precision) -> Session:
-        """Return the session of a network in a precision; raises what `Backend.open` raises."""
-        key = network, precision
+    def get(self, spec: GraphSpec, precision: Precision) -> Session:
+        """Return the session of a graph in a precision; raises what `Backend.open` raises."""
+        key = spec, precision
         with self.kept_open():
             session = self._sessions.pop(key, None)
             if session is None:
-                session = self._backend.open(network, replace(self._settings, precision=precision))
+                session = self._backend.open(self._model, spec, replace(self._settings, precision=precision))
             self._sessions[key] = session  # the newest last
             while len(self._sessions) > _SESSIONS_KEPT:
                 self._sessions.pop(next(iter(self._sessions)))  # whoever still runs it keeps it alive

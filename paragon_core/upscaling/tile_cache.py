@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from paragon_core.backends import Network, Precision
+    from paragon_core.backends import Precision
+    from paragon_core.graph.graph_spec import GraphSpec
     from paragon_core.upscaling.tiling import Tile, TilePlan
 
 Array = npt.NDArray[Any]
@@ -26,8 +27,8 @@ class RememberedWindows:
     are those that would be computed, whatever came in which order.
     """
 
-    def __init__(self, network: Network, precision: Precision, plan: TilePlan, limit: int) -> None:
-        self.made_by = network, precision, plan
+    def __init__(self, spec: GraphSpec, precision: Precision, plan: TilePlan, limit: int) -> None:
+        self.made_by = spec, precision, plan
         self._limit = limit
         self._bytes = 0
         self._windows: dict[Tile, tuple[Array, Array]] = {}
@@ -55,16 +56,16 @@ class WindowMemory:
     def __init__(self, limit: int) -> None:
         """Start with nothing, to remember at most ``limit`` bytes in all."""
         self._limit = limit
-        self._kinds: dict[Network, RememberedWindows] = {}
+        self._kinds: dict[GraphSpec, RememberedWindows] = {}
         self._lock = threading.Lock()
 
-    def of(self, network: Network, precision: Precision, plan: TilePlan) -> RememberedWindows:
+    def of(self, spec: GraphSpec, precision: Precision, plan: TilePlan) -> RememberedWindows:
         """Return what is known of pictures cut like this one; of another size, plan or session nothing is of use."""
-        kind = replace(network, size=None)
+        kind = replace(spec, size=None)
         with self._lock:
             windows = self._kinds.pop(kind, None)
-            if windows is None or windows.made_by != (network, precision, plan):
-                windows = RememberedWindows(network, precision, plan, self._limit // KINDS_KEPT)
+            if windows is None or windows.made_by != (spec, precision, plan):
+                windows = RememberedWindows(spec, precision, plan, self._limit // KINDS_KEPT)
             self._kinds[kind] = windows  # the newest last
             while len(self._kinds) > KINDS_KEPT:
                 self._kinds.pop(next(iter(self._kinds)))

@@ -15,8 +15,8 @@ from paragon_core.upscaling.precision import BYTE_BITS, FLOAT_BITS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from paragon_core.backends import Network, Precision
-    from paragon_core.upscaling.precision import Io
+    from paragon_core.backends import Precision
+    from paragon_core.graph.graph_spec import GraphSpec, Io
     from paragon_core.upscaling.tiling import Span, Tile
 
 Array = npt.NDArray[Any]
@@ -51,8 +51,8 @@ class Picture(Protocol):
         """What the network sees beyond the picture."""
         ...
 
-    def network(self, network: Network) -> Network:
-        """Return the network in the form that takes this picture, for any size."""
+    def graph(self, spec: GraphSpec) -> GraphSpec:
+        """Return the form of the graph that takes this picture, for any size."""
         ...
 
     def batch(self, tile: Tile) -> Array:
@@ -116,9 +116,9 @@ class FloatPicture:
         height, width = self.planes[0].shape
         return width, height
 
-    def network(self, network: Network) -> Network:
-        """Return the network in floats."""
-        return replace(network, io="float32", grey=len(self.planes) == 1, separate_detail=bool(self.detail))
+    def graph(self, spec: GraphSpec) -> GraphSpec:
+        """Return the graph in floats."""
+        return replace(spec, io="float32", grey=len(self.planes) == 1, separate_detail=bool(self.detail))
 
     def batch(self, tile: Tile) -> Array:
         """Return [1, planes and those of the detail path, height, width] of 0..1."""
@@ -186,9 +186,9 @@ class BytePicture:
         """Width and height."""
         return self.image.shape[1], self.image.shape[0]
 
-    def network(self, network: Network) -> Network:
-        """Return the network in bytes."""
-        return replace(network, io="uint8", grey=self.image.shape[2] == 1)
+    def graph(self, spec: GraphSpec) -> GraphSpec:
+        """Return the graph in bytes."""
+        return replace(spec, io="uint8", grey=self.image.shape[2] == 1)
 
     def batch(self, tile: Tile) -> Array:
         """Return [1, height, width, channels]."""

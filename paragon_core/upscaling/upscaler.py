@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.backends import Backend, Network, Precision
+from paragon_core.backends import Backend, Precision
 from paragon_core.backends.cancellation import Cancellation
-from paragon_core.engines import MOST_PIXELS, ignore_progress
-from paragon_core.engines import Progress as BuildProgress
+from paragon_core.engines import MOST_PIXELS, BuildProgress, ignore_progress
 from paragon_core.errors import EngineError, InputError, NonFiniteError, OutOfMemoryError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import Model, load
 from paragon_core.upscaling import memory, tiling
 from paragon_core.upscaling.border import Border, Padding, halo_of
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from paragon_core.graph.graph_spec import Io
     from paragon_core.upscaling.output_size import OutputSize
-    from paragon_core.upscaling.precision import Io
 
 Image = npt.NDArray[Any]
 Progress = Callable[[int, int], None]
@@ -136,7 +136,7 @@ class Upscaler:
         self.model = model if isinstance(model, Model) else load(model)
         self._tile = tiling.checked(tile)
         self._border = Border.of(self.model.spec, padding)
-        self._network = Network(model=self.model, fused=fused)
+        self._spec = GraphSpec(fused=fused)
         self._clip = clip
         self._limits_memory = max_memory is not None  # the default is about this machine's memory, not a card's
         self._max_memory = memory.default_limit(self.model.spec) if max_memory is None else max_memory
@@ -149,7 +149,8 @@ class Upscaler:
             raise InputError(msg, hint=f"choose one of auto, {', '.join(get_args(Precision))}")
         self._running = Running.start(
             Wish(
-                network=self._network,
+                model=self.model,
+                fused=fused,
                 backend=backend,
                 precision=precision,
                 streams=streams,
@@ -167,7 +168,7 @@ class Upscaler:
         self._lock = threading.Lock()
         self._computed = self._reused = 0
         if precision != "auto":
-            self._running.sessions.get(self._network, precision)  # so that one that does not work is refused now
+            self._running.sessions.get(self._spec, precision)  # so that one that does not work is refused now
 
     @property
     def backend(self) -> str:
@@ -357,9 +358,9 @@ class Upscaler:
         """Return the number of windows for [h, w, 1 or 3]."""
         height, width = image.shape[:2]
         io: Io = "uint8" if image.dtype == np.uint8 else "float32"
-        running, network = self._running, replace(self._network, io=io, grey=image.shape[2] == 1)
+        running, spec = self._running, replace(self._spec, io=io, grey=image.shape[2] == 1)
         precision = self.precision_of(image.dtype)
-        window = self._window(running, network, precision, size=border.grown((width, height)))
+        window = self._window(running, spec, precision, size=border.grown((width, height)))
         return len(self._plan(width, height, window, border))
 
     @property
@@ -400,8 +401,8 @@ class Upscaler:
         width, height = attempt.picture.size
         border = attempt.picture.border
         seen = border.grown((width, height))
-        network = attempt.picture.network(self._network)
-        window = self._window(running, network, attempt.precision, size=seen, often=often)
+        spec = attempt.picture.graph(self._spec)
+        window = self._window(running, spec, attempt.precision, size=seen, often=often)
         if self._tile == "auto" and self.model.spec.receptive_radius is None and window != seen:
             _LOG.warning(
                 "%dx%d pixels need more than max_memory in one go; tiles of %s differ a little from the whole picture",
@@ -410,7 +411,7 @@ class Upscaler:
         while True:
             plan = self._plan(width, height, window, border)
             try:
-                self._run(running, self._of_size(running, network, plan, often=often), attempt, plan, progress)
+                self._run(running, self._of_size(running, spec, plan, often=often), attempt, plan, progress)
             except MemoryError:  # the runtime's, or numpy's around it
                 smaller = (max(plan.window[0] // 2, 4 * self._halo), max(plan.window[1] // 2, 4 * self._halo))
                 following = self._plan(width, height, smaller, border)
@@ -441,7 +442,7 @@ class Upscaler:
         )
 
     def _window(
-        self, running: Running, network: Network, precision: Precision, *, size: tuple[int, int], often: bool = False
+        self, running: Running, graph: GraphSpec, precision: Precision, *, size: tuple[int, int], often: bool = False
     ) -> tuple[int, int]:
         """Return the size of the windows for a picture that has a size with the margin of its border."""
         width, height = size
@@ -456,12 +457,12 @@ class Upscaler:
         )
         if spec.receptive_radius is None and width * height <= allowed:
             return width, height
-        if backend.largest_window and spec.receptive_radius is not None and not (self._limits_memory or self._memory):
+        if backend.largest_tile and spec.receptive_radius is not None and not (self._limits_memory or self._memory):
             fits = often and width * height <= MOST_PIXELS
-            if fits or running.sessions.get(network, precision).has((width, height)):
+            if fits or running.sessions.get(graph, precision).has((width, height)):
                 return width, height
             return tiling.fitting_window(
-                (width, height), backend.largest_window, halo=self._halo, multiple=spec.size_multiple
+                (width, height), backend.largest_tile, halo=self._halo, multiple=spec.size_multiple
             )
         return tiling.choose_window(
             (width, height),
@@ -480,16 +481,16 @@ class Upscaler:
         return min(area, self._tile_area)
 
     def _run(
-        self, running: Running, network: Network, attempt: Attempt, plan: tiling.TilePlan, progress: Progress | None
+        self, running: Running, spec: GraphSpec, attempt: Attempt, plan: tiling.TilePlan, progress: Progress | None
     ) -> None:
         if self._make_room:
             streams, backend = running.settings.streams, running.backend
             pixel = memory.bytes_per_pixel(self.model.spec, stores_attention=backend.stores_attention)
             self._make_room(math.prod(plan.window) * streams * pixel)
         picture = attempt.picture
-        session = running.sessions.get(network, attempt.precision)
+        session = running.sessions.get(spec, attempt.precision)
         session.prepare(plan.window)  # here, because whoever waits for a build can be interrupted
-        remembered = self._memory.of(network, attempt.precision, plan) if self._memory else None
+        remembered = self._memory.of(spec, attempt.precision, plan) if self._memory else None
 
         def enlarge_tile(tile: tiling.Tile) -> None:
             batch = picture.batch(tile)
@@ -527,10 +528,10 @@ class Upscaler:
             wait(pending)
 
     @staticmethod
-    def _of_size(running: Running, network: Network, plan: tiling.TilePlan, *, often: bool) -> Network:
+    def _of_size(running: Running, spec: GraphSpec, plan: tiling.TilePlan, *, often: bool) -> GraphSpec:
         """Return what to run: for exactly this window if it comes ``often`` enough to pay for compiling it."""
         often = running.sessions.pays_to_compile(plan.window, len(plan)) or often
-        return replace(network, size=plan.window) if often and plan.is_even else network
+        return replace(spec, size=plan.window) if often and plan.is_even else spec
 
 
 @contextmanager

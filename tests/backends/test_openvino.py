@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from paragon_core.backends import Network, RunSettings
+from paragon_core.backends import SessionOptions
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
+from paragon_core.graph.graph_spec import GraphSpec
 from tests.fresh_python import run
 from tests.random_models import batch, random_model, spec
 
@@ -33,8 +34,8 @@ def has_bf16() -> bool:
 def test_single_precision_is_never_left_to_openvino() -> None:
     """Where the processor can, it would compute in bfloat16, with errors of a hundredth."""
     value = batch(1, 20, 20)
-    output = BACKEND.open(Network(model=MODEL), RunSettings()).run(value)
-    expected = OnnxRuntimeBackend().open(Network(model=MODEL), RunSettings()).run(value)
+    output = BACKEND.open(MODEL, GraphSpec(), SessionOptions()).run(value)
+    expected = OnnxRuntimeBackend().open(MODEL, GraphSpec(), SessionOptions()).run(value)
     assert np.abs(output - expected).max() <= 1e-5
 
 
@@ -44,7 +45,7 @@ def test_bfloat16_is_rounded_and_close() -> None:
     value = batch(1, 20, 20)
     assert "bf16" in BACKEND.reduced_precisions("auto")
     exact, rounded = (
-        BACKEND.open(Network(model=MODEL), RunSettings(precision=precision)).run(value)
+        BACKEND.open(MODEL, GraphSpec(), SessionOptions(precision=precision)).run(value)
         for precision in ("fp32", "bf16")
     )
     assert 1e-4 < np.abs(exact - rounded).max() < 0.1 * np.abs(exact).max()
@@ -88,10 +89,11 @@ def test_running_out_of_memory_is_noticed() -> None:
         import resource
         import numpy as np
         import psutil
-        from paragon_core.backends import BACKENDS, Network, RunSettings
+        from paragon_core.backends import BACKENDS, SessionOptions
+        from paragon_core.graph.graph_spec import GraphSpec
         from paragon_core.errors import OutOfMemoryError
         from tests.random_models import random_model, spec
-        session = BACKENDS["openvino"].open(Network(model=random_model(spec("realtime")), io="uint8"), RunSettings())
+        session = BACKENDS["openvino"].open(random_model(spec("realtime")), GraphSpec(io="uint8"), SessionOptions())
         session.run(np.zeros((1, 8, 8, 3), np.uint8))
         limit = psutil.Process().memory_info().vms + 40 * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (limit, -1))
@@ -110,11 +112,11 @@ def test_ctrl_c_arrives_after_sessions_came_and_went() -> None:
     """Cores that lived side by side left signals a stack that was gone."""
     code = """
         import signal
-        from paragon_core.backends import Network, RunSettings
+        from paragon_core.backends import SessionOptions
+        from paragon_core.graph.graph_spec import GraphSpec
         from paragon_core.backends.openvino import OpenVinoBackend
         from tests.random_models import MODEL
-        network = Network(model=MODEL)
-        sessions = [OpenVinoBackend().open(network, RunSettings()) for _ in range(3)]
+        sessions = [OpenVinoBackend().open(MODEL, GraphSpec(), SessionOptions()) for _ in range(3)]
         OpenVinoBackend().probe()
         while sessions:
             sessions.pop(0).close()
