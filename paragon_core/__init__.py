@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from paragon_core.graph.export import export_onnx
     from paragon_core.models.model import Model, bundled, load
     from paragon_core.models.spec import ModelSpec
+    from paragon_core.upscaling.options import UpscaleOptions
     from paragon_core.upscaling.output_size import OutputSize
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -28,6 +29,7 @@ __all__ = [
     "ModelSpec",
     "OutputSize",
     "ParagonError",
+    "UpscaleOptions",
     "Upscaler",
     "__version__",
     "backends",
@@ -43,6 +45,7 @@ _HOMES: Final = {
     "ModelSpec": "models.spec",
     "OutputSize": "upscaling.output_size",
     "ParagonError": "errors",
+    "UpscaleOptions": "upscaling.options",
     "Upscaler": "upscaling.upscaler",
     "backends": "backends",
     "bundled": "models.model",

@@ -23,6 +23,7 @@ PUBLIC = [
     "ModelSpec",
     "OutputSize",
     "ParagonError",
+    "UpscaleOptions",
     "Upscaler",
     "__version__",
     "backends",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ import vsutil
 
 from paragon_core.cores import usable_cores
 from paragon_core.errors import BackendUnavailableError
+from paragon_core.upscaling.options import UpscaleOptions
 from paragon_core.upscaling.upscaler import Upscaler
 from vs_paragon.modify_frames import modify_frames
 
@@ -30,31 +31,19 @@ _INSTEAD: Final = {"ov": "auto", "ort": "auto", "trt_rtx": "tensorrt", "trt": "t
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What runs the network, and how."""
+class Settings(UpscaleOptions):
+    """What runs the network, and how: an upscaler's options, and what only a filter knows."""
 
     model: Model
     """The network."""
-    backend: str
-    """A name from `paragon_core.backends`, the namespace of one of vs-mlrt's plugins, or "auto"."""
-    precision: Any
-    """As of `Upscaler`."""
-    tile: Any
-    """As of `Upscaler`."""
-    padding: Any
-    """As of `Upscaler`."""
-    streams: int | None
-    """Frames computed at once; None for one on each core."""
-    reuse: bool
-    """Whether windows that did not change are taken from the frame before."""
-    device: str
-    """The runtime's name of a device, or "auto"."""
+    backend: str = "auto"
+    """A name of `UpscaleOptions`, or the namespace of one of vs-mlrt's plugins."""
     bits: int
     """Depth of the clip, to which a reduced precision must be the same as fp32."""
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames are computed at once."""
+        """Number of frames computed at once."""
         return int(vsutil.fallback(self.streams, usable_cores()))
 
 
@@ -69,19 +58,16 @@ def upscaler(settings: Settings) -> Upscaler:
     if settings.backend in PLUGINS:  # for transparency, where what the plugin can do, Python's runtimes may not
         precision = "fp32" if precision == "fp32" else "auto"
         device = "cpu" if device == "cpu" else "auto"
+    options = replace(
+        settings,
+        backend=_INSTEAD.get(settings.backend, settings.backend),
+        precision=precision,
+        device=device,
+        concurrency=settings.frames_at_once,
+        clip=False,  # float clips may hold what lies beyond 0..1; for integers the conversion clips
+    )
     try:
-        return Upscaler(
-            settings.model,
-            backend=_INSTEAD.get(settings.backend, settings.backend),
-            precision=precision,
-            tile=settings.tile,
-            padding=settings.padding,
-            streams=settings.streams,
-            pictures_at_once=settings.frames_at_once,
-            reuse=settings.reuse,
-            device=device,
-            clip=False,  # float clips may hold what lies beyond 0..1; for integers the conversion clips
-        )
+        return Upscaler(settings.model, options)
     except BackendUnavailableError as error:
         if settings.backend == "openvino" and hasattr(vs.core, "ov"):
             message = "Python's OpenVINO does not load beside vs-mlrt's plugin ov, which has a copy of its own"

@@ -24,7 +24,7 @@ from paragon_core.graph.export import onnx_bytes
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.border import Border
 from paragon_core.upscaling.memory import default_limit, pixels_that_fit
-from paragon_core.upscaling.tiling import choose_window, cover
+from paragon_core.upscaling.tiling import choose_tile, cover
 from vs_paragon import borders, engine_plugins, frames
 from vs_paragon.engine_plugins import FLAVOURS
 from vs_paragon.frame_choice import choose_by_frame
@@ -215,7 +215,7 @@ def _windows(clip: vs.VideoNode, settings: Settings) -> dict[str, list[int]]:
         allowed = pixels_that_fit(spec, default_limit(spec), streams=settings.frames_at_once, stores_attention=False)
         if clip.width * clip.height <= allowed:
             return {}
-        window = choose_window((clip.width, clip.height), halo=overlap, streams=1, largest_area=allowed)
+        window = choose_tile((clip.width, clip.height), halo=overlap, streams=1, largest_area=allowed)
     else:
         window = (settings.tile, settings.tile) if isinstance(settings.tile, int) else settings.tile
     for length, size in zip((clip.width, clip.height), window, strict=True):

@@ -21,6 +21,7 @@ from paragon_core.benchmark.pictures import as_batch, like_a_photograph
 from paragon_core.cores import usable_cores
 from paragon_core.errors import BackendError
 from paragon_core.graph.graph_spec import GraphSpec
+from paragon_core.upscaling.options import UpscaleOptions
 from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ def _network(model: Model, backend: Backend, precision: Precision, workload: Wor
 
 
 def _end_to_end(model: Model, backend: Backend, precision: Precision, workload: Workload, stack: ExitStack) -> Run:
-    upscaler = stack.enter_context(Upscaler(model, backend=backend, precision=precision))
+    upscaler = stack.enter_context(Upscaler(model, UpscaleOptions(backend=backend, precision=precision)))
     return lambda number: upscaler(workload.pictures[number])
 
 

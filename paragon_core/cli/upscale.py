@@ -6,7 +6,8 @@ import argparse
 import os
 from collections import Counter
 from contextlib import ExitStack, suppress
-from functools import cache, partial
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
@@ -163,6 +164,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from paragon_core.media.video.encoding import VideoEncoding
     from paragon_core.media.video.excerpt import Excerpt
     from paragon_core.media.video.upscale import upscale_video
+    from paragon_core.upscaling.options import UpscaleOptions
     from paragon_core.upscaling.temporal import check_strength
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -198,26 +200,25 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         progress.finish(pixels=width * height * outcome.frames)
         _tell(outcome, console, single=len(tasks) + len(refused) == 1)
 
-    make_upscaler = partial(
-        Upscaler,
+    running = UpscaleOptions(
         backend=arguments.backend,
         device=arguments.device,
         precision=arguments.precision,
         tile=arguments.tile,
         padding=arguments.padding,
         max_memory=arguments.max_memory,
-        building=progress.building,
+        on_build_progress=progress.building,
     )
+    for_frames = replace(running, concurrency=min(usable_cores(), _MOST_FRAMES), clip=False)
     with ExitStack() as stack:
-        at_once = min(usable_cores(), _MOST_FRAMES)
 
         @cache
         def for_pictures(scale: int) -> Upscaler:
-            return stack.enter_context(make_upscaler(models[scale]))
+            return stack.enter_context(Upscaler(models[scale], running))
 
         @cache
         def for_films(scale: int) -> Upscaler:
-            return stack.enter_context(make_upscaler(models[scale], pictures_at_once=at_once, clip=False))
+            return stack.enter_context(Upscaler(models[scale], for_frames))
 
         def upscale(array: npt.NDArray[np.generic], size: OutputSize | None = None) -> npt.NDArray[np.generic]:
             upscaler = for_pictures(size_options.scale_for((array.shape[1], array.shape[0]), size, models))

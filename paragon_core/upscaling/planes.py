@@ -1,4 +1,4 @@
-"""What a picture is to a network: a colour or grey plane, and transparency on its own."""
+"""What an image is to a network: a colour or grey plane, and transparency on its own."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _DTYPES: Final = ("uint8", "uint16", "float16", "float32")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Planes:
-    """A picture taken apart."""
+    """An image taken apart."""
 
     colour: Image
     """Shape [height, width, 1 or 3]."""
     alpha: Image | None
-    """Shape [height, width, 1], None where the picture has no transparency."""
+    """Shape [height, width, 1], None where the image has no transparency."""
 
 
 def split(image: Image) -> Planes:
-    """Take a picture apart without copying it.
+    """Take an image apart without copying it.
 
     Accepts [h, w], [h, w, 1] (grey), [h, w, 2] (grey and alpha), [h, w, 3] (RGB) and [h, w, 4] (RGB and alpha), in
     uint8, uint16, or float16 and float32 of 0..1.
@@ -107,10 +107,10 @@ def fill_transparent(colour: Image, alpha: Image) -> Image:
     return filled
 
 
-def even_places(alpha: Image, *, wrap: bool = False) -> npt.NDArray[np.bool_]:
+def flat_areas(alpha: Image, *, wrap: bool = False) -> npt.NDArray[np.bool_]:
     """Return where a plane [h, w, 1] has one value in the 5x5 pixels around; [h, w].
 
-    There an enlarged plane must have that value, which a network only nearly gives: an opaque area would end at 254.
+    There an upscaled plane must have that value, which a network only nearly gives: an opaque area would end at 254.
     Beyond the plane is what is at its edge, or with ``wrap`` what is on its opposite side.
     """
     lowest = highest = np.pad(alpha[:, :, 0], _EVEN_RADIUS, mode="wrap" if wrap else "edge")

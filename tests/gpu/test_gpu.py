@@ -107,7 +107,7 @@ def test_what_is_larger_than_the_engine_goes_through_in_tiles(cache: Path) -> No
 
 def test_frames_with_a_cuda_graph_are_the_same_every_time(cache: Path) -> None:
     first, other = (list(np.moveaxis(picture(270, 480, 3, dtype="float32", seed=seed), 2, 0)) for seed in (0, 1))
-    with Upscaler("realtime-2x", backend="tensorrt", precision="fp32", cache=cache, pictures_at_once=2) as upscaler:
+    with Upscaler("realtime-2x", backend="tensorrt", precision="fp32", cache=cache, concurrency=2) as upscaler:
         results = []
         for planes in [first, other, first, other, first, other] * 3:  # from the third on, the graph
             out = [np.empty((540, 960), np.float32) for _ in range(3)]

@@ -53,7 +53,7 @@ def count(layer, inputs):
     layers.append(1)
     if len(layers) == 5:
         model_management.interrupt_current_processing()
-(session,) = [upscaler._running.sessions.get(upscaler._network, "fp32")]
+(session,) = [upscaler._runner.pool.get(upscaler._runner._spec, "fp32")]
 for layer in session.module.modules():
     if not list(layer.children()):
         layer.register_forward_pre_hook(count)
@@ -62,7 +62,7 @@ def stopped(call):
         call()
     except model_management.InterruptProcessingException:
         return len(layers)
-streams = upscaler._running.settings.streams
+streams = upscaler._runner.pool.session_options.streams
 after = stopped(lambda: upscaler(image))
 sticky = stopped(lambda: upscaler(image))
 layers.extend([1] * 10)

@@ -52,7 +52,7 @@ try:
 except ParagonError as error:
     print(json.dumps(str(error)))
     raise SystemExit
-sessions = lambda: len(model.upscaler(0)._running.sessions._sessions)
+sessions = lambda: len(model.upscaler(0)._runner.pool._sessions)
 """
 
 
@@ -115,7 +115,7 @@ print(json.dumps([held, asked, len(model_management.loaded_models())]))
 
 def test_a_forgotten_model_takes_its_memory_along_without_the_garbage_collector(tmp_path: Path) -> None:
     code = """
-session = weakref.ref(next(iter(model.upscaler(0)._running.sessions._sessions.values())))
+session = weakref.ref(next(iter(model.upscaler(0)._runner.pool._sessions.values())))
 gc.collect()
 gc.disable()
 del model

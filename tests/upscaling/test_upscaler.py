@@ -260,7 +260,7 @@ def test_tiles_are_no_larger_than_asked_and_do_not_show(area: int) -> None:
     image = picture(150, 160, 3)
     with Upscaler(MODEL, backend="onnxruntime", precision="fp32", tile_area=area) as upscaler:
         result = upscaler(image)
-        tiles = upscaler.windows_computed
+        tiles = upscaler.tiles_computed
     assert tiles >= 150 * 160 / area
     with Upscaler(MODEL, backend="onnxruntime", precision="fp32", tile="off") as upscaler:
         assert same(result, upscaler(image))

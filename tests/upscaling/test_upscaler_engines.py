@@ -25,7 +25,7 @@ from paragon_core.errors import (
     OutOfMemoryError,
 )
 from paragon_core.graph.graph_spec import GraphSpec
-from paragon_core.upscaling import sessions
+from paragon_core.upscaling import session_pool
 from tests.random_models import MODEL, batch, picture, random_model, spec
 from tests.upscalers import same, shared_upscaler
 
@@ -134,7 +134,7 @@ def test_pictures_share_one_engine_until_a_size_comes_very_often(
     upscaler(picture(20, 90, 3))
     upscaler(picture(1, 1, 3))
     assert runtime.built == [PICTURES.name, SMALL_PICTURES.name]
-    monkeypatch.setattr(sessions, "PIXELS_WORTH_AN_ENGINE", 20_000)
+    monkeypatch.setattr(session_pool, "PIXELS_WORTH_AN_ENGINE", 20_000)
     results = [upscaler(picture(70, 90, 3)) for _ in range(4)]
     assert runtime.built[2:] == ["90x70"]
     assert all(np.array_equal(result, results[0]) for result in results)
@@ -316,13 +316,13 @@ def test_a_full_device_gets_engines_of_one_size_then_smaller_ones(
 
 def test_a_build_tells_how_it_goes_and_can_be_stopped(opened: Callable[..., Upscaler], runtime: Counting) -> None:
     told: list[tuple[float, str]] = []
-    opened(building=lambda *both: told.append(both))(picture(70, 90, 3))
+    opened(on_build_progress=lambda *both: told.append(both))(picture(70, 90, 3))
     assert [share for share, _ in told] == [0.0, 1.0]
 
     def stop(_share: float, _doing: str) -> None:
         raise KeyboardInterrupt
 
-    upscaler = opened(building=stop)
+    upscaler = opened(on_build_progress=stop)
     with pytest.raises(KeyboardInterrupt):
         upscaler(picture(20, 90, 3))
     assert len(runtime.built) == 2
