@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import vapoursynth as vs
@@ -11,7 +12,7 @@ import vsutil
 from paragon_core.backends import BACKENDS, SessionOptions
 from paragon_core.backends.tensorrt import TensorRtRuntime
 from paragon_core.backends.tensorrt_build import TITLES, graph_to_build, installed_version
-from paragon_core.engines import MOST_PIXELS, EngineCache, Profile
+from paragon_core.engines import MOST_PIXELS, EngineCache, EngineRequest, Profile, provide
 from paragon_core.errors import BackendUnavailableError, EngineCacheError, InputError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.precision import Precisions
@@ -19,7 +20,7 @@ from paragon_core.upscaling.precision import Precisions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from paragon_core.engines import BuildProgress, Engine, Flavour
+    from paragon_core.engines import Engine, Flavour
     from vs_paragon.frames import Settings
 
 #: Namespaces, and the TensorRT that each has in it.
@@ -73,12 +74,14 @@ def enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) 
     graph = graph_to_build(settings.model, GraphSpec(grey=grey, separate_detail=len(clips) > 1), precision)
     key = runtime.key(settings.model.name, graph, precision, device)
     size = clips[0].width, clips[0].height
-    cache = EngineCache()
-    found = cache.find(key, size, capability=device.capability)
-    chosen, profile = found if found and found[1].is_static else (key, Profile.static(size))
-
-    def build(progress: BuildProgress) -> bytes:
-        return runtime.build(graph, profile, chosen, progress)
+    request = EngineRequest(
+        key=key,
+        profile=Profile.static(size),
+        size=size,
+        only_static=True,
+        capability=device.capability,
+        notes=device.notes,
+    )
 
     def load(engine: Engine) -> vs.VideoNode:
         if engine.path is None:
@@ -89,7 +92,7 @@ def enlarged(clips: Sequence[vs.VideoNode], settings: Settings, namespace: str) 
         finally:
             engine.close()  # the plugin has read it
 
-    result: vs.VideoNode = cache.get_or_build(chosen, profile, build, load, notes=device.notes)
+    result: vs.VideoNode = provide(EngineCache(), request, partial(runtime.build, graph), load)
     return result
 
 

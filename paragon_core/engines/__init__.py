@@ -11,6 +11,7 @@ from paragon_core.engines.folder import prepare as prepare_folder
 from paragon_core.engines.folder import trusted as trusted_folder
 from paragon_core.engines.key import BuildOptions, EngineKey, Flavour, Target
 from paragon_core.engines.profiles import MOST_PIXELS, PICTURES, Profile, choose, profiles_for, window
+from paragon_core.engines.providing import EngineRequest, provide
 from paragon_core.engines.waiting import BuildProgress, ignore_progress
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Engine",
     "EngineCache",
     "EngineKey",
+    "EngineRequest",
     "Flavour",
     "Profile",
     "Target",
@@ -32,6 +34,7 @@ __all__ = [
     "ignore_progress",
     "prepare_folder",
     "profiles_for",
+    "provide",
     "trusted_folder",
     "window",
 ]

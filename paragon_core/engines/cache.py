@@ -74,7 +74,7 @@ class CacheEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Wish(Generic[T]):
+class _BuildRequest(Generic[T]):
     """What `EngineCache.get_or_build` was asked for."""
 
     key: EngineKey
@@ -140,17 +140,17 @@ class EngineCache:
             Exception: whatever ``build``, ``load`` and ``progress`` raise.
 
         """
-        wish = _Wish(key=key, profile=profile, build=build, load=load, progress=progress, notes=notes or {})
+        request = _BuildRequest(key=key, profile=profile, build=build, load=load, progress=progress, notes=notes or {})
         files = self._prepared(key, profile)
         if files is None:
-            return self._built(None, wish)
+            return self._built(None, request)
         refused: set[str] = set()
-        loaded = self._load(files, wish, refused, drop=False)
+        loaded = self._load(files, request, refused, drop=False)
         if loaded is None:
             with alone(files.lock, progress):
-                loaded = self._load(files, wish, refused, drop=True)
+                loaded = self._load(files, request, refused, drop=True)
                 if loaded is None:
-                    loaded = _Loaded(value=self._built(files, wish))
+                    loaded = _Loaded(value=self._built(files, request))
             self.prune(keep=files)
         return loaded.value
 
@@ -243,21 +243,25 @@ class EngineCache:
             _LOG.warning("engines cannot be kept in %s: %s", self._given, error.strerror or error)
             return None
 
-    def _load(self, files: EngineFiles, wish: _Wish[T], refused: set[str], *, drop: bool) -> _Loaded[T] | None:
+    def _load(
+        self, files: EngineFiles, request: _BuildRequest[T], refused: set[str], *, drop: bool
+    ) -> _Loaded[T] | None:
         """Load an engine that is there, unless its digest is one of those that were refused; None if there is none.
 
         ``drop`` removes one that cannot be used, for which the lock must be held.
         """
         try:
             manifest, data = files.read()
-            fault = "it was made from something else" * ((manifest.key, manifest.profile) != (wish.key, wish.profile))
+            fault = "it was made from something else" * (
+                (manifest.key, manifest.profile) != (request.key, request.profile)
+            )
         except UnusableError as error:
             fault = str(error)
         else:
             if not fault and manifest.sha256 not in refused:
                 engine = Engine(manifest, data, files)
                 try:
-                    value = wish.load(engine)
+                    value = request.load(engine)
                     self._note_use(files)
                     return _Loaded(value=value)
                 except BaseException as error:
@@ -271,19 +275,19 @@ class EngineCache:
             self._drop(files)
         return None
 
-    def _built(self, files: EngineFiles | None, wish: _Wish[T]) -> T:
+    def _built(self, files: EngineFiles | None, request: _BuildRequest[T]) -> T:
         """Build an engine, keep it if possible, and load it."""
         start = time.perf_counter()
-        data = wish.build(wish.progress)
+        data = request.build(request.progress)
         made = {
             "paragon": __version__,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - start, 2),
             "system": platform.platform(),
-            **wish.notes,
+            **request.notes,
         }
         digest = hashlib.sha256(data).hexdigest()
-        manifest = Manifest(key=wish.key, profile=wish.profile, size=len(data), sha256=digest, made=made)
+        manifest = Manifest(key=request.key, profile=request.profile, size=len(data), sha256=digest, made=made)
         if files is not None:
             try:
                 files.write(manifest, data)
@@ -293,7 +297,7 @@ class EngineCache:
                 files = None
         engine = Engine(manifest, data, files)
         try:
-            return wish.load(engine)
+            return request.load(engine)
         except BaseException as error:
             engine.close()
             if isinstance(error, EngineRefusedError) and files is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from paragon_core.backends.tensorrt_build import graph_to_build
-from paragon_core.engines import PICTURES, BuildProgress, Profile, ignore_progress
+from paragon_core.engines import PICTURES, BuildProgress, EngineRequest, Profile, ignore_progress, provide
 from paragon_core.errors import EngineCacheError
 from paragon_core.upscaling.border import Border
 
@@ -16,12 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paragon_core.backends.engine_runtime import EngineDevice, Runtime
-    from paragon_core.engines import EngineCache
+    from paragon_core.engines import EngineCache, EngineKey
     from paragon_core.graph.graph_spec import GraphSpec
     from paragon_core.models.model import Model
     from paragon_core.upscaling.border import Padding
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +84,14 @@ def prebuild(
     key = runtime.key(model.name, graph, precision, device)
     built = False
 
-    def build(progress: BuildProgress) -> bytes:
+    def build(profile: Profile, key: EngineKey, progress: BuildProgress) -> bytes:
         nonlocal built
         built = True
-        _LOG.info("building an engine of %s for %s", key.model, profile.name)
         return runtime.build(graph, profile, key, progress)
 
     start = time.perf_counter()
-    engine = cache.get_or_build(key, profile, build, lambda engine: engine, progress=progress, notes=device.notes)
+    request = EngineRequest(key=key, profile=profile, notes=device.notes)
+    engine = provide(cache, request, build, lambda engine: engine, progress=progress)
     seconds = time.perf_counter() - start
     engine.close()
     if engine.path is None:
