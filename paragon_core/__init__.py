@@ -11,7 +11,7 @@ TYPE_CHECKING = False  # without typing, so that the program can handle signals 
 if TYPE_CHECKING:
     from typing import Any, Final
 
-    from paragon_core.backends import BackendInfo, backends
+    from paragon_core.backends import BackendInfo, available_backends, backends
     from paragon_core.errors import AssumptionWarning, ParagonError
     from paragon_core.graph.export import export_onnx
     from paragon_core.models.model import Model, bundled, load
@@ -32,6 +32,7 @@ __all__ = [
     "UpscaleOptions",
     "Upscaler",
     "__version__",
+    "available_backends",
     "backends",
     "bundled",
     "export_onnx",
@@ -47,6 +48,7 @@ _HOMES: Final = {
     "ParagonError": "errors",
     "UpscaleOptions": "upscaling.options",
     "Upscaler": "upscaling.upscaler",
+    "available_backends": "backends",
     "backends": "backends",
     "bundled": "models.model",
     "export_onnx": "graph.export",

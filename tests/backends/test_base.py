@@ -203,13 +203,13 @@ def test_nothing_is_ever_printed_on_standard_output(runtime: str) -> None:
     result = run(f"""
         import logging
         import numpy as np
-        from paragon_core import Upscaler, backends
+        from paragon_core import Upscaler, available_backends
         from paragon_core.backends import BACKENDS, SessionOptions
         from paragon_core.graph.graph_spec import GraphSpec
         from paragon_core.errors import ParagonError
         from tests.random_models import picture, random_model, spec
         logging.basicConfig(level=logging.DEBUG)
-        backends()
+        available_backends()
         model = random_model(spec("realtime"))
         for fused in (True, False):
             with Upscaler(model, backend={runtime!r}, fused=fused) as up:

@@ -81,9 +81,13 @@ def test_what_does_not_work_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> No
         choose("auto", "npu")
 
 
-def test_backends_are_listed_three_ways() -> None:
-    assert paragon_core.backends() == backends() == package()
-    assert [info.name for info in backends()] == list(BACKENDS)
+def test_backends_are_listed_and_by_their_old_name_with_a_warning() -> None:
+    listed = paragon_core.available_backends()
+    assert [info.name for info in listed] == list(BACKENDS)
+    for old in (paragon_core.backends, backends, package):
+        with pytest.warns(DeprecationWarning, match="available_backends") as told:
+            assert old() == listed
+        assert told[0].filename == __file__
 
 
 # --- with packages really missing --------------------------------------------------------------------------------
@@ -97,7 +101,7 @@ def found(without: Iterable[str]) -> dict[str, Any]:
         import numpy as np
         import paragon_core as paragon
         from paragon_core.errors import BackendUnavailableError
-        said = {"infos": {info.name: dataclasses.asdict(info) for info in paragon.backends()}}
+        said = {"infos": {info.name: dataclasses.asdict(info) for info in paragon.available_backends()}}
         try:
             with paragon.Upscaler("realtime-2x", device="cpu", streams=1) as up:
                 said["backend"] = up.backend

@@ -39,7 +39,8 @@ def test_old_names_work_with_a_warning() -> None:
     assert {warning.filename for warning in told} == {__file__}
     with upscaler:
         assert upscaler.options.concurrency == 3
-        assert upscaler.options.on_build_progress is upscaler.options.reserve_memory is old
+        assert upscaler.options.on_build_progress is old
+        assert upscaler.options.reserve_memory is old
         with pytest.deprecated_call(match="options.concurrency"):
             assert upscaler.pictures_at_once == 3
         with pytest.deprecated_call(match="tiles_computed"):
