@@ -67,7 +67,7 @@ class Session(Protocol):
     """A network that is ready to run."""
 
     def prepare(self, size: tuple[int, int]) -> None:
-        """Get ready for batches of this width and height, one picture each, if that takes long; else do nothing.
+        """Get ready for batches of this width and height, one image each, if that takes long; else do nothing.
 
         Raises:
             EngineError: no engine can be had for it.

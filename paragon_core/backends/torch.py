@@ -202,7 +202,7 @@ class TorchBackend:
         return tuple(precision for precision in precisions if _has_instructions(torch, precision))
 
     def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> TorchSession:
-        """Build a session and run a tiny picture through it; see `Backend.open`."""
+        """Build a session and run a tiny image through it; see `Backend.open`."""
         torch = _import()
         device = _device(torch, options.device)
         if device.type == "cpu" and not _has_instructions(torch, options.precision):

@@ -97,7 +97,7 @@ class EngineCache:
         """Take a folder; nothing is read or made before it is needed.
 
         Args:
-            folder: the folder of the cache; None for the one that `cache_folder` tells.
+            folder: the folder of the cache; None for the one that `cache_folder` returns.
             max_bytes: bytes of all engines together.
 
         """
@@ -131,7 +131,7 @@ class EngineCache:
             build: returns the engine's bytes; it is handed ``progress``.
             load: hands the engine to the runtime; what it returns is returned. The engine counts as in use until it
                 is closed or forgotten.
-            progress: told how the build goes, or that another process is at it.
+            progress: called with how the build goes, or that another process is at it.
             notes: facts for the manifest, as JSON knows them.
 
         Raises:

@@ -177,7 +177,7 @@ class FusedProBlock(nn.Module):
         return values.add_(x)
 
 
-class FusedBorder(nn.Module):
+class BorderCorrection(nn.Module):
     """See `fused_weights.BorderStrips`."""
 
     def __init__(self, weights: BorderStrips, scale: int) -> None:
@@ -259,7 +259,7 @@ class FusedParagonSR2(nn.Module):
         self.soften = nn.Identity() if weights.soften is None else _convolution(weights.soften)
         self.tail_detail = _convolution(weights.tail.detail)
         self.tail_base = _convolution(weights.tail.base)
-        self.border = FusedBorder(weights.border, weights.spec.scale)
+        self.border = BorderCorrection(weights.border, weights.spec.scale)
         self.image_dtype = torch.promote_types(dtype, torch.float32)
         for child in self.children():
             of_image = child is self.soften or child is self.tail_base

@@ -73,7 +73,7 @@ def check_planes(planes: Sequence[Image], out: Sequence[Image], detail: Sequence
         raise UnsupportedFormatError(msg, hint="give planes that are all float16 or all float32, of 0..1")
     shape = planes[0].shape
     if len(planes) not in {1, 3} or any(plane.shape != shape for plane in (*planes, *detail)) or len(shape) != 2:  # noqa: PLR2004 - axes
-        msg = f"planes of shapes {[plane.shape for plane in (*planes, *detail)]} are not a picture"
+        msg = f"planes of shapes {[plane.shape for plane in (*planes, *detail)]} are not an image"
         raise InputError(msg, hint="give 1 or 3 planes, height x width, all of one size")
     if detail and len(detail) != len(planes):
         msg = f"{len(planes)} planes do not go with {len(detail)} for the detail path"
@@ -81,16 +81,16 @@ def check_planes(planes: Sequence[Image], out: Sequence[Image], detail: Sequence
     if 0 in shape:
         msg = f"planes of {shape[1]}x{shape[0]} pixels are empty"
         raise UnsupportedSizeError(msg, hint="give at least one pixel")
-    enlarged = (shape[0] * scale, shape[1] * scale)
-    if len(out) != len(planes) or any(plane.shape != enlarged or not plane.flags.writeable for plane in out):
+    upscaled = (shape[0] * scale, shape[1] * scale)
+    if len(out) != len(planes) or any(plane.shape != upscaled or not plane.flags.writeable for plane in out):
         msg = f"the result does not fit into planes of shapes {[plane.shape for plane in out]}"
-        raise InputError(msg, hint=f"give {len(planes)} writable planes of shape {enlarged}")
+        raise InputError(msg, hint=f"give {len(planes)} writable planes of shape {upscaled}")
     if not all(np.isfinite(plane).all() for plane in (*planes, *detail)):
         raise _not_numbers()
 
 
 def fill_transparent(colour: Image, alpha: Image) -> Image:
-    """Return ``colour`` with colours from nearby where the picture is fully transparent.
+    """Return ``colour`` with colours from nearby where the image is fully transparent.
 
     Editors leave anything there, most often black; a network, like any resampling, would draw it into the visible
     edge as a dark fringe. The gaps are filled from a pyramid of averages of the visible pixels: each level halves the

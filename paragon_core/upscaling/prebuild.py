@@ -61,7 +61,7 @@ def prebuild(
 
     Args:
         runtime: who builds.
-        device: where it will run; `tensorrt.elsewhere` tells of GPUs that are not here.
+        device: where it will run; `tensorrt.elsewhere` returns GPUs that are not here.
         model: the checkpoint.
         spec: in which form it runs.
         profile: for which sizes of images; those of the network are larger by the margin of ``padding``, but for
@@ -69,7 +69,7 @@ def prebuild(
         precision: of weights and arithmetic.
         cache: where it is kept.
         padding: that of the `Upscaler` which is to use it.
-        progress: told how far it is; an exception from it ends the build and is raised here, and nothing is kept.
+        progress: called with how far it is; an exception from it ends the build, is raised, and nothing is kept.
 
     Raises:
         BackendUnavailableError: the builder is not installed.
