@@ -313,3 +313,10 @@ def test_a_stream_network_neither_overflows_in_half_precision_nor_forgets_the_cl
     ]
     assert all(np.isfinite(output).all() for output in outputs)
     assert max(np.abs(output - outputs[0]).max() for output in outputs) <= 0.02
+
+
+@pytest.mark.parametrize(("grey", "separate", "channels"), [(False, False, 3), (True, False, 1), (True, True, 2)])
+def test_a_graph_has_the_channels_that_its_spec_says(channels: int, *, grey: bool, separate: bool) -> None:
+    form = GraphSpec(grey=grey, separate_detail=separate)
+    shape = build(MODELS["realtime-v9"], form).graph.input[0].type.tensor_type.shape
+    assert form.channels == shape.dim[1].dim_value == channels
