@@ -32,6 +32,7 @@ import openvino
 import torch
 
 from paragon_core.benchmark.bench import Timing, describe_machine, time_interleaved
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.graph.onnx_graph import build
 from paragon_core.models.checkpoint import Checkpoint
 from paragon_core.models.model import Model, from_checkpoint
@@ -134,7 +135,7 @@ def graphs_of(network: ParagonSR2, runtime: str) -> dict[str, onnx.ModelProto]:
     merge_base = runtime == "openvino"
     graphs = (
         export_like_upstream(network),
-        build(model, fused=False),
+        build(model, GraphSpec(fused=False)),
         build(model, merge_base=merge_base),
         build(model, merge_base=merge_base, exact_border=False),
     )

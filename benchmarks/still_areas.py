@@ -82,9 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"frame {n} differs")
                 return 1
             if n == 0:
-                first = saving.windows_computed
-        tiles = (saving.windows_computed + saving.windows_reused - first) / (options.frames - 1)
-        computed = (saving.windows_computed - first) / (options.frames - 1)
+                first = saving.tiles_computed
+        tiles = (saving.tiles_computed + saving.tiles_reused - first) / (options.frames - 1)
+        computed = (saving.tiles_computed - first) / (options.frames - 1)
     medians = {reuse: 1000 * statistics.median(times[1:]) for reuse, times in seconds.items()}
     report = {
         "machine": describe_machine(PACKAGES),

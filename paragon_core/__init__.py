@@ -11,13 +11,14 @@ TYPE_CHECKING = False  # without typing, so that the program can handle signals 
 if TYPE_CHECKING:
     from typing import Any, Final
 
-    from paragon_core.backends import BackendInfo, backends
+    from paragon_core.backends import BackendInfo, available_backends, backends
     from paragon_core.errors import AssumptionWarning, ParagonError
     from paragon_core.graph.export import export_onnx
     from paragon_core.media.files import upscale_file, upscale_video
     from paragon_core.models.model import Model, bundled, load
     from paragon_core.models.spec import ModelSpec
     from paragon_core.upscaling.image import upscale
+    from paragon_core.upscaling.options import UpscaleOptions
     from paragon_core.upscaling.output_size import OutputSize
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -30,8 +31,10 @@ __all__ = [
     "ModelSpec",
     "OutputSize",
     "ParagonError",
+    "UpscaleOptions",
     "Upscaler",
     "__version__",
+    "available_backends",
     "backends",
     "bundled",
     "export_onnx",
@@ -48,7 +51,9 @@ _HOMES: Final = {
     "ModelSpec": "models.spec",
     "OutputSize": "upscaling.output_size",
     "ParagonError": "errors",
+    "UpscaleOptions": "upscaling.options",
     "Upscaler": "upscaling.upscaler",
+    "available_backends": "backends",
     "backends": "backends",
     "bundled": "models.model",
     "export_onnx": "graph.export",

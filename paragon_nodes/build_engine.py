@@ -8,12 +8,13 @@ from typing import Final, Literal, get_args
 from comfy import model_management
 from comfy_api.latest import io
 
-from paragon_core.backends import Network, choose
+from paragon_core.backends import choose
 from paragon_core.backends.tensorrt import NAME, TensorRtRuntime, elsewhere
 from paragon_core.backends.tensorrt_build import module
 from paragon_core.engines import PICTURES, EngineCache, Profile, Target
 from paragon_core.engines.profiles import LONGEST_SIDE
 from paragon_core.errors import InputError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.prebuild import prebuild
 from paragon_nodes import checkpoints
 from paragon_nodes.messages import translate_errors
@@ -118,7 +119,8 @@ class ParagonBuildEngine(io.ComfyNode):
             engine = prebuild(
                 runtime,
                 device,
-                Network(model=model),
+                model,
+                GraphSpec(),
                 PICTURES if sizes == "all pictures" else Profile.static((width, height)),
                 precision="fp32" if precision == "auto" else precision,
                 cache=EngineCache(),

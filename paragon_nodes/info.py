@@ -9,7 +9,7 @@ from comfy import model_management
 from comfy_api.latest import io
 
 from paragon_core import __version__
-from paragon_core.backends import backends
+from paragon_core.backends import available_backends
 from paragon_core.engines import EngineCache
 from paragon_nodes import checkpoints
 
@@ -52,7 +52,7 @@ def report() -> str:
         "",
         "Backends, fastest first:",
     ]
-    for info in backends():
+    for info in available_backends():
         name = f"{info.name} {info.version}".rstrip()
         if info.available:
             lines.append(f"  {name}: works" + f" ({info.reason})" * bool(info.reason))

@@ -10,11 +10,10 @@ import comfy.model_patcher
 import torch
 from comfy import model_management
 
-from paragon_core.backends import BACKENDS, BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends import BACKENDS, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.failures import failure
 from paragon_core.backends.torch import CancellableLayers
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
-from paragon_core.graph.fuse import for_grey, fuse_arrays
 from paragon_core.graph.torch_fused import FusedParagonSR2
 from paragon_core.upscaling.memory import bytes_per_pixel
 
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from paragon_core.backends.cancellation import Cancellation
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
 
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -38,19 +39,17 @@ def patcher_for(module: torch.nn.Module, device: torch.device) -> Any:  # noqa: 
 class ManagedSession(Session):
     """A network in torch."""
 
-    def __init__(self, network: Network, settings: RunSettings, device: torch.device) -> None:
-        model = network.model
-        arrays = for_grey(model.arrays) if network.grey else model.arrays
-        self.module = FusedParagonSR2(
-            fuse_arrays(model.spec, arrays), dtype=DTYPES[settings.precision], device=_waiting_place(device)
+    def __init__(self, model: Model, spec: GraphSpec, options: SessionOptions, device: torch.device) -> None:
+        self.module = FusedParagonSR2.from_model(
+            model, spec, dtype=DTYPES[options.precision], device=_waiting_place(device)
         )
         self._layers = CancellableLayers(self.module) if device.type == "cpu" else None  # others are not waited for
         self.patcher = patcher_for(self.module, device)
         self._device = device
         self._management = threading.Lock()  # ComfyUI's is made for one thread; frames of videos come from several
-        self._separate_detail = network.separate_detail
-        self._threads = settings.threads
-        self._bytes_per_pixel = settings.streams * bytes_per_pixel(model.spec, stores_attention=False)
+        self._separate_detail = spec.separate_detail
+        self._threads = options.threads
+        self._bytes_per_pixel = options.streams * bytes_per_pixel(model.spec, stores_attention=False)
 
     def prepare(self, size: tuple[int, int]) -> None:
         """Have ComfyUI make room for tiles of this size, and bring the weights."""
@@ -104,7 +103,7 @@ class ManagedTorch:
     runs_on_cpu = True
     stores_attention = False
     compiles_slowly = False
-    largest_window = None
+    largest_tile = None
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -131,12 +130,12 @@ class ManagedTorch:
         }
         return tuple(precision for precision, is_fast in fast.items() if is_fast)
 
-    def open(self, network: Network, settings: RunSettings) -> ManagedSession:
+    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> ManagedSession:
         """Build a session; see `Backend.open`."""
-        precision = settings.precision
+        precision = options.precision
         if self.device.type == "cpu" and precision not in {"fp32", *self.reduced_precisions("cpu")}:
             raise BackendUnavailableError(f"this processor is slow at {precision}", hint="use precision fp32 or auto")
-        return ManagedSession(network, settings, self.device)
+        return ManagedSession(model, spec, options, self.device)
 
 
 def _waiting_place(device: torch.device) -> torch.device:

@@ -37,7 +37,7 @@ class RuntimePatcher(comfy.model_patcher.ModelPatcher):
         self._held = 0
         self._management = threading.Lock()  # ComfyUI's is made for one thread; frames of videos come from several
 
-    def make_room(self, needed: int) -> None:
+    def reserve_memory(self, needed: int) -> None:
         """Have ComfyUI free a number of bytes for the runtime, unless it has them already."""
         with self._management:
             if needed > self._held:

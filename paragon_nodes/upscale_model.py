@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 import comfy.utils
 import numpy as np
@@ -14,6 +14,7 @@ from comfy import model_management
 from paragon_core.backends import BACKENDS, Precision, choose
 from paragon_core.errors import BackendUnavailableError, InputError
 from paragon_core.interop.network import AutoFusedParagonSR2
+from paragon_core.upscaling.options import UpscaleOptions
 from paragon_core.upscaling.upscaler import Upscaler
 from paragon_nodes.descriptor import Descriptor, RuntimeNetwork
 from paragon_nodes.interrupts import Interrupt, check_interrupt
@@ -24,29 +25,15 @@ from paragon_nodes.tiles import check_tile_size, least_tile, quick_area
 if TYPE_CHECKING:
     from paragon_core.backends import Backend
     from paragon_core.models.model import Model
-    from paragon_core.upscaling.border import Padding
-
-    PaddingChoice = Padding | Literal["auto"]
+    from paragon_core.upscaling.options import PaddingChoice, PrecisionChoice
 
 _STEPS: Final = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Options:
-    """What differs between the nodes that use one model."""
-
-    tile: int = 0
-    """Side of a tile in pixels of the source; 0 for automatic."""
-    clip: bool = True
-    """Whether results are clipped to 0..1."""
-    padding: PaddingChoice = "auto"
-    """What the network sees beyond the border."""
 
 
 class UpscaleModel(Descriptor):
     """A model that our nodes run tile by tile, and that core's "Upscale Image (using Model)" and others can call."""
 
-    def __init__(self, model: Model, *, backend: str, precision: Precision | Literal["auto"]) -> None:
+    def __init__(self, model: Model, *, backend: str, precision: PrecisionChoice) -> None:
         """Choose a runtime on ComfyUI's device.
 
         Raises:
@@ -54,23 +41,30 @@ class UpscaleModel(Descriptor):
 
         """
         self._asked = backend
-        self._precision = precision
-        self._backend, self._device = _runtime(backend)
+        runtime, device = _runtime(backend)
         self.interrupt = Interrupt()
-        manages = isinstance(self._backend, ManagedTorch)
+        manages = isinstance(runtime, ManagedTorch)
         super().__init__(model, (AutoFusedParagonSR2 if manages else RuntimeNetwork).from_model(model))
-        self.patcher: Any = RuntimePatcher(_place(self._device), self.release)
-        self._options = _Options()
-        self._upscaler = self._start(self._options)
-        if isinstance(self._backend, ManagedTorch):
+        self.patcher: Any = RuntimePatcher(_place(device), self.release)
+        options = UpscaleOptions(
+            backend=runtime,
+            precision=precision,
+            device=device,
+            tile_area=quick_area(model.spec) if _is_on_cpu(runtime, device) else math.inf,
+            interrupt=self.interrupt,
+            on_build_progress=BuildBar(),
+            reserve_memory=None if manages else self.patcher.reserve_memory,
+        )
+        self._upscaler = Upscaler(model, options)
+        if isinstance(runtime, ManagedTorch):
             self.model.feature_dtype = DTYPES[self._upscaler.precision_of(np.float32)]
-            self.patcher = patcher_for(self.model, self._backend.device)
+            self.patcher = patcher_for(self.model, runtime.device)
         if isinstance(self.model, RuntimeNetwork):
             self.model.compute_with(self.compute)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return a model with a runtime and parameters of its own."""
-        twin = type(self)(self.paragon, backend=self._asked, precision=self._precision)
+        twin = type(self)(self.paragon, backend=self._asked, precision=self._upscaler.options.precision)
         twin.model.load_state_dict(self.model.state_dict())
         memo[id(self)] = twin.to(self.device, self.dtype).train(self.model.training)
         return twin
@@ -97,11 +91,11 @@ class UpscaleModel(Descriptor):
         check_tile_size(tile)
         self.interrupt.renew()
         tile = tile and max(tile, least_tile(self.paragon.spec))
-        options = _Options(tile=tile, clip=clip, padding=padding)
-        if options != self._options:
-            upscaler = self._start(options)
+        options = replace(self._upscaler.options, tile=tile or "auto", clip=clip, padding=padding)
+        if options != self._upscaler.options:
+            upscaler = Upscaler(self.paragon, options)
             self._upscaler.close()
-            self._options, self._upscaler = options, upscaler
+            self._upscaler = upscaler
         return self._upscaler
 
     def release(self) -> None:
@@ -117,21 +111,6 @@ class UpscaleModel(Descriptor):
         images = image.detach().movedim(1, -1).float().cpu().numpy()
         results = [torch.from_numpy(upscaler(each, progress=check_interrupt)) for each in images]
         return torch.stack(results).movedim(-1, 1).to(image.device, image.dtype)
-
-    def _start(self, options: _Options) -> Upscaler:
-        return Upscaler(
-            self.paragon,
-            backend=self._backend,
-            precision=self._precision,
-            device=self._device,
-            tile=options.tile or "auto",
-            padding=options.padding,
-            tile_area=quick_area(self.paragon.spec) if _is_on_cpu(self._backend, self._device) else math.inf,
-            interrupt=self.interrupt,
-            clip=options.clip,
-            building=BuildBar(),
-            make_room=None if isinstance(self._backend, ManagedTorch) else self.patcher.make_room,
-        )
 
 
 class BuildBar:

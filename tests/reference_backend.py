@@ -16,7 +16,7 @@ import numpy as np
 from paragon_core.backends.base import BackendInfo, Precision
 from paragon_core.backends.engine_runtime import EngineDevice
 from paragon_core.backends.failures import failure
-from paragon_core.engines import BuildOptions, EngineKey, Profile, Progress, Target
+from paragon_core.engines import BuildOptions, BuildProgress, EngineKey, Profile, Target
 from paragon_core.errors import EngineBuildError, EngineRefusedError, InferenceError
 from paragon_core.graph import onnx_graph
 
@@ -72,7 +72,7 @@ class Reference:
             options=BuildOptions(),
         )
 
-    def build(self, graph: GraphToBuild, profile: Profile, key: EngineKey, progress: Progress) -> bytes:
+    def build(self, graph: GraphToBuild, profile: Profile, key: EngineKey, progress: BuildProgress) -> bytes:
         """Write magic, header and graph, once ONNX Runtime has taken the graph; see `Runtime.build`."""
         progress(0.0, "parsing")
         try:

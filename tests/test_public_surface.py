@@ -23,8 +23,10 @@ PUBLIC = [
     "ModelSpec",
     "OutputSize",
     "ParagonError",
+    "UpscaleOptions",
     "Upscaler",
     "__version__",
+    "available_backends",
     "backends",
     "bundled",
     "export_onnx",
@@ -99,7 +101,7 @@ def test_the_contract_of_the_readme(tmp_path: Path) -> None:
         assert up(image).shape == (8, 12, 3)
     path = paragon.export_onnx(model, tmp_path / "m.onnx", fused=True, precision="fp32", size=None, io="float32")
     assert path.stat().st_size > 0
-    for info in paragon.backends():
+    for info in paragon.available_backends():
         assert isinstance(info, paragon.BackendInfo)
         assert {"name", "available", "reason", "hint", "version"} <= set(vars(info))
         assert info.available or info.hint

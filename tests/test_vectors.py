@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.backends import BACKENDS, SessionOptions
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import load
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.reference_vectors import NAMES, TOLERANCE, model_of_case, vectors
@@ -29,7 +30,7 @@ def check(folder: Path, name: str, runtime: str, *, fused: bool) -> None:
         model = model_of_case(folder, vector, case)
         assert (model.spec.variant, model.spec.scale) == (vector["variant"], vector["scale"])
         if model.spec not in sessions:
-            sessions[model.spec] = BACKENDS[runtime].open(Network(model=model, fused=fused), RunSettings())
+            sessions[model.spec] = BACKENDS[runtime].open(model, GraphSpec(fused=fused), SessionOptions())
         output = sessions[model.spec].run(tensors[case["input"]])
         expected = tensors[case["output"]]
         assert output.shape == expected.shape

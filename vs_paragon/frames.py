@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import vapoursynth as vs
 import vsutil
 
 from paragon_core.cores import usable_cores
+from paragon_core.upscaling.options import UpscaleOptions
 from paragon_core.upscaling.upscaler import Upscaler
 from vs_paragon.modify_frames import modify_frames
 
@@ -22,25 +23,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What runs the network, and how."""
+class Settings(UpscaleOptions):
+    """What runs the network, and how: an upscaler's options, and what only a filter knows."""
 
     model: Model
     """The network."""
-    backend: str
-    """A name from `paragon_core.backends`, the namespace of one of vs-mlrt's plugins, or "auto"."""
-    precision: Any
-    """As of `Upscaler`."""
-    tile: Any
-    """As of `Upscaler`."""
-    padding: Any
-    """As of `Upscaler`."""
-    streams: int | None
-    """Frames computed at once; None for one on each core."""
-    reuse: bool
-    """Whether tiles that did not change are taken from the frame before."""
-    device: str
-    """The runtime's name of a device, or "auto"."""
+    backend: str = "auto"
+    """A name of `UpscaleOptions`, or the namespace of one of vs-mlrt's plugins."""
     bits: int
     """Depth of the clip, to which a reduced precision must be the same as fp32."""
 
@@ -60,18 +49,12 @@ def upscaler(settings: Settings) -> Upscaler:
         ParagonError: it does not work here.
 
     """
-    return Upscaler(
-        settings.model,
-        backend=settings.backend,
-        precision=settings.precision,
-        tile=settings.tile,
-        padding=settings.padding,
-        streams=settings.streams,
-        pictures_at_once=settings.frames_at_once,
-        reuse=settings.reuse,
-        device=settings.device,
+    options = replace(
+        settings,
+        concurrency=settings.frames_at_once,
         clip=False,  # float clips may hold what lies beyond 0..1; for integers the conversion clips
     )
+    return Upscaler(settings.model, options)
 
 
 def upscaled(clips: Sequence[vs.VideoNode], upscaler: Upscaler, *, bits: int) -> vs.VideoNode:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import vapoursynth as vs
 import vsutil
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paragon_core.models.model import Model
+    from paragon_core.upscaling.options import PaddingChoice, PrecisionChoice
 
 
 def upscale(  # noqa: PLR0917 - so may those of every filter
@@ -97,9 +98,9 @@ def upscale(  # noqa: PLR0917 - so may those of every filter
         settings = frames.Settings(
             model=_load(model, scale, upsampler_alpha),
             backend=arguments.name("backend", backend),
-            precision=arguments.name("precision", precision),
+            precision=cast("PrecisionChoice", arguments.name("precision", precision)),
             tile=arguments.tile(tile),
-            padding=arguments.name("padding", padding),
+            padding=cast("PaddingChoice", arguments.name("padding", padding)),
             streams=streams,
             reuse=arguments.switch("reuse", reuse),
             device=arguments.name("device", device),

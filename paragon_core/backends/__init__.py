@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from paragon_core.backends.base import Backend, BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.base import Backend, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.engine_backend import EngineBackend
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
@@ -21,10 +22,10 @@ __all__ = [
     "BACKENDS",
     "Backend",
     "BackendInfo",
-    "Network",
     "Precision",
-    "RunSettings",
     "Session",
+    "SessionOptions",
+    "available_backends",
     "backends",
     "choose",
 ]
@@ -35,7 +36,7 @@ BACKENDS: Final[dict[str, Backend]] = {
 }
 
 
-def backends() -> list[BackendInfo]:
+def available_backends() -> list[BackendInfo]:
     """Probe every backend: what works here, and if not, why and which pip line helps."""
     return [backend.probe() for backend in BACKENDS.values()]
 
@@ -75,11 +76,17 @@ def choose(name: str, device: str = "auto", *, without: Collection[str] = ()) ->
     raise BackendUnavailableError(msg, hint="pip install openvino onnxruntime; then: paragon doctor")
 
 
-class _CallableModule(ModuleType):
-    """Lets ``paragon_core.backends()`` probe although ``paragon_core.backends`` is also this package."""
+def backends() -> list[BackendInfo]:
+    """Old name of `available_backends`."""
+    msg = "paragon_core.backends() is now called paragon_core.available_backends()"
+    warnings.warn(msg, DeprecationWarning, stacklevel=2)
+    return available_backends()
 
-    def __call__(self) -> list[BackendInfo]:
-        return backends()
+
+class _CallableModule(ModuleType):
+    """Lets the old ``paragon_core.backends()`` work although ``paragon_core.backends`` is also this package."""
+
+    __call__ = staticmethod(backends)
 
 
 sys.modules[__name__].__class__ = _CallableModule

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from paragon_core.engines import Progress, ignore_progress
+from paragon_core.engines import BuildProgress, ignore_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from paragon_core.backends.cancellation import Cancellation
+    from paragon_core.graph.graph_spec import GraphSpec
     from paragon_core.models.model import Model
 
 Precision = Literal["fp32", "fp16", "bf16"]
@@ -45,46 +46,28 @@ class BackendInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
-    """What a session is to compute; equal for the same model object and the same options."""
-
-    model: Model
-    """The checkpoint."""
-    fused: bool = True
-    """The fused form, else layer by layer as upstream."""
-    io: Literal["float32", "uint8"] = "float32"
-    """float32: NCHW of 0..1, not clipped; uint8: NHWC of 0..255, rounded and clipped (see `onnx_graph.build`)."""
-    grey: bool = False
-    """One channel instead of three."""
-    separate_detail: bool = False
-    """Twice the channels in: the base path sees the first half, the detail path the second (float32 only)."""
-    size: tuple[int, int] | None = None
-    """(width, height) for a session of one size, None for any size; the batch is 1 in the former."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunSettings:
-    """How a session is to compute it."""
+class SessionOptions:
+    """How a session computes; `session_pool.session_options` derives it from what a user asks for."""
 
     precision: Precision = "fp32"
     """Arithmetic of the intermediate values."""
     streams: int = 1
-    """How many calls of `Session.run` may be under way at once."""
+    """Number of calls of `Session.run` that may be under way at once."""
     threads: int = 1
-    """Threads of each of them on a CPU. One is best where there is a window for every core."""
+    """Threads of each of them on a CPU. One is best where there is a tile for every core."""
     device: str = "auto"
     """The backend's own name of a device ("cpu", "cuda", "cuda:1", "mps"), or auto."""
     cache: Path | None = None
-    """The folder of the engine cache; None for the one that `engines.cache_folder` tells."""
-    building: Progress = ignore_progress
-    """Told how the build of an engine goes; an exception from it ends that build and reaches the caller."""
+    """The folder of the engine cache; None for the one that `engines.cache_folder` returns."""
+    on_build_progress: BuildProgress = ignore_progress
+    """Called with the share of a build that is done, and its current step; what it raises ends the build."""
 
 
 class Session(Protocol):
     """A network that is ready to run."""
 
     def prepare(self, size: tuple[int, int]) -> None:
-        """Get ready for batches of this width and height, one picture each, if that takes long; else do nothing.
+        """Get ready for batches of this width and height, one image each, if that takes long; else do nothing.
 
         Raises:
             EngineError: no engine can be had for it.
@@ -98,7 +81,7 @@ class Session(Protocol):
         return False
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the network's output for a batch, in the layout that the `Network` asked for.
+        """Return the network's output for a batch, in the layout that the `GraphSpec` asked for.
 
         May be called from as many threads at once as there are streams. The result is the caller's own.
 
@@ -149,7 +132,7 @@ class Backend(Protocol):
         ...
 
     @property
-    def largest_window(self) -> tuple[int, int] | None:
+    def largest_tile(self) -> tuple[int, int] | None:
         """Width and height up to which one session serves all sizes; larger pictures are better cut. None: no limit."""
         ...
 
@@ -170,8 +153,8 @@ class Backend(Protocol):
         """
         ...
 
-    def open(self, network: Network, settings: RunSettings) -> Session:
-        """Build a session.
+    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> Session:
+        """Build a session that computes a model's graph in the form that the spec says, with float32 or uint8 data.
 
         Raises:
             BackendUnavailableError: the runtime, the device or the precision does not work here.

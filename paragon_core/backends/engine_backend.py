@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.base import BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.failures import non_finite
 from paragon_core.backends.tensorrt_build import GraphToBuild, graph_to_build
-from paragon_core.engines import PICTURES, EngineCache, EngineKey, Profile, choose
-from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError, OutOfMemoryError
+from paragon_core.engines import PICTURES, EngineCache, EngineRequest, Profile, choose, provide
+from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from paragon_core.backends.cancellation import Cancellation
     from paragon_core.backends.engine_runtime import Executor, Runtime
-    from paragon_core.engines import Engine, Progress
+    from paragon_core.engines import Engine
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
 
 #: Pictures with a side that is too short for `PICTURES`.
 SMALL_PICTURES: Final = Profile(minimum=(1, 1), optimum=(64, 64), maximum=PICTURES.maximum)
-
-_LOG = logging.getLogger(__name__)
 
 
 class EngineBackend:
@@ -35,7 +35,7 @@ class EngineBackend:
     runs_on_cpu = False
     stores_attention = True
     compiles_slowly = True
-    largest_window = PICTURES.maximum
+    largest_tile = PICTURES.maximum
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -58,31 +58,31 @@ class EngineBackend:
         self._runtime.device(device)
         return self._runtime.reduced_precisions
 
-    def open(self, network: Network, settings: RunSettings) -> EngineSession:
+    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> EngineSession:
         """Prepare a session; engines are got when it is known for which size. See `Backend.open`."""
-        if settings.precision == "bf16":
+        if options.precision == "bf16":
             msg = f"{self.name} does not run bf16"
             raise BackendUnavailableError(msg, hint="use precision fp16, fp32 or auto")
-        return EngineSession(self._runtime, network, settings)
+        return EngineSession(self._runtime, model, spec, options)
 
 
 class EngineSession(Session):
     """A network in engines: one of exactly its size, or for any size those in the cache that take it."""
 
-    def __init__(self, runtime: Runtime, network: Network, settings: RunSettings) -> None:
+    def __init__(self, runtime: Runtime, model: Model, spec: GraphSpec, options: SessionOptions) -> None:
         self._runtime = runtime
-        self._settings = settings
-        self._device = runtime.device(settings.device)
-        precision: Literal["fp32", "fp16"] = "fp16" if settings.precision == "fp16" else "fp32"
-        self._graph: Final[GraphToBuild] = graph_to_build(network, precision)
-        self._key = runtime.key(network.model.name, self._graph, precision, self._device)
-        self._cache = EngineCache(settings.cache)
-        self._static = network.size is not None
-        self._loaded: dict[Profile, _Loaded] = {}
+        self._options = options
+        self._device = runtime.device(options.device)
+        precision: Literal["fp32", "fp16"] = "fp16" if options.precision == "fp16" else "fp32"
+        self._graph: Final[GraphToBuild] = graph_to_build(model, spec, precision)
+        self._key = runtime.key(model.name, self._graph, precision, self._device)
+        self._cache = EngineCache(options.cache)
+        self._static = spec.size is not None
+        self._loaded: dict[Profile, _LoadedEngine] = {}
         self._lock = threading.Lock()
         self._open = True
-        if network.size is not None:
-            self.prepare(network.size)
+        if spec.size is not None:
+            self.prepare(spec.size)
 
     def prepare(self, size: tuple[int, int]) -> None:
         """Get the engine for a size; see `Session.prepare`."""
@@ -121,32 +121,42 @@ class EngineSession(Session):
                 loaded.engine.close()
             self._loaded.clear()
 
-    def _for(self, size: tuple[int, int], batch: int) -> _Loaded:
+    def _for(self, size: tuple[int, int], batch: int) -> _LoadedEngine:
         with self._lock:
             if not self._open:
                 msg = "the session was closed"
                 raise BackendUnavailableError(msg, hint="open a new Upscaler")
             profile = choose(self._loaded, size, batch=batch)
             if profile is None:
-                key, profile = self._wanted(size, batch)
-                try:
-                    self._loaded[profile] = self._get(key, profile)
-                except OutOfMemoryError:  # an engine takes memory for the largest size of its profile
-                    if profile.is_static:
-                        raise
-                    key, profile = self._key, Profile.static(size, batch=batch)
-                    self._loaded[profile] = self._get(key, profile)
+                loaded = self._get(size, batch)
+                profile = loaded.engine.manifest.profile
+                self._loaded[profile] = loaded
             return self._loaded[profile]
 
-    def _wanted(self, size: tuple[int, int], batch: int) -> tuple[EngineKey, Profile]:
-        """Return which engine to get: one that is there, or one to build."""
-        found = self._cache.find(self._key, size, batch=batch, capability=self._device.capability)
-        if found is not None and (found[1].is_static or not self._static):
-            return found
+    def _get(self, size: tuple[int, int], batch: int) -> _LoadedEngine:
+        """Return an engine that takes a size: one that is in the cache, or one to build."""
         try:
-            return self._key, self._to_build(size, batch)
+            request = EngineRequest(
+                key=self._key,
+                profile=self._to_build(size, batch),
+                size=size,
+                batch=batch,
+                only_static=self._static,
+                capability=self._device.capability,
+                fallback=Profile.static(size, batch=batch),
+                notes=self._device.notes,
+            )
         except InputError as error:
             raise EngineBuildError(f"no engine can be built: {error}", hint=error.hint) from error
+
+        def load(engine: Engine) -> _LoadedEngine:
+            lanes, profile = self._options.streams, engine.manifest.profile
+            return _LoadedEngine(
+                engine, self._runtime.load(engine.data, self._graph, profile, self._device, lanes=lanes)
+            )
+
+        build = partial(self._runtime.build, self._graph)
+        return provide(self._cache, request, build, load, progress=self._options.on_build_progress)
 
     def _to_build(self, size: tuple[int, int], batch: int) -> Profile:
         if not self._static and batch == 1:
@@ -155,21 +165,8 @@ class EngineSession(Session):
                     return profile
         return Profile.static(size, batch=batch)
 
-    def _get(self, key: EngineKey, profile: Profile) -> _Loaded:
-        def build(progress: Progress) -> bytes:
-            _LOG.info("building an engine of %s for %s", key.model, profile.name)
-            return self._runtime.build(self._graph, profile, key, progress)
 
-        def load(engine: Engine) -> _Loaded:
-            lanes = self._settings.streams
-            executor = self._runtime.load(engine.data, self._graph, profile, self._device, lanes=lanes)
-            return _Loaded(engine, executor)
-
-        progress, notes = self._settings.building, self._device.notes
-        return self._cache.get_or_build(key, profile, build, load, progress=progress, notes=notes)
-
-
-class _Loaded:
+class _LoadedEngine:
     """An engine and what runs it."""
 
     def __init__(self, engine: Engine, executor: Executor) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from paragon_core.backends.base import BackendInfo, Precision
     from paragon_core.backends.tensorrt_build import GraphToBuild
-    from paragon_core.engines import EngineKey, Flavour, Profile, Progress, Target
+    from paragon_core.engines import BuildProgress, EngineKey, Flavour, Profile, Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class Runtime(Protocol):
         """Return the key of the engines of a graph."""
         ...
 
-    def build(self, graph: GraphToBuild, profile: Profile, key: EngineKey, progress: Progress) -> bytes:
+    def build(self, graph: GraphToBuild, profile: Profile, key: EngineKey, progress: BuildProgress) -> bytes:
         """Build an engine with what the key says of target and options.
 
         Raises:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.base import BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.cancellation import Cancellation
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.errors import BackendUnavailableError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import onnxruntime
+
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
 
 NAME: Final = "onnxruntime"
 
@@ -72,7 +75,7 @@ class OnnxRuntimeBackend:
     runs_on_cpu = True
     stores_attention = True
     compiles_slowly = False
-    largest_window = None
+    largest_tile = None
 
     def may_accelerate(self) -> bool:
         """Return whether the wheel with CUDA is installed."""
@@ -99,35 +102,26 @@ class OnnxRuntimeBackend:
         runtime = _import()
         return ("fp16",) if _wants_cuda(runtime, device) else ()
 
-    def open(self, network: Network, settings: RunSettings) -> OnnxRuntimeSession:
+    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> OnnxRuntimeSession:
         """Build a session; see `Backend.open`."""
         runtime = _import()
-        cuda = _wants_cuda(runtime, settings.device)
-        if settings.precision != "fp32" and not (cuda and settings.precision == "fp16"):
-            msg = f"ONNX Runtime on {'CUDA' if cuda else 'the CPU'} does not run {settings.precision}"
+        cuda = _wants_cuda(runtime, options.device)
+        if options.precision != "fp32" and not (cuda and options.precision == "fp16"):
+            msg = f"ONNX Runtime on {'CUDA' if cuda else 'the CPU'} does not run {options.precision}"
             raise BackendUnavailableError(msg, hint="use precision fp32, or another backend")
-        graph = onnx_graph.build(
-            network.model,
-            fused=network.fused,
-            precision="fp16" if settings.precision == "fp16" else "fp32",
-            io=network.io,
-            size=network.size,
-            grey=network.grey,
-            separate_detail=network.separate_detail,
-            merge_base=False,
-            check=network.io == "uint8",
-        )
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = settings.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _NOT_EVEN_ERRORS
+        precision: Literal["fp32", "fp16"] = "fp16" if options.precision == "fp16" else "fp32"
+        graph = onnx_graph.build(model, spec, precision=precision, merge_base=False, check=spec.io == "uint8")
+        given = runtime.SessionOptions()
+        given.intra_op_num_threads = options.threads
+        given.inter_op_num_threads = 1
+        given.log_severity_level = _NOT_EVEN_ERRORS
         try:
             session = runtime.InferenceSession(
-                graph.SerializeToString(), options, providers=_providers(settings, cuda=cuda)
+                graph.SerializeToString(), given, providers=_providers(options, cuda=cuda)
             )
         except Exception as error:  # as in run
             raise failure(NAME, error) from error
-        if settings.device.startswith("cuda") and "CUDAExecutionProvider" not in session.get_providers():
+        if options.device.startswith("cuda") and "CUDAExecutionProvider" not in session.get_providers():
             msg = "ONNX Runtime could not start its CUDA provider (its CUDA or cuDNN libraries are missing)"
             raise BackendUnavailableError(msg, hint=_CUDA_HINT)
         return OnnxRuntimeSession(session, runtime.RunOptions)
@@ -168,8 +162,8 @@ def _wants_cuda(runtime: Any, device: str) -> bool:  # noqa: ANN401 - as in _imp
     return True
 
 
-def _providers(settings: RunSettings, *, cuda: bool) -> list[str | tuple[str, dict[str, str]]]:
+def _providers(options: SessionOptions, *, cuda: bool) -> list[str | tuple[str, dict[str, str]]]:
     if not cuda:
         return ["CPUExecutionProvider"]
-    number = settings.device.partition(":")[2] or "0"
+    number = options.device.partition(":")[2] or "0"
     return [("CUDAExecutionProvider", {"device_id": number, "use_tf32": "0"}), "CPUExecutionProvider"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.base import BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.cancellation import Cancellation
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.errors import BackendUnavailableError
@@ -20,6 +20,9 @@ from paragon_core.graph import onnx_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
 
 NAME: Final = "openvino"
 
@@ -79,7 +82,7 @@ class OpenVinoBackend:
     runs_on_cpu = True
     stores_attention = False
     compiles_slowly = False
-    largest_window = None
+    largest_tile = None
 
     def may_accelerate(self) -> bool:
         """Return False: Paragon runs OpenVINO on the CPU."""
@@ -103,40 +106,36 @@ class OpenVinoBackend:
         capabilities = core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
         return tuple(precision for precision, mark in _CAPABILITIES.items() if mark in capabilities)
 
-    def open(self, network: Network, settings: RunSettings) -> OpenVinoSession:
+    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> OpenVinoSession:
         """Build a session; see `Backend.open`.
 
         The precision is always spelled out: left alone, OpenVINO computes in bfloat16 where the processor can.
         """
-        _check_device(settings.device)
+        _check_device(options.device)
         core, _ = _core()
-        capability = _CAPABILITIES.get(settings.precision)
+        capability = _CAPABILITIES.get(options.precision)
         if capability and capability not in core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES"):
-            msg = f"this processor has no {settings.precision} instructions for OpenVINO"
+            msg = f"this processor has no {options.precision} instructions for OpenVINO"
             raise BackendUnavailableError(msg, hint="use precision fp32 or auto")
         graph = onnx_graph.build(
-            network.model,
-            fused=network.fused,
-            io=network.io,
-            size=network.size,
-            grey=network.grey,
-            separate_detail=network.separate_detail,
+            model,
+            spec,
             # In bfloat16 a merged result would be rounded to 8 bits; a base path of its own is added in float32, which
             # takes the error on a photograph from 1.2 levels to 0.8 and from 61 to 70 dB.
-            merge_base=settings.precision != "bf16",
-            check=network.io == "uint8",
+            merge_base=options.precision != "bf16",
+            check=spec.io == "uint8",
         )
-        options = {
-            "INFERENCE_PRECISION_HINT": _HINTS[settings.precision],
-            "NUM_STREAMS": str(settings.streams),
-            "INFERENCE_NUM_THREADS": str(settings.streams * settings.threads),
+        given = {
+            "INFERENCE_PRECISION_HINT": _HINTS[options.precision],
+            "NUM_STREAMS": str(options.streams),
+            "INFERENCE_NUM_THREADS": str(options.streams * options.threads),
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            compiled = core.compile_model(core.read_model(graph.SerializeToString()), _DEVICE, options)
+            compiled = core.compile_model(core.read_model(graph.SerializeToString()), _DEVICE, given)
         except Exception as error:  # as in run
             raise failure(NAME, error) from error
-        return OpenVinoSession(compiled, settings.streams)
+        return OpenVinoSession(compiled, options.streams)
 
 
 def _core() -> tuple[Any, str]:

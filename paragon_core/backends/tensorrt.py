@@ -9,7 +9,7 @@ from paragon_core.backends import cuda_driver, tensorrt_build
 from paragon_core.backends.base import BackendInfo, Precision
 from paragon_core.backends.engine_runtime import EngineDevice
 from paragon_core.backends.tensorrt_execution import CUDA_CORE, TensorRtExecutor
-from paragon_core.engines import EngineKey, Flavour, Profile, Progress, Target
+from paragon_core.engines import BuildProgress, EngineKey, Flavour, Profile, Target
 from paragon_core.errors import BackendUnavailableError, InputError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class TensorRtRuntime:
         """Return the key of the engines of a graph; see `Runtime.key`."""
         return tensorrt_build.engine_key(model, graph, precision, target=device.target, flavour=device.flavour)
 
-    def build(self, graph: GraphToBuild, profile: Profile, key: EngineKey, progress: Progress) -> bytes:
+    def build(self, graph: GraphToBuild, profile: Profile, key: EngineKey, progress: BuildProgress) -> bytes:
         """Build an engine; see `Runtime.build`."""
         return tensorrt_build.build(
             graph, profile, target=key.target, flavour=key.flavour, options=key.options, progress=progress

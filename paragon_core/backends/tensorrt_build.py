@@ -10,21 +10,21 @@ import sysconfig
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.backends import cuda_driver
-from paragon_core.engines import BuildOptions, EngineKey, Flavour, Profile, Progress, Target, ignore_progress
+from paragon_core.engines import BuildOptions, BuildProgress, EngineKey, Flavour, Profile, Target, ignore_progress
 from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError
 from paragon_core.graph import onnx_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from paragon_core.backends.base import Network
-    from paragon_core.graph.onnx_graph import Io
+    from paragon_core.graph.graph_spec import GraphSpec, Io
     from paragon_core.graph.onnx_nodes import Precision
+    from paragon_core.models.model import Model
 
 #: What people call them.
 TITLES: Final[dict[Flavour, str]] = {"tensorrt_rtx": "TensorRT-RTX", "tensorrt": "TensorRT"}
@@ -73,36 +73,27 @@ def installed_version(flavour: Flavour = "tensorrt_rtx") -> str:
     return str(module(flavour).__version__)
 
 
-def graph_to_build(network: Network, precision: Precision, *, io: Io | None = None) -> GraphToBuild:
-    """Return a network as TensorRT takes it: for any size, and without names and versions.
+def graph_to_build(model: Model, spec: GraphSpec, precision: Precision) -> GraphToBuild:
+    """Return a model's graph as TensorRT takes it: for any size, and without names and versions.
 
     Those would only make engines useless whose network is still the same.
 
     Args:
-        network: what is to be computed; its ``size`` is a matter of the profile, not of the graph.
+        model: the checkpoint.
+        spec: in which form; its ``size`` is a matter of the profile, not of the graph.
         precision: of weights and arithmetic.
-        io: another type of input and output than the network's.
 
     Raises:
         InputError: for a combination that does not exist.
 
     """
-    io = network.io if io is None else io
     proto = onnx_graph.build(
-        network.model,
-        fused=network.fused,
-        precision=precision,
-        io=io,
-        grey=network.grey,
-        separate_detail=network.separate_detail,
-        portable=True,
-        check=io == "uint8",
+        model, replace(spec, size=None), precision=precision, portable=True, check=spec.io == "uint8"
     )
     proto.ClearField("producer_version")
     proto.ClearField("metadata_props")
     proto.graph.name = "paragon"
-    channels = (1 if network.grey else 3) * (1 + network.separate_detail)
-    return GraphToBuild(onnx=proto.SerializeToString(deterministic=True), io=io, channels=channels)
+    return GraphToBuild(onnx=proto.SerializeToString(deterministic=True), io=spec.io, channels=spec.channels)
 
 
 def engine_key(
@@ -140,7 +131,7 @@ def build(
     target: Target,
     flavour: Flavour = "tensorrt_rtx",
     options: BuildOptions = BuildOptions(),  # noqa: B008 - frozen
-    progress: Progress = ignore_progress,
+    progress: BuildProgress = ignore_progress,
 ) -> bytes:
     """Build an engine.
 
@@ -323,7 +314,7 @@ def _logger(trt: Any) -> Any:  # noqa: ANN401 - imported late
 class ProgressRelay:
     """Passes progress on to the caller from any thread, and keeps the exception by which the caller ends the build."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: BuildProgress) -> None:
         self.stopped_by: BaseException | None = None
         self._progress = progress
         self._last = (0.0, "starting")

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.backends.base import BackendInfo, Network, Precision, RunSettings, Session
+from paragon_core.backends.base import BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
-from paragon_core.graph.fuse import for_grey, fuse_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
     from paragon_core.backends.cancellation import Cancellation
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
 
 NAME: Final = "torch"
 
@@ -64,20 +65,20 @@ class CancellableLayers:
 class TorchSession(Session):
     """A network in torch."""
 
-    def __init__(self, network: Network, settings: RunSettings, device: torch.device) -> None:
+    def __init__(self, model: Model, spec: GraphSpec, options: SessionOptions, device: torch.device) -> None:
         import torch  # noqa: PLC0415 - optional, and slow to import
 
-        dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[settings.precision]
-        self._as_bytes = network.io == "uint8"
+        dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[options.precision]
+        self._as_bytes = spec.io == "uint8"
         self._device = device
-        self._threads = settings.threads
+        self._threads = options.threads
         self._threads_before = torch.get_num_threads()
-        module = _module(network, dtype, device)
+        module = _module(model, spec, dtype, device)
         self._module: torch.nn.Module | None = module
         self._layers = CancellableLayers(module) if device.type == "cpu" else None  # others are not waited for
-        self._image_dtype = torch.float32 if network.fused else dtype
-        self._averages_grey = network.grey and not network.fused
-        self._separate_detail = network.separate_detail
+        self._image_dtype = torch.float32 if spec.fused else dtype
+        self._averages_grey = spec.grey and not spec.fused
+        self._separate_detail = spec.separate_detail
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run one batch; see `Session.run`."""
@@ -164,7 +165,7 @@ class TorchBackend:
     runs_on_cpu = True
     stores_attention = False
     compiles_slowly = False
-    largest_window = None
+    largest_tile = None
 
     def may_accelerate(self) -> bool:
         """Return whether torch is installed in a build that is not for the CPU only."""
@@ -200,40 +201,38 @@ class TorchBackend:
             return precisions
         return tuple(precision for precision in precisions if _has_instructions(torch, precision))
 
-    def open(self, network: Network, settings: RunSettings) -> TorchSession:
-        """Build a session and run a tiny picture through it; see `Backend.open`."""
+    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> TorchSession:
+        """Build a session and run a tiny image through it; see `Backend.open`."""
         torch = _import()
-        device = _device(torch, settings.device)
-        if device.type == "cpu" and not _has_instructions(torch, settings.precision):
-            msg = f"this processor has no {settings.precision} instructions that torch uses"
+        device = _device(torch, options.device)
+        if device.type == "cpu" and not _has_instructions(torch, options.precision):
+            msg = f"this processor has no {options.precision} instructions that torch uses"
             raise BackendUnavailableError(msg, hint="use precision fp32 or auto")
         try:
-            session = TorchSession(network, settings, device)
+            session = TorchSession(model, spec, options, device)
         except Exception as error:
             raise failure(NAME, error) from error
-        side, channels = _TRIAL_SIDE, (1 if network.grey else 3) * (1 + network.separate_detail)
-        shape = (1, side, side, channels) if network.io == "uint8" else (1, channels, side, side)
+        side, channels = _TRIAL_SIDE, spec.channels
+        shape = (1, side, side, channels) if spec.io == "uint8" else (1, channels, side, side)
         try:
-            session.run(np.zeros(shape, dtype=network.io))
+            session.run(np.zeros(shape, dtype=spec.io))
         except Exception as error:
             session.close()
-            if settings.precision == "fp32":
+            if options.precision == "fp32":
                 raise
-            msg = f"torch does not run {settings.precision} on {device}: {error}"
+            msg = f"torch does not run {options.precision} on {device}: {error}"
             raise BackendUnavailableError(msg, hint="use precision fp32 or auto") from error
         return session
 
 
-def _module(network: Network, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
+def _module(model: Model, spec: GraphSpec, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
     """Return the network with its weights in place."""
     import torch  # noqa: PLC0415 - optional, and slow to import
 
-    model = network.model
-    if network.fused:
+    if spec.fused:
         from paragon_core.graph.torch_fused import FusedParagonSR2  # noqa: PLC0415 - imports torch
 
-        arrays = for_grey(model.arrays) if network.grey else model.arrays
-        return FusedParagonSR2(fuse_arrays(model.spec, arrays), dtype=dtype, device=device)
+        return FusedParagonSR2.from_model(model, spec, dtype=dtype, device=device)
     from paragon_core.network import ParagonSR2  # noqa: PLC0415 - imports torch
 
     plain = ParagonSR2.from_model(model, dtype=dtype).to(device)

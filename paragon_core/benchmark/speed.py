@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from paragon_core.backends import Backend, Network, Precision, RunSettings
+from paragon_core.backends import Backend, Precision, SessionOptions
 from paragon_core.benchmark import footprint
 from paragon_core.benchmark.bench import Timing, time_interleaved
 from paragon_core.benchmark.images import as_batch, like_a_photograph
 from paragon_core.cores import usable_cores
 from paragon_core.errors import BackendError
+from paragon_core.graph.graph_spec import GraphSpec
+from paragon_core.upscaling.options import UpscaleOptions
 from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
@@ -240,8 +242,8 @@ def _candidates(
 
 
 def _network(model: Model, backend: Backend, precision: Precision, workload: Workload, stack: ExitStack) -> Run:
-    settings = RunSettings(precision=precision, threads=usable_cores())
-    session = backend.open(Network(model=model, size=workload.size), settings)
+    options = SessionOptions(precision=precision, threads=usable_cores())
+    session = backend.open(model, GraphSpec(size=workload.size), options)
     stack.callback(session.close)
     batches = [as_batch(image) for image in workload.images]
     for width, height in workload.sizes:
@@ -255,7 +257,7 @@ def _network(model: Model, backend: Backend, precision: Precision, workload: Wor
 
 
 def _end_to_end(model: Model, backend: Backend, precision: Precision, workload: Workload, stack: ExitStack) -> Run:
-    upscaler = stack.enter_context(Upscaler(model, backend=backend, precision=precision))
+    upscaler = stack.enter_context(Upscaler(model, UpscaleOptions(backend=backend, precision=precision)))
     return lambda number: upscaler(workload.images[number])
 
 

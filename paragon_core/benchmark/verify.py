@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from paragon_core.backends import Backend, BackendInfo, Network, Precision, RunSettings
+from paragon_core.backends import Backend, BackendInfo, Precision, SessionOptions
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.torch import TorchBackend
 from paragon_core.benchmark.bench import Clock, time_interleaved
 from paragon_core.errors import BackendError, BackendUnavailableError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.precision import BYTE_BITS, Closeness, PrecisionChoice, choose_precision, compare
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def reference(model: Model, image: Batch) -> tuple[str, Batch]:
     )
     for backend, words in candidates:
         if backend.probe().available:
-            session = backend.open(Network(model=model, fused=False), RunSettings(device="cpu"))
+            session = backend.open(model, GraphSpec(fused=False), SessionOptions(device="cpu"))
             try:
                 return words, session.run(image)
             finally:
@@ -148,17 +149,17 @@ def _examine(
     backend: Backend, model: Model, image: Batch, right: Batch, stack: ExitStack
 ) -> tuple[list[Finding], dict[str, Callable[[], Any]]]:
     """Return the findings of a backend and what is to be timed; the sessions stay open until the stack is left."""
-    network, settings = Network(model=model), RunSettings()
-    choice = choose_precision(backend, replace(network, io="uint8"), settings, again=True)
+    spec, options = GraphSpec(), SessionOptions()
+    choice = choose_precision(backend, model, replace(spec, io="uint8"), options, again=True)
     taken = choice.precision(BYTE_BITS)
     if backend.compiles_slowly:
-        network = replace(network, size=(image.shape[3], image.shape[2]))
+        spec = replace(spec, size=(image.shape[3], image.shape[2]))
     findings: list[Finding] = []
     runs: dict[str, Callable[[], Any]] = {}
     for precision in get_args(Precision):
         finding = Finding(backend=backend.name, precision=precision, status="right", used=taken == precision, why="")
         try:
-            session = backend.open(network, replace(settings, precision=precision))
+            session = backend.open(model, spec, replace(options, precision=precision))
             stack.callback(session.close)
             closeness = compare(session.run(image), right)
         except BackendError as error:

@@ -51,7 +51,7 @@ def examine() -> dict[str, Any]:
     """Find out what works here, as JSON knows it."""
     from PIL import features
 
-    from paragon_core.backends import backends
+    from paragon_core.backends import available_backends
     from paragon_core.cli import doctor_vapoursynth
     from paragon_core.media.formats import FORMATS
     from paragon_core.models.folders import model_folders
@@ -70,7 +70,7 @@ def examine() -> dict[str, Any]:
         "system": platform.platform(),
         "processors": os.cpu_count(),
         "packages": {name: _version(name) for name in _PACKAGES},
-        "backends": [_try(info) for info in backends()],
+        "backends": [_try(info) for info in available_backends()],
         "formats": {name: reads(name, row) for name, row in FORMATS.items()},
         "models": list(bundled()),
         "folders": [{"path": str(folder), "exists": folder.is_dir()} for folder in model_folders()],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
-    from paragon_core.engines import EngineCache, Entry
+    from paragon_core.engines import CacheEntry, EngineCache
 
 _NANOSECONDS = 10**9
 
@@ -150,7 +150,7 @@ def _path(arguments: argparse.Namespace, console: Console) -> int:
     return OK
 
 
-def _matching(cache: EngineCache, text: str) -> Sequence[Entry]:
+def _matching(cache: EngineCache, text: str) -> Sequence[CacheEntry]:
     found = [entry for entry in cache.entries() if text in _place(cache, entry)]
     if not found:
         msg = f"there is no engine with {text!r} in its path"
@@ -158,7 +158,7 @@ def _matching(cache: EngineCache, text: str) -> Sequence[Entry]:
     return found
 
 
-def _facts(cache: EngineCache, entry: Entry) -> dict[str, Any]:
+def _facts(cache: EngineCache, entry: CacheEntry) -> dict[str, Any]:
     facts: dict[str, Any] = {"engine": _place(cache, entry), "path": str(entry.files.engine)}
     facts |= {"size": entry.size, "last_used": entry.last_used, "usable": entry.manifest is not None}
     if entry.manifest is not None:
@@ -180,17 +180,17 @@ def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return rows
 
 
-def _place(cache: EngineCache, entry: Entry) -> str:
+def _place(cache: EngineCache, entry: CacheEntry) -> str:
     """Return an engine's path below the folder of the engines, which is its name for people."""
     return Path(entry.files.folder, entry.files.name).relative_to(cache.folder).as_posix()
 
 
-def _date(entry: Entry) -> str:
+def _date(entry: CacheEntry) -> str:
     try:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.last_used // _NANOSECONDS))
     except (OverflowError, OSError, ValueError):  # a clock was far off
         return "?"
 
 
-def _trouble(entry: Entry) -> str:
+def _trouble(entry: CacheEntry) -> str:
     return "" if entry.manifest is not None else "cannot be used"

@@ -100,14 +100,15 @@ def cache_of(arguments: argparse.Namespace) -> EngineCache:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command."""
-    from paragon_core.backends import Network, tensorrt_build
+    from paragon_core.backends import tensorrt_build
     from paragon_core.backends.tensorrt import TensorRtRuntime, elsewhere
     from paragon_core.engines import Target
+    from paragon_core.graph.graph_spec import GraphSpec
     from paragon_core.upscaling.prebuild import prebuild
 
     target = Target.parse(arguments.target) if arguments.target else Target()
     tensorrt_build.installed_version()  # before anything else takes time
-    network = Network(model=options.load_model(arguments.model, arguments))
+    model = options.load_model(arguments.model, arguments)
     cache = cache_of(arguments)
     results = []
     line = ProgressLine(console)
@@ -120,10 +121,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             engine = prebuild(
                 TensorRtRuntime(),
                 elsewhere(target),
-                network,
+                model,
+                GraphSpec(io=arguments.io),
                 profile,
                 precision=arguments.precision,
-                io=arguments.io,
                 padding=arguments.padding,
                 cache=cache,
                 progress=draw,

@@ -6,7 +6,7 @@ import argparse
 import os
 from collections import Counter
 from contextlib import ExitStack, suppress
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from paragon_core.errors import ParagonError
     from paragon_core.media.jobs import JobResult
     from paragon_core.media.video.upscale import VideoResult
+    from paragon_core.upscaling.options import UpscaleOptions
     from paragon_core.upscaling.output_size import OutputSize
 
     #: What cannot be upscaled, known before the work begins, and why.
@@ -158,7 +159,7 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command."""
     from paragon_core.media import images
-    from paragon_core.media.files import frame_concurrency
+    from paragon_core.media.files import options_for_frames
     from paragon_core.media.jobs import IMAGES_AT_ONCE, plan
     from paragon_core.media.jobs import run as run_jobs
     from paragon_core.media.video.encoding import VideoEncoding
@@ -170,8 +171,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from paragon_core.upscaling.upscaler import Upscaler
 
     check_strength(arguments.temporal)
-    codec = None if arguments.codec == "auto" else arguments.codec
-    encoding = VideoEncoding(codec=codec, crf=arguments.crf, preset=arguments.preset)
+    encoding = VideoEncoding(
+        codec=None if arguments.codec == "auto" else arguments.codec, crf=arguments.crf, preset=arguments.preset
+    )
     time_range = TimeRange(start=arguments.start, duration=arguments.duration)
     size = size_options.wanted_size(arguments)
     models = suitable_models(arguments.model, size, upsampler_alpha=arguments.alpha, window_size=arguments.window_size)
@@ -201,28 +203,17 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         progress.finish(pixels=width * height * result.frames)
         _report(result, console, single=len(jobs) + len(refused) == 1)
 
-    make_upscaler = partial(
-        Upscaler,
-        backend=arguments.backend,
-        device=arguments.device,
-        precision=arguments.precision,
-        tile=arguments.tile,
-        padding=arguments.padding,
-        max_memory=arguments.max_memory,
-        building=progress.building,
-    )
+    for_images = _options(arguments, progress)
     with ExitStack() as stack:
 
         @cache
-        def for_images(scale: int) -> Upscaler:
-            return stack.enter_context(make_upscaler(models[scale]))
-
-        @cache
-        def for_videos(scale: int) -> Upscaler:
-            return stack.enter_context(make_upscaler(models[scale], pictures_at_once=frame_concurrency(), clip=False))
+        def upscaler_of(scale: int, *, for_frames: bool) -> Upscaler:
+            options = options_for_frames(for_images) if for_frames else for_images
+            return stack.enter_context(Upscaler(models[scale], options))
 
         def upscale(array: npt.NDArray[np.generic], size: OutputSize | None = None) -> npt.NDArray[np.generic]:
-            upscaler = for_images(scale_for((array.shape[1], array.shape[0]), size, models))
+            suitable = scale_for((array.shape[1], array.shape[0]), size, models)
+            upscaler = upscaler_of(suitable, for_frames=False)
             return upscaler(array, size=size, progress=progress.advance)
 
         def video(source: Path, target: Path) -> VideoResult:
@@ -230,7 +221,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             return upscale_video(
                 source,
                 target,
-                for_videos(suitable),
+                upscaler_of(suitable, for_frames=True),
                 size=size,
                 temporal=arguments.temporal,
                 encoding=encoding,
@@ -241,7 +232,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             )
 
         videos_only = all(job.is_video for job in jobs)
-        upscaler = for_videos(scale) if videos_only else for_images(scale)
+        upscaler = upscaler_of(scale, for_frames=videos_only)
         precision = upscaler.precision_of("float32" if videos_only else "uint8")
         names = " or ".join(model.name for model in models.values())
         console.say(f"{names}, {result_options.label(size, scale)}, {upscaler.backend} {precision}")
@@ -265,6 +256,21 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             console.erase()
     _sum_up(results, refused, passed_over, console)
     return _exit_code(results, refused)
+
+
+def _options(arguments: argparse.Namespace, progress: JobProgress) -> UpscaleOptions:
+    """Return what the command line asks of an upscaler."""
+    from paragon_core.upscaling.options import UpscaleOptions
+
+    return UpscaleOptions(
+        backend=arguments.backend,
+        device=arguments.device,
+        precision=arguments.precision,
+        tile=arguments.tile,
+        padding=arguments.padding,
+        max_memory=arguments.max_memory,
+        on_build_progress=progress.building,
+    )
 
 
 def _report(result: JobResult, console: Console, *, single: bool) -> None:

@@ -1,17 +1,18 @@
 """Compiled engines, kept on disk so that they can be trusted: built once for each network, size, GPU and version.
 
-It knows nothing of the runtimes: who builds an engine and who loads it is told to `EngineCache.get_or_build`.
+It knows nothing of the runtimes: what builds an engine and what loads it are arguments of `provide`.
 """
 
 from __future__ import annotations
 
-from paragon_core.engines.cache import DEFAULT_LIMIT, Engine, EngineCache, Entry
+from paragon_core.engines.cache import DEFAULT_LIMIT, CacheEntry, Engine, EngineCache
 from paragon_core.engines.folder import VARIABLE, cache_folder
 from paragon_core.engines.folder import prepare as prepare_folder
 from paragon_core.engines.folder import trusted as trusted_folder
 from paragon_core.engines.key import BuildOptions, EngineKey, Flavour, Target
-from paragon_core.engines.profiles import MOST_PIXELS, PICTURES, Profile, choose, profiles_for, window
-from paragon_core.engines.waiting import Progress, ignore_progress
+from paragon_core.engines.profiles import MOST_PIXELS, PICTURES, Profile, choose, fitting_tile_size, profiles_for
+from paragon_core.engines.providing import EngineRequest, provide
+from paragon_core.engines.waiting import BuildProgress, ignore_progress
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -19,19 +20,21 @@ __all__ = [
     "PICTURES",
     "VARIABLE",
     "BuildOptions",
+    "BuildProgress",
+    "CacheEntry",
     "Engine",
     "EngineCache",
     "EngineKey",
-    "Entry",
+    "EngineRequest",
     "Flavour",
     "Profile",
-    "Progress",
     "Target",
     "cache_folder",
     "choose",
+    "fitting_tile_size",
     "ignore_progress",
     "prepare_folder",
     "profiles_for",
+    "provide",
     "trusted_folder",
-    "window",
 ]

@@ -17,7 +17,7 @@ from paragon_core import __version__
 from paragon_core.engines.files import ENGINE, MANIFEST, PART, USED, EngineFiles, Manifest, UnusableError
 from paragon_core.engines.folder import cache_folder, own_folders, prepare, resolved, trusted
 from paragon_core.engines.profiles import Profile, Size, choose
-from paragon_core.engines.waiting import Progress, alone, ignore_progress, try_lock
+from paragon_core.engines.waiting import BuildProgress, alone, ignore_progress, try_lock
 from paragon_core.errors import EngineCacheError, EngineRefusedError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Engine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class CacheEntry:
     """An engine in the cache, as a list shows it."""
 
     files: EngineFiles
@@ -74,14 +74,14 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Wish(Generic[T]):
+class _BuildRequest(Generic[T]):
     """What `EngineCache.get_or_build` was asked for."""
 
     key: EngineKey
     profile: Profile
-    build: Callable[[Progress], bytes]
+    build: Callable[[BuildProgress], bytes]
     load: Callable[[Engine], T]
-    progress: Progress
+    progress: BuildProgress
     notes: Mapping[str, Any]
 
 
@@ -97,7 +97,7 @@ class EngineCache:
         """Take a folder; nothing is read or made before it is needed.
 
         Args:
-            folder: the folder of the cache; None for the one that `cache_folder` tells.
+            folder: the folder of the cache; None for the one that `cache_folder` returns.
             max_bytes: bytes of all engines together.
 
         """
@@ -113,10 +113,10 @@ class EngineCache:
         self,
         key: EngineKey,
         profile: Profile,
-        build: Callable[[Progress], bytes],
+        build: Callable[[BuildProgress], bytes],
         load: Callable[[Engine], T],
         *,
-        progress: Progress = ignore_progress,
+        progress: BuildProgress = ignore_progress,
         notes: Mapping[str, Any] | None = None,
     ) -> T:
         """Load an engine, and build it first if there is none that is whole, right and accepted by the runtime.
@@ -131,7 +131,7 @@ class EngineCache:
             build: returns the engine's bytes; it is handed ``progress``.
             load: hands the engine to the runtime; what it returns is returned. The engine counts as in use until it
                 is closed or forgotten.
-            progress: told how the build goes, or that another process is at it.
+            progress: called with how the build goes, or that another process is at it.
             notes: facts for the manifest, as JSON knows them.
 
         Raises:
@@ -140,17 +140,17 @@ class EngineCache:
             Exception: whatever ``build``, ``load`` and ``progress`` raise.
 
         """
-        wish = _Wish(key=key, profile=profile, build=build, load=load, progress=progress, notes=notes or {})
+        request = _BuildRequest(key=key, profile=profile, build=build, load=load, progress=progress, notes=notes or {})
         files = self._prepared(key, profile)
         if files is None:
-            return self._built(None, wish)
+            return self._built(None, request)
         refused: set[str] = set()
-        loaded = self._load(files, wish, refused, drop=False)
+        loaded = self._load(files, request, refused, drop=False)
         if loaded is None:
             with alone(files.lock, progress):
-                loaded = self._load(files, wish, refused, drop=True)
+                loaded = self._load(files, request, refused, drop=True)
                 if loaded is None:
-                    loaded = _Loaded(value=self._built(files, wish))
+                    loaded = _Loaded(value=self._built(files, request))
             self.prune(keep=files)
         return loaded.value
 
@@ -168,7 +168,7 @@ class EngineCache:
 
         """
         found: dict[Profile, EngineKey] = {}
-        entries: list[Entry] = []
+        entries: list[CacheEntry] = []
         with suppress(EngineCacheError):  # who then builds is told
             entries += self._entries(f"{key.family}-*")
         for entry in entries:
@@ -187,7 +187,7 @@ class EngineCache:
         profile = choose(found, size, batch=batch)
         return None if profile is None else (found[profile], profile)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CacheEntry]:
         """Return all engines, the last used first.
 
         Raises:
@@ -196,7 +196,7 @@ class EngineCache:
         """
         return sorted(self._entries(), key=lambda entry: (-entry.last_used, entry.files.engine))
 
-    def verify(self, entry: Entry) -> str:
+    def verify(self, entry: CacheEntry) -> str:
         """Read an engine in full, and return what is wrong with it; empty if nothing is."""
         try:
             manifest, _ = entry.files.read()
@@ -206,11 +206,11 @@ class EngineCache:
             return "it is not where it belongs"
         return ""
 
-    def remove(self, entry: Entry) -> bool:
+    def remove(self, entry: CacheEntry) -> bool:
         """Remove an engine, unless a process builds it or has it loaded; return whether it is gone."""
         return self._remove(entry.files)
 
-    def prune(self, *, max_bytes: int | None = None, keep: EngineFiles | None = None) -> list[Entry]:
+    def prune(self, *, max_bytes: int | None = None, keep: EngineFiles | None = None) -> list[CacheEntry]:
         """Remove the least recently used engines until the others fit; return those that were removed.
 
         What killed processes have left unfinished is removed in any case, and not returned.
@@ -243,21 +243,25 @@ class EngineCache:
             _LOG.warning("engines cannot be kept in %s: %s", self._given, error.strerror or error)
             return None
 
-    def _load(self, files: EngineFiles, wish: _Wish[T], refused: set[str], *, drop: bool) -> _Loaded[T] | None:
+    def _load(
+        self, files: EngineFiles, request: _BuildRequest[T], refused: set[str], *, drop: bool
+    ) -> _Loaded[T] | None:
         """Load an engine that is there, unless its digest is one of those that were refused; None if there is none.
 
         ``drop`` removes one that cannot be used, for which the lock must be held.
         """
         try:
             manifest, data = files.read()
-            fault = "it was made from something else" * ((manifest.key, manifest.profile) != (wish.key, wish.profile))
+            fault = "it was made from something else" * (
+                (manifest.key, manifest.profile) != (request.key, request.profile)
+            )
         except UnusableError as error:
             fault = str(error)
         else:
             if not fault and manifest.sha256 not in refused:
                 engine = Engine(manifest, data, files)
                 try:
-                    value = wish.load(engine)
+                    value = request.load(engine)
                     self._note_use(files)
                     return _Loaded(value=value)
                 except BaseException as error:
@@ -271,19 +275,19 @@ class EngineCache:
             self._drop(files)
         return None
 
-    def _built(self, files: EngineFiles | None, wish: _Wish[T]) -> T:
+    def _built(self, files: EngineFiles | None, request: _BuildRequest[T]) -> T:
         """Build an engine, keep it if possible, and load it."""
         start = time.perf_counter()
-        data = wish.build(wish.progress)
+        data = request.build(request.progress)
         made = {
             "paragon": __version__,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - start, 2),
             "system": platform.platform(),
-            **wish.notes,
+            **request.notes,
         }
         digest = hashlib.sha256(data).hexdigest()
-        manifest = Manifest(key=wish.key, profile=wish.profile, size=len(data), sha256=digest, made=made)
+        manifest = Manifest(key=request.key, profile=request.profile, size=len(data), sha256=digest, made=made)
         if files is not None:
             try:
                 files.write(manifest, data)
@@ -293,7 +297,7 @@ class EngineCache:
                 files = None
         engine = Engine(manifest, data, files)
         try:
-            return wish.load(engine)
+            return request.load(engine)
         except BaseException as error:
             engine.close()
             if isinstance(error, EngineRefusedError) and files is not None:
@@ -321,7 +325,7 @@ class EngineCache:
             lock.release()
         return True
 
-    def _remove_unfinished(self, entry: Entry) -> bool:
+    def _remove_unfinished(self, entry: CacheEntry) -> bool:
         """Remove what a process that died left of a build, and return whether nothing else was there."""
         files = entry.files
         if not os.path.lexists(files.manifest):
@@ -347,7 +351,7 @@ class EngineCache:
             return
         yield from own_folders(base, _LAYOUT, pattern)
 
-    def _entries(self, pattern: str = "*") -> Iterator[Entry]:
+    def _entries(self, pattern: str = "*") -> Iterator[CacheEntry]:
         """Yield what is in the cache, also engines and manifests that have lost each other, and unfinished files."""
         paths = (path for folder in self._folders(pattern) for path in folder.glob("*"))
         names = {(path.parent, path.stem) for path in paths if path.suffix in {ENGINE, MANIFEST, PART}}
@@ -357,4 +361,4 @@ class EngineCache:
                 manifest = files.read_manifest()
             except UnusableError:
                 manifest = None
-            yield Entry(files=files, manifest=manifest, size=files.size(), last_used=files.last_used())
+            yield CacheEntry(files=files, manifest=manifest, size=files.size(), last_used=files.last_used())

@@ -1,4 +1,4 @@
-"""For which sizes an engine is built, and which of several engines a picture should use."""
+"""For which sizes an engine is built, and which of several engines an image should use."""
 
 from __future__ import annotations
 
@@ -124,8 +124,8 @@ def choose(profiles: Iterable[Profile], size: Size, *, batch: int = 1) -> Profil
     return min((profile for profile in profiles if profile.covers(size, batch=batch)), key=rank, default=None)
 
 
-def window(size: Size, profile: Profile) -> Size:
-    """Return the size of the windows in which an engine takes a picture; smaller than the picture means: in tiles."""
+def fitting_tile_size(size: Size, profile: Profile) -> Size:
+    """Return the size of the tiles in which an engine takes an image; smaller than the image means: in tiles."""
     return min(size[0], profile.maximum[0]), min(size[1], profile.maximum[1])
 
 
@@ -143,7 +143,7 @@ def profiles_for(sizes: Iterable[Size]) -> tuple[Profile, ...]:
     widths, heights = zip(*counts, strict=True)
     minimum = min(PICTURES.minimum[0], *widths), min(PICTURES.minimum[1], *heights)
     common = max(sorted(counts), key=counts.__getitem__)
-    return (Profile(minimum=minimum, optimum=window(common, PICTURES), maximum=PICTURES.maximum),)
+    return (Profile(minimum=minimum, optimum=fitting_tile_size(common, PICTURES), maximum=PICTURES.maximum),)
 
 
 def _text(size: Size) -> str:

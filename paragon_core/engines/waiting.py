@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Called with a share from 0 to 1 and what is being done; an exception from it ends the work and reaches the caller.
-Progress = Callable[[float, str], None]
+BuildProgress = Callable[[float, str], None]
 
 WAITING: Final = "another process is building this engine"
 
@@ -29,7 +29,7 @@ def ignore_progress(share: float, doing: str) -> None:
 
 
 @contextmanager
-def alone(lock_file: Path, progress: Progress) -> Iterator[None]:
+def alone(lock_file: Path, progress: BuildProgress) -> Iterator[None]:
     """Keep others from the same work until the block ends; the system frees the lock of a process that dies.
 
     Where no lock can be made (a read-only folder), the work is done twice rather than not at all.

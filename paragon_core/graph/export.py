@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from paragon_core.atomic_files import atomic_write, remove_leftovers
 from paragon_core.errors import InputError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.graph.onnx_graph import build
 
 if TYPE_CHECKING:
-    from paragon_core.graph.onnx_graph import Io
+    from paragon_core.graph.graph_spec import Io
     from paragon_core.graph.onnx_nodes import Precision
     from paragon_core.models.model import Model
 
@@ -47,7 +48,7 @@ def export_onnx(
     if path.is_dir():
         msg = f"{path} is a folder"
         raise InputError(msg, hint="give the name of the .onnx file")
-    content = onnx_bytes(model, fused=fused, precision=precision, size=size, io=io, grey=grey)
+    content = onnx_bytes(model, GraphSpec(fused=fused, io=io, grey=grey, size=size), precision=precision)
     remove_leftovers(path.parent)
     with atomic_write(path) as stream:
         stream.write(content)
@@ -56,13 +57,9 @@ def export_onnx(
 
 def onnx_bytes(
     model: Model,
+    spec: GraphSpec = GraphSpec(),  # noqa: B008 - frozen
     *,
-    fused: bool = True,
     precision: Precision = "fp32",
-    size: tuple[int, int] | None = None,
-    io: Io = "float32",
-    grey: bool = False,
-    separate_detail: bool = False,
     merge_base: bool = True,
     portable: bool = True,
 ) -> bytes:
@@ -70,13 +67,8 @@ def onnx_bytes(
 
     Args:
         model: what to write.
-        fused: see `export_onnx`.
+        spec: in which form.
         precision: see `export_onnx`.
-        size: see `export_onnx`.
-        io: see `export_onnx`.
-        grey: see `export_onnx`.
-        separate_detail: one input with twice as many channels, as of two images on top of each other: the base path
-            sees the first, the detail path the second (`temporal`). Floats only.
         merge_base: True for OpenVINO, False for ONNX Runtime, for speed; the pixels are the same.
         portable: whether every runtime takes the graph (`onnx_graph.build`).
 
@@ -84,16 +76,6 @@ def onnx_bytes(
         InputError: for a combination that does not exist.
 
     """
-    graph = build(
-        model,
-        fused=fused,
-        precision=precision,
-        size=size,
-        io=io,
-        grey=grey,
-        separate_detail=separate_detail,
-        merge_base=merge_base,
-        portable=portable,
-    )
+    graph = build(model, spec, precision=precision, merge_base=merge_base, portable=portable)
     content: bytes = graph.SerializeToString()
     return content

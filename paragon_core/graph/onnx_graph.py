@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import onnx
 from onnx import TensorProto, helper
@@ -12,12 +12,12 @@ from paragon_core.errors import InputError
 from paragon_core.graph import onnx_fused as fused_form
 from paragon_core.graph import onnx_plain as plain_form
 from paragon_core.graph.fuse import Arrays, for_bytes, for_grey, fuse_arrays
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.graph.onnx_nodes import IR_VERSION, OPSET, Graph, Precision
 
 if TYPE_CHECKING:
+    from paragon_core.graph.graph_spec import Io
     from paragon_core.models.model import Model
-
-Io = Literal["float32", "float16", "uint8"]
 
 INPUT: Final = "input"
 OUTPUT: Final = "output"
@@ -29,13 +29,9 @@ _IO_TYPES: Final = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16
 
 def build(
     model: Model,
+    spec: GraphSpec = GraphSpec(),  # noqa: B008 - frozen
     *,
-    fused: bool = True,
     precision: Precision = "fp32",
-    io: Io = "float32",
-    size: tuple[int, int] | None = None,
-    grey: bool = False,
-    separate_detail: bool = False,
     merge_base: bool = True,
     exact_border: bool = True,
     portable: bool = False,
@@ -45,14 +41,8 @@ def build(
 
     Args:
         model: what to write.
-        fused: the fused form (`fuse`), else layer by layer as upstream.
+        spec: in which form.
         precision: type of weights and intermediate values.
-        io: ``float32`` or ``float16``: [batch, channels, height, width] of 0..1, the output not clipped, as upstream;
-            ``uint8``: [batch, height, width, channels] of 0..255, rounded half to even and clipped in the graph.
-        size: (width, height) for a graph of one size, None for any size; the batch is 1 in the former.
-        grey: one channel instead of three (see `fuse.for_grey`).
-        separate_detail: the input has twice as many channels: the first half is what the base path sees, the second
-            what the detail path sees (see `temporal`). Floats only.
         merge_base: whether the base path shares the tail's convolution (fused only; same pixels): faster in OpenVINO,
             slower in ONNX Runtime.
         exact_border: False leaves the outermost ring of output pixels wrong (fused only; to measure its cost).
@@ -67,17 +57,17 @@ def build(
         InputError: for a combination that does not exist.
 
     """
-    _refuse_impossible(size, io, separate_detail=separate_detail, check=check)
+    _refuse_impossible(spec, check=check)
     arrays: Arrays = model.arrays
-    if grey:
+    if spec.grey:
         arrays = for_grey(arrays)
-    if io == "uint8":
+    if spec.io == "uint8":
         arrays = for_bytes(arrays)
     graph = Graph(precision)
-    image = detail = _read(graph, io)
-    if separate_detail:
+    image = detail = _read(graph, spec.io)
+    if spec.separate_detail:
         image, detail = graph.nodes_out("Split", image, outputs=2, axis=1, num_outputs=2)
-    if fused:
+    if spec.fused:
         weights = fuse_arrays(model.spec, arrays)
         result = fused_form.write(
             graph, image, detail, weights, merge_base=merge_base, exact_border=exact_border, portable=portable
@@ -86,27 +76,25 @@ def build(
         result = plain_form.write(graph, image, detail, model.spec, arrays)
     if check:
         _write_mean(graph, result)
-    _write(graph, result, io, bytes_last=portable, with_row=check)
-    form = {"form": "fused" if fused else "plain", "precision": precision, "io": io}
-    channels = 1 if grey else 3
-    proto = _finish(model, graph, form, size=size, channels=(channels * (1 + separate_detail), channels))
+    _write(graph, result, spec.io, bytes_last=portable, with_row=check)
+    proto = _finish(model, spec, graph, precision)
     if check and portable:
-        if size is not None:
+        if spec.size is not None:
             proto.graph.output[0].type.tensor_type.shape.dim[1].dim_value += 1
     elif check:
-        batch = "batch" if size is None else 1
+        batch = "batch" if spec.size is None else 1
         proto.graph.output.append(helper.make_tensor_value_info(CHECK, TensorProto.FLOAT, [batch]))
     return proto
 
 
-def _refuse_impossible(size: tuple[int, int] | None, io: Io, *, separate_detail: bool, check: bool) -> None:
-    if check and io != "uint8":
+def _refuse_impossible(spec: GraphSpec, *, check: bool) -> None:
+    if check and spec.io != "uint8":
         msg = "floats need no check: they show by themselves what is not finite"
         raise InputError(msg, hint="leave check out")
-    if size is not None and min(size) < 1:
-        msg = f"size {size[0]}x{size[1]} is empty"
+    if spec.size is not None and min(spec.size) < 1:
+        msg = f"size {spec.size[0]}x{spec.size[1]} is empty"
         raise InputError(msg, hint="give width and height of the input in pixels")
-    if separate_detail and io == "uint8":
+    if spec.separate_detail and spec.io == "uint8":
         msg = "there is no separate input of the detail path in bytes"
         raise InputError(msg, hint="use float32 or float16")
 
@@ -152,29 +140,23 @@ def _row(graph: Graph, like: str) -> str:
     return graph.node("Expand", flag, graph.node("Concat", *shape, axis=0))
 
 
-def _finish(
-    model: Model,
-    graph: Graph,
-    form: dict[str, str],
-    *,
-    size: tuple[int, int] | None,
-    channels: tuple[int, int],
-) -> onnx.ModelProto:
+def _finish(model: Model, spec: GraphSpec, graph: Graph, precision: Precision) -> onnx.ModelProto:
     scale = model.spec.scale
     inputs: list[int | str] = ["batch", "height", "width"]
     outputs: list[int | str] = ["batch", "output_height", "output_width"]
-    if size is not None:
-        width, height = size
+    if spec.size is not None:
+        width, height = spec.size
         inputs, outputs = [1, height, width], [1, scale * height, scale * width]
-    place = 3 if form["io"] == "uint8" else 1
-    inputs.insert(place, channels[0])
-    outputs.insert(place, channels[1])
+    place = 3 if spec.io == "uint8" else 1
+    inputs.insert(place, spec.channels)
+    outputs.insert(place, 1 if spec.grey else 3)
+    form = {"form": "fused" if spec.fused else "plain", "precision": precision, "io": spec.io}
     proto = helper.make_model(
         helper.make_graph(
             graph.nodes,
             f"{model.name}_{form['form']}",
-            [helper.make_tensor_value_info(INPUT, _IO_TYPES[form["io"]], inputs)],
-            [helper.make_tensor_value_info(OUTPUT, _IO_TYPES[form["io"]], outputs)],
+            [helper.make_tensor_value_info(INPUT, _IO_TYPES[spec.io], inputs)],
+            [helper.make_tensor_value_info(OUTPUT, _IO_TYPES[spec.io], outputs)],
             graph.initializers,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],

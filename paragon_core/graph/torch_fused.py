@@ -15,11 +15,12 @@ except ImportError as error:
 
     raise BackendUnavailableError("torch is not installed", hint="pip install torch") from error
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from paragon_core.graph.fuse import for_grey, fuse_arrays
 from paragon_core.graph.fused_weights import NanoWeights, PhotoWeights, ProWeights, ResidualGroup, StreamWeights
 from paragon_core.network.attention import from_windows, join_heads, split_heads, to_windows
 from paragon_core.network.blocks import gated_product, root_mean_square
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from paragon_core.graph.fused_weights import Attention, Block, BorderStrips, Convolution, FusedWeights
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
 
 
 def _constant(values: npt.NDArray[np.float64]) -> nn.Parameter:
@@ -263,6 +266,22 @@ class FusedParagonSR2(nn.Module):
             child.to(device=device, dtype=self.image_dtype if of_image else dtype)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's annotations
         self.eval()
+
+    @classmethod
+    def from_model(
+        cls, model: Model, spec: GraphSpec, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    ) -> Self:
+        """Fuse a model into the form that a graph shall have.
+
+        Args:
+            model: the checkpoint.
+            spec: whether of 1 channel; bytes, a separate detail input and sizes are a matter of the call.
+            dtype: see `__init__`.
+            device: see `__init__`.
+
+        """
+        arrays = for_grey(model.arrays) if spec.grey else model.arrays
+        return cls(fuse_arrays(model.spec, arrays), dtype=dtype, device=device)
 
     def forward(
         self,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import stat
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 from paragon_core.cores import usable_cores
 from paragon_core.errors import InputError
@@ -20,6 +21,7 @@ from paragon_core.media.video.model_choice import scale_for_video
 from paragon_core.media.video.time_range import TimeRange
 from paragon_core.upscaling.image import AUTO, models_for, wanted_size
 from paragon_core.upscaling.model_choice import scale_for
+from paragon_core.upscaling.options import UpscaleKeywords, UpscaleOptions
 from paragon_core.upscaling.temporal import check_strength
 from paragon_core.upscaling.upscaler import Upscaler
 
@@ -38,9 +40,9 @@ if TYPE_CHECKING:
 _MOST_FRAMES: Final = 4
 
 
-def frame_concurrency() -> int:
-    """Return the number of frames of a video to have in the network at once."""
-    return min(usable_cores(), _MOST_FRAMES)
+def options_for_frames(options: UpscaleOptions) -> UpscaleOptions:
+    """Return the options for the frames of a video: several at once, and not clipped before they are encoded."""
+    return replace(options, concurrency=min(usable_cores(), _MOST_FRAMES), clip=False)
 
 
 def upscale_file(
@@ -53,7 +55,7 @@ def upscale_file(
     compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
-    **options: Any,  # noqa: ANN401 - those of Upscaler, which checks them
+    **options: Unpack[UpscaleKeywords],
 ) -> jobs.JobResult:
     """Upscale an image, an animation, a TIFF with all its pages, or a video, from file to file.
 
@@ -72,7 +74,7 @@ def upscale_file(
         compression: how lossy formats of images are written.
         overwrite: write the target even if it is done already, and replace whatever else has its name.
         max_pixels: larger images and frames are refused, against small files that claim to be huge.
-        **options: those of `Upscaler`, such as ``backend``, ``precision``, ``tile`` or ``padding``.
+        **options: the fields of `UpscaleOptions`, such as ``backend``, ``precision``, ``tile`` or ``padding``.
 
     Returns:
         Whether the target was written or skipped, its size, and what could not be kept.
@@ -99,7 +101,7 @@ def upscale_file(
         target,
         models_for(model, wanted := wanted_size(scale, size)),
         wanted,
-        options,
+        UpscaleOptions().changed(**options),
         compression=compression,
         overwrite=overwrite,
         max_pixels=max_pixels,
@@ -121,7 +123,7 @@ def upscale_video(
     progress: VideoProgress | None = None,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
-    **options: Any,  # noqa: ANN401 - those of Upscaler, which checks them
+    **options: Unpack[UpscaleKeywords],
 ) -> jobs.JobResult:
     """Upscale a video from file to file, with its times, sound, subtitles, chapters and colours.
 
@@ -145,7 +147,7 @@ def upscale_video(
             tells, all; an exception that it raises ends the work.
         overwrite: write the target even if it is done already, and replace whatever else has its name.
         max_pixels: larger frames are refused.
-        **options: those of `Upscaler`, such as ``backend``, ``precision``, ``tile`` or ``padding``.
+        **options: the fields of `UpscaleOptions`, such as ``backend``, ``precision``, ``tile`` or ``padding``.
 
     Returns:
         Whether the target was written or skipped, its size and number of frames, and what could not be kept.
@@ -173,7 +175,7 @@ def upscale_video(
         target,
         models_for(model, wanted := wanted_size(scale, size)),
         wanted,
-        options,
+        UpscaleOptions().changed(**options),
         temporal=temporal,
         encoding=encoding,
         time_range=TimeRange(start=start, duration=duration),
@@ -190,7 +192,7 @@ def _upscale(
     target: str | Path,
     models: Mapping[int, Model],
     size: OutputSize | None,
-    options: dict[str, Any],
+    options: UpscaleOptions,
     *,
     compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
     temporal: float = 0.0,
@@ -210,18 +212,17 @@ def _upscale(
 
         @cache
         def for_images(scale: int) -> Upscaler:
-            return stack.enter_context(Upscaler(models[scale], **options))
+            return stack.enter_context(Upscaler(models[scale], options))
 
         def image(array: npt.NDArray[np.generic], size: OutputSize | None = None) -> npt.NDArray[np.generic]:
             return for_images(scale_for((array.shape[1], array.shape[0]), size, models))(array, size=size)
 
         def video(source: Path, target: Path) -> VideoResult:
             suitable = models[scale_for_video(source, encoding, size, models, keep_damaged=keep_damaged)]
-            for_frames = {"pictures_at_once": frame_concurrency(), "clip": False, **options}
             return video_upscaling.upscale_video(
                 source,
                 target,
-                stack.enter_context(Upscaler(suitable, **for_frames)),
+                stack.enter_context(Upscaler(suitable, options_for_frames(options))),
                 size=size,
                 temporal=temporal,
                 encoding=encoding,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paragon_core.models.model import Model
+    from paragon_core.upscaling.options import UpscaleKeywords
 
     class ArrayInterface(Protocol):
         """What numpy reads as an array, such as an image of Pillow."""
@@ -40,7 +41,7 @@ def upscale(
     model: Model | str | Path = AUTO,
     scale: float | None = None,
     size: OutputSize | None = None,
-    **options: Any,  # noqa: ANN401 - those of Upscaler, which checks them
+    **options: Unpack[UpscaleKeywords],
 ) -> npt.NDArray[Any]:
     """Upscale one image.
 
@@ -55,7 +56,7 @@ def upscale(
             size best, as on the command line; without ``scale`` and ``size``, realtime-2x.
         scale: how many times as wide and high, such as 3 or 1.5; by default the model's scale.
         size: any other size, instead of ``scale``.
-        **options: those of `Upscaler`, such as ``backend``, ``precision``, ``tile`` or ``padding``.
+        **options: the fields of `UpscaleOptions`, such as ``backend``, ``precision``, ``tile`` or ``padding``.
 
     Returns:
         A new array with the data type and the channels of the image.

@@ -20,7 +20,7 @@ _IMAGE_BYTES: Final = 3
 def default_limit(spec: ModelSpec) -> int:
     """Return the default memory limit in bytes: half of what is free.
 
-    Where windows give the same pixels as the whole picture, more than 2 GiB gains next to nothing, so that is the most.
+    Where tiles give the same pixels as the whole image, more than 2 GiB gains next to nothing, so that is the most.
     """
     half = psutil.virtual_memory().available // 2
     return int(half if spec.receptive_radius is None else min(DEFAULT_LIMIT, half))
@@ -38,12 +38,12 @@ def lacks(needed: int) -> tuple[int, int] | None:
 
 
 def pixels_that_fit(spec: ModelSpec, limit: int, *, streams: int, stores_attention: bool) -> int:
-    """Return how many low-resolution pixels a window may have so that ``streams`` of them take ``limit`` bytes."""
+    """Return how many low-resolution pixels a tile may have so that ``streams`` of them take ``limit`` bytes."""
     return max(limit // (streams * bytes_per_pixel(spec, stores_attention=stores_attention)), 1)
 
 
 def bytes_per_pixel(spec: ModelSpec, *, stores_attention: bool) -> int:
-    """Return roughly how many bytes a session needs for each low-resolution pixel of a window.
+    """Return roughly how many bytes a session needs for each low-resolution pixel of a tile.
 
     So many maps as wide as the features, and as the result, are alive at once: measured in ONNX Runtime and OpenVINO,
     rounded up (benchmarks/memory.py). A runtime that stores attention's weights instead of computing them on the fly

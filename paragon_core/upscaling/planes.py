@@ -1,4 +1,4 @@
-"""What a picture is to a network: a colour or grey plane, and transparency on its own."""
+"""What an image is to a network: a colour or grey plane, and transparency on its own."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _DTYPES: Final = ("uint8", "uint16", "float16", "float32")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Planes:
-    """A picture taken apart."""
+    """An image taken apart."""
 
     colour: Image
     """Shape [height, width, 1 or 3]."""
     alpha: Image | None
-    """Shape [height, width, 1], None where the picture has no transparency."""
+    """Shape [height, width, 1], None where the image has no transparency."""
 
 
 def split(image: Image) -> Planes:
-    """Take a picture apart without copying it.
+    """Take an image apart without copying it.
 
     Accepts [h, w], [h, w, 1] (grey), [h, w, 2] (grey and alpha), [h, w, 3] (RGB) and [h, w, 4] (RGB and alpha), in
     uint8, uint16, or float16 and float32 of 0..1.
@@ -73,7 +73,7 @@ def check_planes(planes: Sequence[Image], out: Sequence[Image], detail: Sequence
         raise UnsupportedFormatError(msg, hint="give planes that are all float16 or all float32, of 0..1")
     shape = planes[0].shape
     if len(planes) not in {1, 3} or any(plane.shape != shape for plane in (*planes, *detail)) or len(shape) != 2:  # noqa: PLR2004 - axes
-        msg = f"planes of shapes {[plane.shape for plane in (*planes, *detail)]} are not a picture"
+        msg = f"planes of shapes {[plane.shape for plane in (*planes, *detail)]} are not an image"
         raise InputError(msg, hint="give 1 or 3 planes, height x width, all of one size")
     if detail and len(detail) != len(planes):
         msg = f"{len(planes)} planes do not go with {len(detail)} for the detail path"
@@ -81,16 +81,16 @@ def check_planes(planes: Sequence[Image], out: Sequence[Image], detail: Sequence
     if 0 in shape:
         msg = f"planes of {shape[1]}x{shape[0]} pixels are empty"
         raise UnsupportedSizeError(msg, hint="give at least one pixel")
-    enlarged = (shape[0] * scale, shape[1] * scale)
-    if len(out) != len(planes) or any(plane.shape != enlarged or not plane.flags.writeable for plane in out):
+    upscaled = (shape[0] * scale, shape[1] * scale)
+    if len(out) != len(planes) or any(plane.shape != upscaled or not plane.flags.writeable for plane in out):
         msg = f"the result does not fit into planes of shapes {[plane.shape for plane in out]}"
-        raise InputError(msg, hint=f"give {len(planes)} writable planes of shape {enlarged}")
+        raise InputError(msg, hint=f"give {len(planes)} writable planes of shape {upscaled}")
     if not all(np.isfinite(plane).all() for plane in (*planes, *detail)):
         raise _not_numbers()
 
 
 def fill_transparent(colour: Image, alpha: Image) -> Image:
-    """Return ``colour`` with colours from nearby where the picture is fully transparent.
+    """Return ``colour`` with colours from nearby where the image is fully transparent.
 
     Editors leave anything there, most often black; a network, like any resampling, would draw it into the visible
     edge as a dark fringe. The gaps are filled from a pyramid of averages of the visible pixels: each level halves the
@@ -107,10 +107,10 @@ def fill_transparent(colour: Image, alpha: Image) -> Image:
     return filled
 
 
-def even_places(alpha: Image, *, wrap: bool = False) -> npt.NDArray[np.bool_]:
+def flat_areas(alpha: Image, *, wrap: bool = False) -> npt.NDArray[np.bool_]:
     """Return where a plane [h, w, 1] has one value in the 5x5 pixels around; [h, w].
 
-    There an enlarged plane must have that value, which a network only nearly gives: an opaque area would end at 254.
+    There an upscaled plane must have that value, which a network only nearly gives: an opaque area would end at 254.
     Beyond the plane is what is at its edge, or with ``wrap`` what is on its opposite side.
     """
     lowest = highest = np.pad(alpha[:, :, 0], _EVEN_RADIUS, mode="wrap" if wrap else "edge")

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from paragon_core.backends.tensorrt_build import graph_to_build
-from paragon_core.engines import PICTURES, Profile, Progress, ignore_progress
+from paragon_core.engines import PICTURES, BuildProgress, EngineRequest, Profile, ignore_progress, provide
 from paragon_core.errors import EngineCacheError
 from paragon_core.upscaling.border import Border
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from paragon_core.backends.base import Network
     from paragon_core.backends.engine_runtime import EngineDevice, Runtime
-    from paragon_core.engines import EngineCache
-    from paragon_core.graph.onnx_graph import Io
+    from paragon_core.engines import EngineCache, EngineKey
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
     from paragon_core.upscaling.border import Padding
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,28 +48,28 @@ class Prebuilt:
 def prebuild(
     runtime: Runtime,
     device: EngineDevice,
-    network: Network,
+    model: Model,
+    spec: GraphSpec,
     profile: Profile,
     *,
     precision: Literal["fp32", "fp16"],
     cache: EngineCache,
-    io: Io | None = None,
     padding: Padding | Literal["auto"] = "auto",
-    progress: Progress = ignore_progress,
+    progress: BuildProgress = ignore_progress,
 ) -> Prebuilt:
     """Build an engine unless the cache has it, as `EngineBackend` would on that device.
 
     Args:
         runtime: who builds.
-        device: where it will run; `tensorrt.elsewhere` tells of GPUs that are not here.
-        network: what is to be computed.
+        device: where it will run; `tensorrt.elsewhere` returns GPUs that are not here.
+        model: the checkpoint.
+        spec: in which form it runs.
         profile: for which sizes of images; those of the network are larger by the margin of ``padding``, but for
             `engines.PICTURES`, whose engine takes tiles.
         precision: of weights and arithmetic.
         cache: where it is kept.
-        io: another type of input and output than the network's.
         padding: that of the `Upscaler` which is to use it.
-        progress: told how far it is; an exception from it ends the build and is raised here, and nothing is kept.
+        progress: called with how far it is; an exception from it ends the build, is raised, and nothing is kept.
 
     Raises:
         BackendUnavailableError: the builder is not installed.
@@ -82,19 +79,19 @@ def prebuild(
 
     """
     if profile != PICTURES:
-        profile = profile.with_margin(Border.of(network.model.spec, padding).margin)
-    graph = graph_to_build(network, precision, io=io)
-    key = runtime.key(network.model.name, graph, precision, device)
+        profile = profile.with_margin(Border.of(model.spec, padding).margin)
+    graph = graph_to_build(model, spec, precision)
+    key = runtime.key(model.name, graph, precision, device)
     built = False
 
-    def build(progress: Progress) -> bytes:
+    def build(profile: Profile, key: EngineKey, progress: BuildProgress) -> bytes:
         nonlocal built
         built = True
-        _LOG.info("building an engine of %s for %s", key.model, profile.name)
         return runtime.build(graph, profile, key, progress)
 
     start = time.perf_counter()
-    engine = cache.get_or_build(key, profile, build, lambda engine: engine, progress=progress, notes=device.notes)
+    request = EngineRequest(key=key, profile=profile, notes=device.notes)
+    engine = provide(cache, request, build, lambda engine: engine, progress=progress)
     seconds = time.perf_counter() - start
     engine.close()
     if engine.path is None:

@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from paragon_core.errors import BackendError, NonFiniteError, OutOfMemoryError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.precision_memory import Trial, TrialKey, recall, remember
 from paragon_core.upscaling.trial_images import trial_images
 
 if TYPE_CHECKING:
-    from paragon_core.backends import Backend, Network, Precision, RunSettings, Session
-
-Io = Literal["float32", "uint8"]
+    from paragon_core.backends import Backend, Precision, Session, SessionOptions
+    from paragon_core.graph.graph_spec import Io
+    from paragon_core.models.model import Model
 
 #: Bits of depth that images of bytes have.
 BYTE_BITS: Final = 8
@@ -109,11 +110,11 @@ class PrecisionChoice:
         return "no reduced precision is both accurate and faster"
 
 
-def measure(backend: Backend, network: Network, settings: RunSettings) -> PrecisionChoice:
+def measure(backend: Backend, model: Model, spec: GraphSpec, options: SessionOptions) -> PrecisionChoice:
     """Compare the backend's reduced precisions with fp32 on the trial images, and time those that are accurate."""
-    measurement = _Measurement(backend, network, settings)
+    measurement = _PrecisionTrials(backend, model, spec, options)
     try:
-        trials = tuple(map(measurement.trial, backend.reduced_precisions(settings.device)))
+        trials = tuple(map(measurement.trial, backend.reduced_precisions(options.device)))
     finally:
         measurement.close()
     for trial in trials:
@@ -122,22 +123,22 @@ def measure(backend: Backend, network: Network, settings: RunSettings) -> Precis
 
 
 def choose_precision(
-    backend: Backend, network: Network, settings: RunSettings, *, again: bool = False
+    backend: Backend, model: Model, spec: GraphSpec, options: SessionOptions, *, again: bool = False
 ) -> PrecisionChoice:
     """Return what `measure` found the first time it was asked on this machine, or now if it is to measure ``again``.
 
     The answer is kept in the cache folder for each machine, runtime and model; where it cannot be kept, it is measured
     every time.
     """
-    if not backend.reduced_precisions(settings.device):
+    if not backend.reduced_precisions(options.device):
         return PrecisionChoice(trials=())
-    key = TrialKey.of(backend, network, settings.device)
-    known = None if again else recall(key, settings.cache)
+    key = TrialKey.of(backend, model, spec, options.device)
+    known = None if again else recall(key, options.cache)
     if known is not None:
         return PrecisionChoice(trials=known)
-    choice = measure(backend, network, settings)
+    choice = measure(backend, model, spec, options)
     if not any(trial.failure for trial in choice.trials):  # the next time, it may work
-        remember(key, choice.trials, settings.cache)
+        remember(key, choice.trials, options.cache)
     return choice
 
 
@@ -145,20 +146,27 @@ class Precisions:
     """The precisions that an upscaler computes in, found out when first asked for; safe to use from threads."""
 
     def __init__(
-        self, wanted: Precision | Literal["auto"], backend: Backend, network: Network, settings: RunSettings
+        self,
+        wanted: Precision | Literal["auto"],
+        backend: Backend,
+        model: Model,
+        options: SessionOptions,
+        *,
+        fused: bool = True,
     ) -> None:
-        """Take what the user wants; ``network`` may be in any form.
+        """Take what the user wants.
 
         Raises:
             BackendUnavailableError: there is no such device.
 
         """
-        if wanted == "auto" and not backend.reduced_precisions(settings.device):
+        if wanted == "auto" and not backend.reduced_precisions(options.device):
             wanted = "fp32"
         self._wanted = wanted
         self._backend = backend
-        self._network = replace(network, grey=False, separate_detail=False, size=None)
-        self._settings = settings
+        self._model = model
+        self._options = options
+        self._fused = fused
         self._choices: dict[Io, PrecisionChoice] = {}
         self._lock = threading.Lock()
 
@@ -174,8 +182,8 @@ class Precisions:
     def _chosen(self, io: Io) -> PrecisionChoice:
         with self._lock:
             if io not in self._choices:
-                network = replace(self._network, io=io)
-                self._choices[io] = choose_precision(self._backend, network, self._settings)
+                spec = GraphSpec(fused=self._fused, io=io)
+                self._choices[io] = choose_precision(self._backend, self._model, spec, self._options)
             return self._choices[io]
 
 
@@ -201,16 +209,17 @@ def _reason(trial: Trial, bits: int) -> str:
     return f"{trial.precision} is within 1 level of fp32 on all trial images, and {trial.speedup:.2f} times as fast"
 
 
-class _Measurement:
+class _PrecisionTrials:
     """The comparison of reduced precisions with fp32."""
 
-    def __init__(self, backend: Backend, network: Network, settings: RunSettings) -> None:
+    def __init__(self, backend: Backend, model: Model, spec: GraphSpec, options: SessionOptions) -> None:
         self._backend = backend
-        self._settings = replace(settings, precision="fp32", streams=1, threads=1)
-        on_cpu = settings.device == "cpu" or not backend.probe().accelerator
+        self._model = model
+        self._options = replace(options, precision="fp32", streams=1, threads=1)
+        on_cpu = options.device == "cpu" or not backend.probe().accelerator
         # On a busy machine the time on the clock says nothing about one thread; it is all there is for a graphics card.
         self._clock = time.process_time if on_cpu else time.perf_counter
-        self._network = replace(network, size=_REALISTIC) if backend.compiles_slowly else network
+        self._spec = replace(spec, size=_REALISTIC) if backend.compiles_slowly else spec
         self._exact: Session | None = None
         self._references: dict[str, npt.NDArray[np.float64]] = {}
         self._seconds = 0.0
@@ -220,8 +229,8 @@ class _Measurement:
         reduced = None
         try:
             if self._exact is None:
-                self._exact = self._backend.open(self._network, self._settings)
-            reduced = self._backend.open(self._network, replace(self._settings, precision=precision))
+                self._exact = self._backend.open(self._model, self._spec, self._options)
+            reduced = self._backend.open(self._model, self._spec, replace(self._options, precision=precision))
             return self._compared(self._exact, reduced, Trial(precision=precision, max_error=0.0, psnr=math.inf))
         except BackendError as error:
             return Trial(precision=precision, failure=str(error))
@@ -266,9 +275,9 @@ class _Measurement:
         self, image: npt.NDArray[np.uint8], size: tuple[int, int] | None = None
     ) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
         """Return [1, h, w, 3] of bytes or [1, 3, h, w] of floats, repeated to a size: by default the network's."""
-        width, height = size or self._network.size or (image.shape[1], image.shape[0])
+        width, height = size or self._spec.size or (image.shape[1], image.shape[0])
         image = image[np.arange(height)[:, None] % image.shape[0], np.arange(width) % image.shape[1]]
-        if self._network.io == "uint8":
+        if self._spec.io == "uint8":
             return image[None]
         return np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32) / np.float32(255)
 
@@ -276,7 +285,7 @@ class _Measurement:
         """Return fp32's time divided by that of the reduced precision, at a realistic size, in turns."""
         image = next(reversed(trial_images().values()))
         share = 1.0
-        if self._network.size is None:
+        if self._spec.size is None:
             seconds = self._seconds * math.prod(_REALISTIC) / math.prod(image.shape[:2])
             share = min(math.sqrt(_LONGEST_RUN / max(seconds, 1e-9)), 1.0)
         width, height = (max(round(side * share), 1) for side in _REALISTIC)

@@ -24,7 +24,9 @@ from paragon_core.errors import EngineCacheError, MediaError
 from paragon_core.trusted_files import read_bounded
 
 if TYPE_CHECKING:
-    from paragon_core.backends import Backend, Network
+    from paragon_core.backends import Backend
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
 
 _FOLDER: Final = PurePosixPath("precision")
 _SCHEMA: Final = 1
@@ -99,10 +101,9 @@ class TrialKey:
     """Which graph."""
 
     @classmethod
-    def of(cls, backend: Backend, network: Network, device: str) -> Self:
-        """Return the key of a backend and a network here."""
+    def of(cls, backend: Backend, model: Model, spec: GraphSpec, device: str) -> Self:
+        """Return the key of a backend and a model's graph here."""
         info = backend.probe()
-        model = network.model
         return cls(
             machine=_machine(),
             runtime=f"{backend.name} {info.version}",
@@ -110,7 +111,7 @@ class TrialKey:
             variables=" ".join(f"{name}={os.environ[name]}" for name in _VARIABLES if name in os.environ),
             paragon=paragon_core.__version__,
             model=f"{model.sha256} {model.spec.upsampler_alpha} {model.spec.window_size}",
-            form=f"{'fused' if network.fused else 'plain'} {network.io}",
+            form=f"{'fused' if spec.fused else 'plain'} {spec.io}",
         )
 
     @property

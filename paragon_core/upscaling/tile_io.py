@@ -1,4 +1,4 @@
-"""What passes between a picture and a session, window by window, without a copy in between."""
+"""What passes between an image and a session, tile by tile, without a copy in between."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from paragon_core.upscaling.precision import BYTE_BITS, FLOAT_BITS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from paragon_core.backends import Network, Precision
-    from paragon_core.upscaling.precision import Io
+    from paragon_core.backends import Precision
+    from paragon_core.graph.graph_spec import GraphSpec, Io
     from paragon_core.upscaling.tiling import Span, Tile
 
 Array = npt.NDArray[Any]
@@ -24,8 +24,8 @@ Array = npt.NDArray[Any]
 _ROWS: Final = 32
 
 
-class Picture(Protocol):
-    """A picture and the place for its enlargement."""
+class ImageJob(Protocol):
+    """An image and the place for its result."""
 
     @property
     def io(self) -> Io:
@@ -37,30 +37,30 @@ class Picture(Protocol):
         """Depth to which a reduced precision must be the same as fp32."""
         ...
 
-    def attempts(self, precisions: Sequence[Precision]) -> list[Attempt]:
+    def attempts(self, precisions: Sequence[Precision]) -> list[PrecisionAttempt]:
         """Return how to compute it, one after the other as long as values overflow: at least in these precisions."""
         ...
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the picture."""
+        """Width and height of the image."""
         ...
 
     @property
     def border(self) -> Border:
-        """What the network sees beyond the picture."""
+        """What the network sees beyond the image."""
         ...
 
-    def network(self, network: Network) -> Network:
-        """Return the network in the form that takes this picture, for any size."""
+    def graph(self, spec: GraphSpec) -> GraphSpec:
+        """Return the form of the graph that takes this image, for any size."""
         ...
 
     def batch(self, tile: Tile) -> Array:
-        """Return what a session takes for a window; it may share the picture's memory."""
+        """Return what a session takes for a tile; it may share the image's memory."""
         ...
 
     def core(self, tile: Tile, output: Array) -> Array:
-        """Return the part of a session's output that the window is responsible for, without copying it."""
+        """Return the part of a session's output that the tile is responsible for, without copying it."""
         ...
 
     def write(self, tile: Tile, core: Array) -> None:
@@ -74,22 +74,22 @@ class Picture(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Attempt:
-    """A way to compute a picture."""
+class PrecisionAttempt:
+    """A way to compute an image."""
 
-    picture: Picture
-    """The picture, in the form in which it goes through the network."""
+    job: ImageJob
+    """The image, in the form in which it goes through the network."""
     precision: Precision
     """Of the arithmetic."""
 
     def __str__(self) -> str:
         """Return it for people."""
-        return f"{self.precision} ({self.picture.io})"
+        return f"{self.precision} ({self.job.io})"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FloatPicture:
-    """A picture that goes through the network as float32, in planes."""
+class FloatImageJob:
+    """An image that goes through the network as float32, in planes."""
 
     planes: tuple[Array, ...]
     """1 or 3 planes [h, w] of float16, float32, uint16 or uint8, of any strides."""
@@ -106,9 +106,9 @@ class FloatPicture:
     io: Io = "float32"
     """Type in which it goes through the network."""
 
-    def attempts(self, precisions: Sequence[Precision]) -> list[Attempt]:
+    def attempts(self, precisions: Sequence[Precision]) -> list[PrecisionAttempt]:
         """Return one attempt in each precision."""
-        return [Attempt(picture=self, precision=precision) for precision in precisions]
+        return [PrecisionAttempt(job=self, precision=precision) for precision in precisions]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -116,9 +116,9 @@ class FloatPicture:
         height, width = self.planes[0].shape
         return width, height
 
-    def network(self, network: Network) -> Network:
-        """Return the network in floats."""
-        return replace(network, io="float32", grey=len(self.planes) == 1, separate_detail=bool(self.detail))
+    def graph(self, spec: GraphSpec) -> GraphSpec:
+        """Return the graph in floats."""
+        return replace(spec, io="float32", grey=len(self.planes) == 1, separate_detail=bool(self.detail))
 
     def batch(self, tile: Tile) -> Array:
         """Return [1, planes and those of the detail path, height, width] of 0..1."""
@@ -155,8 +155,8 @@ class FloatPicture:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class BytePicture:
-    """A picture of bytes, which the graph itself converts, rounds and clips."""
+class ByteImageJob:
+    """An image of bytes, which the graph itself converts, rounds and clips."""
 
     image: Array
     """[h, w, 1 or 3] of uint8."""
@@ -169,15 +169,15 @@ class BytePicture:
     io: Io = "uint8"
     """Type in which it goes through the network."""
 
-    def attempts(self, precisions: Sequence[Precision]) -> list[Attempt]:
+    def attempts(self, precisions: Sequence[Precision]) -> list[PrecisionAttempt]:
         """Return one attempt in each precision, and a last one in floats.
 
         Bytes are checked by their sum before rounding, which huge values overflow as well; floats are looked at singly.
         """
         planes, out = (tuple(np.moveaxis(array, 2, 0)) for array in (self.image, self.out))
-        floats = FloatPicture(planes=planes, out=out, clip=True, border=self.border, bits=self.bits)
+        floats = FloatImageJob(planes=planes, out=out, clip=True, border=self.border, bits=self.bits)
         return [
-            *(Attempt(picture=self, precision=precision) for precision in precisions),
+            *(PrecisionAttempt(job=self, precision=precision) for precision in precisions),
             *floats.attempts(precisions[-1:]),
         ]
 
@@ -186,9 +186,9 @@ class BytePicture:
         """Width and height."""
         return self.image.shape[1], self.image.shape[0]
 
-    def network(self, network: Network) -> Network:
-        """Return the network in bytes."""
-        return replace(network, io="uint8", grey=self.image.shape[2] == 1)
+    def graph(self, spec: GraphSpec) -> GraphSpec:
+        """Return the graph in bytes."""
+        return replace(spec, io="uint8", grey=self.image.shape[2] == 1)
 
     def batch(self, tile: Tile) -> Array:
         """Return [1, height, width, channels]."""
@@ -206,10 +206,10 @@ class BytePicture:
 
 
 def _inside(span: Span, scale: int) -> slice:
-    """Return what a window is responsible for along one axis of its output."""
+    """Return what a tile is responsible for along one axis of its output."""
     return slice((span.core_start - span.start) * scale, (span.core_end - span.start) * scale)
 
 
 def _written(span: Span, scale: int) -> slice:
-    """Return what a window is responsible for along one axis of the result."""
+    """Return what a tile is responsible for along one axis of the result."""
     return slice(span.core_start * scale, span.core_end * scale)

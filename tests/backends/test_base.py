@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.backends import BACKENDS, SessionOptions
 from paragon_core.errors import BackendUnavailableError, InferenceError
+from paragon_core.graph.graph_spec import GraphSpec
 from tests.fresh_python import PROGRAMS, run
 from tests.patience import PATIENCE
 from tests.random_models import batch, picture, random_model, spec
@@ -25,8 +26,8 @@ MODEL = random_model(spec("realtime"))
 
 
 def session(runtime: str, *, streams: int = 1, **changes: Any) -> Session:
-    network = Network(**({"model": MODEL} | changes))
-    return BACKENDS[runtime].open(network, RunSettings(streams=streams))
+    model = changes.pop("model", MODEL)
+    return BACKENDS[runtime].open(model, GraphSpec(**changes), SessionOptions(streams=streams))
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -127,7 +128,7 @@ def test_as_many_threads_as_streams_may_run_at_once(runtime: str) -> None:
 def test_more_threads_make_the_same_pixels(runtime: str) -> None:
     value = batch(1, 60, 50)
     one, two = (
-        BACKENDS[runtime].open(Network(model=MODEL), RunSettings(threads=threads)).run(value) for threads in (1, 2)
+        BACKENDS[runtime].open(MODEL, GraphSpec(), SessionOptions(threads=threads)).run(value) for threads in (1, 2)
     )
     assert np.abs(one - two).max() <= 1e-5
 
@@ -160,7 +161,7 @@ def test_a_closed_session_says_so(runtime: str) -> None:
 def test_a_device_that_is_not_there_is_refused(device: str, runtime: str) -> None:
     for attempt in (
         lambda: BACKENDS[runtime].reduced_precisions(device),
-        lambda: BACKENDS[runtime].open(Network(model=MODEL), RunSettings(device=device)),
+        lambda: BACKENDS[runtime].open(MODEL, GraphSpec(), SessionOptions(device=device)),
     ):
         with pytest.raises(BackendUnavailableError) as caught:
             attempt()
@@ -174,28 +175,26 @@ def test_a_precision_that_is_not_there_is_refused_with_a_hint(runtime: str) -> N
     assert not offered or runtime == "openvino"
     every: tuple[Precision, ...] = ("fp16", "bf16")
     for precision in every:
-        settings = RunSettings(precision=precision, device="cpu")
+        settings = SessionOptions(precision=precision, device="cpu")
         if precision in offered:
-            backend.open(Network(model=MODEL), settings).close()
+            backend.open(MODEL, GraphSpec(), settings).close()
         else:
             with pytest.raises(BackendUnavailableError, match=precision) as caught:
-                backend.open(Network(model=MODEL), settings)
+                backend.open(MODEL, GraphSpec(), settings)
             assert "fp32" in caught.value.hint
 
 
-def test_networks_are_equal_when_they_compute_the_same() -> None:
-    twin = random_model(spec("realtime"))
-    assert Network(model=MODEL, size=(4, 5)) == Network(model=MODEL, size=(4, 5))
-    assert hash(Network(model=MODEL)) == hash(Network(model=MODEL))
+def test_graph_specs_are_equal_when_they_say_the_same() -> None:
+    assert GraphSpec(size=(4, 5)) == GraphSpec(size=(4, 5))
+    assert hash(GraphSpec()) == hash(GraphSpec())
     different = [
-        Network(model=twin),
-        Network(model=MODEL, fused=False),
-        Network(model=MODEL, io="uint8"),
-        Network(model=MODEL, grey=True),
-        Network(model=MODEL, size=(4, 5)),
-        Network(model=MODEL, separate_detail=True),
+        GraphSpec(fused=False),
+        GraphSpec(io="uint8"),
+        GraphSpec(grey=True),
+        GraphSpec(size=(4, 5)),
+        GraphSpec(separate_detail=True),
     ]
-    assert len({Network(model=MODEL), *different}) == 7
+    assert len({GraphSpec(), *different}) == 6
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -8,9 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.backends import BACKENDS, SessionOptions
 from paragon_core.backends.cancellation import Cancellation
 from paragon_core.errors import InferenceError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.random_models import batch, random_model, spec
 
@@ -21,7 +22,7 @@ IN_TIME = 2.0
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_run_ends_long_before_its_result_and_the_session_runs_on(runtime: str) -> None:
-    session = BACKENDS[runtime].open(Network(model=SLOW), RunSettings())
+    session = BACKENDS[runtime].open(SLOW, GraphSpec(), SessionOptions())
     small, large = batch(1, 20, 24), batch(1, 800, 800)
     expected = session.run(small)
     start = time.perf_counter()
@@ -41,7 +42,7 @@ def test_a_run_ends_long_before_its_result_and_the_session_runs_on(runtime: str)
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_what_is_over_is_not_ended(runtime: str) -> None:
-    session = BACKENDS[runtime].open(Network(model=SLOW), RunSettings())
+    session = BACKENDS[runtime].open(SLOW, GraphSpec(), SessionOptions())
     cancellation = Cancellation()
     with session.lend(batch(1, 20, 24), cancellation) as output:
         expected = output.copy()

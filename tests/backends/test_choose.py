@@ -81,16 +81,20 @@ def test_what_does_not_work_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> No
         choose("auto", "npu")
 
 
-def test_backends_are_listed_three_ways() -> None:
-    assert paragon_core.backends() == backends() == package()
-    assert [info.name for info in backends()] == list(BACKENDS)
+def test_backends_are_listed_and_by_their_old_name_with_a_warning() -> None:
+    listed = paragon_core.available_backends()
+    assert [info.name for info in listed] == list(BACKENDS)
+    for old in (paragon_core.backends, backends, package):
+        with pytest.warns(DeprecationWarning, match="available_backends") as told:
+            assert old() == listed
+        assert told[0].filename == __file__
 
 
 # --- with packages really missing --------------------------------------------------------------------------------
 
 
 def found(without: Iterable[str]) -> dict[str, Any]:
-    """Return what a Python without these packages finds, and what it enlarges with."""
+    """Return what a Python without these packages finds, and what it upscales with."""
     result = run(PROGRAMS / "finds_backends.py", without=without)
     said: dict[str, Any] = json.loads(result.stdout)
     return said

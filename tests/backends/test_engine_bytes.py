@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from paragon_core.backends import Network
 from paragon_core.backends.tensorrt_build import GraphToBuild, build, graph_to_build
 from paragon_core.engines import PICTURES, Profile, Target
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import load
 from tests.fresh_python import run
 from tests.random_models import random_model, spec
@@ -36,7 +36,7 @@ A_FEW_BYTES = 60
 
 
 def graph_of(variant: str, precision: Precision) -> GraphToBuild:
-    return graph_to_build(Network(model=MODELS[variant], io="uint8"), precision)
+    return graph_to_build(MODELS[variant], GraphSpec(io="uint8"), precision)
 
 
 def digests() -> dict[str, str]:

@@ -10,9 +10,10 @@ import onnxruntime
 import psutil
 import pytest
 
-from paragon_core.backends import Network, RunSettings
+from paragon_core.backends import SessionOptions
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.errors import BackendUnavailableError
+from paragon_core.graph.graph_spec import GraphSpec
 from tests.fresh_python import run
 from tests.random_models import batch, random_model, spec
 
@@ -26,10 +27,10 @@ HAS_CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 def test_a_session_starts_no_threads_of_its_own() -> None:
     """One stream is one thread, the caller's: a pool beside it would fight with the other streams."""
-    session = BACKEND.open(Network(model=MODEL), RunSettings(streams=2))
+    session = BACKEND.open(MODEL, GraphSpec(), SessionOptions(streams=2))
     session.run(batch(1, 8, 8))
     before = psutil.Process().num_threads()
-    sessions = [BACKEND.open(Network(model=MODEL), RunSettings(streams=2, device="cpu")) for _ in range(3)]
+    sessions = [BACKEND.open(MODEL, GraphSpec(), SessionOptions(streams=2, device="cpu")) for _ in range(3)]
     for each in sessions:
         each.run(batch(1, 64, 64))
     assert psutil.Process().num_threads() <= before
@@ -42,7 +43,7 @@ def test_without_cuda_it_says_which_wheel_helps() -> None:
     assert BACKEND.reduced_precisions("auto") == ()
     assert "onnxruntime-gpu" in BACKEND.probe().hint
     with pytest.raises(BackendUnavailableError, match="without CUDA") as caught:
-        BACKEND.open(Network(model=MODEL), RunSettings(device="cuda:1"))
+        BACKEND.open(MODEL, GraphSpec(), SessionOptions(device="cuda:1"))
     assert "onnxruntime-gpu" in caught.value.hint
 
 
@@ -51,11 +52,11 @@ def test_without_cuda_it_says_which_wheel_helps() -> None:
 def test_cuda_computes_the_same() -> None:
     value = batch(2, 40, 30)
     cpu, cuda, half = (
-        BACKEND.open(Network(model=MODEL), settings).run(value)
+        BACKEND.open(MODEL, GraphSpec(), settings).run(value)
         for settings in (
-            RunSettings(device="cpu"),
-            RunSettings(device="cuda"),
-            RunSettings(device="cuda", precision="fp16"),
+            SessionOptions(device="cpu"),
+            SessionOptions(device="cuda"),
+            SessionOptions(device="cuda", precision="fp16"),
         )
     )
     assert np.abs(cpu - cuda).max() <= 1e-4

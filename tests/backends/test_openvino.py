@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from paragon_core.backends import Network, RunSettings
+from paragon_core.backends import SessionOptions
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
+from paragon_core.graph.graph_spec import GraphSpec
 from tests.fresh_python import PROGRAMS, run
 from tests.random_models import batch, random_model, spec
 
@@ -32,8 +33,8 @@ def has_bf16() -> bool:
 def test_single_precision_is_never_left_to_openvino() -> None:
     """Where the processor can, it would compute in bfloat16, with errors of a hundredth."""
     value = batch(1, 20, 20)
-    output = BACKEND.open(Network(model=MODEL), RunSettings()).run(value)
-    expected = OnnxRuntimeBackend().open(Network(model=MODEL), RunSettings()).run(value)
+    output = BACKEND.open(MODEL, GraphSpec(), SessionOptions()).run(value)
+    expected = OnnxRuntimeBackend().open(MODEL, GraphSpec(), SessionOptions()).run(value)
     assert np.abs(output - expected).max() <= 1e-5
 
 
@@ -43,7 +44,7 @@ def test_bfloat16_is_rounded_and_close() -> None:
     value = batch(1, 20, 20)
     assert "bf16" in BACKEND.reduced_precisions("auto")
     exact, rounded = (
-        BACKEND.open(Network(model=MODEL), RunSettings(precision=precision)).run(value)
+        BACKEND.open(MODEL, GraphSpec(), SessionOptions(precision=precision)).run(value)
         for precision in ("fp32", "bf16")
     )
     assert 1e-4 < np.abs(exact - rounded).max() < 0.1 * np.abs(exact).max()

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paragon_core.backends import Network, cuda_driver, tensorrt, tensorrt_build
+from paragon_core.backends import cuda_driver, tensorrt, tensorrt_build
 from paragon_core.backends.cuda_driver import Driver, Gpu
 from paragon_core.backends.tensorrt import TensorRtRuntime
 from paragon_core.backends.tensorrt_build import graph_to_build
 from paragon_core.engines import Profile, Target
 from paragon_core.errors import BackendUnavailableError
+from paragon_core.graph.graph_spec import GraphSpec
 from tests.fresh_python import PROGRAMS, run
 from tests.random_models import MODEL
 
@@ -55,7 +56,7 @@ def test_devices_and_their_keys(driven: Callable[..., TensorRtRuntime]) -> None:
     for name in ("cpu", "cuda:2", "cuda:x", "mps"):
         with pytest.raises(BackendUnavailableError):
             runtime.device(name)
-    graph = graph_to_build(Network(model=MODEL, io="uint8"), "fp16")
+    graph = graph_to_build(MODEL, GraphSpec(io="uint8"), "fp16")
     key = runtime.key("mine", graph, "fp16", second)
     assert (key.flavour, key.target, key.cuda_major) == ("tensorrt_rtx", Target.parse("sm_89"), 13)
     engine = runtime.build(graph, Profile.static((96, 64)), key, lambda _share, _doing: None)

@@ -20,11 +20,12 @@ import pytest
 from onnx import TensorProto, helper
 
 import paragon_core
-from paragon_core.backends import Network, cuda_driver, tensorrt_build
+from paragon_core.backends import cuda_driver, tensorrt_build
 from paragon_core.backends.engine_backend import SMALL_PICTURES
 from paragon_core.backends.tensorrt_build import GraphToBuild, build, engine_key, graph_to_build, installed_version
 from paragon_core.engines import PICTURES, BuildOptions, EngineCache, Profile, Target
 from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import load
 from tests.fresh_python import PROGRAMS, run, start
 from tests.patience import PATIENCE
@@ -37,14 +38,14 @@ SMALL = Profile.static((96, 64))
 ONE_GPU = Target.parse("sm_86")
 TWO_GPUS = Target.parse("sm_86,sm_89")
 MODELS = {variant: random_model(spec(variant)) for variant in ("realtime", "stream", "photo", "pro")}
-REALTIME = Network(model=MODELS["realtime"])
+REALTIME = MODELS["realtime"]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("io", ["float32", "uint8"])
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo"])
 def test_every_family_is_built(variant: str, io: Any, precision: Any) -> None:
-    graph = graph_to_build(Network(model=MODELS[variant], io=io), precision)
+    graph = graph_to_build(MODELS[variant], GraphSpec(io=io), precision)
     engine = build(graph, SMALL, target=ONE_GPU)
     assert len(engine) > 50_000
 
@@ -52,26 +53,28 @@ def test_every_family_is_built(variant: str, io: Any, precision: Any) -> None:
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo"])
 def test_every_family_is_built_for_all_sizes_and_two_gpus(variant: str, precision: Any) -> None:
-    graph = graph_to_build(Network(model=MODELS[variant], io="uint8"), precision)
+    graph = graph_to_build(MODELS[variant], GraphSpec(io="uint8"), precision)
     assert len(build(graph, PICTURES, target=TWO_GPUS)) > 50_000
 
 
 @pytest.mark.parametrize("form", ["grey", "separate_detail", "plain"])
 def test_every_form_is_built(form: str) -> None:
-    network = replace(REALTIME, grey=form == "grey", separate_detail=form == "separate_detail", fused=form != "plain")
-    graph = graph_to_build(network, "fp16", io="float16")
+    wanted = GraphSpec(
+        grey=form == "grey", separate_detail=form == "separate_detail", fused=form != "plain", io="float16"
+    )
+    graph = graph_to_build(REALTIME, wanted, "fp16")
     assert len(build(graph, SMALL, target=ONE_GPU)) > 50_000
 
 
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo", "pro"])
 def test_small_pictures_have_an_engine_of_their_own(variant: str) -> None:
     """Down to a single pixel, with a side beside it as long as any."""
-    graph = graph_to_build(Network(model=MODELS[variant], io="uint8"), "fp16")
+    graph = graph_to_build(MODELS[variant], GraphSpec(io="uint8"), "fp16")
     assert len(build(graph, SMALL_PICTURES, target=ONE_GPU)) > 50_000
 
 
 def test_profiles_batches_targets_and_options() -> None:
-    graph = graph_to_build(REALTIME, "fp16")
+    graph = graph_to_build(REALTIME, GraphSpec(), "fp16")
     one = build(graph, PICTURES, target=ONE_GPU)
     two = build(graph, PICTURES, target=TWO_GPUS)
     assert two != one
@@ -86,7 +89,7 @@ def test_profiles_batches_targets_and_options() -> None:
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("name", ["realtime-2x", "realtime-4x"])
 def test_boxed_models(name: str, precision: Any, profile: Profile) -> None:
-    graph = graph_to_build(Network(model=load(name)), precision, io="uint8")
+    graph = graph_to_build(load(name), GraphSpec(io="uint8"), precision)
     assert len(build(graph, profile, target=TWO_GPUS)) > 500_000
 
 
@@ -94,7 +97,7 @@ def test_boxed_models(name: str, precision: Any, profile: Profile) -> None:
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("file", ["v11_2xParagonSR2_Stream_fidelity", "v9_2xParagonSR2_Photo_fidelity"])
 def test_official_models(shared: Path, file: str, precision: Any) -> None:
-    graph = graph_to_build(Network(model=load(shared / "weights" / f"{file}.safetensors")), precision)
+    graph = graph_to_build(load(shared / "weights" / f"{file}.safetensors"), GraphSpec(), precision)
     assert len(build(graph, Profile.static((853, 480)), target=TWO_GPUS)) > 500_000
 
 
@@ -102,22 +105,22 @@ def test_official_models(shared: Path, file: str, precision: Any) -> None:
 
 
 def test_the_same_network_gives_the_same_graph_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = graph_to_build(REALTIME, "fp16")
+    graph = graph_to_build(REALTIME, GraphSpec(), "fp16")
     monkeypatch.setattr(paragon_core, "__version__", "99.0")
     renamed = replace(MODELS["realtime"], name="another", sha256="1" * 64)
-    assert graph_to_build(Network(model=renamed), "fp16") == graph
-    assert graph_to_build(replace(REALTIME, size=(64, 64)), "fp16") == graph
+    assert graph_to_build(renamed, GraphSpec(), "fp16") == graph
+    assert graph_to_build(REALTIME, GraphSpec(size=(64, 64)), "fp16") == graph
     for other in (
-        graph_to_build(REALTIME, "fp32"),
-        graph_to_build(REALTIME, "fp16", io="uint8"),
-        graph_to_build(replace(REALTIME, grey=True), "fp16"),
-        graph_to_build(Network(model=random_model(spec("realtime"), seed=1)), "fp16"),
+        graph_to_build(REALTIME, GraphSpec(), "fp32"),
+        graph_to_build(REALTIME, GraphSpec(io="uint8"), "fp16"),
+        graph_to_build(REALTIME, GraphSpec(grey=True), "fp16"),
+        graph_to_build(random_model(spec("realtime"), seed=1), GraphSpec(), "fp16"),
     ):
         assert other.onnx != graph.onnx
 
 
 def test_the_key_says_what_is_installed() -> None:
-    key = engine_key("mine", graph_to_build(REALTIME, "fp16"), "fp16", target=ONE_GPU)
+    key = engine_key("mine", graph_to_build(REALTIME, GraphSpec(), "fp16"), "fp16", target=ONE_GPU)
     assert key.version == installed_version()
     assert (key.cuda_major, key.target, key.flavour) == (13, ONE_GPU, "tensorrt_rtx")
     assert key.platform
@@ -185,7 +188,7 @@ def test_sizes_that_the_graph_does_not_take_are_an_error_although_tensorrt_only_
 
 def test_an_unknown_gpu_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(InputError, match="sm_90") as caught:
-        build(graph_to_build(REALTIME, "fp16"), SMALL, target=Target.parse("sm_86,sm_90"))
+        build(graph_to_build(REALTIME, GraphSpec(), "fp16"), SMALL, target=Target.parse("sm_86,sm_90"))
     assert "sm_86" in caught.value.hint
 
 
@@ -196,7 +199,7 @@ def test_full_tensorrt_is_not_touched_without_a_driver(monkeypatch: pytest.Monke
     monkeypatch.setattr(cuda_driver, "find", nothing)
     monkeypatch.setattr(tensorrt_build, "module", pytest.fail)
     with pytest.raises(BackendUnavailableError, match="no driver"):
-        build(graph_to_build(REALTIME, "fp16"), SMALL, target=ONE_GPU, flavour="tensorrt")
+        build(graph_to_build(REALTIME, GraphSpec(), "fp16"), SMALL, target=ONE_GPU, flavour="tensorrt")
 
 
 def a_tensorrt(version: str) -> ModuleType:
@@ -252,7 +255,9 @@ def test_without_tensorrt_the_pip_line_is_told() -> None:
 
 def test_progress_only_grows() -> None:
     told: list[tuple[float, str]] = []
-    build(graph_to_build(REALTIME, "fp16"), SMALL, target=ONE_GPU, progress=lambda *both: told.append(both))
+    build(
+        graph_to_build(REALTIME, GraphSpec(), "fp16"), SMALL, target=ONE_GPU, progress=lambda *both: told.append(both)
+    )
     shares = [share for share, _ in told]
     assert len(shares) > 10
     assert shares == sorted(shares)
@@ -272,9 +277,9 @@ def test_an_error_from_progress_stops_the_build_and_comes_out(error: type[BaseEx
             raise error("enough")
 
     with pytest.raises(error):
-        build(graph_to_build(REALTIME, "fp16"), SMALL, target=ONE_GPU, progress=stop)
+        build(graph_to_build(REALTIME, GraphSpec(), "fp16"), SMALL, target=ONE_GPU, progress=stop)
     before = calls
-    assert build(graph_to_build(REALTIME, "fp16"), SMALL, target=ONE_GPU)
+    assert build(graph_to_build(REALTIME, GraphSpec(), "fp16"), SMALL, target=ONE_GPU)
     assert calls == before
 
 
@@ -292,7 +297,7 @@ def test_who_stops_a_build_need_not_wait_until_tensorrt_asks(monkeypatch: pytest
     monkeypatch.setattr(tensorrt_build, "_build", slowly_build)
     try:
         with pytest.raises(KeyboardInterrupt):
-            build(graph_to_build(REALTIME, "fp16"), SMALL, target=ONE_GPU, progress=stop)
+            build(graph_to_build(REALTIME, GraphSpec(), "fp16"), SMALL, target=ONE_GPU, progress=stop)
         (builder,) = (each for each in threading.enumerate() if each.name.startswith("paragon-build"))
     finally:
         go_on.set()
@@ -304,7 +309,7 @@ def test_nothing_is_written_to_stdout_where_a_video_may_be(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, logger="paragon_core"):
-        build(graph_to_build(REALTIME, "fp16"), SMALL, target=ONE_GPU)
+        build(graph_to_build(REALTIME, GraphSpec(), "fp16"), SMALL, target=ONE_GPU)
         with pytest.raises(EngineBuildError):
             build(GraphToBuild(onnx=b"nonsense", io="float32", channels=3), SMALL, target=ONE_GPU)
     assert capfd.readouterr() == ("", "")
@@ -317,7 +322,7 @@ def test_nothing_is_written_to_stdout_where_a_video_may_be(
 
 
 def test_of_eight_processes_one_builds(tmp_path: Path) -> None:
-    graph = graph_to_build(REALTIME, "fp16")
+    graph = graph_to_build(REALTIME, GraphSpec(), "fp16")
     key = engine_key("realtime", graph, "fp16", target=ONE_GPU)
     (tmp_path / "asked").write_bytes(pickle.dumps((graph, key, PICTURES)))
     arguments = (tmp_path / "cache", tmp_path / "asked", time.time() + 5)
@@ -334,7 +339,7 @@ def test_of_eight_processes_one_builds(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="starts processes by forking, to be quick")
 def test_killed_with_a_real_engine(tmp_path: Path) -> None:
     """As tests/engines/test_kill.py, with as many bytes as engines have."""
-    engine = build(graph_to_build(Network(model=load("realtime-2x")), "fp16"), PICTURES, target=ONE_GPU)
+    engine = build(graph_to_build(load("realtime-2x"), GraphSpec(), "fp16"), PICTURES, target=ONE_GPU)
     (tmp_path / "engine").write_bytes(engine)
     arguments = [str(tmp_path / "cache"), "40", "1", str(tmp_path / "engine")]
     command = [sys.executable, "-m", "tests.engines.killing", *arguments]

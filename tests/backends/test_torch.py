@@ -18,9 +18,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paragon_core.backends.base import Network, Precision, RunSettings
+from paragon_core.backends.base import Precision, SessionOptions
 from paragon_core.backends.torch import TorchBackend
 from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import Model
 from paragon_core.models.spec import REVISIONS, ModelSpec, Variant, preset
 from paragon_core.network import ParagonSR2
@@ -36,7 +37,7 @@ torch.set_num_threads(1)
 
 BACKEND = TorchBackend()
 KINDS = [(variant, revision) for variant, revisions in REVISIONS.items() for revision in revisions]
-ON_CPU = RunSettings(device="cpu")
+ON_CPU = SessionOptions(device="cpu")
 
 
 def random_model(spec: ModelSpec, gain: float = 0.1) -> Model:
@@ -105,7 +106,7 @@ def test_floats_are_the_reference_networks(
 ) -> None:
     model = random_model(spec)
     x = random_image(height, width, batch=batch).numpy()[:, : 1 if grey else 3]
-    out = BACKEND.open(Network(model=model, fused=fused, grey=grey), ON_CPU).run(x)
+    out = BACKEND.open(model, GraphSpec(fused=fused, grey=grey), ON_CPU).run(x)
     assert out.dtype == np.float32
     expected = reference(model, x, grey=grey)
     assert out.shape == expected.shape
@@ -118,7 +119,7 @@ def test_floats_are_the_reference_networks(
 def test_every_kind_of_network_runs(variant: Variant, revision: Any, *, fused: bool) -> None:
     model = random_model(replace(small(variant), revision=revision))
     x = random_image(11, 7).numpy()
-    assert np.abs(BACKEND.open(Network(model=model, fused=fused), ON_CPU).run(x) - reference(model, x)).max() <= 1e-5
+    assert np.abs(BACKEND.open(model, GraphSpec(fused=fused), ON_CPU).run(x) - reference(model, x)).max() <= 1e-5
 
 
 @given(spec=specs(), fused=st.booleans(), grey=st.booleans(), height=st.integers(1, 12), width=st.integers(1, 12))
@@ -128,7 +129,7 @@ def test_bytes_are_rounded_and_clipped_floats(
 ) -> None:
     model = random_model(spec)
     pixels = (random_image(height, width) * 255).round().byte().permute(0, 2, 3, 1).numpy()[..., : 1 if grey else 3]
-    out = BACKEND.open(Network(model=model, fused=fused, io="uint8", grey=grey), ON_CPU).run(pixels)
+    out = BACKEND.open(model, GraphSpec(fused=fused, io="uint8", grey=grey), ON_CPU).run(pixels)
     assert out.dtype == np.uint8
     exact = reference(model, pixels.transpose(0, 3, 1, 2) / 255, grey=grey).transpose(0, 2, 3, 1) * 255
     assert out.shape == exact.shape
@@ -141,11 +142,11 @@ def test_onnx_runtime_makes_the_same_picture(variant: Variant, io: Any) -> None:
     pytest.importorskip("onnxruntime")
     from paragon_core.backends.onnxruntime import OnnxRuntimeBackend  # noqa: PLC0415  (optional)
 
-    network = Network(model=random_model(small(variant)), io=io)
+    model = random_model(small(variant))
     x = random_image(13, 10).numpy()
     if io == "uint8":
         x = np.rint(x.transpose(0, 2, 3, 1) * 255).astype(np.uint8)
-    ours, theirs = (backend.open(network, ON_CPU).run(x) for backend in (BACKEND, OnnxRuntimeBackend()))
+    ours, theirs = (backend.open(model, GraphSpec(io=io), ON_CPU).run(x) for backend in (BACKEND, OnnxRuntimeBackend()))
     assert ours.dtype == theirs.dtype
     assert np.abs(ours.astype(float) - theirs).max() <= (1 if io == "uint8" else 1e-5)
     assert (ours != theirs).mean() <= (0.001 if io == "uint8" else 1)
@@ -158,10 +159,10 @@ def test_onnx_runtime_makes_the_same_picture(variant: Variant, io: Any) -> None:
 def test_half_precision_stays_close_or_is_refused(
     model: Model, precision: Precision, decibels: float, *, fused: bool
 ) -> None:
-    network, wanted = Network(model=model, fused=fused), replace(ON_CPU, precision=precision)
+    wanted = replace(ON_CPU, precision=precision)
     refusal: BackendUnavailableError | None = None
     try:
-        session = BACKEND.open(network, wanted)
+        session = BACKEND.open(model, GraphSpec(fused=fused), wanted)
     except BackendUnavailableError as error:
         refusal = error
     if refusal is not None:  # the processor has no such instructions
@@ -178,7 +179,7 @@ def test_half_precision_stays_close_or_is_refused(
 
 
 def test_results_are_the_callers_own_and_inputs_are_left_alone(model: Model) -> None:
-    session = BACKEND.open(Network(model=model, io="uint8"), ON_CPU)
+    session = BACKEND.open(model, GraphSpec(io="uint8"), ON_CPU)
     wide = np.rint(random_image(8, 20).permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
     view = wide[:, ::2, 3:11]  # neither contiguous nor, in a moment, writable
     before = view.copy()
@@ -194,17 +195,17 @@ def test_results_are_the_callers_own_and_inputs_are_left_alone(model: Model) -> 
 
 @pytest.mark.usefixtures("two_threads")
 def test_concurrent_calls_agree_and_the_thread_count_is_restored(model: Model) -> None:
-    session = BACKEND.open(Network(model=model), replace(ON_CPU, streams=4))
-    pictures = [random_image(9, 5 + index).numpy() for index in range(8)]
-    alone = [session.run(x) for x in pictures]
+    session = BACKEND.open(model, GraphSpec(), replace(ON_CPU, streams=4))
+    images = [random_image(9, 5 + index).numpy() for index in range(8)]
+    alone = [session.run(x) for x in images]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(session.run, pictures))
+        together = list(pool.map(session.run, images))
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
     assert torch.get_num_threads() == 2
 
 
 def test_out_of_memory_is_told_apart(model: Model) -> None:
-    session = BACKEND.open(Network(model=model), ON_CPU)
+    session = BACKEND.open(model, GraphSpec(), ON_CPU)
     with pytest.raises(OutOfMemoryError) as caught:
         session.run(np.broadcast_to(np.float32(0), (1, 3, 2**22, 2**22)))  # numpy cannot make this contiguous
     assert "tiles" in caught.value.hint
@@ -224,7 +225,7 @@ def test_the_base_path_sees_the_first_half_and_the_detail_path_the_second(
     grey: bool,
 ) -> None:
     plain, separate = (
-        BACKEND.open(Network(model=model, fused=fused, grey=grey, separate_detail=separate), ON_CPU)
+        BACKEND.open(model, GraphSpec(fused=fused, grey=grey, separate_detail=separate), ON_CPU)
         for separate in (False, True)
     )
     a, b = (np.random.default_rng(seed).random((1, 1 if grey else 3, 6, 9), np.float32) for seed in (1, 2))
@@ -246,13 +247,13 @@ class _Greedy(torch.nn.Module):
 
 
 def test_other_failures_are_inference_errors(model: Model) -> None:
-    session = BACKEND.open(Network(model=model), ON_CPU)
+    session = BACKEND.open(model, GraphSpec(), ON_CPU)
     with pytest.raises(InferenceError, match="torch failed"):
         session.run(np.zeros((1, 4, 8, 8), dtype=np.float32))  # four channels
 
 
 def test_a_closed_session_says_so(model: Model) -> None:
-    session = BACKEND.open(Network(model=model), ON_CPU)
+    session = BACKEND.open(model, GraphSpec(), ON_CPU)
     session.close()
     session.close()
     with pytest.raises(BackendUnavailableError, match="closed"):
@@ -262,7 +263,7 @@ def test_a_closed_session_says_so(model: Model) -> None:
 @pytest.mark.parametrize("device", ["tpu", "cuda:x", "cuda:99", "mps:7", "cpu:1", ""])
 def test_absent_devices_are_refused_with_a_hint(model: Model, device: str) -> None:
     with pytest.raises(BackendUnavailableError) as caught:
-        BACKEND.open(Network(model=model), RunSettings(device=device))
+        BACKEND.open(model, GraphSpec(), SessionOptions(device=device))
     assert caught.value.hint
     with pytest.raises(BackendUnavailableError):
         BACKEND.reduced_precisions(device)
@@ -276,7 +277,7 @@ def test_reduced_precisions_on_the_cpu_are_those_with_instructions() -> None:
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
-    BACKEND.open(Network(model=random_model(attentive())), ON_CPU).run(random_image(5, 6).numpy())
+    BACKEND.open(random_model(attentive()), GraphSpec(), ON_CPU).run(random_image(5, 6).numpy())
     assert capfd.readouterr().out == ""
 
 

@@ -15,7 +15,9 @@ from paragon_core.errors import OutOfMemoryError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from paragon_core.backends import Network, RunSettings
+    from paragon_core.backends import SessionOptions
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
 
     Pixels = npt.NDArray[Any]
 
@@ -26,16 +28,16 @@ class Watched(OnnxRuntimeBackend):
     def __init__(self, largest_area: float = float("inf"), error: type[MemoryError] = OutOfMemoryError) -> None:
         self.largest_area = largest_area
         self.error = error
-        self.opened: list[Network] = []
+        self.opened: list[GraphSpec] = []
         self.alive: weakref.WeakSet[WatchedSession] = weakref.WeakSet()
         self.areas: list[int] = []
         self.alive_at_opening: list[int] = []
         self.delay = 0.0
 
-    def open(self, network: Network, settings: RunSettings) -> Any:
-        self.opened.append(network)
+    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> Any:
+        self.opened.append(spec)
         self.alive_at_opening.append(len(self.alive))
-        session = WatchedSession(self, super().open(network, settings), as_bytes=network.io == "uint8")
+        session = WatchedSession(self, super().open(model, spec, options), as_bytes=spec.io == "uint8")
         self.alive.add(session)
         return session
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paragon_core import __version__, backends
+from paragon_core import __version__, available_backends
 from paragon_core.cli.main import main
 from paragon_core.models.folders import model_folders
 
@@ -21,7 +21,7 @@ def test_what_works_here(capsys: pytest.CaptureFixture[str]) -> None:
     findings = json.loads(capsys.readouterr().out)
     assert findings["paragon"] == __version__
     assert {found["name"]: found["works"] for found in findings["backends"]} == {
-        info.name: info.available for info in backends()
+        info.name: info.available for info in available_backends()
     }
     assert findings["formats"]["png"]
     assert [folder["path"] for folder in findings["folders"]] == list(map(str, model_folders()))
@@ -39,6 +39,6 @@ def test_without_any_runtime_it_says_what_to_install() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False, text=True)
     assert result.returncode == 3, result.stderr
-    assert result.stdout.count("does not work") == len(backends())
+    assert result.stdout.count("does not work") == len(available_backends())
     assert "pip install" in result.stdout
     assert result.stderr == ""

@@ -13,7 +13,7 @@ from paragon_core.cli.main import main
 from paragon_core.engines import DEFAULT_LIMIT, MOST_PIXELS, PICTURES, EngineCache
 from paragon_core.models.model import load
 from paragon_core.upscaling.border import Border
-from paragon_core.upscaling.sessions import PIXELS_WORTH_AN_ENGINE
+from paragon_core.upscaling.session_pool import PIXELS_WORTH_AN_ENGINE
 from tests.media.test_sizes import video
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from paragon_core.engines.files import EngineFiles
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from paragon_core.engines import Engine, Progress
+    from paragon_core.engines import BuildProgress, Engine
 
 FULL_HD = Profile.static((1920, 1080))
 HD = Profile.static((1280, 720))
@@ -48,7 +48,7 @@ class Builder:
         self.builds = 0
         self._data = content(of, profile, size)
 
-    def __call__(self, progress: Progress) -> bytes:
+    def __call__(self, progress: BuildProgress) -> bytes:
         self.builds += 1
         progress(0.5, "building")
         return self._data

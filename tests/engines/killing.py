@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from paragon_core.engines import EngineCache, Profile, Progress
+from paragon_core.engines import BuildProgress, EngineCache, Profile
 from tests.engines.engine_files import content, key, loading
 
 assert sys.platform != "win32"  # for the type checker: from here on, POSIX only
@@ -34,7 +34,7 @@ def work(cache: EngineCache, contents: dict[Profile, bytes], chance: random.Rand
     while True:
         profile = chance.choice(PROFILES)
 
-        def build(progress: Progress, profile: Profile = profile) -> bytes:
+        def build(progress: BuildProgress, profile: Profile = profile) -> bytes:
             time.sleep(chance.uniform(0, 0.003))
             progress(0.5, "building")
             return contents[profile]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paragon_core.engines import PICTURES, EngineCache, Progress, Target
+from paragon_core.engines import PICTURES, BuildProgress, EngineCache, Target
 from paragon_core.engines.waiting import alone
 from paragon_core.errors import EngineBuildError
 from tests.engines.engine_files import FULL_HD, HD, KEY, Builder, content, files_of, get, loading, names
@@ -74,7 +74,7 @@ def test_a_change_of_version_or_network_is_another_engine(cache: EngineCache, ch
 
 
 def test_a_build_that_fails_leaves_nothing_and_the_next_one_is_free(cache: EngineCache) -> None:
-    def fail(_: Progress) -> bytes:
+    def fail(_: BuildProgress) -> bytes:
         raise EngineBuildError("refused", hint="no")
 
     with pytest.raises(EngineBuildError):
@@ -105,7 +105,7 @@ def test_of_eight_threads_one_builds(cache: EngineCache) -> None:
     told: set[str] = set()
     somebody_waits = threading.Event()
 
-    def slowly(progress: Progress) -> bytes:
+    def slowly(progress: BuildProgress) -> bytes:
         assert somebody_waits.wait(PATIENCE)
         return builder(progress)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paragon_core.engines import PICTURES, Profile, choose, profiles_for, window
+from paragon_core.engines import PICTURES, Profile, choose, fitting_tile_size, profiles_for
 from paragon_core.errors import InputError
 
 sides = st.integers(1, 3000)
@@ -85,14 +85,14 @@ def test_impossible_profiles_are_refused(
 
 @given(profiles(), sizes)
 def test_windows_fit_the_engine_and_the_picture(profile: Profile, size: tuple[int, int]) -> None:
-    found = window(size, profile)
+    found = fitting_tile_size(size, profile)
     assert all(side <= high for side, high in zip(found, profile.maximum, strict=True))
     if profile.covers(size, batch=profile.batch):
         assert found == size
 
 
 def test_what_is_larger_than_the_engine_goes_through_it_in_tiles() -> None:
-    assert window((4000, 1000), PICTURES) == (1932, 1000)
+    assert fitting_tile_size((4000, 1000), PICTURES) == (1932, 1000)
 
 
 @given(st.lists(st.tuples(st.integers(1, 20000), st.integers(1, 20000)), min_size=1))
@@ -100,7 +100,7 @@ def test_every_picture_of_a_folder_gets_an_engine_whole_or_in_tiles(there: list[
     planned = profiles_for(there)
     assert len(planned) <= 5
     for size in there:
-        served = choose(planned, size) or choose(planned, window(size, PICTURES))
+        served = choose(planned, size) or choose(planned, fitting_tile_size(size, PICTURES))
         tiny = min(size) < 64  # beside a large side: padded, or built when it comes
         assert served is not None or tiny
 

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from paragon_core import Upscaler
-from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.backends import BACKENDS, SessionOptions
 from paragon_core.backends.engine_backend import SMALL_PICTURES
 from paragon_core.engines import PICTURES, EngineCache
 from paragon_core.errors import EngineError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import load
 from paragon_core.upscaling.trial_images import natural_picture
 from tests.random_models import batch, picture, random_model, spec
@@ -106,7 +107,7 @@ def test_what_is_larger_than_the_engine_goes_through_in_tiles(cache: Path) -> No
 
 def moving_frames_with_a_cuda_graph_are_the_same_every_time(cache: Path) -> None:
     first, other = (list(np.moveaxis(picture(270, 480, 3, dtype="float32", seed=seed), 2, 0)) for seed in (0, 1))
-    with Upscaler("realtime-2x", backend="tensorrt", precision="fp32", cache=cache, pictures_at_once=2) as upscaler:
+    with Upscaler("realtime-2x", backend="tensorrt", precision="fp32", cache=cache, concurrency=2) as upscaler:
         results = []
         for planes in [first, other, first, other, first, other] * 3:  # from the third on, the graph
             out = [np.empty((540, 960), np.float32) for _ in range(3)]
@@ -120,7 +121,7 @@ def moving_frames_with_a_cuda_graph_are_the_same_every_time(cache: Path) -> None
 
 @pytest.mark.parametrize("size", [None, (160, 120)], ids=["dynamic", "static"])
 def test_many_threads_do_not_mix_their_pixels(cache: Path, size: tuple[int, int] | None) -> None:
-    session = TENSORRT.open(Network(model=MODELS["realtime"], size=size), RunSettings(streams=2, cache=cache))
+    session = TENSORRT.open(MODELS["realtime"], GraphSpec(size=size), SessionOptions(streams=2, cache=cache))
     pictures = [batch(1, 120, 160, seed=seed) for seed in range(4)]
     expected = [session.run(each) for each in pictures]
     wrong: list[int] = []
@@ -195,9 +196,9 @@ with Upscaler("realtime-2x", backend="tensorrt", cache=Path({str(cache)!r})) as 
 def test_speed(cache: Path, record_property: Callable[[str, object], None]) -> None:
     """Nothing is asked of it but to be told: copies included, uint8 in and out."""
     for height, width in ((720, 1280), (1080, 1920)):
-        network = Network(model=load("realtime-2x"), io="uint8", size=(width, height))
-        settings = RunSettings(precision="fp16", streams=2, cache=cache)
-        session = TENSORRT.open(network, settings)
+        wanted = GraphSpec(io="uint8", size=(width, height))
+        settings = SessionOptions(precision="fp16", streams=2, cache=cache)
+        session = TENSORRT.open(load("realtime-2x"), wanted, settings)
         frame = photograph("uint8", height, width)[None]
 
         def work(session: Any = session, frame: np.ndarray = frame) -> None:

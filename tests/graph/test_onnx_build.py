@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import paragon_core
 from paragon_core.errors import InputError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.graph.onnx_graph import INPUT, OUTPUT, build
 from tests.random_models import batch, picture, random_model, spec
 from tests.upscalers import same
@@ -81,7 +82,9 @@ def test_every_combination_is_valid(name: str, precision: Any, io: Any) -> None:
     model = MODELS[name]
     scale = model.spec.scale
     for (fused, merge_base), size, grey in itertools.product(FORMS, (None, SIZE), (False, True)):
-        graph = build(model, fused=fused, precision=precision, io=io, size=size, grey=grey, merge_base=merge_base)
+        graph = build(
+            model, GraphSpec(fused=fused, io=io, size=size, grey=grey), precision=precision, merge_base=merge_base
+        )
         onnx.checker.check_model(graph, full_check=True)
         inferred = onnx.shape_inference.infer_shapes(graph, strict_mode=True, data_prop=True)
         channels = 1 if grey else 3
@@ -100,7 +103,7 @@ def test_every_combination_is_valid(name: str, precision: Any, io: Any) -> None:
 @pytest.mark.parametrize("io", ["float32", "uint8"])
 @pytest.mark.parametrize("name", MODELS)
 def test_the_portable_form_gives_the_same_pixels_with_operators_that_all_runtimes_have(name: str, io: Any) -> None:
-    fast, portable = build(MODELS[name], io=io), build(MODELS[name], io=io, portable=True)
+    fast, portable = build(MODELS[name], GraphSpec(io=io)), build(MODELS[name], GraphSpec(io=io), portable=True)
     for width, height in SMALL_SIZES:
         value = batch(2, height, width) if io == "float32" else picture(height, width, 3)[None]
         expected, found = in_onnxruntime(fast, value), in_onnxruntime(portable, value)
@@ -114,12 +117,12 @@ def test_the_portable_form_gives_the_same_pixels_with_operators_that_all_runtime
 @pytest.mark.parametrize("size", [(0, 4), (4, 0), (-1, 4)])
 def test_an_empty_size_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(InputError, match="empty"):
-        build(MODELS["realtime-v9"], size=size)
+        build(MODELS["realtime-v9"], GraphSpec(size=size))
 
 
 def test_the_graph_says_what_it_is() -> None:
     model = MODELS["photo"]
-    graph = build(model, fused=False, precision="fp16", io="uint8")
+    graph = build(model, GraphSpec(fused=False, io="uint8"), precision="fp16")
     assert graph.producer_name == "paragon"
     assert graph.producer_version == paragon_core.__version__
     assert {entry.key: entry.value for entry in graph.metadata_props} == {
@@ -159,7 +162,7 @@ def test_alpha_survives_the_metadata() -> None:
 def test_both_forms_in_both_runtimes_make_the_same_pixels_at_every_size(name: str) -> None:
     """One graph of each form, for any size; the plain one in ONNX Runtime is what the others are held against."""
     model = MODELS[name]
-    graphs = {fused: build(model, fused=fused) for fused in (False, True)}
+    graphs = {fused: build(model, GraphSpec(fused=fused)) for fused in (False, True)}
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     import openvino  # noqa: PLC0415 - not everywhere
@@ -186,7 +189,7 @@ def test_both_forms_in_both_runtimes_make_the_same_pixels_at_every_size(name: st
 @pytest.mark.parametrize("name", ["stream-v11", "photo", "pro"])
 def test_a_graph_of_one_size_equals_the_one_of_any_size(name: str, runtime: str) -> None:
     value = batch(1, SIZE[1], SIZE[0])
-    fixed, free = (RUNNERS[runtime](build(MODELS[name], size=size), value) for size in (SIZE, None))
+    fixed, free = (RUNNERS[runtime](build(MODELS[name], GraphSpec(size=size)), value) for size in (SIZE, None))
     assert np.abs(fixed - free).max() <= 1e-5
 
 
@@ -215,8 +218,8 @@ def test_the_outermost_ring_and_nothing_else_needs_the_exact_border() -> None:
 def test_bytes_are_the_float_path_within_one_level(name: str, fused: bool, runtime: str) -> None:
     model = MODELS[name]
     pixels = picture(7, 9, 3)[None]
-    in_bytes = RUNNERS[runtime](build(model, fused=fused, io="uint8"), pixels)
-    floats = RUNNERS[runtime](build(model, fused=fused), (pixels / np.float32(255)).transpose(0, 3, 1, 2))
+    in_bytes = RUNNERS[runtime](build(model, GraphSpec(fused=fused, io="uint8")), pixels)
+    floats = RUNNERS[runtime](build(model, GraphSpec(fused=fused)), (pixels / np.float32(255)).transpose(0, 3, 1, 2))
     expected = np.rint(np.clip(floats, 0, 1) * 255).transpose(0, 2, 3, 1)
     assert in_bytes.dtype == np.uint8
     assert {0, 255} <= set(in_bytes.ravel().tolist())  # the clipping is at work
@@ -233,7 +236,7 @@ def test_bytes_are_the_float_path_within_one_level_for_any_network(data: st.Data
     model = random_model(spec(variant, **changes), seed=data.draw(st.integers(0, 99)))
     height, width = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 12))
     pixels = picture(height, width, 3, seed=height * width)[None]
-    in_bytes = in_onnxruntime(build(model, io="uint8"), pixels)
+    in_bytes = in_onnxruntime(build(model, GraphSpec(io="uint8")), pixels)
     floats = in_onnxruntime(build(model), (pixels / np.float32(255)).transpose(0, 3, 1, 2))
     expected = np.rint(np.clip(floats, 0, 1) * 255).transpose(0, 2, 3, 1)
     assert np.abs(in_bytes.astype(int) - expected).max() <= 1
@@ -244,16 +247,16 @@ def test_bytes_are_the_float_path_within_one_level_for_any_network(data: st.Data
 def test_half_precision_is_close_in_onnxruntime(name: str, fused: bool) -> None:
     model = MODELS[name]
     value = batch(1, 7, 9)
-    single = in_onnxruntime(build(model, fused=fused), value)
+    single = in_onnxruntime(build(model, GraphSpec(fused=fused)), value)
     for io in ("float32", "float16"):
         cast = value.astype(io)
-        half = in_onnxruntime(build(model, fused=fused, precision="fp16", io=io), cast)
+        half = in_onnxruntime(build(model, GraphSpec(fused=fused, io=io), precision="fp16"), cast)
         assert half.dtype == io
         error = np.abs(half.astype(np.float64) - single)
         assert error.max() <= 0.01 * max(1, np.abs(single).max())
     pixels = picture(7, 9, 3)[None]
     in_bytes, in_half = (
-        in_onnxruntime(build(model, fused=fused, precision=p, io="uint8"), pixels) for p in ("fp32", "fp16")
+        in_onnxruntime(build(model, GraphSpec(fused=fused, io="uint8"), precision=p), pixels) for p in ("fp32", "fp16")
     )
     assert np.abs(in_bytes.astype(int) - in_half.astype(int)).max() <= 3
 
@@ -264,15 +267,15 @@ def test_half_precision_is_close_in_onnxruntime(name: str, fused: bool) -> None:
 def test_half_precision_is_read_by_openvino(name: str, fused: bool) -> None:
     model = MODELS[name]
     value = batch(2, 7, 9)
-    single = in_onnxruntime(build(model, fused=fused), value)
-    half = in_openvino(build(model, fused=fused, precision="fp16"), value)
+    single = in_onnxruntime(build(model, GraphSpec(fused=fused)), value)
+    half = in_openvino(build(model, GraphSpec(fused=fused), precision="fp16"), value)
     assert np.abs(half - single).max() <= 0.01 * max(1, np.abs(single).max())
 
 
 def test_float16_images_run_in_single_precision_too() -> None:
     value = batch(1, 4, 5).astype(np.float16)
     wide = in_onnxruntime(build(MODELS["stream-v11"]), value.astype(np.float32))
-    narrow = in_onnxruntime(build(MODELS["stream-v11"], io="float16"), value)
+    narrow = in_onnxruntime(build(MODELS["stream-v11"], GraphSpec(io="float16")), value)
     assert np.array_equal(narrow, wide.astype(np.float16))
 
 
@@ -281,13 +284,15 @@ def test_float16_images_run_in_single_precision_too() -> None:
 def test_a_grey_graph_is_the_mean_over_the_colours_of_a_grey_image(name: str, fused: bool) -> None:
     model = MODELS[name]
     value = batch(2, 5, 9, channels=1)
-    grey = in_onnxruntime(build(model, fused=fused, grey=True), value)
-    colour = in_onnxruntime(build(model, fused=fused), value.repeat(3, axis=1))
+    grey = in_onnxruntime(build(model, GraphSpec(fused=fused, grey=True)), value)
+    colour = in_onnxruntime(build(model, GraphSpec(fused=fused)), value.repeat(3, axis=1))
     assert grey.shape == (2, 1, *colour.shape[2:])
     assert np.abs(grey - colour.mean(axis=1, keepdims=True)).max() <= 1e-5
     pixels = picture(5, 9, 1)[None]
-    in_bytes = in_onnxruntime(build(model, fused=fused, grey=True, io="uint8"), pixels)
-    floats = in_onnxruntime(build(model, fused=fused, grey=True), (pixels / np.float32(255)).transpose(0, 3, 1, 2))
+    in_bytes = in_onnxruntime(build(model, GraphSpec(fused=fused, grey=True, io="uint8")), pixels)
+    floats = in_onnxruntime(
+        build(model, GraphSpec(fused=fused, grey=True)), (pixels / np.float32(255)).transpose(0, 3, 1, 2)
+    )
     assert np.abs(in_bytes - np.rint(np.clip(floats, 0, 1) * 255).transpose(0, 2, 3, 1)).max() <= 1
 
 
@@ -302,9 +307,16 @@ def test_a_stream_network_neither_overflows_in_half_precision_nor_forgets_the_cl
     loud = type(model)(**(vars(model) | {"arrays": arrays}))
     value = batch(1, 3, 3)
     outputs = [
-        in_onnxruntime(build(loud, fused=fused, precision=precision), value)
+        in_onnxruntime(build(loud, GraphSpec(fused=fused), precision=precision), value)
         for fused in (False, True)
         for precision in ("fp32", "fp16")
     ]
     assert all(np.isfinite(output).all() for output in outputs)
     assert max(np.abs(output - outputs[0]).max() for output in outputs) <= 0.02
+
+
+@pytest.mark.parametrize(("grey", "separate", "channels"), [(False, False, 3), (True, False, 1), (True, True, 2)])
+def test_a_graph_has_the_channels_that_its_spec_says(channels: int, *, grey: bool, separate: bool) -> None:
+    form = GraphSpec(grey=grey, separate_detail=separate)
+    shape = build(MODELS["realtime-v9"], form).graph.input[0].type.tensor_type.shape
+    assert form.channels == shape.dim[1].dim_value == channels

@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 
 from paragon_core.errors import InputError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.graph.onnx_graph import CHECK, INPUT, OUTPUT, build
 from tests.random_models import picture, random_model, spec
 
@@ -41,30 +42,34 @@ def overflowing(model: Model) -> Model:
 @pytest.mark.parametrize("variant", MODELS)
 def test_the_second_output_is_the_mean_before_rounding(variant: str, fused: bool, size: tuple[int, int] | None) -> None:
     model = MODELS[variant]
-    found = outputs(build(model, io="uint8", check=True, fused=fused, size=size))
-    plain = outputs(build(model, io="uint8", fused=fused, size=size))
+    found = outputs(build(model, GraphSpec(io="uint8", fused=fused, size=size), check=True))
+    plain = outputs(build(model, GraphSpec(io="uint8", fused=fused, size=size)))
     assert set(plain) == {OUTPUT}
     assert np.array_equal(found[OUTPUT], plain[OUTPUT])
-    floats = outputs(build(model, fused=fused, size=size), np.moveaxis(VALUE, 3, 1) / np.float32(255))[OUTPUT]
+    floats = outputs(build(model, GraphSpec(fused=fused, size=size)), np.moveaxis(VALUE, 3, 1) / np.float32(255))[
+        OUTPUT
+    ]
     assert found[CHECK] == pytest.approx(255 * floats.mean(), rel=1e-4, abs=1e-3)
-    assert not np.isfinite(outputs(build(overflowing(model), io="uint8", check=True, fused=fused, size=size))[CHECK])
+    assert not np.isfinite(
+        outputs(build(overflowing(model), GraphSpec(io="uint8", fused=fused, size=size), check=True))[CHECK]
+    )
 
 
 @pytest.mark.parametrize("size", [None, (12, 8)])
 @pytest.mark.parametrize("variant", MODELS)
 def test_tensorrts_output_has_a_row_more(variant: str, size: tuple[int, int] | None) -> None:
     model = MODELS[variant]
-    found = outputs(build(model, io="uint8", check=True, portable=True, size=size))
-    plain = outputs(build(model, io="uint8", portable=True, size=size))[OUTPUT]
+    found = outputs(build(model, GraphSpec(io="uint8", size=size), check=True, portable=True))
+    plain = outputs(build(model, GraphSpec(io="uint8", size=size), portable=True))[OUTPUT]
     assert set(found) == {OUTPUT}
     assert np.array_equal(found[OUTPUT][:, :-1], plain)
     assert not found[OUTPUT][:, -1].any()
-    broken = outputs(build(overflowing(model), io="uint8", check=True, portable=True, size=size))[OUTPUT]
+    broken = outputs(build(overflowing(model), GraphSpec(io="uint8", size=size), check=True, portable=True))[OUTPUT]
     assert (broken[:, -1] == 1).all()
 
 
 def test_every_image_of_a_batch_has_its_own() -> None:
-    found = outputs(build(MODELS["realtime"], io="uint8", check=True), np.stack([VALUE[0], VALUE[0] // 2]))
+    found = outputs(build(MODELS["realtime"], GraphSpec(io="uint8"), check=True), np.stack([VALUE[0], VALUE[0] // 2]))
     assert found[CHECK].shape == (2,)
     assert found[CHECK][0] != found[CHECK][1]
 

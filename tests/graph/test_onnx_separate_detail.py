@@ -9,9 +9,10 @@ import onnx
 import onnxruntime
 import pytest
 
-from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.backends import BACKENDS, SessionOptions
 from paragon_core.errors import InputError
 from paragon_core.graph.export import onnx_bytes
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.graph.onnx_graph import build
 from tests.random_models import batch, random_model, spec
 from tests.upscalers import ROUNDING
@@ -42,8 +43,8 @@ def test_the_base_path_sees_the_first_half_and_the_detail_path_the_second(
     runtime: str,
 ) -> None:
     model = MODELS[name]
-    networks = [Network(model=model, fused=fused, grey=grey, separate_detail=separate) for separate in (False, True)]
-    plain, separate = (BACKENDS[runtime].open(network, RunSettings()) for network in networks)
+    specs = [GraphSpec(fused=fused, grey=grey, separate_detail=separate) for separate in (False, True)]
+    plain, separate = (BACKENDS[runtime].open(model, each, SessionOptions()) for each in specs)
     a, b = (batch(2, 5, 7, channels=1 if grey else 3, seed=seed) for seed in (1, 2))
 
     def both(base: Array, detail: Array) -> Array:
@@ -65,7 +66,7 @@ def test_the_base_path_sees_the_first_half_and_the_detail_path_the_second(
 @pytest.mark.parametrize("grey", [False, True])
 def test_the_bytes_are_a_valid_graph_with_twice_the_channels(precision: Any, io: Any, size: Any, grey: bool) -> None:
     model = MODELS["stream"]
-    content = onnx_bytes(model, precision=precision, io=io, size=size, grey=grey, separate_detail=True)
+    content = onnx_bytes(model, GraphSpec(io=io, size=size, grey=grey, separate_detail=True), precision=precision)
     graph = onnx.load_from_string(content)
     onnx.checker.check_model(graph, full_check=True)
     channels = 2 if grey else 6
@@ -75,7 +76,8 @@ def test_the_bytes_are_a_valid_graph_with_twice_the_channels(precision: Any, io:
     output = np.asarray(session.run(None, {"input": value})[0])
     assert output.shape == (1, channels // 2, 10, 14)
     exact = onnxruntime.InferenceSession(
-        onnx_bytes(model, grey=grey, separate_detail=True, merge_base=False), providers=["CPUExecutionProvider"]
+        onnx_bytes(model, GraphSpec(grey=grey, separate_detail=True), merge_base=False),
+        providers=["CPUExecutionProvider"],
     ).run(None, {"input": value.astype(np.float32)})[0]
     tolerance = 1e-5 if precision == io == "float32" else 0.02 * max(1, np.abs(exact).max())
     assert np.abs(output - exact).max() <= tolerance
@@ -83,5 +85,5 @@ def test_the_bytes_are_a_valid_graph_with_twice_the_channels(precision: Any, io:
 
 def test_there_are_no_two_inputs_in_bytes() -> None:
     with pytest.raises(InputError) as caught:
-        build(MODELS["stream"], io="uint8", separate_detail=True)
+        build(MODELS["stream"], GraphSpec(io="uint8", separate_detail=True))
     assert "float" in caught.value.hint

@@ -117,8 +117,9 @@ def test_options_reach_the_work(photo: Path, tmp_path: Path) -> None:
     assert small.stat().st_size < large.stat().st_size
     with pytest.raises(UnsupportedSizeError):
         paragon.upscale_file(photo, tmp_path / "a.jpg", max_pixels=100)
+    unknown: Any = {"precision": "fp64"}
     with pytest.raises(InputError, match="precision"):
-        paragon.upscale_file(photo, tmp_path / "a.jpg", precision="fp64")
+        paragon.upscale_file(photo, tmp_path / "a.jpg", **unknown)
 
 
 def test_a_folder_as_the_target_keeps_the_name(photo: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from paragon_core.backends import tensorrt_build
 from paragon_core.engines import EngineCache
 
 if TYPE_CHECKING:
-    from paragon_core.engines import Progress
+    from paragon_core.engines import BuildProgress
 
 folder, asked = Path(sys.argv[1]), pickle.loads(Path(sys.argv[2]).read_bytes())  # noqa: S301 - of the test
 graph, key, profile = asked
@@ -25,7 +25,7 @@ builds: list[str] = []
 waits: list[str] = []
 
 
-def build(progress: Progress) -> bytes:
+def build(progress: BuildProgress) -> bytes:
     builds.append("built")
     return tensorrt_build.build(graph, profile, target=key.target, progress=progress)
 

@@ -11,7 +11,7 @@ import numpy as np
 import paragon_core as paragon
 from paragon_core.errors import BackendUnavailableError
 
-said: dict[str, Any] = {"infos": {info.name: dataclasses.asdict(info) for info in paragon.backends()}}
+said: dict[str, Any] = {"infos": {info.name: dataclasses.asdict(info) for info in paragon.available_backends()}}
 try:
     with paragon.Upscaler("realtime-2x", device="cpu", streams=1) as upscaler:
         said["backend"] = upscaler.backend

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 
-from paragon_core.backends import Network, RunSettings
+from paragon_core.backends import SessionOptions
 from paragon_core.backends.openvino import OpenVinoBackend
+from paragon_core.graph.graph_spec import GraphSpec
 from tests.random_models import MODEL
 
-sessions = [OpenVinoBackend().open(Network(model=MODEL), RunSettings()) for _ in range(3)]
+sessions = [OpenVinoBackend().open(MODEL, GraphSpec(), SessionOptions()) for _ in range(3)]
 OpenVinoBackend().probe()
 while sessions:
     sessions.pop(0).close()

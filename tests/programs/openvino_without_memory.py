@@ -7,11 +7,12 @@ import resource
 import numpy as np
 import psutil
 
-from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.backends import BACKENDS, SessionOptions
 from paragon_core.errors import OutOfMemoryError
+from paragon_core.graph.graph_spec import GraphSpec
 from tests.random_models import random_model, spec
 
-session = BACKENDS["openvino"].open(Network(model=random_model(spec("realtime")), io="uint8"), RunSettings())
+session = BACKENDS["openvino"].open(random_model(spec("realtime")), GraphSpec(io="uint8"), SessionOptions())
 session.run(np.zeros((1, 8, 8, 3), np.uint8))
 limit = psutil.Process().memory_info().vms + 40 * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (limit, -1))

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from paragon_core.backends import Network, Precision, RunSettings
+    from paragon_core.backends import Precision, SessionOptions
+    from paragon_core.graph.graph_spec import GraphSpec
+    from paragon_core.models.model import Model
 
     Batch = npt.NDArray[Any]
     Fault = Callable[[Batch, Batch], Batch]
@@ -55,13 +57,13 @@ class Odd(OnnxRuntimeBackend):
         del device
         return (self._fast,) if self._fast else ()
 
-    def open(self, network: Network, settings: RunSettings) -> Any:
-        if settings.precision not in self._faults:
-            msg = f"no {settings.precision} here"
+    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> Any:
+        if options.precision not in self._faults:
+            msg = f"no {options.precision} here"
             raise BackendUnavailableError(msg)
-        exact = type(settings)(device="cpu", threads=settings.threads)
-        runs = 3 if self._fast and settings.precision == "fp32" else 1  # so that reduced precisions are the faster ones
-        return OddSession(super().open(network, exact), self._faults[settings.precision], runs=runs)
+        exact = type(options)(device="cpu", threads=options.threads)
+        runs = 3 if self._fast and options.precision == "fp32" else 1  # so that reduced precisions are the faster ones
+        return OddSession(super().open(model, spec, exact), self._faults[options.precision], runs=runs)
 
 
 class Absent(Odd):

@@ -165,4 +165,4 @@ def test_smoothed_detail_and_reused_tiles_see_the_same_border(upscaler: Callable
             upscaler("symmetric", **options).upscale_planes([frames[0]], [out], detail=[frames[1]])
             results.append(out)
     assert all(same(result, results[0]) for result in results[1:])
-    assert upscaler("symmetric", reuse=True, tile=17).windows_reused > 0
+    assert upscaler("symmetric", reuse=True, tile=17).tiles_reused > 0

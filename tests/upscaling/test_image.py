@@ -65,10 +65,11 @@ def test_options_are_those_of_the_upscaler() -> None:
     image = np.full((9, 12, 3), 200, np.uint8)
     dark = paragon.upscale(image, padding="zero", backend="onnxruntime", precision="fp32", tile=64)
     assert dark[0, 0, 0] < paragon.upscale(image)[0, 0, 0]
+    unknown: Any = {"precision": "fp64"}, {"tiles": 1}
     with pytest.raises(InputError, match="precision"):
-        paragon.upscale(image, precision="fp64")
+        paragon.upscale(image, **unknown[0])
     with pytest.raises(TypeError, match="tiles"):
-        paragon.upscale(image, tiles=1)
+        paragon.upscale(image, **unknown[1])
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16"])

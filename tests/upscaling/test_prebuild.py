@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from paragon_core import Upscaler
-from paragon_core.backends import Network
 from paragon_core.backends.engine_backend import EngineBackend
 from paragon_core.engines import PICTURES, EngineCache, Profile
 from paragon_core.errors import EngineCacheError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.prebuild import prebuild
 from tests.random_models import MODEL, RADIUS, picture
 from tests.reference_backend import Reference
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paragon_core.backends.tensorrt_build import GraphToBuild
-    from paragon_core.engines import EngineKey, Progress
+    from paragon_core.engines import BuildProgress, EngineKey
 
 
 class Counting(Reference):
     def __init__(self) -> None:
         self.built: list[str] = []
 
-    def build(self, graph: GraphToBuild, profile: Profile, key: EngineKey, progress: Progress) -> bytes:
+    def build(self, graph: GraphToBuild, profile: Profile, key: EngineKey, progress: BuildProgress) -> bytes:
         self.built.append(profile.name)
         return super().build(graph, profile, key, progress)
 
@@ -35,9 +35,9 @@ class Counting(Reference):
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
 def test_an_upscaler_uses_it(tmp_path: Path, profile: Profile, dtype: str) -> None:
     runtime = Counting()
-    network = Network(model=MODEL, io="uint8" if dtype == "uint8" else "float32")
+    spec = GraphSpec(io="uint8" if dtype == "uint8" else "float32")
     made = [
-        prebuild(runtime, runtime.device("auto"), network, profile, precision="fp32", cache=EngineCache(tmp_path))
+        prebuild(runtime, runtime.device("auto"), MODEL, spec, profile, precision="fp32", cache=EngineCache(tmp_path))
         for _ in range(2)
     ]
     assert [engine.built for engine in made] == [True, False]
@@ -60,7 +60,8 @@ def test_an_exception_from_the_progress_ends_the_build_and_nothing_is_kept(tmp_p
         prebuild(
             runtime,
             runtime.device("auto"),
-            Network(model=MODEL),
+            MODEL,
+            GraphSpec(),
             PICTURES,
             precision="fp32",
             cache=cache,
@@ -73,5 +74,5 @@ def test_what_cannot_be_kept_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     runtime, cache = Reference(), EngineCache(tmp_path / "file" / "cache")
     with pytest.raises(EngineCacheError, match="cannot be kept") as caught:
-        prebuild(runtime, runtime.device("auto"), Network(model=MODEL), PICTURES, precision="fp32", cache=cache)
+        prebuild(runtime, runtime.device("auto"), MODEL, GraphSpec(), PICTURES, precision="fp32", cache=cache)
     assert "PARAGON_CACHE" in caught.value.hint

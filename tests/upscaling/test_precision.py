@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.backends import BACKENDS, SessionOptions
 from paragon_core.backends.engine_backend import EngineBackend
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
 from paragon_core.errors import NonFiniteError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.precision import (
     MIN_SPEEDUP,
     Closeness,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from paragon_core.models.model import Model
 
 MODEL = random_model(spec("realtime"))
-CPU = RunSettings(device="cpu")
+CPU = SessionOptions(device="cpu")
 REDUCED = OpenVinoBackend().reduced_precisions("cpu")
 
 
@@ -125,14 +126,14 @@ def test_reasons_say_what_was_measured() -> None:
 )
 def test_floats_are_measured(error: float, share: float, trusted: bool) -> None:
     backend = Odd(fast="fp16", fp32=right, fp16=off_by(error, share))
-    choice = measure(backend, Network(model=MODEL), CPU)
+    choice = measure(backend, MODEL, GraphSpec(), CPU)
     assert choice.precision(8) == ("fp16" if trusted else "fp32")
 
 
 @pytest.mark.parametrize(("fault", "reason"), [(not_numbers, "overflows on checkers"), (failing, "no kernel")])
 @pytest.mark.parametrize("io", ["float32", "uint8"])
 def test_a_precision_that_fails_is_not_trusted(fault: Any, reason: str, io: Any) -> None:
-    choice = measure(Odd(fast="fp16", fp32=right, fp16=fault), Network(model=MODEL, io=io), CPU)
+    choice = measure(Odd(fast="fp16", fp32=right, fp16=fault), MODEL, GraphSpec(io=io), CPU)
     assert choice.precision(8) == "fp32"
     assert reason in choice.reason("fp16", 8)
 
@@ -143,7 +144,7 @@ def test_a_precision_that_is_wrong_on_hard_images_only_is_not_trusted() -> None:
     def hard_only(batch: Any, result: Any) -> Any:
         return result if np.array_equal(batch, photo) else result + np.float32(2 / 255)
 
-    choice = measure(Odd(fast="fp16", fp32=right, fp16=hard_only), Network(model=MODEL), CPU)
+    choice = measure(Odd(fast="fp16", fp32=right, fp16=hard_only), MODEL, GraphSpec(), CPU)
     assert choice.precision(8) == "fp32"
     assert "checkers" in choice.reason("fp16", 8)
 
@@ -152,17 +153,17 @@ def test_a_precision_that_is_not_faster_is_not_trusted() -> None:
     class Slow(Odd):
         """Does the work of fp32, and more of it in fp16."""
 
-        def open(self, network: Network, settings: RunSettings) -> Any:
-            other = {"fp32": "fp16", "fp16": "fp32"}[settings.precision]
-            return super().open(network, replace(settings, precision=other))  # type: ignore[arg-type]
+        def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> Any:
+            other = {"fp32": "fp16", "fp16": "fp32"}[options.precision]
+            return super().open(model, spec, replace(options, precision=other))  # type: ignore[arg-type]
 
-    choice = measure(Slow(fast="fp16", fp32=right, fp16=right), Network(model=MODEL), CPU)
+    choice = measure(Slow(fast="fp16", fp32=right, fp16=right), MODEL, GraphSpec(), CPU)
     assert choice.precision(8) == "fp32"
     assert "not faster" in choice.reason("fp16", 8)
 
 
 def test_a_runtime_without_reduced_precisions_is_not_even_started() -> None:
-    assert choose_precision(OnnxRuntimeBackend(), Network(model=MODEL), CPU) == PrecisionChoice(trials=())
+    assert choose_precision(OnnxRuntimeBackend(), MODEL, GraphSpec(), CPU) == PrecisionChoice(trials=())
 
 
 @pytest.mark.skipif("bf16" not in REDUCED, reason="needs a processor with bfloat16 instructions")

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paragon_core.backends import Network, RunSettings
+from paragon_core.backends import SessionOptions
 from paragon_core.errors import OutOfMemoryError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.precision import choose_precision
 from paragon_core.upscaling.precision_memory import Trial, TrialKey, recall, remember
 from tests.quality.odd_backends import Odd, right
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from paragon_core.models.model import Model
+
 MODEL = random_model(spec("realtime"))
-NETWORK = Network(model=MODEL, io="uint8")
+SPEC = GraphSpec(io="uint8")
 
 
 class Counting(Odd):
@@ -36,9 +39,9 @@ class Counting(Odd):
         super().__init__(fast="fp16", fp32=right, fp16=right)
         self.opened = 0
 
-    def open(self, network: Network, settings: RunSettings) -> Any:
+    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> Any:
         self.opened += 1
-        return super().open(network, settings)
+        return super().open(model, spec, options)
 
 
 @pytest.fixture
@@ -52,13 +55,13 @@ def only_file(cache: Path) -> Path:
 
 
 def test_a_machine_is_measured_once(cache: Path) -> None:
-    backend, settings = Counting(), RunSettings(cache=cache)
-    first = choose_precision(backend, NETWORK, settings)
+    backend, options = Counting(), SessionOptions(cache=cache)
+    first = choose_precision(backend, MODEL, SPEC, options)
     assert first.precision(8) == "fp16"
     assert backend.opened == 2
-    assert choose_precision(backend, NETWORK, settings) == first
+    assert choose_precision(backend, MODEL, SPEC, options) == first
     assert backend.opened == 2
-    choose_precision(backend, NETWORK, settings, again=True)
+    choose_precision(backend, MODEL, SPEC, options, again=True)
     assert backend.opened == 4
     if sys.platform != "win32":
         assert not only_file(cache).stat().st_mode & 0o022
@@ -68,47 +71,47 @@ def test_what_did_not_work_is_tried_again(cache: Path) -> None:
     class Failing(Counting):
         """Cannot open half precision."""
 
-        def open(self, network: Network, settings: RunSettings) -> Any:
-            if settings.precision == "fp16":
+        def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> Any:
+            if options.precision == "fp16":
                 msg = "no memory just now"
                 raise OutOfMemoryError(msg)
-            return super().open(network, settings)
+            return super().open(model, spec, options)
 
-    assert choose_precision(Failing(), NETWORK, RunSettings(cache=cache)).precision(8) == "fp32"
-    assert choose_precision(Counting(), NETWORK, RunSettings(cache=cache)).precision(8) == "fp16"
+    assert choose_precision(Failing(), MODEL, SPEC, SessionOptions(cache=cache)).precision(8) == "fp32"
+    assert choose_precision(Counting(), MODEL, SPEC, SessionOptions(cache=cache)).precision(8) == "fp16"
 
 
-def other_form(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Network, str]:
+def other_form(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Model, GraphSpec, str]:
     del monkeypatch
-    return Counting(), Network(model=MODEL, io="float32"), "cpu"
+    return Counting(), MODEL, GraphSpec(io="float32"), "cpu"
 
 
-def other_model(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Network, str]:
+def other_model(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Model, GraphSpec, str]:
     del monkeypatch
-    return Counting(), Network(model=random_model(spec("realtime", upsampler_alpha=0.0)), io="uint8"), "cpu"
+    return Counting(), random_model(spec("realtime", upsampler_alpha=0.0)), GraphSpec(io="uint8"), "cpu"
 
 
-def other_device(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Network, str]:
+def other_device(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Model, GraphSpec, str]:
     del monkeypatch
-    return Counting(), NETWORK, "cuda:1"
+    return Counting(), MODEL, SPEC, "cuda:1"
 
 
-def other_instructions(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Network, str]:
+def other_instructions(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Model, GraphSpec, str]:
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_VNNI")  # which no run of all tests is forced to
-    return Counting(), NETWORK, "cpu"
+    return Counting(), MODEL, SPEC, "cpu"
 
 
-def other_processor(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Network, str]:
+def other_processor(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Model, GraphSpec, str]:
     monkeypatch.setattr("platform.processor", lambda: "another")
-    return Counting(), NETWORK, "cpu"
+    return Counting(), MODEL, SPEC, "cpu"
 
 
 @pytest.mark.parametrize("other", [other_form, other_model, other_device, other_instructions, other_processor])
 def test_what_could_change_the_answer_is_measured_anew(
     other: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    remember(TrialKey.of(Counting(), NETWORK, "cpu"), (Trial(precision="fp16"),), cache)
-    assert recall(TrialKey.of(Counting(), NETWORK, "cpu"), cache) is not None
+    remember(TrialKey.of(Counting(), MODEL, SPEC, "cpu"), (Trial(precision="fp16"),), cache)
+    assert recall(TrialKey.of(Counting(), MODEL, SPEC, "cpu"), cache) is not None
     assert recall(TrialKey.of(*other(monkeypatch)), cache) is None
 
 
@@ -154,7 +157,7 @@ def damages(path: Path) -> Iterator[bytes]:
 
 
 def test_a_damaged_file_is_measured_anew(cache: Path) -> None:
-    key, trials = TrialKey.of(Counting(), NETWORK, "cpu"), (Trial(precision="fp16", max_error=0.5),)
+    key, trials = TrialKey.of(Counting(), MODEL, SPEC, "cpu"), (Trial(precision="fp16", max_error=0.5),)
     remember(key, trials, cache)
     path = only_file(cache)
     for damage in list(damages(path)):
@@ -169,13 +172,13 @@ def test_a_damaged_file_is_measured_anew(cache: Path) -> None:
 def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_bytes(b"")
-    choice = choose_precision(Counting(), NETWORK, RunSettings(cache=blocked / "cache"))
+    choice = choose_precision(Counting(), MODEL, SPEC, SessionOptions(cache=blocked / "cache"))
     assert choice.precision(8) == "fp16"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
 def test_a_pipe_in_the_place_of_the_file_blocks_nobody(cache: Path) -> None:
-    key = TrialKey.of(Counting(), NETWORK, "cpu")
+    key = TrialKey.of(Counting(), MODEL, SPEC, "cpu")
     remember(key, (Trial(precision="fp16"),), cache)
     path = only_file(cache)
     path.unlink()

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paragon_core.backends import Network
-from paragon_core.upscaling.tile_cache import RememberedWindows, WindowMemory
+from paragon_core.graph.graph_spec import GraphSpec
+from paragon_core.upscaling.tile_cache import CachedTiles, TileCache
 from paragon_core.upscaling.tiling import TilePlan, cover
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.patience import PATIENCE
@@ -98,22 +98,22 @@ def test_what_moves_is_computed_and_what_stands_still_is_not() -> None:
     with Upscaler(MODEL, backend="onnxruntime", padding="zero", tile=TILE, streams=2, reuse=True) as upscaler:
         frame = picture(3, 60, 60, dtype="float32")
         enlarge(upscaler, frame)
-        windows = upscaler.windows_computed
+        windows = upscaler.tiles_computed
         assert windows == 36
         enlarge(upscaler, frame)
-        assert (upscaler.windows_computed, upscaler.windows_reused) == (windows, windows)
+        assert (upscaler.tiles_computed, upscaler.tiles_reused) == (windows, windows)
         frame = frame.copy()
         frame[:, 0, 0] = 1 - frame[:, 0, 0]  # only the window in the corner sees it
         enlarge(upscaler, frame)
-        assert upscaler.windows_computed == windows + 1
+        assert upscaler.tiles_computed == windows + 1
         enlarge(upscaler, frame, detail=np.ascontiguousarray(frame[:, ::-1]))
-        assert upscaler.windows_computed == 2 * windows + 1
+        assert upscaler.tiles_computed == 2 * windows + 1
         enlarge(upscaler, frame)  # two kinds are remembered side by side
-        assert upscaler.windows_computed == 2 * windows + 1
+        assert upscaler.tiles_computed == 2 * windows + 1
     with Upscaler(MODEL, backend="onnxruntime", padding="zero", tile=TILE, streams=2) as upscaler:
         for _ in range(2):
             enlarge(upscaler, frame)
-        assert (upscaler.windows_computed, upscaler.windows_reused) == (2 * windows, 0)
+        assert (upscaler.tiles_computed, upscaler.tiles_reused) == (2 * windows, 0)
 
 
 def test_windows_are_small_by_default_where_they_are_reused() -> None:
@@ -122,7 +122,7 @@ def test_windows_are_small_by_default_where_they_are_reused() -> None:
     for reuse in (False, True):
         with Upscaler(MODEL, backend="onnxruntime", streams=1, clip=False, reuse=reuse) as upscaler:
             results.append(enlarge(upscaler, frame))
-            counts.append(upscaler.windows_computed)
+            counts.append(upscaler.tiles_computed)
     assert counts[0] == 1
     assert counts[1] >= 12
     assert np.abs(results[0] - results[1]).max() <= 1e-5
@@ -130,11 +130,11 @@ def test_windows_are_small_by_default_where_they_are_reused() -> None:
 
 PLAN = TilePlan(rows=cover(40, 20, halo=6), columns=cover(40, 20, halo=6))
 TILES = list(PLAN)
-NETWORK = Network(model=MODEL)
+SPEC = GraphSpec()
 
 
 def test_every_bit_of_the_input_counts() -> None:
-    windows = RememberedWindows(NETWORK, "fp32", PLAN, 10**6)
+    windows = CachedTiles(SPEC, "fp32", PLAN, 10**6)
     zeros = np.zeros((1, 3, 4, 4), np.float32)
     windows.keep(TILES[0], zeros, np.ones(5))
     assert windows.find(TILES[0], zeros.copy()) is not None
@@ -144,7 +144,7 @@ def test_every_bit_of_the_input_counts() -> None:
 
 
 def test_the_memory_is_bounded_and_later_windows_replace_earlier_ones_of_the_same_place() -> None:
-    windows = RememberedWindows(NETWORK, "fp32", PLAN, 1000)
+    windows = CachedTiles(SPEC, "fp32", PLAN, 1000)
     for value in range(50):
         for tile in TILES:
             windows.keep(tile, np.full(10, value, np.float32), np.full(90, value, np.float32))
@@ -155,7 +155,7 @@ def test_the_memory_is_bounded_and_later_windows_replace_earlier_ones_of_the_sam
 
 
 def test_what_was_remembered_is_a_copy() -> None:
-    windows = RememberedWindows(NETWORK, "fp32", PLAN, 10**6)
+    windows = CachedTiles(SPEC, "fp32", PLAN, 10**6)
     batch, output = np.zeros(4), np.zeros(4)
     windows.keep(TILES[0], batch, output)
     batch[:] = output[:] = 1
@@ -165,24 +165,24 @@ def test_what_was_remembered_is_a_copy() -> None:
 
 
 def test_nothing_is_known_of_pictures_of_another_size_or_session() -> None:
-    memory = WindowMemory(10**6)
-    windows = memory.of(NETWORK, "fp32", PLAN)
-    assert memory.of(NETWORK, "fp32", PLAN) is windows
-    sized = Network(model=MODEL, size=(20, 20))
+    memory = TileCache(10**6)
+    windows = memory.of(SPEC, "fp32", PLAN)
+    assert memory.of(SPEC, "fp32", PLAN) is windows
+    sized = GraphSpec(size=(20, 20))
     assert memory.of(sized, "fp32", PLAN) is not windows
-    assert memory.of(NETWORK, "fp32", PLAN) is not windows
-    windows = memory.of(NETWORK, "fp32", PLAN)
+    assert memory.of(SPEC, "fp32", PLAN) is not windows
+    windows = memory.of(SPEC, "fp32", PLAN)
     other = TilePlan(rows=PLAN.rows, columns=cover(60, 20, halo=6))
-    assert memory.of(NETWORK, "fp32", other) is not windows
-    last = memory.of(NETWORK, "fp32", other)
+    assert memory.of(SPEC, "fp32", other) is not windows
+    last = memory.of(SPEC, "fp32", other)
     for changes in ({"grey": True}, {"io": "uint8"}):
-        memory.of(Network(model=MODEL, **changes), "fp32", PLAN)
-    assert memory.of(NETWORK, "fp32", other) is not last  # the oldest of three kinds
+        memory.of(GraphSpec(**changes), "fp32", PLAN)
+    assert memory.of(SPEC, "fp32", other) is not last  # the oldest of three kinds
 
 
 def test_threads_do_not_lose_count_of_the_bytes() -> None:
     limit = 4 * 400
-    windows = RememberedWindows(NETWORK, "fp32", PLAN, limit)
+    windows = CachedTiles(SPEC, "fp32", PLAN, limit)
     barrier = threading.Barrier(4)
 
     def work(seed: int) -> None:

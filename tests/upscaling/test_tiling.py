@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from paragon_core.errors import InputError
-from paragon_core.upscaling.tiling import TilePlan, choose_window, cover
+from paragon_core.upscaling.tiling import TilePlan, choose_tile, cover
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.random_models import picture, random_model, spec
 from tests.upscalers import ROUNDING
@@ -82,15 +82,15 @@ def test_the_smallest_size_in_the_hint_is_accepted(length: int, halo: int, multi
 def test_a_chosen_window_is_valid_and_obeys_its_limit(
     size: tuple[int, int], halo: int, streams: int, largest_area: int, multiple: int
 ) -> None:
-    window = choose_window(size, halo=halo, streams=streams, largest_area=largest_area, multiple=multiple)
+    window = choose_tile(size, halo=halo, streams=streams, largest_area=largest_area, multiple=multiple)
     plan = TilePlan(
         rows=cover(size[1], window[1], halo=halo, multiple=multiple),
         columns=cover(size[0], window[0], halo=halo, multiple=multiple),
     )
     assert len(list(plan)) == len(plan) == len(plan.rows) * len(plan.columns)
-    area = plan.window[0] * plan.window[1]
+    area = plan.tile_size[0] * plan.tile_size[1]
     # A window that could be halved along an axis, its halo taken into account, has no excuse for being too large.
-    shrinkable = any(side > 4 * halo + 2 * max(multiple, 64) for side in plan.window)
+    shrinkable = any(side > 4 * halo + 2 * max(multiple, 64) for side in plan.tile_size)
     tried_all = max(size) < 2048  # beyond, 128 windows along an axis may still be too large
     assert area <= largest_area or not shrinkable or not tried_all
 
@@ -99,17 +99,17 @@ def test_a_chosen_window_is_valid_and_obeys_its_limit(
 @settings(deadline=None)
 def test_the_limit_counts_more_than_busy_streams(side: int, streams: int, halo: int) -> None:
     """One pixel less allowed than the fastest window has: another one is chosen, though it is slower."""
-    width, height = choose_window((side, side), halo=halo, streams=streams, largest_area=side * side)
+    width, height = choose_tile((side, side), halo=halo, streams=streams, largest_area=side * side)
     if (width, height) != (side, side):
         limit = width * height - 1
-        smaller = choose_window((side, side), halo=halo, streams=streams, largest_area=limit)
+        smaller = choose_tile((side, side), halo=halo, streams=streams, largest_area=limit)
         assert smaller[0] * smaller[1] <= limit or max(smaller) <= 4 * halo + 128
 
 
 @given(side=st.integers(50, 3000), streams=st.integers(1, 8))
 @settings(deadline=None, max_examples=30)
 def test_streams_are_kept_busy(side: int, streams: int) -> None:
-    window = choose_window((side, side), halo=7, streams=streams, largest_area=10**9)
+    window = choose_tile((side, side), halo=7, streams=streams, largest_area=10**9)
     plan = TilePlan(rows=cover(side, window[1], halo=7), columns=cover(side, window[0], halo=7))
     alone = side * side
     together = math.ceil(len(plan) / streams) * window[0] * window[1]
@@ -119,7 +119,7 @@ def test_streams_are_kept_busy(side: int, streams: int) -> None:
 
 
 def test_one_stream_takes_the_whole_picture_where_it_may() -> None:
-    assert choose_window((640, 360), halo=7, streams=1, largest_area=640 * 360) == (640, 360)
+    assert choose_tile((640, 360), halo=7, streams=1, largest_area=640 * 360) == (640, 360)
 
 
 # --- pixels ------------------------------------------------------------------------------------------------------

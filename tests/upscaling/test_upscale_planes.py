@@ -145,10 +145,10 @@ def moving_frames_side_by_side_are_one_window_each_in_a_session_of_their_size(
     watch: Callable[..., tuple[Watched, Upscaler]],
 ) -> None:
     for at_once, windows in ((1, 4), (2, 2), (4, 1), (9, 1)):
-        backend, upscaler = watch(streams=4, pictures_at_once=at_once)
+        backend, upscaler = watch(streams=4, concurrency=at_once)
         for _ in range(3):
             enlarge(upscaler, frame(120, 200))
-        assert len(backend.areas) == 3 * windows == upscaler.windows_computed
+        assert len(backend.areas) == 3 * windows == upscaler.tiles_computed
         assert len(backend.opened) == 1
         assert backend.opened[0].size is not None
 
@@ -156,13 +156,13 @@ def moving_frames_side_by_side_are_one_window_each_in_a_session_of_their_size(
 @pytest.mark.parametrize("at_once", [0, -1])
 def test_fewer_than_one_at_once_is_refused(at_once: int) -> None:
     with pytest.raises(InputError, match="positive"):
-        Upscaler(MODEL, backend="onnxruntime", pictures_at_once=at_once)
+        Upscaler(MODEL, backend="onnxruntime", concurrency=at_once)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_threads_do_not_change_the_pixels(runtime: str) -> None:
     frames = [frame(20, 30, seed=seed) for seed in range(12)]
-    with Upscaler(MODEL, backend=runtime, precision="fp32", streams=2, pictures_at_once=2) as upscaler:
+    with Upscaler(MODEL, backend=runtime, precision="fp32", streams=2, concurrency=2) as upscaler:
         expected = [enlarge(upscaler, each) for each in frames]
         barrier = threading.Barrier(4)
 
@@ -207,6 +207,6 @@ def test_transparency_alone_is_enlarged_as_with_its_picture(dtype: str) -> None:
 
 
 def test_large_frames_are_not_cut_where_frames_keep_the_streams_busy() -> None:
-    with Upscaler(MODEL, backend="onnxruntime", streams=2, pictures_at_once=2) as upscaler:
+    with Upscaler(MODEL, backend="onnxruntime", streams=2, concurrency=2) as upscaler:
         enlarge(upscaler, frame(720, 1280))
-        assert upscaler.windows_computed == 1
+        assert upscaler.tiles_computed == 1

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.backends import BACKENDS, SessionOptions
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.errors import BackendUnavailableError, InferenceError, InputError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import load
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.random_models import MODEL, RADIUS, picture, random_model, spec
@@ -38,7 +39,7 @@ TOLERANCE = {
 
 def network_output(image: Pixels, model: Model = MODEL) -> npt.NDArray[np.float64]:
     """Return what the plain network makes of [h, w, 3] of 0..1 in one go, outside the class under test."""
-    session = OnnxRuntimeBackend().open(Network(model=model, fused=False), RunSettings())
+    session = OnnxRuntimeBackend().open(model, GraphSpec(fused=False), SessionOptions())
     output = session.run(image.astype(np.float32).transpose(2, 0, 1)[None])
     return np.asarray(output[0].transpose(1, 2, 0), dtype=np.float64)
 
@@ -259,7 +260,7 @@ def test_tiles_are_no_larger_than_asked_and_do_not_show(area: int) -> None:
     image = picture(150, 160, 3)
     with Upscaler(MODEL, backend="onnxruntime", precision="fp32", tile_area=area) as upscaler:
         result = upscaler(image)
-        tiles = upscaler.windows_computed
+        tiles = upscaler.tiles_computed
     assert tiles >= 150 * 160 / area
     with Upscaler(MODEL, backend="onnxruntime", precision="fp32", tile="off") as upscaler:
         assert same(result, upscaler(image))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from paragon_core import Upscaler
-from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.backends import BACKENDS, SessionOptions
 from paragon_core.backends.engine_backend import SMALL_PICTURES, EngineBackend
 from paragon_core.backends.tensorrt_build import graph_to_build
 from paragon_core.engines import PICTURES, EngineCache, Profile, Target
@@ -23,7 +23,8 @@ from paragon_core.errors import (
     InferenceError,
     OutOfMemoryError,
 )
-from paragon_core.upscaling import sessions
+from paragon_core.graph.graph_spec import GraphSpec
+from paragon_core.upscaling import session_pool
 from tests.random_models import MODEL, batch, picture, random_model, spec
 from tests.reference_backend import MAGIC, Reference
 from tests.upscalers import same, shared_upscaler
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from paragon_core.backends.engine_runtime import EngineDevice
     from paragon_core.backends.tensorrt_build import GraphToBuild
-    from paragon_core.engines import EngineKey, Progress
+    from paragon_core.engines import BuildProgress, EngineKey
     from tests.reference_backend import ReferenceExecutor
 
 
@@ -49,7 +50,7 @@ class Counting(Reference):
         self.build_error: Exception | None = None
         self.largest = float("inf")
 
-    def build(self, graph: GraphToBuild, profile: Profile, key: EngineKey, progress: Progress) -> bytes:
+    def build(self, graph: GraphToBuild, profile: Profile, key: EngineKey, progress: BuildProgress) -> bytes:
         if self.build_error:
             raise self.build_error
         self.built.append(profile.name)
@@ -133,7 +134,7 @@ def test_pictures_share_one_engine_until_a_size_comes_very_often(
     upscaler(picture(20, 90, 3))
     upscaler(picture(1, 1, 3))
     assert runtime.built == [PICTURES.name, SMALL_PICTURES.name]
-    monkeypatch.setattr(sessions, "PIXELS_WORTH_AN_ENGINE", 20_000)
+    monkeypatch.setattr(session_pool, "PIXELS_WORTH_AN_ENGINE", 20_000)
     results = [upscaler(picture(70, 90, 3)) for _ in range(4)]
     assert runtime.built[2:] == ["90x70"]
     assert all(np.array_equal(result, results[0]) for result in results)
@@ -146,7 +147,7 @@ def test_what_is_above_the_maximum_goes_through_in_tiles(
 
     small = Profile(minimum=(64, 64), optimum=(64, 64), maximum=(96, 96))
     monkeypatch.setattr(engine_backend, "PICTURES", small)
-    monkeypatch.setattr(EngineBackend, "largest_window", small.maximum)
+    monkeypatch.setattr(EngineBackend, "largest_tile", small.maximum)
     image, steps = picture(130, 250, 3), []
     result = opened()(image, progress=lambda done, total: steps.append((done, total)))
     assert same(result, shared_upscaler(padding="zero")(image))
@@ -157,7 +158,7 @@ def test_what_is_above_the_maximum_goes_through_in_tiles(
 def test_an_engine_made_for_a_large_picture_takes_it_whole(
     opened: Callable[..., Upscaler], runtime: Counting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(EngineBackend, "largest_window", (96, 96))
+    monkeypatch.setattr(EngineBackend, "largest_tile", (96, 96))
     prebuild(tmp_path / "cache", Profile.static((250, 130)), io="uint8")
     steps: list[int] = []
     opened()(picture(130, 250, 3), progress=lambda _done, total: steps.append(total))
@@ -172,7 +173,7 @@ def prebuild(folder: Path, profile: Profile, io: Any = "uint8", target: Target |
     """Build as ``paragon engine build`` does."""
     runtime = Reference()
     device = runtime.device("auto")
-    graph = graph_to_build(Network(model=MODEL, io=io), "fp32")
+    graph = graph_to_build(MODEL, GraphSpec(io=io), "fp32")
     key = runtime.key(MODEL.name, graph, "fp32", replace(device, target=target or device.target))
     cache = EngineCache(folder)
     cache.get_or_build(
@@ -315,13 +316,13 @@ def test_a_full_device_gets_engines_of_one_size_then_smaller_ones(
 
 def test_a_build_tells_how_it_goes_and_can_be_stopped(opened: Callable[..., Upscaler], runtime: Counting) -> None:
     told: list[tuple[float, str]] = []
-    opened(building=lambda *both: told.append(both))(picture(70, 90, 3))
+    opened(on_build_progress=lambda *both: told.append(both))(picture(70, 90, 3))
     assert [share for share, _ in told] == [0.0, 1.0]
 
     def stop(_share: float, _doing: str) -> None:
         raise KeyboardInterrupt
 
-    upscaler = opened(building=stop)
+    upscaler = opened(on_build_progress=stop)
     with pytest.raises(KeyboardInterrupt):
         upscaler(picture(20, 90, 3))
     assert len(runtime.built) == 2
@@ -330,7 +331,7 @@ def test_a_build_tells_how_it_goes_and_can_be_stopped(opened: Callable[..., Upsc
 def test_bf16_and_closed_sessions_are_refused(opened: Callable[..., Upscaler], tmp_path: Path) -> None:
     with pytest.raises(BackendUnavailableError, match="bf16"):
         opened(precision="bf16")
-    session = EngineBackend(Reference()).open(Network(model=MODEL), RunSettings(cache=tmp_path))
+    session = EngineBackend(Reference()).open(MODEL, GraphSpec(), SessionOptions(cache=tmp_path))
     session.close()
     with pytest.raises(BackendUnavailableError, match="closed"):
         session.run(batch(1, 8, 8))
@@ -341,7 +342,7 @@ def test_bf16_and_closed_sessions_are_refused(opened: Callable[..., Upscaler], t
 
 def executor(profile: Profile = PICTURES) -> ReferenceExecutor:
     runtime = Reference()
-    device, graph = runtime.device("auto"), graph_to_build(Network(model=MODEL), "fp32")
+    device, graph = runtime.device("auto"), graph_to_build(MODEL, GraphSpec(), "fp32")
     key = runtime.key("mine", graph, "fp32", device)
     engine = runtime.build(graph, profile, key, lambda _share, _doing: None)
     for foreign in (b"", b"nonsense", engine[:-100], engine[: len(MAGIC) + 5], b"x" + engine):
@@ -375,7 +376,7 @@ def test_sizes_types_and_memory_are_as_strict_as_tensorrts() -> None:
 
 
 def test_a_batch_of_several_has_an_engine_of_its_own(tmp_path: Path) -> None:
-    session = EngineBackend(Reference()).open(Network(model=MODEL), RunSettings(cache=tmp_path))
+    session = EngineBackend(Reference()).open(MODEL, GraphSpec(), SessionOptions(cache=tmp_path))
     several = batch(3, 20, 30)
     together = session.run(several)
     apart = np.concatenate([session.run(several[index : index + 1]) for index in range(3)])

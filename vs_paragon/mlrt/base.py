@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import vapoursynth as vs
 
 from paragon_core.graph.export import onnx_bytes
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.memory import default_limit, pixels_that_fit
-from paragon_core.upscaling.tiling import choose_window, cover
+from paragon_core.upscaling.tiling import choose_tile, cover
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,13 +89,8 @@ class OnnxPlugin(Plugin):
 
     def run(self, clips: Sequence[vs.VideoNode], settings: Settings) -> vs.VideoNode:
         """See `Plugin.run`; the plugin cuts tiles of the wanted size, or of one that fits into memory."""
-        network = onnx_bytes(
-            settings.model,
-            grey=clips[0].format.color_family is vs.GRAY,
-            separate_detail=len(clips) > 1,
-            merge_base=self.merges_base,
-            portable=False,
-        )
+        spec = GraphSpec(grey=clips[0].format.color_family is vs.GRAY, separate_detail=len(clips) > 1)
+        network = onnx_bytes(settings.model, spec, merge_base=self.merges_base, portable=False)
         result: vs.VideoNode = self.functions.Model(
             list(clips),
             network_path=network,
@@ -140,7 +136,7 @@ def tile_arguments(size: tuple[int, int], settings: Settings) -> dict[str, list[
         allowed = pixels_that_fit(spec, default_limit(spec), streams=settings.frames_at_once, stores_attention=False)
         if size[0] * size[1] <= allowed:
             return {}
-        tile = choose_window(size, halo=overlap, streams=1, largest_area=allowed)
+        tile = choose_tile(size, halo=overlap, streams=1, largest_area=allowed)
     else:
         tile = (settings.tile, settings.tile) if isinstance(settings.tile, int) else settings.tile
     for length, side in zip(size, tile, strict=True):

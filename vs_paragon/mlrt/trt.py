@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import vapoursynth as vs
 import vsutil
 
-from paragon_core.backends import BACKENDS, Network, RunSettings
+from paragon_core.backends import BACKENDS, SessionOptions
 from paragon_core.backends.tensorrt import TensorRtRuntime
 from paragon_core.backends.tensorrt_build import TITLES, graph_to_build, installed_version
-from paragon_core.engines import MOST_PIXELS, EngineCache, Profile
+from paragon_core.engines import MOST_PIXELS, EngineCache, EngineRequest, Profile, provide
 from paragon_core.errors import BackendUnavailableError, EngineCacheError, InputError
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.precision import Precisions
 from vs_paragon.mlrt.base import Plugin, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from paragon_core.engines import Engine, Flavour, Progress
+    from paragon_core.engines import Engine, Flavour
     from vs_paragon.frames import Settings
 
 _STREAMS: Final = 2
@@ -57,17 +59,18 @@ class TensorRtPlugin(Plugin):
             msg = f"the plugin {self.namespace} does not suit this GPU, for which Paragon uses {title}"
             raise BackendUnavailableError(msg, hint='use backend="tensorrt"')
         grey = clips[0].format.color_family is vs.GRAY
-        network = Network(model=settings.model, grey=grey, separate_detail=len(clips) > 1)
         precision = _precision(settings)
-        graph = graph_to_build(network, precision)
+        graph = graph_to_build(settings.model, GraphSpec(grey=grey, separate_detail=len(clips) > 1), precision)
         key = runtime.key(settings.model.name, graph, precision, device)
         size = clips[0].width, clips[0].height
-        cache = EngineCache()
-        found = cache.find(key, size, capability=device.capability)
-        chosen, profile = found if found and found[1].is_static else (key, Profile.static(size))
-
-        def build(progress: Progress) -> bytes:
-            return runtime.build(graph, profile, chosen, progress)
+        request = EngineRequest(
+            key=key,
+            profile=Profile.static(size),
+            size=size,
+            only_static=True,
+            capability=device.capability,
+            notes=device.notes,
+        )
 
         def load(engine: Engine) -> vs.VideoNode:
             if engine.path is None:
@@ -79,7 +82,7 @@ class TensorRtPlugin(Plugin):
             finally:
                 engine.close()  # the plugin has read it
 
-        result: vs.VideoNode = cache.get_or_build(chosen, profile, build, load, notes=device.notes)
+        result: vs.VideoNode = provide(EngineCache(), request, partial(runtime.build, graph), load)
         return result
 
     def is_exact(self, precision: str) -> bool:
@@ -107,6 +110,6 @@ def _precision(settings: Settings) -> Literal["fp32", "fp16"]:
         return "fp16" if settings.precision == "fp16" else "fp32"
     if settings.precision != "auto":
         raise InputError(f"TensorRT runs no {settings.precision}", hint="choose one of auto, fp32, fp16")
-    network, wanted = Network(model=settings.model), RunSettings(device=settings.device)
-    chosen = Precisions("auto", BACKENDS["tensorrt"], network, wanted).of("float32", settings.bits)[0]
+    precisions = Precisions("auto", BACKENDS["tensorrt"], settings.model, SessionOptions(device=settings.device))
+    chosen = precisions.of("float32", settings.bits)[0]
     return "fp16" if chosen == "fp16" else "fp32"

@@ -82,7 +82,7 @@ def upscale_video(
     Args:
         source: a file, or an open one that can be read and sought.
         target: the file to write, which ends in .mp4, .mkv, .mov or .m4v; it appears whole or not at all.
-        upscaler: upscales the frames, as many at once as its ``pictures_at_once``. With ``clip=False`` what limited
+        upscaler: upscales the frames, as many at once as its ``concurrency``. With ``clip=False`` what limited
             ranges hold beyond black and white passes through it.
         size: the size that frames get, instead of the model's scale: as they are shown, that is turned upright. All but
             a factor is counted in square pixels, which the result then has. Sides are even where the codec needs it.
@@ -118,7 +118,9 @@ def upscale_video(
         total = video.expected_frames
         ratio = upscaler.scale**output_format.runs
         check_memory((first.width, first.height), output_format.pixels, ratio=ratio, values=_PLANES)
-        at_once = max(upscaler.pictures_at_once + 1, min(usable_cores(), _IN_WORK))  # one more than the network takes
+        at_once = max(
+            upscaler.options.concurrency + 1, min(usable_cores(), _IN_WORK)
+        )  # one more than the network takes
         with writing(target, names_of(video)) as container, threads(at_once) as workers, threads(1) as writer:
             output = VideoWriter(container, video, output_format)
             with FrameUpscaler(

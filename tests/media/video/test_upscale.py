@@ -269,7 +269,7 @@ def test_several_frames_at_once_are_the_same_frames(tmp_path: Path) -> None:
     made = []
     for at_once in (1, 4):
         with Upscaler(
-            random_model(spec("realtime")), backend="onnxruntime", clip=False, pictures_at_once=at_once
+            random_model(spec("realtime")), backend="onnxruntime", clip=False, concurrency=at_once
         ) as upscaler:
             upscale_video(source, tmp_path / "b.mkv", upscaler, temporal=0.3, encoding=LOSSLESS)
         made.append(

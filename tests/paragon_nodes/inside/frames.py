@@ -47,7 +47,7 @@ def stopped_passes() -> list[Any]:
         if len(layers) == stop_at:
             model_management.interrupt_current_processing()
 
-    session: Any = upscaler._running.sessions.get(upscaler._network, "fp32")  # noqa: SLF001 - to count its layers
+    session: Any = upscaler._runner.pool.get(upscaler._runner._spec, "fp32")  # noqa: SLF001 - to count its layers
     for layer in session.module.modules():
         if not list(layer.children()):
             layer.register_forward_pre_hook(count)

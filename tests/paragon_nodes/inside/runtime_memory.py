@@ -44,7 +44,8 @@ def used(backend: str) -> tuple[UpscaleModel, Image]:
 
 
 def sessions_of(model: UpscaleModel) -> dict[Any, Any]:
-    return model.upscaler(0)._running.sessions._sessions  # noqa: SLF001 - what it holds
+    sessions: dict[Any, Any] = model.upscaler(0)._runner.pool._sessions  # noqa: SLF001 - what it holds
+    return sessions
 
 
 def given_back(backend: str) -> list[Any] | str:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from paragon_core.errors import OutOfMemoryError
-from paragon_core.upscaling import sessions
+from paragon_core.upscaling import session_pool
 from tests.backends.watched_backend import Watched
 from tests.fresh_python import PROGRAMS, run
 from tests.random_models import picture, random_model, spec
@@ -37,7 +37,7 @@ def test_a_session_is_opened_once_for_each_kind_of_picture(watch: Callable[..., 
 def test_a_size_that_comes_often_gets_a_session_of_its_own(
     watch: Callable[..., tuple[Watched, Upscaler]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "_PIXELS_WORTH_COMPILING", 1000)
+    monkeypatch.setattr(session_pool, "_PIXELS_WORTH_COMPILING", 1000)
     backend, upscaler = watch(padding="zero")
     image = picture(16, 20, 3)
     results = [upscaler(image) for _ in range(6)]
@@ -56,7 +56,7 @@ def test_windows_of_unequal_size_share_the_session_of_any_size(
     watch: Callable[..., tuple[Watched, Upscaler]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attention's windows start at multiples of its own, so the last one may be shorter."""
-    monkeypatch.setattr(sessions, "_PIXELS_WORTH_COMPILING", 0)
+    monkeypatch.setattr(session_pool, "_PIXELS_WORTH_COMPILING", 0)
     backend, upscaler = watch(model=random_model(spec("photo")), tile=76)
     _, calls = totals(upscaler, picture(101, 90, 3))
     assert calls[-1][1] > 1
@@ -83,7 +83,7 @@ def test_windows_shrink_until_they_fit(
         result, calls = totals(upscaler, image)
     assert same(result, expected)
     assert calls[-1][0] == calls[-1][1] > 1
-    assert "out of memory with windows" in caplog.text
+    assert "out of memory with tiles" in caplog.text
 
 
 def test_what_a_failed_attempt_held_is_freed_before_the_next(watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
@@ -115,7 +115,9 @@ def test_room_is_made_before_a_session_is_opened_and_for_each_size(
 ) -> None:
     backend = Watched()
     asked: list[tuple[int, int]] = []
-    _, upscaler = watch(backend, make_room=lambda needed: asked.append((needed, len(backend.opened))), padding="zero")
+    _, upscaler = watch(
+        backend, reserve_memory=lambda needed: asked.append((needed, len(backend.opened))), padding="zero"
+    )
     for side in (16, 32):
         upscaler(picture(side, side, 3))
     assert [opened for _, opened in asked] == [0, 1]
