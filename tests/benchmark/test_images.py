@@ -10,7 +10,7 @@ from PIL import Image
 
 from paragon_core.benchmark.images import as_batch, like_a_photograph, middle, read_folder, read_rgb
 from paragon_core.errors import InputError
-from paragon_core.upscaling.trial_images import natural_picture
+from paragon_core.upscaling.trial_images import natural_image
 from tests.random_models import picture
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def test_a_made_image_has_the_size_and_goes_on_as_it_begins(width: int, height: 
     assert made.shape == (height, width, 3)
     assert made.dtype == np.uint8
     shown = made[:96, :96].transpose(2, 0, 1) / 255
-    assert np.abs(shown - natural_picture()[0, :, : min(height, 96), : min(width, 96)]).max() <= 0.5 / 255 + 1e-6
+    assert np.abs(shown - natural_image()[0, :, : min(height, 96), : min(width, 96)]).max() <= 0.5 / 255 + 1e-6
 
 
 @given(st.integers(1, 256), st.integers(1, 256), st.integers(1, 128))

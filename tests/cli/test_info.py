@@ -38,7 +38,7 @@ def test_official_files(
     assert facts["attention"] == (variant == "photo")
     assert output.err == ""
     assert main(["info", str(path)]) == 0
-    assert ("the whole picture" in capsys.readouterr().out) == (variant == "photo")
+    assert ("the whole image" in capsys.readouterr().out) == (variant == "photo")
 
 
 def test_settings_can_be_given(capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,7 @@ def test_a_damaged_engine_is_built_anew_with_one_line_in_the_log(
     assert cache.verify(cache.entries()[0])
     assert get(cache) == 1
     assert len(caplog.messages) == 1
-    assert "is built anew" in caplog.text
+    assert "is built again" in caplog.text
     assert get(cache) == 0
     assert cache.verify(cache.entries()[0]) == ""
 

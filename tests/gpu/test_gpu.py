@@ -13,12 +13,12 @@ import pytest
 
 from paragon_core import Upscaler
 from paragon_core.backends import BACKENDS, SessionOptions
-from paragon_core.backends.engine_backend import SMALL_PICTURES
-from paragon_core.engines import PICTURES, EngineCache
+from paragon_core.backends.engine_backend import SMALL_IMAGES
+from paragon_core.engines import IMAGES, EngineCache
 from paragon_core.errors import EngineError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import load
-from paragon_core.upscaling.trial_images import natural_picture
+from paragon_core.upscaling.trial_images import natural_image
 from tests.random_models import batch, picture, random_model, spec
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def reference(image: np.ndarray, model: Any = "realtime-2x", **options: Any) -> 
 
 def photograph(dtype: str = "uint8", height: int = 96, width: int = 96) -> np.ndarray:
     """Return the test picture, repeated to a size."""
-    tile = np.moveaxis(natural_picture()[0], 0, 2)
+    tile = np.moveaxis(natural_image()[0], 0, 2)
     image = np.tile(tile, (height // 96 + 1, width // 96 + 1, 1))[:height, :width]
     return np.rint(image * 255).astype(np.uint8) if dtype == "uint8" else image.astype(dtype)
 
@@ -93,7 +93,7 @@ def test_any_size(size: tuple[int, int], cache: Path) -> None:
     assert difference.max() <= 1
     assert difference.mean() < 0.01
     names = {entry.files.name for entry in EngineCache(cache).entries()}
-    assert names & {PICTURES.name, SMALL_PICTURES.name}
+    assert names & {IMAGES.name, SMALL_IMAGES.name}
 
 
 def test_what_is_larger_than_the_engine_goes_through_in_tiles(cache: Path) -> None:

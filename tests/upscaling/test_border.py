@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paragon_core.engines import PICTURES
+from paragon_core.engines import IMAGES
 from paragon_core.errors import InputError
 from paragon_core.upscaling.border import AUTHORS, INEXACT_HALO, Border, halo_of
 from paragon_core.upscaling.tiling import Span, Tile, cover
@@ -140,7 +140,7 @@ def test_flat_images_stay_flat_up_to_the_border(name: str, level: int) -> None:
 
 def test_the_shared_engine_takes_full_hd_with_its_margin_whole() -> None:
     for model in (MODEL, STREAM, PHOTO):
-        assert PICTURES.covers(Border.of(model.spec, "auto").grown((1920, 1080)))
+        assert IMAGES.covers(Border.of(model.spec, "auto").grown((1920, 1080)))
 
 
 def test_the_default_is_the_authors_border_where_no_margin_is_exact() -> None:

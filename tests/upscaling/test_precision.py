@@ -28,7 +28,7 @@ from paragon_core.upscaling.precision import (
     min_psnr,
 )
 from paragon_core.upscaling.precision_memory import Trial
-from paragon_core.upscaling.trial_images import natural_picture, trial_images
+from paragon_core.upscaling.trial_images import natural_image, trial_images
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.quality.odd_backends import Odd, failing, not_numbers, right
 from tests.random_models import picture, random_model, spec
@@ -169,7 +169,7 @@ def test_a_runtime_without_reduced_precisions_is_not_even_started() -> None:
 @pytest.mark.skipif("bf16" not in REDUCED, reason="needs a processor with bfloat16 instructions")
 def test_bfloat16_adds_the_base_path_in_float32() -> None:
     """Rounded to 8 bits, as a merged result is, a photograph would be off by 1.2 levels, with 61 dB."""
-    image = np.rint(255 * natural_picture()[0].transpose(1, 2, 0)).astype(np.uint8)
+    image = np.rint(255 * natural_image()[0].transpose(1, 2, 0)).astype(np.uint8)
     results = []
     for precision in ("fp32", "bf16"):
         with Upscaler("realtime-2x", backend="openvino", precision=precision, device="cpu") as upscaler:

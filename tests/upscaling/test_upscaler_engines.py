@@ -12,9 +12,9 @@ import pytest
 
 from paragon_core import Upscaler
 from paragon_core.backends import BACKENDS, SessionOptions
-from paragon_core.backends.engine_backend import SMALL_PICTURES, EngineBackend
+from paragon_core.backends.engine_backend import SMALL_IMAGES, EngineBackend
 from paragon_core.backends.tensorrt_build import graph_to_build
-from paragon_core.engines import PICTURES, EngineCache, Profile, Target
+from paragon_core.engines import IMAGES, EngineCache, Profile, Target
 from paragon_core.errors import (
     BackendUnavailableError,
     EngineBuildError,
@@ -130,10 +130,10 @@ def test_pictures_share_one_engine_until_a_size_comes_very_often(
     upscaler = opened()
     for height, width in ((64, 64), (70, 90), (100, 65)):
         upscaler(picture(height, width, 3))
-    assert runtime.built == [PICTURES.name]
+    assert runtime.built == [IMAGES.name]
     upscaler(picture(20, 90, 3))
     upscaler(picture(1, 1, 3))
-    assert runtime.built == [PICTURES.name, SMALL_PICTURES.name]
+    assert runtime.built == [IMAGES.name, SMALL_IMAGES.name]
     monkeypatch.setattr(session_pool, "PIXELS_WORTH_AN_ENGINE", 20_000)
     results = [upscaler(picture(70, 90, 3)) for _ in range(4)]
     assert runtime.built[2:] == ["90x70"]
@@ -146,7 +146,7 @@ def test_what_is_above_the_maximum_goes_through_in_tiles(
     from paragon_core.backends import engine_backend  # noqa: PLC0415
 
     small = Profile(minimum=(64, 64), optimum=(64, 64), maximum=(96, 96))
-    monkeypatch.setattr(engine_backend, "PICTURES", small)
+    monkeypatch.setattr(engine_backend, "IMAGES", small)
     monkeypatch.setattr(EngineBackend, "largest_tile", small.maximum)
     image, steps = picture(130, 250, 3), []
     result = opened()(image, progress=lambda done, total: steps.append((done, total)))
@@ -185,39 +185,39 @@ def prebuild(folder: Path, profile: Profile, io: Any = "uint8", target: Target |
 def test_engines_built_for_more_gpus_are_used(
     opened: Callable[..., Upscaler], runtime: Counting, tmp_path: Path, target: Target
 ) -> None:
-    prebuild(tmp_path / "cache", PICTURES, target=target)
+    prebuild(tmp_path / "cache", IMAGES, target=target)
     image = picture(70, 90, 3)
     assert same(opened()(image), shared_upscaler(padding="zero")(image))
     assert runtime.built == []
     runtime.refusals = 1  # and if such a one must be built again, then for the same GPUs
     opened()(image)
-    assert (runtime.built, runtime.targets) == ([PICTURES.name], [target])
+    assert (runtime.built, runtime.targets) == ([IMAGES.name], [target])
 
 
 def test_engines_built_for_another_gpu_are_not(
     opened: Callable[..., Upscaler], runtime: Counting, tmp_path: Path
 ) -> None:
-    prebuild(tmp_path / "cache", PICTURES, target=Target.parse("sm_89"))
+    prebuild(tmp_path / "cache", IMAGES, target=Target.parse("sm_89"))
     opened()(picture(70, 90, 3))
-    assert runtime.built == [PICTURES.name]
+    assert runtime.built == [IMAGES.name]
 
 
 def test_the_engine_of_exactly_the_size_comes_first(
     opened: Callable[..., Upscaler], runtime: Counting, tmp_path: Path
 ) -> None:
-    for profile in (PICTURES, Profile.static((90, 70))):
+    for profile in (IMAGES, Profile.static((90, 70))):
         prebuild(tmp_path / "cache", profile)
     upscaler = opened()
     upscaler(picture(70, 90, 3))
     used = [entry.files.name for entry in EngineCache(tmp_path / "cache").entries()]
-    assert used == ["90x70", PICTURES.name]
+    assert used == ["90x70", IMAGES.name]
     assert runtime.built == []
 
 
 def test_engines_outlive_the_upscaler(opened: Callable[..., Upscaler], runtime: Counting) -> None:
     for _ in range(2):
         opened()(picture(70, 90, 3))
-    assert (runtime.built, runtime.loads) == ([PICTURES.name], 2)
+    assert (runtime.built, runtime.loads) == ([IMAGES.name], 2)
 
 
 # --- what goes wrong ---------------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def test_a_full_device_gets_engines_of_one_size_then_smaller_ones(
     image = picture(100, 130, 3)
     runtime.largest = 100 * 130
     assert same(opened()(image), shared_upscaler(padding="zero")(image))
-    assert runtime.built == [PICTURES.name, "130x100"]
+    assert runtime.built == [IMAGES.name, "130x100"]
     runtime.largest = 70 * 70
     assert same(opened()(image), shared_upscaler(padding="zero")(image))
 
@@ -340,7 +340,7 @@ def test_bf16_and_closed_sessions_are_refused(opened: Callable[..., Upscaler], t
 # --- the rules that the reference runtime keeps ------------------------------------------------------------------
 
 
-def executor(profile: Profile = PICTURES) -> ReferenceExecutor:
+def executor(profile: Profile = IMAGES) -> ReferenceExecutor:
     runtime = Reference()
     device, graph = runtime.device("auto"), graph_to_build(MODEL, GraphSpec(), "fp32")
     key = runtime.key("mine", graph, "fp32", device)
@@ -364,7 +364,7 @@ def test_sizes_types_and_memory_are_as_strict_as_tensorrts() -> None:
         assert np.shares_memory(one, again) or np.shares_memory(other, again)
     for wrong in (
         batch(1, 63, 70),
-        batch(1, 64, PICTURES.maximum[0] + 1),
+        batch(1, 64, IMAGES.maximum[0] + 1),
         batch(2, 64, 64),
         batch(1, 64, 64, channels=1),
     ):
@@ -381,5 +381,5 @@ def test_a_batch_of_several_has_an_engine_of_its_own(tmp_path: Path) -> None:
     together = session.run(several)
     apart = np.concatenate([session.run(several[index : index + 1]) for index in range(3)])
     assert same(together, apart)
-    assert {path.stem for path in tmp_path.rglob("*.engine")} == {"30x20_b3", SMALL_PICTURES.name}
+    assert {path.stem for path in tmp_path.rglob("*.engine")} == {"30x20_b3", SMALL_IMAGES.name}
     session.close()

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.upscaling.trial_images import natural_picture
+from paragon_core.upscaling.trial_images import natural_image
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.patience import PATIENCE
 from tests.vs_paragon.vspipe import PROGRAM, settings
@@ -36,7 +36,7 @@ TO_YUV = np.array(
 def make_film(path: Path) -> None:
     """Write an mp4 with texture in the luma and colours that change slowly, in BT.709 of limited range."""
     width, height = SIZE
-    texture = natural_picture()[0, 0]
+    texture = natural_image()[0, 0]
     y, x = np.mgrid[0:height, 0:width]
     with av.open(path, "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "12"})
