@@ -27,7 +27,7 @@ def test_the_commands_run_one_after_the_other(
     pytest.importorskip("tensorrt_rtx", reason="pip install 'paragon-sr[tensorrt-rtx]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PARAGON_CACHE", str(tmp_path / "cache"))
-    video(tmp_path / "film.mkv", (640, 360))
+    video(tmp_path / "video.mkv", (640, 360))
     (tmp_path / "photos").mkdir()
     for size in ((320, 240), (240, 320)):
         Image.new("RGB", size).save(tmp_path / "photos" / f"{size[0]}.png")
