@@ -1,4 +1,4 @@
-"""TensorRT-RTX makes the same bytes twice for one size; for many sizes, it numbers some lengths anew each time."""
+"""Builds of TensorRT-RTX for one size are reproducible; for many sizes, some lengths get other numbers each time."""
 
 from __future__ import annotations
 

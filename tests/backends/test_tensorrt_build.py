@@ -67,8 +67,8 @@ def test_every_form_is_built(form: str) -> None:
 
 
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo", "pro"])
-def test_small_pictures_have_an_engine_of_their_own(variant: str) -> None:
-    """Down to a single pixel, with a side beside it as long as any."""
+def test_small_images_have_an_engine_of_their_own(variant: str) -> None:
+    """Down to a single pixel, with another side as long as any."""
     graph = graph_to_build(MODELS[variant], GraphSpec(io="uint8"), "fp16")
     assert len(build(graph, SMALL_IMAGES, target=ONE_GPU)) > 50_000
 
@@ -88,7 +88,7 @@ def test_profiles_batches_targets_and_options() -> None:
 @pytest.mark.parametrize("profile", [Profile.static((1920, 1080)), IMAGES], ids=lambda profile: profile.name)
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("name", ["realtime-2x", "realtime-4x"])
-def test_boxed_models(name: str, precision: Any, profile: Profile) -> None:
+def test_bundled_models(name: str, precision: Any, profile: Profile) -> None:
     graph = graph_to_build(load(name), GraphSpec(io="uint8"), precision)
     assert len(build(graph, profile, target=TWO_GPUS)) > 500_000
 

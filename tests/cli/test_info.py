@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_boxed_model(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bundled_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "realtime-2x"]) == 0
     text = capsys.readouterr().out
     assert "variant" in text

@@ -84,7 +84,7 @@ def test_impossible_profiles_are_refused(
 
 
 @given(profiles(), sizes)
-def test_windows_fit_the_engine_and_the_picture(profile: Profile, size: tuple[int, int]) -> None:
+def test_tiles_fit_the_engine_and_the_image(profile: Profile, size: tuple[int, int]) -> None:
     found = fitting_tile_size(size, profile)
     assert all(side <= high for side, high in zip(found, profile.maximum, strict=True))
     if profile.covers(size, batch=profile.batch):
@@ -96,12 +96,12 @@ def test_what_is_larger_than_the_engine_goes_through_it_in_tiles() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 20000), st.integers(1, 20000)), min_size=1))
-def test_every_picture_of_a_folder_gets_an_engine_whole_or_in_tiles(there: list[tuple[int, int]]) -> None:
+def test_every_image_of_a_folder_gets_an_engine_whole_or_in_tiles(there: list[tuple[int, int]]) -> None:
     planned = profiles_for(there)
     assert len(planned) <= 5
     for size in there:
         served = choose(planned, size) or choose(planned, fitting_tile_size(size, IMAGES))
-        tiny = min(size) < 64  # beside a large side: padded, or built when it comes
+        tiny = min(size) < 64  # next to a large side: padded, or built when it comes
         assert served is not None or tiny
 
 

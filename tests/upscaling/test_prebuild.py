@@ -12,7 +12,7 @@ from paragon_core.engines import IMAGES, EngineCache, Profile
 from paragon_core.errors import EngineCacheError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.prebuild import prebuild
-from tests.random_models import MODEL, RADIUS, picture
+from tests.random_models import MODEL, RADIUS, random_image
 from tests.reference_backend import Reference
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def test_an_upscaler_uses_it(tmp_path: Path, profile: Profile, dtype: str) -> No
     assert "built in" in made[0].summary
     assert "there already" in made[1].summary
     with Upscaler(MODEL, backend=EngineBackend(runtime), cache=tmp_path) as upscaler:
-        upscaler(picture(70, 90, 3, dtype=dtype))
+        upscaler(random_image(70, 90, 3, dtype=dtype))
     grown = Profile.static((90 + 2 * RADIUS, 70 + 2 * RADIUS))  # by the margin that the upscaler adds to an image
     assert runtime.built == [IMAGES.name if profile == IMAGES else grown.name]
 

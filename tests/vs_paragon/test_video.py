@@ -1,4 +1,4 @@
-"""The whole way of a film: an mp4, the source filter, the example script, vspipe, and what a player would see."""
+"""The whole way of a video: an mp4, the source filter, the example script, vspipe, and what a player would see."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TO_YUV = np.array(
 )
 
 
-def make_film(path: Path) -> None:
+def make_video(path: Path) -> None:
     """Write an mp4 with texture in the luma and colours that change slowly, in BT.709 of limited range."""
     width, height = SIZE
     texture = natural_image()[0, 0]
@@ -98,16 +98,16 @@ def to_yuv(rgb: npt.NDArray[np.float32]) -> Planes:
 
 
 def test_the_example_script_upscales_a_video(tmp_path: Path) -> None:
-    film, result = tmp_path / "film.mp4", tmp_path / "large.y4m"
-    make_film(film)
+    video, result = tmp_path / "video.mp4", tmp_path / "large.y4m"
+    make_video(video)
     subprocess.run(
-        [PROGRAM, "-c", "y4m", "-a", f"source={film}", SCRIPT, result],
+        [PROGRAM, "-c", "y4m", "-a", f"source={video}", SCRIPT, result],
         check=True,
         capture_output=True,
         env=settings(tmp_path),
         timeout=PATIENCE,
     )
-    before, times, (rate, *_) = decode(film)
+    before, times, (rate, *_) = decode(video)
     after, later_times, (later_rate, width, height) = decode(result)
     assert (width, height) == (2 * SIZE[0], 2 * SIZE[1])
     assert len(after) == len(before) == FRAMES
@@ -122,10 +122,10 @@ def test_the_example_script_upscales_a_video(tmp_path: Path) -> None:
 
 
 def test_the_example_for_ten_bits_goes_through_sixteen(tmp_path: Path) -> None:
-    film = tmp_path / "film.mp4"
-    make_film(film)
+    video = tmp_path / "video.mp4"
+    make_video(video)
     done = subprocess.run(
-        [PROGRAM, "-c", "y4m", "-a", f"source={film}", SCRIPT.with_name("upscale_10bit.vpy"), "-"],
+        [PROGRAM, "-c", "y4m", "-a", f"source={video}", SCRIPT.with_name("upscale_10bit.vpy"), "-"],
         check=True,
         capture_output=True,
         env=settings(tmp_path),
