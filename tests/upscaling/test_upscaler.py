@@ -338,7 +338,7 @@ def test_photo_without_attention_is_tiled_exactly() -> None:
 def test_networks_that_see_everything_are_tiled_only_when_they_must(
     variant: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = random_model(spec(variant, tile_size=12))
+    model = random_model(spec(variant, window_size=12))
     image = random_image(150, 130, 3)
     with caplog.at_level(logging.WARNING, logger="paragon_core"):
         with Upscaler(model, backend="onnxruntime", streams=2) as upscaler:
