@@ -64,7 +64,7 @@ def bar_chart(title: str, legend: tuple[str, str], rows: Sequence[Bars], *, star
     """Return an SVG drawing of pairs of bars, longest scaled to the full width.
 
     Args:
-        title: stands above.
+        title: shown above the chart.
         legend: names of the first and of the second bar of each pair.
         rows: from top to bottom.
         start: value at the left end of the bars.

@@ -51,14 +51,14 @@ def main(models: Sequence[str]) -> None:
     small = [round_to_uint8(resize(image, SIDE // 2, SIDE // 2)) for image in drawn]
     for name in models:
         with Upscaler(name, precision="fp32", clip=False) as upscale:
-            made = [upscale(picture.astype(np.float32) / 255) for picture in small]
+            made = [upscale(image.astype(np.float32) / 255) for image in small]
             pairs = zip(made, drawn, strict=True)
             errors = [np.mean((np.clip(one, 0, 1) - image / 255.0) ** 2) for one, image in pairs]
             lowest, highest = min(one.min() for one in made), max(one.max() for one in made)
             print(f"{name}: screen content {np.mean(-10 * np.log10(errors)):.1f} dB, {lowest:.3g} to {highest:.3g}")
-            for pattern, picture in patterns().items():
+            for pattern, image in patterns().items():
                 try:
-                    one = upscale(picture.astype(np.float32) / 255)[16:-16, 16:-16]
+                    one = upscale(image.astype(np.float32) / 255)[16:-16, 16:-16]
                     print(f"  {pattern}: {one.min():.3g} to {one.max():.3g}")
                 except InferenceError as error:
                     print(f"  {pattern}: {error}")

@@ -1,4 +1,4 @@
-"""ParagonSR2 super-resolution: a checkpoint becomes a fused graph, the graph a session, the session bigger pictures.
+"""ParagonSR2 super-resolution: from a checkpoint to a fused graph, a session and upscaled images.
 
 Importing this package loads no runtime; each name below is fetched when it is first used.
 """

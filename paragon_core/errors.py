@@ -24,7 +24,7 @@
     └── JobError
         └── MediaError
 
-Each one carries ``hint``, a sentence that tells the user what to do about it, and survives pickling.
+Each one carries ``hint``, a sentence that says what to do about it, and survives pickling.
 Python's own errors are bases where callers already catch them by that name.
 """
 
@@ -32,7 +32,7 @@ from __future__ import annotations
 
 
 class ParagonError(Exception):
-    """Base of all errors below: ``str(error)`` says what is wrong, ``error.hint`` how to mend it."""
+    """Base of all errors below: ``str(error)`` says what is wrong, ``error.hint`` how to fix it."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

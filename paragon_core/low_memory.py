@@ -25,7 +25,7 @@ _MARKS: Final = (
 
 
 def is_low_memory(error: BaseException) -> bool:
-    """Tell whether an error says that there is too little memory."""
+    """Return whether an error says that there is too little memory."""
     if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
         return True
     text = str(error).lower()
@@ -33,7 +33,7 @@ def is_low_memory(error: BaseException) -> bool:
 
 
 def lacks(size: int) -> bool:
-    """Tell whether ``size`` bytes cannot be had now.
+    """Return whether ``size`` bytes cannot be had now.
 
     Libraries may call it damage when they are refused memory. Where the system promises more than it has, as Linux does
     unless limits are set, nothing is refused, and it never lacks.

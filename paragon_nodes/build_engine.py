@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from paragon_core.backends import choose
 from paragon_core.backends.tensorrt import NAME, TensorRtRuntime, elsewhere
 from paragon_core.backends.tensorrt_build import module
-from paragon_core.engines import PICTURES, EngineCache, Profile, Target
+from paragon_core.engines import IMAGES, EngineCache, Profile, Target
 from paragon_core.engines.profiles import LONGEST_SIDE
 from paragon_core.errors import InputError
 from paragon_core.graph.graph_spec import GraphSpec
@@ -56,8 +56,8 @@ class ParagonBuildEngine(io.ComfyNode):
                     tooltip="all pictures: one engine from 64x64 to 1920x1920, larger ones go through it in tiles. "
                     "one size: for sources of exactly width and height, the fastest for a video or many such images.",
                 ),
-                _side("width", PICTURES.optimum[0], "Width of the sources, before they are upscaled, for one size."),
-                _side("height", PICTURES.optimum[1], "Height of the sources, before they are upscaled, for one size."),
+                _side("width", IMAGES.optimum[0], "Width of the sources, before they are upscaled, for one size."),
+                _side("height", IMAGES.optimum[1], "Height of the sources, before they are upscaled, for one size."),
                 io.Combo.Input(
                     "precision",
                     options=["auto", *reversed(get_args(Precision))],
@@ -101,8 +101,8 @@ class ParagonBuildEngine(io.ComfyNode):
         *,
         model_name: str,
         sizes: Sizes = "all pictures",
-        width: int = PICTURES.optimum[0],
-        height: int = PICTURES.optimum[1],
+        width: int = IMAGES.optimum[0],
+        height: int = IMAGES.optimum[1],
         precision: Precision | Literal["auto"] = "auto",
         gpus: Gpus = "this one",
     ) -> io.NodeOutput:
@@ -121,7 +121,7 @@ class ParagonBuildEngine(io.ComfyNode):
                 device,
                 model,
                 GraphSpec(),
-                PICTURES if sizes == "all pictures" else Profile.static((width, height)),
+                IMAGES if sizes == "all pictures" else Profile.static((width, height)),
                 precision="fp32" if precision == "auto" else precision,
                 cache=EngineCache(),
                 progress=BuildBar(),

@@ -29,8 +29,8 @@ class ParagonLoadModel(io.ComfyNode):
                 io.Combo.Input(
                     "model_name",
                     options=checkpoints.model_names(),
-                    tooltip="Names without an ending come with Paragon. The others are the ParagonSR2 networks among "
-                    "the files in models/upscale_models and models/paragon.",
+                    tooltip="Names without an extension come with Paragon. The others are the ParagonSR2 networks "
+                    "among the files in models/upscale_models and models/paragon.",
                 ),
                 io.Combo.Input(
                     "backend",

@@ -12,14 +12,14 @@ import folder_paths
 from paragon_core.atomic_files import prepare_folder
 
 
-def new_path(ending: str) -> Path:
+def new_path(extension: str) -> Path:
     """Return the path of a file that is not there yet, in a folder that can be written to.
 
     Raises:
         MediaError: it cannot.
 
     """
-    path = Path(folder_paths.get_temp_directory()) / f"paragon_{secrets.token_hex(8)}{ending}"
+    path = Path(folder_paths.get_temp_directory()) / f"paragon_{secrets.token_hex(8)}{extension}"
     prepare_folder(path)
     return path
 

@@ -1,4 +1,4 @@
-"""Random networks and pictures for the tests of everything that runs without torch."""
+"""Random networks and images for the tests of everything that runs without torch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def spec(variant: Any, **changes: Any) -> ModelSpec:
 
 
 def random_model(of: ModelSpec, seed: int = 0) -> Model:
-    """Return a model whose tensors all matter, so that a mistake anywhere changes the picture.
+    """Return a model whose tensors all matter, so that a mistake anywhere changes the image.
 
     It goes through recognition like a file.
     """
@@ -58,7 +58,7 @@ def random_model(of: ModelSpec, seed: int = 0) -> Model:
     return model
 
 
-def picture(height: int, width: int, *channels: int, dtype: str = "uint8", seed: int = 0) -> npt.NDArray[Any]:
+def random_image(height: int, width: int, *channels: int, dtype: str = "uint8", seed: int = 0) -> npt.NDArray[Any]:
     """Return noise over the whole range of a data type: [height, width, *channels]."""
     values = np.random.default_rng(seed).random((height, width, *channels))
     peak = np.iinfo(dtype).max if dtype.startswith("u") else 1

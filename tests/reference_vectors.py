@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: Largest error of any pixel in float32.
 TOLERANCE: dict[Variant, float] = {"realtime": 1e-5, "stream": 1e-5, "photo": 1e-4, "pro": 1e-4}
 
-#: Names of the vectors with pictures. head_photo_x2 has the same files as v9_photo_x2.
+#: Names of the vectors with images. head_photo_x2 has the same files as v9_photo_x2.
 NAMES = (
     "v9_realtime_x2",
     "v9_realtime_x3",

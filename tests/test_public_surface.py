@@ -64,10 +64,10 @@ def test_every_public_name_can_be_fetched_first() -> None:
 
 
 def test_other_names_are_not_there() -> None:
-    with pytest.raises(AttributeError, match=r"'paragon_core' has no attribute 'enlarge'"):
-        paragon.enlarge  # noqa: B018  (looking it up is what fails)
+    with pytest.raises(AttributeError, match=r"'paragon_core' has no attribute 'sharpen'"):
+        paragon.sharpen  # noqa: B018  (looking it up is what fails)
     with pytest.raises(ImportError):
-        from paragon_core import enlarge  # noqa: F401, PLC0415
+        from paragon_core import sharpen  # noqa: F401, PLC0415
 
 
 @pytest.mark.parametrize(

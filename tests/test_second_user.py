@@ -51,7 +51,7 @@ def private(tmp_path: Path) -> Iterator[Path]:
     """A folder of the user's own with files that must stay as they are."""
     folder = tmp_path / "private"
     (folder / "models").mkdir(parents=True)
-    for name in ("package.json", "film.part", "models/net.engine"):
+    for name in ("package.json", "video.part", "models/net.engine"):
         (folder / name).write_bytes(b"precious")
     before = contents(folder)
     yield folder

@@ -1,4 +1,4 @@
-"""Upstream's own pictures, reproduced by every runtime in both forms."""
+"""Upstream's own images, reproduced by every runtime in both forms."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def test_reproduces_upstream(shared: Path, name: str, runtime: str, fused: bool)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_every_shared_vector_is_covered(shared: Path, runtime: str) -> None:
     of_networks = {name: vector for name, vector in vectors(shared / "vectors").items() if "scale" in vector}
-    pictures = {name: vector for name, vector in of_networks.items() if "frames" not in vector}
-    seen = {(pictures[name]["weights_sha256"], pictures[name]["io_sha256"]) for name in SHARED}
-    for name, vector in pictures.items():
+    images = {name: vector for name, vector in of_networks.items() if "frames" not in vector}
+    seen = {(images[name]["weights_sha256"], images[name]["io_sha256"]) for name in SHARED}
+    for name, vector in images.items():
         if (vector["weights_sha256"], vector["io_sha256"]) not in seen:  # some are the same files under another name
             check(shared / "vectors", name, runtime, fused=False)
             check(shared / "vectors", name, runtime, fused=True)
@@ -83,7 +83,7 @@ def test_the_copies_are_those_of_the_shared_files(shared: Path) -> None:
 
 @pytest.mark.parametrize("tile", ["auto", "off"])
 @pytest.mark.parametrize("name", ["v9_photo_x2", "head_pro_x2"])
-def test_the_upscaler_leaves_attention_the_whole_picture(shared: Path, name: str, tile: Any) -> None:
+def test_the_upscaler_leaves_attention_the_whole_image(shared: Path, name: str, tile: Any) -> None:
     """Neither vector has a size that is a multiple of the attention window."""
     vector = vectors(shared / "vectors")[name]
     tensors = load_file(shared / "vectors" / vector["io"])

@@ -76,7 +76,7 @@ class Session(Protocol):
         del size
 
     def has(self, size: tuple[int, int]) -> bool:
-        """Whether something was made for pictures of this width and height ahead of their coming."""
+        """Whether something was made in advance for images of this width and height."""
         del size
         return False
 
@@ -95,7 +95,7 @@ class Session(Protocol):
 
     @contextmanager
     def lend(self, batch: npt.NDArray[Any], cancellation: Cancellation | None = None) -> Iterator[npt.NDArray[Any]]:
-        """Run a batch and lend the output until the block ends: as `run`, for who copies it elsewhere anyway.
+        """Run a batch and lend the output until the block ends: as `run`, for callers that copy it anyway.
 
         Where the runtime can end a run between two layers it does so, with any error, once the ``cancellation`` asks
         for it: on a CPU, photographs take minutes with the larger networks.
@@ -128,16 +128,16 @@ class Backend(Protocol):
 
     @property
     def compiles_slowly(self) -> bool:
-        """Whether a session for one size takes seconds, so that only a video or very many pictures pay for it."""
+        """Whether a session for one size takes seconds, so that only a video or very many images pay for it."""
         ...
 
     @property
     def largest_tile(self) -> tuple[int, int] | None:
-        """Width and height up to which one session serves all sizes; larger pictures are better cut. None: no limit."""
+        """Width and height up to which one session serves all sizes; larger images are better cut. None: no limit."""
         ...
 
     def may_accelerate(self) -> bool:
-        """Whether it could use more than the CPU here, told without loading the runtime."""
+        """Whether it could use more than the CPU here, found out without loading the runtime."""
         ...
 
     def probe(self) -> BackendInfo:

@@ -59,7 +59,7 @@ def find() -> Driver:
 
 
 def ask(library: Any) -> Driver:  # noqa: ANN401 - ctypes makes its functions on demand
-    """Return what the driver's library tells.
+    """Return what the driver's library reports.
 
     Raises:
         BackendUnavailableError: it does not work, or has no GPU.

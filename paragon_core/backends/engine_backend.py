@@ -13,7 +13,7 @@ import numpy.typing as npt
 from paragon_core.backends.base import BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.failures import non_finite
 from paragon_core.backends.tensorrt_build import GraphToBuild, graph_to_build
-from paragon_core.engines import PICTURES, EngineCache, EngineRequest, Profile, choose, provide
+from paragon_core.engines import IMAGES, EngineCache, EngineRequest, Profile, choose, provide
 from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from paragon_core.graph.graph_spec import GraphSpec
     from paragon_core.models.model import Model
 
-#: Pictures with a side that is too short for `PICTURES`.
-SMALL_PICTURES: Final = Profile(minimum=(1, 1), optimum=(64, 64), maximum=PICTURES.maximum)
+#: Images with a side that is too short for `IMAGES`.
+SMALL_IMAGES: Final = Profile(minimum=(1, 1), optimum=(64, 64), maximum=IMAGES.maximum)
 
 
 class EngineBackend:
@@ -35,7 +35,7 @@ class EngineBackend:
     runs_on_cpu = False
     stores_attention = True
     compiles_slowly = True
-    largest_tile = PICTURES.maximum
+    largest_tile = IMAGES.maximum
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -160,7 +160,7 @@ class EngineSession(Session):
 
     def _to_build(self, size: tuple[int, int], batch: int) -> Profile:
         if not self._static and batch == 1:
-            for profile in (PICTURES, SMALL_PICTURES):
+            for profile in (IMAGES, SMALL_IMAGES):
                 if profile.covers(size):
                     return profile
         return Profile.static(size, batch=batch)

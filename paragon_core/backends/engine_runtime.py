@@ -1,4 +1,4 @@
-"""The seam between engines and who builds and runs them: TensorRT, or the stand-in that tests use."""
+"""The seam between engines and what builds and runs them: TensorRT, or the stand-in that tests use."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Runtime(Protocol):
         ...
 
     def may_accelerate(self) -> bool:
-        """Whether it could work here, told without loading it."""
+        """Whether it could work here, found out without loading it."""
         ...
 
     def probe(self) -> BackendInfo:
@@ -96,7 +96,7 @@ class Runtime(Protocol):
         ...
 
     def load(self, data: bytes, graph: GraphToBuild, profile: Profile, device: EngineDevice, *, lanes: int) -> Executor:
-        """Load an engine, to run so many batches at once.
+        """Load an engine that runs ``lanes`` batches at once.
 
         Raises:
             EngineRefusedError: the runtime does not take it.

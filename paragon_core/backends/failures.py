@@ -23,7 +23,7 @@ _LONGEST = 300
 
 
 def failure(backend: str, error: Exception) -> BackendError:
-    """Return our error for a runtime's exception: memory told apart from everything else by its text."""
+    """Return our error for a runtime's exception; its text shows whether memory ran out."""
     if isinstance(error, BackendError):
         return error
     text = str(error).strip() or type(error).__name__

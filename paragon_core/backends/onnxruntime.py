@@ -27,7 +27,7 @@ NAME: Final = "onnxruntime"
 
 _HINT: Final = "pip install onnxruntime"
 _CUDA_HINT: Final = "pip uninstall onnxruntime; pip install 'onnxruntime-gpu[cuda,cudnn]'"
-_NOT_EVEN_ERRORS: Final = 4  # they are raised, and told by us
+_NOT_EVEN_ERRORS: Final = 4  # they are raised, and we report them
 
 
 class OnnxRuntimeSession(Session):

@@ -388,7 +388,7 @@ def module(flavour: Flavour) -> Any:  # noqa: ANN401 - imported late
 
 
 def cuda_major(flavour: Flavour) -> int:
-    """Return the CUDA that an installed TensorRT was made with; 0 if its wheel does not tell."""
+    """Return the CUDA that an installed TensorRT was made with; 0 if its wheel does not say."""
     for package, major in _PACKAGES[flavour].items():
         try:
             metadata.version(package)

@@ -174,11 +174,11 @@ class _Lane:
 
 
 class Buffer(Protocol):
-    """Memory of the GPU with as much beside it that the GPU reads and writes quickly."""
+    """Memory of the GPU, and as much next to it that the GPU reads and writes quickly."""
 
     @property
     def array(self) -> npt.NDArray[Any]:
-        """The memory beside it."""
+        """The memory next to it."""
         ...
 
     @property
@@ -204,7 +204,7 @@ class Stream(Protocol):
         ...
 
     def wait_for(self, other: Any) -> None:  # noqa: ANN401 - as above
-        """Go on only when the other stream has done what it was told until now."""
+        """Wait until the other stream has done what was queued on it until now."""
         ...
 
     def wait(self) -> None:

@@ -11,7 +11,7 @@ from paragon_core.errors import InputError
 from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.images import read_image
 from paragon_core.media.loaded_image import with_depth
-from paragon_core.upscaling.trial_images import natural_picture
+from paragon_core.upscaling.trial_images import natural_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def read_folder(folder: Path) -> list[Pixels]:
 
 def like_a_photograph(width: int, height: int) -> Pixels:
     """Return the image of `trial_images`, mirrored over and over to fill a size: [height, width, 3]."""
-    image = np.rint(natural_picture()[0].transpose(1, 2, 0) * _LEVELS).astype(np.uint8)
+    image = np.rint(natural_image()[0].transpose(1, 2, 0) * _LEVELS).astype(np.uint8)
     missing = [(0, max(size - side, 0)) for size, side in zip((height, width), image.shape[:2], strict=True)]
     return np.pad(image, [*missing, (0, 0)], mode="symmetric")[:height, :width]
 

@@ -35,14 +35,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar="MODEL",
         help=f"a model (see: paragon models) or a checkpoint [{DEFAULT_MODEL}]",
     )
-    parser.add_argument("--input", metavar="FOLDER", help="measure on the pictures in this folder, one after the other")
+    parser.add_argument("--input", metavar="FOLDER", help="measure on the images in this folder, one after the other")
     parser.add_argument(
         "--size",
         type=options.image_size,
         action="append",
         default=[],
         metavar="WxH",
-        help=f"measure on a made picture of this size; can be given several times [{_SIZE[0]}x{_SIZE[1]}]",
+        help=f"measure on a generated image of this size; can be given several times [{_SIZE[0]}x{_SIZE[1]}]",
     )
     options.add_backends(parser)
     parser.add_argument(

@@ -28,8 +28,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the command to the command line."""
     parser = commands.add_parser(
         "doctor",
-        help="tell what works on this machine",
-        description="Tell what works on this machine: each runtime enlarges a small picture. Exit code 3 if none can.",
+        help="report what works on this machine",
+        description="Report what works on this machine: each runtime upscales a small image. Exit code 3 if none can.",
     )
     options.add_json(parser)
     options.add_debug(parser)
@@ -94,7 +94,7 @@ def _version(package: str) -> str | None:
 
 
 def _try(info: BackendInfo) -> dict[str, Any]:
-    """Let a backend enlarge a small picture: being importable is not yet working."""
+    """Upscale a small image with a backend: being importable is not yet working."""
     import numpy as np
 
     from paragon_core.upscaling.upscaler import Upscaler
@@ -116,7 +116,7 @@ def _try(info: BackendInfo) -> dict[str, Any]:
             found |= {"precision": upscaler.precision_of("uint8"), "seconds": round(time.perf_counter() - start, 2)}
     except ParagonError as error:
         return found | {"works": False, "reason": str(error), "hint": error.hint}
-    # A flat picture stays flat wherever the network's own border does not reach.
+    # A flat image stays flat wherever the network's own border does not reach.
     if abs(int(grey[48, 64, 0]) - 128) > 8:  # noqa: PLR2004 - levels of 8 bits
         hint = "use another backend, and please report it with this output"
         return found | {"works": False, "reason": "it computes wrong pixels", "hint": hint}
@@ -155,7 +155,7 @@ def _answer(findings: dict[str, Any]) -> None:
     for name in missing:
         if name in extras:
             answer(f'  {name}: not installed (hint: pip install "paragon-sr[{extras[name]}]")')
-    answer(f"boxed models: {', '.join(map(one_line, findings['models']))}")
+    answer(f"bundled models: {', '.join(map(one_line, findings['models']))}")
     folders = [f"{folder['path']}{'' if folder['exists'] else ' (missing)'}" for folder in findings["folders"]]
     answer(f"folders for more models: {one_line(', '.join(folders))}")
     doctor_vapoursynth.report(findings["vapoursynth"])

@@ -118,7 +118,7 @@ def _places() -> list[Path]:
 
 
 def _look() -> dict[str, Any]:
-    """Make a core and tell what is in it."""
+    """Make a core and report what is in it."""
     import vapoursynth as vs
 
     paths = {plugin.namespace: getattr(plugin, "plugin_path", "") for plugin in vs.core.plugins()}

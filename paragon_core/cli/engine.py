@@ -32,8 +32,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     engine_build.add_to(subcommands)
     _add(subcommands, "list", _list, "list the engines, the last used first")
-    _add(subcommands, "show", _show, "tell everything about engines", takes="required")
-    _add(subcommands, "verify", _verify, "read engines in full and tell whether they are whole", takes="optional")
+    _add(subcommands, "show", _show, "show everything about engines", takes="required")
+    _add(subcommands, "verify", _verify, "read engines in full and report whether they are whole", takes="optional")
     prune = _add(subcommands, "prune", _prune, "remove damaged engines, and the least recently used ones")
     prune.add_argument(
         "--max-size", type=options.byte_count, metavar="SIZE", help="what all may take, such as 500M or 2G [4G]"
@@ -42,7 +42,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--other-versions", action="store_true", help="remove those for versions of TensorRT-RTX that are not installed"
     )
     prune.add_argument("--all", action="store_true", help="remove all that are not in use")
-    _add(subcommands, "path", _path, "tell the folder of the engines")
+    _add(subcommands, "path", _path, "print the folder of the engines")
 
 
 def _add(
@@ -109,7 +109,7 @@ def _verify(arguments: argparse.Namespace, console: Console) -> int:
         answer(table([(_place(cache, entry), fault or "whole") for entry, fault in faults]))
     if bad:
         console.insist(f"paragon: error: {len(bad)} of {len(faults)} engines cannot be used")
-        console.insist("  hint: paragon engine prune removes them; they are built anew when they are needed")
+        console.insist("  hint: paragon engine prune removes them; they are built again when they are needed")
     return BAD_INPUT if bad else OK
 
 

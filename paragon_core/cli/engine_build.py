@@ -140,7 +140,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _profiles(arguments: argparse.Namespace, console: Console) -> list[Profile]:
     """Return what to build, each once, in the order in which it was asked for."""
-    from paragon_core.engines import PICTURES, Profile, profiles_for
+    from paragon_core.engines import IMAGES, Profile, profiles_for
 
     wanted = [Profile.static(size) for size in arguments.size]
     if arguments.range:
@@ -154,7 +154,7 @@ def _profiles(arguments: argparse.Namespace, console: Console) -> list[Profile]:
 
         sizes = [size for source in arguments.sources for size in sizes_of(Path(source), unusable=unusable)]
         wanted += profiles_for(sizes)
-    return list(dict.fromkeys(wanted or [PICTURES]))
+    return list(dict.fromkeys(wanted or [IMAGES]))
 
 
 def _facts(engine: Prebuilt) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the exit code of a command tells scripts."""
+"""The exit codes of the commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INTERRUPTED: Final = 130
 
 def exit_code(error: Exception) -> int:
     """Return the exit code for an error that was raised on purpose."""
-    # A picture that is too large for the machine is an input it cannot take, whichever runtime noticed, and a folder
+    # An image that is too large for the machine is an input it cannot take, whichever runtime noticed, and a folder
     # that must not be used is the user's to change.
     if isinstance(error, BackendError) and not isinstance(error, OutOfMemoryError | EngineCacheError):
         return NO_BACKEND

@@ -24,7 +24,7 @@ _LONGEST_NOTE = 300
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
-        "info", help="tell what a checkpoint holds", description="Tell which network a checkpoint holds."
+        "info", help="show what a checkpoint holds", description="Show which network a checkpoint holds."
     )
     parser.add_argument(
         "file", metavar="FILE", help="a checkpoint (.safetensors, .pth) or a model (see: paragon models)"
@@ -44,13 +44,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         answer_json(facts | {"metadata": dict(model.metadata)})
         return OK
     radius = facts["receptive_radius"]
-    told = facts | {
+    shown = facts | {
         "parameters": f"{facts['parameters']:,}",
-        "receptive_radius": "the whole picture" if radius is None else f"{radius} pixels",
+        "receptive_radius": "the whole image" if radius is None else f"{radius} pixels",
         "attention": f"windows of {model.spec.window_size} pixels" if model.spec.attention else "no",
     }
-    del told["window_size"]
-    rows = [(name.replace("_", " "), printable(str(value))) for name, value in told.items()]
+    del shown["window_size"]
+    rows = [(name.replace("_", " "), printable(str(value))) for name, value in shown.items()]
     answer(table([*rows, *_notes(model.metadata)]))
     return OK
 

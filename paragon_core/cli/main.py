@@ -50,7 +50,7 @@ def command(argv: Sequence[str] | None, signals: Signals) -> int:
     """Run one command, as `main` describes; the caller handles the signals."""
     try:
         code = _run(argv, signals)
-    except KeyboardInterrupt:  # while the arguments were read, or while something was told
+    except KeyboardInterrupt:  # while the arguments were read, or while something was printed
         code = signals.exit_code
     return signals.exit_code if signals.received else code
 
@@ -76,7 +76,7 @@ def _run(argv: Sequence[str] | None, signals: Signals) -> int:
 
 
 def _interrupted(console: Console, signals: Signals) -> int:
-    """Tell that the command was interrupted, if anybody can still read it, and return its exit code."""
+    """Report that the command was interrupted, if anybody can still read it, and return its exit code."""
     with suppress(OSError):  # the terminal may be gone
         by = "" if signals.exit_code == INTERRUPTED else f" by {signals.name}"
         console.insist(f"paragon: interrupted{by}; the files that were written are complete")
@@ -87,7 +87,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose messages are printable whatever was typed."""
 
     def error(self, message: str) -> NoReturn:
-        """Tell a mistake and end."""
+        """Report a mistake and exit."""
         super().error(printable(message, limit=_LONGEST_MISTAKE))
 
 
@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _explain(console: Console, error: Exception, *, debug: bool) -> int:
-    """Tell an error to the user and return its exit code."""
+    """Report an error to the user and return its exit code."""
     if debug:
         import traceback
 

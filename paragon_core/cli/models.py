@@ -22,7 +22,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "models",
         help="list models, download official ones",
         description="List the models in the box, those in your folders, and the official ones to download. Your "
-        "folders are those in the environment variable PARAGON_MODELS, and one that paragon doctor tells.",
+        "folders are those in the environment variable PARAGON_MODELS, and one that paragon doctor shows.",
     )
     parser.add_argument(
         "--folder", action="append", default=[], metavar="FOLDER", help="look here, too; can be given several times"

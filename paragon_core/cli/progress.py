@@ -23,7 +23,7 @@ class ProgressState:
     text: str
     """What follows the bar, such as 3/7."""
     done: float = 0.0
-    """Work since the beginning, in any unit; 0 where the time that is left cannot be told."""
+    """Work since the beginning, in any unit; 0 where the time that is left is unknown."""
     left: float = 0.0
     """Work that is left, in the same unit."""
     amount: float = 0.0

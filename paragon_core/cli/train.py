@@ -47,7 +47,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar="NAME",
         help="what computes: cpu, cuda, mps, or auto for the first of CUDA, MPS and the processor that is there [cpu]",
     )
-    parser.add_argument("--log", action="store_true", help="write curves and pictures for TensorBoard to OUTPUT/log")
+    parser.add_argument("--log", action="store_true", help="write curves and images for TensorBoard to OUTPUT/log")
     options.add_model_settings(parser)
     options.add_debug(parser)
     parser.set_defaults(run=run)

@@ -25,16 +25,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the command to the command line."""
     parser = commands.add_parser(
         "verify",
-        help="tell whether the runtimes compute a model right, and which precision is trusted",
-        description="Let every runtime that works here enlarge a picture in every precision, and compare with the "
+        help="report whether the runtimes compute a model right, and which precision is trusted",
+        description="Let every runtime that works here upscale an image in every precision, and compare with the "
         "network as it was published, in fp32: error, speed, and which precision --precision auto takes, and why. "
         "Exit code 1 if a runtime fails, or is wrong in fp32 or in what auto takes.",
     )
     parser.add_argument("model", metavar="MODEL", help="a model (see: paragon models) or a checkpoint")
     parser.add_argument(
         "--input",
-        metavar="PICTURE",
-        help=f"the picture; of a large one the middle, {_LARGEST_SIDE} pixels square [a made one, like a photograph]",
+        metavar="IMAGE",
+        help=f"the image; of a large one the middle, {_LARGEST_SIDE} pixels square [generated, like a photograph]",
     )
     options.add_backends(parser)
     parser.add_argument("--rounds", type=options.count, default=5, metavar="N", help="runs to be timed [5]")
@@ -48,13 +48,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
     from paragon_core.benchmark.images import as_batch, middle, read_rgb
     from paragon_core.benchmark.verify import verify
-    from paragon_core.upscaling.trial_images import natural_picture
+    from paragon_core.upscaling.trial_images import natural_image
 
     model = options.load_model(arguments.model, arguments)
     backends = options.chosen_backends(arguments)
     path = Path(arguments.input) if arguments.input else None
-    picture = as_batch(middle(read_rgb(path), _LARGEST_SIDE)) if path else natural_picture()
-    found = verify(model, backends, picture, rounds=arguments.rounds)
+    image = as_batch(middle(read_rgb(path), _LARGEST_SIDE)) if path else natural_image()
+    found = verify(model, backends, image, rounds=arguments.rounds)
     if arguments.json:
         answer_json(_facts(model, found, path))
     else:
@@ -108,8 +108,8 @@ def _answer(model: Model, found: Verification, path: Path | None) -> None:
 
     width, height = found.size
     clock = "CPU time" if found.clock == "cpu" else "time"
-    picture = one_line(f"{model.name}, {path or 'a made picture'}")
-    answer(f"{picture} ({width}x{height}), compared with {found.reference}.")
+    image = one_line(f"{model.name}, {path or 'a generated image'}")
+    answer(f"{image} ({width}x{height}), compared with {found.reference}.")
     answer(f"Allowed: 1 level of 8 bits at most, and {min_psnr(BYTE_BITS):.1f} dB at least.")
     answer(f"Time: median {clock} of {found.rounds} runs on one thread, in turns; speed: as a share of the fastest.\n")
     heading = ("runtime", "precision", "", "largest error", "PSNR", "time", "speed", "auto")

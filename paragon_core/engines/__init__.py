@@ -10,14 +10,14 @@ from paragon_core.engines.folder import VARIABLE, cache_folder
 from paragon_core.engines.folder import prepare as prepare_folder
 from paragon_core.engines.folder import trusted as trusted_folder
 from paragon_core.engines.key import BuildOptions, EngineKey, Flavour, Target
-from paragon_core.engines.profiles import MOST_PIXELS, PICTURES, Profile, choose, fitting_tile_size, profiles_for
+from paragon_core.engines.profiles import IMAGES, MOST_PIXELS, Profile, choose, fitting_tile_size, profiles_for
 from paragon_core.engines.providing import EngineRequest, provide
 from paragon_core.engines.waiting import BuildProgress, ignore_progress
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "IMAGES",
     "MOST_PIXELS",
-    "PICTURES",
     "VARIABLE",
     "BuildOptions",
     "BuildProgress",

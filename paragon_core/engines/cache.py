@@ -53,7 +53,7 @@ class Engine:
         self._lease: FileLock | None = files.lease() if files else None
 
     def close(self) -> None:
-        """Tell the cache that the engine is not in use any more; so does forgetting it."""
+        """Mark the engine as not in use any more; dropping the last reference does so, too."""
         if self._lease is not None:
             self._lease.release()
             self._lease = None
@@ -162,14 +162,14 @@ class EngineCache:
         Args:
             key: what the engine is made from.
             size: width and height.
-            batch: pictures at once.
+            batch: images at once.
             capability: such as "sm_86": engines of TensorRT-RTX count, too, that differ in nothing but the GPUs and
                 platforms that they were built for, and run on this one.
 
         """
         found: dict[Profile, EngineKey] = {}
         entries: list[CacheEntry] = []
-        with suppress(EngineCacheError):  # who then builds is told
+        with suppress(EngineCacheError):  # whoever then builds gets the error
             entries += self._entries(f"{key.family}-*")
         for entry in entries:
             if entry.manifest is None:
@@ -271,7 +271,7 @@ class EngineCache:
                     refused.add(manifest.sha256)
             fault = fault or "the runtime refuses it"
         if drop and (os.path.lexists(files.manifest) or os.path.lexists(files.engine)):
-            _LOG.warning("engine %s is built anew: %s", files.engine, fault)
+            _LOG.warning("engine %s is built again: %s", files.engine, fault)
             self._drop(files)
         return None
 

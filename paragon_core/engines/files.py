@@ -230,12 +230,12 @@ class EngineFiles:
             stream.truncate()
 
     def lease(self) -> FileLock | None:
-        """Return a lock that tells others that the engine is in use, if one can be had."""
+        """Return a lock that shows others that the engine is in use, if one can be had."""
         leases = (try_lock(self._lease_file(number)) for number in range(_LEASES))
         return next((lease for lease in leases if lease is not None), None)
 
     def in_use(self) -> bool:
-        """Tell whether a process has the engine loaded."""
+        """Return whether a process has the engine loaded."""
         for number in range(_LEASES):
             if self._lease_file(number).exists():
                 lease = try_lock(self._lease_file(number))
@@ -249,7 +249,7 @@ class EngineFiles:
 
 
 def _read(path: Path, *, largest: int) -> bytes:
-    """Read a file of ours that has at most so many bytes."""
+    """Read a file of ours that has at most ``largest`` bytes."""
     try:
         return read_bounded(path, largest)
     except FileNotFoundError as error:

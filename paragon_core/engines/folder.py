@@ -1,8 +1,8 @@
 """Where the cache is, and whether it may be trusted.
 
 Engines are native code: who can write into the cache can run code as its user. So its folders are made for their
-owner only, and folders that others could have filled are refused. On POSIX that is told by owner and permissions. On
-Windows the system's defaults are relied upon: the platform's folder for caches lies in the user's profile, which
+owner only, and folders that others could have filled are refused. On POSIX, owner and permissions decide. On
+Windows the system's defaults are relied upon: the platform's folder for caches is in the user's profile, which
 other users cannot enter, and Python (from 3.11.10 and 3.12.4 on) makes folders with mode 0o700 for their owner only.
 """
 

@@ -71,7 +71,7 @@ class Target:
         return text if len(text) <= _LONGEST_TARGET else f"{names[0]}+{len(names) - 1}more"
 
     def runs_on(self, capability: str) -> bool:
-        """Tell whether an engine of TensorRT-RTX for this target runs on a GPU of this capability."""
+        """Return whether an engine of TensorRT-RTX for this target runs on a GPU of this capability."""
         if self.capabilities:
             return capability in self.capabilities
         return capability in _RTX_DEFAULT or _number(capability) >= _RTX_OPEN_END
@@ -79,7 +79,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
-    """What the builder is told; None leaves a choice to it."""
+    """The builder's options; None leaves a choice to it."""
 
     tf32: bool = False
     """Whether fp32 arithmetic may be rounded to 10 bits."""
@@ -112,7 +112,7 @@ class EngineKey:
     precision: str
     """Arithmetic of the graph: "fp32" or "fp16"."""
     options: BuildOptions
-    """What the builder is told."""
+    """The builder's options."""
 
     def __post_init__(self) -> None:
         """Refuse what would not make a key.
@@ -194,7 +194,7 @@ def typed(value: Any, *kinds: type) -> Any:  # noqa: ANN401 - from JSON, where a
 
 
 def safe_name(text: str, longest: int) -> str:
-    """Return a text as a file name that Windows and all others take, of at most so many characters."""
+    """Return a text as a file name that Windows and all others take, of at most ``longest`` characters."""
     name = re.sub(r"[^A-Za-z0-9._+-]+", "-", text)[:longest].strip(".-") or "unnamed"
     return f"_{name}"[:longest].rstrip(".-") if _RESERVED.fullmatch(name) else name
 

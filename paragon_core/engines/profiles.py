@@ -19,7 +19,7 @@ Size = tuple[int, int]
 LONGEST_SIDE: Final = 2**14
 LARGEST_BATCH: Final = 999
 
-#: So many different sizes are worth an engine each; more share a dynamic one.
+#: Number of different sizes that are worth an engine each; more share a dynamic one.
 _FEW: Final = 4
 
 #: Sources with more pixels (above 4K) are not worth an engine of their own: they are tiled.
@@ -37,7 +37,7 @@ class Profile:
     maximum: Size
     """Largest width and largest height."""
     batch: int = 1
-    """Pictures at once, exactly."""
+    """Images at once, exactly."""
 
     def __post_init__(self) -> None:
         """Refuse sizes that no engine can have.
@@ -81,7 +81,7 @@ class Profile:
         return replace(self, minimum=minimum, optimum=grown(self.optimum), maximum=grown(self.maximum))
 
     def covers(self, size: Size, *, batch: int = 1) -> bool:
-        """Tell whether an engine of this profile takes this size."""
+        """Return whether an engine of this profile takes this size."""
         sides = zip(self.minimum, size, self.maximum, strict=True)
         return batch == self.batch and all(low <= side <= high for low, side, high in sides)
 
@@ -108,7 +108,7 @@ class Profile:
 
 #: The sizes for images of all kinds: width and height are independent, so that portraits fit as well. The largest is
 #: 1920 and the margin on both sides by which networks see images continued (`border`).
-PICTURES: Final = Profile(minimum=(64, 64), optimum=(1280, 720), maximum=(1932, 1932))
+IMAGES: Final = Profile(minimum=(64, 64), optimum=(1280, 720), maximum=(1932, 1932))
 
 
 def choose(profiles: Iterable[Profile], size: Size, *, batch: int = 1) -> Profile | None:
@@ -130,7 +130,7 @@ def fitting_tile_size(size: Size, profile: Profile) -> Size:
 
 
 def profiles_for(sizes: Iterable[Size]) -> tuple[Profile, ...]:
-    """Return the profiles worth building for pictures or frames of these sizes, repeated as often as they come.
+    """Return the profiles worth building for images or frames of these sizes, repeated as often as they come.
 
     A few sizes get a static engine each. More than that share one dynamic engine, tuned for the commonest size. What
     is above its maximum, or above 4K, goes through the dynamic engine in tiles.
@@ -139,11 +139,11 @@ def profiles_for(sizes: Iterable[Size]) -> tuple[Profile, ...]:
     small = [size for size in counts if size[0] * size[1] <= MOST_PIXELS and max(size) <= LONGEST_SIDE]
     if len(small) <= _FEW:
         own = tuple(Profile.static(size) for size in sorted(small))
-        return own if len(small) == len(counts) else (*own, PICTURES)
+        return own if len(small) == len(counts) else (*own, IMAGES)
     widths, heights = zip(*counts, strict=True)
-    minimum = min(PICTURES.minimum[0], *widths), min(PICTURES.minimum[1], *heights)
+    minimum = min(IMAGES.minimum[0], *widths), min(IMAGES.minimum[1], *heights)
     common = max(sorted(counts), key=counts.__getitem__)
-    return (Profile(minimum=minimum, optimum=fitting_tile_size(common, PICTURES), maximum=PICTURES.maximum),)
+    return (Profile(minimum=minimum, optimum=fitting_tile_size(common, IMAGES), maximum=IMAGES.maximum),)
 
 
 def _text(size: Size) -> str:

@@ -1,4 +1,4 @@
-"""Telling how far a build is, and waiting for those of other processes."""
+"""Report the progress of builds, and wait for those of other processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OWNER_ONLY: Final = 0o600
 
 
 def ignore_progress(share: float, doing: str) -> None:
-    """Tell nobody."""
+    """Report to nobody."""
     del share, doing
 
 

@@ -1,4 +1,4 @@
-"""The boxes of an AVIF file: what Pillow does not tell, and what encoders do not write.
+"""The boxes of an AVIF file: what Pillow does not report, and what encoders do not write.
 
 Sources: ISO/IEC 14496-12 (boxes, colour information), ISO/IEC 23008-12 (items and their properties), AV1 Image File
 Format (AOMedia).

@@ -248,7 +248,7 @@ EXTENSIONS: dict[str, FormatName] = {
 #: Names of the formats that are written.
 WRITABLE: tuple[FormatName, ...] = tuple(row.name for row in _ROWS if row.writable)
 
-#: Extensions of images and videos that are not read, so that jobs over folders can tell what they passed over.
+#: Extensions of images and videos that are not read, so that jobs over folders can report what they passed over.
 FOREIGN_EXTENSIONS: frozenset[str] = frozenset(
     (
         *(".heic", ".heif", ".hif", ".jp2", ".j2k", ".jpf", ".jpx", ".jxr", ".wdp", ".psd", ".psb"),
@@ -281,7 +281,7 @@ _FOREIGN_SIGNATURES: tuple[tuple[bytes, str], ...] = (
 
 
 def sniff(head: bytes) -> FormatName | None:
-    """Tell the format of a file from its first `HEAD_LENGTH` bytes; None when it is not one that Paragon reads."""
+    """Return the format of a file from its first `HEAD_LENGTH` bytes; None when it is not one that Paragon reads."""
     for row in _ROWS:
         if head.startswith(row.signatures):
             return row.name
@@ -327,7 +327,7 @@ def format_of_name(path: Path) -> ImageFormat:
     """
     name = EXTENSIONS.get(path.suffix.lower())
     if name not in WRITABLE:
-        kind = f"files ending in {path.suffix}" if path.suffix else "a file without an extension"
+        kind = f"files with the extension {path.suffix}" if path.suffix else "a file without an extension"
         msg = f"cannot write {kind}: {path.name}"
         extensions = (extension for extension, held in EXTENSIONS.items() if held in WRITABLE)
         raise UnsupportedFormatError(msg, hint=f"use one of {', '.join(extensions)}")

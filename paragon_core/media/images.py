@@ -131,7 +131,7 @@ def incomplete(path: Path, notes: Sequence[str]) -> JobError:
 
 @contextmanager
 def opened_image(path: Path) -> Iterator[tuple[BinaryIO, FormatName]]:
-    """Open an image file, tell its format, and turn what goes wrong in the body into errors that name the file.
+    """Open an image file, find out its format, and turn what goes wrong in the body into errors that name the file.
 
     Raises:
         ParagonError: as `read_image`.

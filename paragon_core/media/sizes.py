@@ -1,4 +1,4 @@
-"""How large images and videos are, told from their headers."""
+"""Sizes of images and videos, from their headers."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _WORDS: Final = {
 def check_regular(path: Path, *, kind: str) -> None:
     """Make sure that a path is not that of a folder, a pipe or a device, where opening could wait for ever.
 
-    A path that does not exist passes: opening it tells why.
+    A path that does not exist passes: opening it reports why.
 
     Args:
         path: the file.

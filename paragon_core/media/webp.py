@@ -1,4 +1,4 @@
-"""The parts of WebP that Pillow does not tell. Source: RFC 9649."""
+"""The parts of WebP that Pillow does not report. Source: RFC 9649."""
 
 from __future__ import annotations
 

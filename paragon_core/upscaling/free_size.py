@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Progress = Callable[[int, int], None]
-    #: Runs a network once over float32 of 0..1, telling its progress.
+    #: Runs a network once over float32 of 0..1, reporting its progress.
     RunNetwork = Callable[[npt.NDArray[np.float32], Progress | None], npt.NDArray[np.float32]]
 
 _FLOAT_BYTES: Final = 4

@@ -27,7 +27,7 @@ def default_limit(spec: ModelSpec) -> int:
 
 
 def lacks_for_image(pixels: int) -> tuple[int, int] | None:
-    """Return what an image of so many pixels takes at least, and what is free, in bytes, if that is less; else None."""
+    """Return the bytes that an image takes at least and those that are free, if these are less; else None."""
     return lacks(pixels * _IMAGE_BYTES)
 
 
@@ -45,7 +45,7 @@ def pixels_that_fit(spec: ModelSpec, limit: int, *, streams: int, stores_attenti
 def bytes_per_pixel(spec: ModelSpec, *, stores_attention: bool) -> int:
     """Return roughly how many bytes a session needs for each low-resolution pixel of a tile.
 
-    So many maps as wide as the features, and as the result, are alive at once: measured in ONNX Runtime and OpenVINO,
+    This many maps as wide as the features, and as the result, are alive at once: measured in ONNX Runtime and OpenVINO,
     rounded up (benchmarks/memory.py). A runtime that stores attention's weights instead of computing them on the fly
     needs, besides more maps, two rows of weights over its window for each pixel and head.
     """

@@ -19,7 +19,7 @@ MOST_PIXELS: Final = 2**30
 
 @dataclass(frozen=True, kw_only=True)
 class OutputSize:
-    """The size that is wanted, told in one way; only width and height go together, and then decide both sides.
+    """The wanted size, given in one way; only width and height go together, and then decide both sides.
 
     In all other ways the proportions stay.
     """

@@ -124,7 +124,7 @@ def flat_areas(alpha: Image, *, wrap: bool = False) -> npt.NDArray[np.bool_]:
 
 def _not_numbers() -> UnsupportedFormatError:
     msg = "the image contains values that are not numbers (NaN or infinity)"
-    return UnsupportedFormatError(msg, hint="mend them first, for example with numpy.nan_to_num")
+    return UnsupportedFormatError(msg, hint="fix them first, for example with numpy.nan_to_num")
 
 
 def _fill_pyramid(sums: npt.NDArray[np.float32], counts: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from paragon_core.backends.tensorrt_build import graph_to_build
-from paragon_core.engines import PICTURES, BuildProgress, EngineRequest, Profile, ignore_progress, provide
+from paragon_core.engines import IMAGES, BuildProgress, EngineRequest, Profile, ignore_progress, provide
 from paragon_core.errors import EngineCacheError
 from paragon_core.upscaling.border import Border
 
@@ -65,7 +65,7 @@ def prebuild(
         model: the checkpoint.
         spec: in which form it runs.
         profile: for which sizes of images; those of the network are larger by the margin of ``padding``, but for
-            `engines.PICTURES`, whose engine takes tiles.
+            `engines.IMAGES`, whose engine takes tiles.
         precision: of weights and arithmetic.
         cache: where it is kept.
         padding: that of the `Upscaler` which is to use it.
@@ -78,7 +78,7 @@ def prebuild(
         InputError: it knows no such GPU, or there is no such graph.
 
     """
-    if profile != PICTURES:
+    if profile != IMAGES:
         profile = profile.with_margin(Border.of(model.spec, padding).margin)
     graph = graph_to_build(model, spec, precision)
     key = runtime.key(model.name, graph, precision, device)

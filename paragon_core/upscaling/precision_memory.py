@@ -96,7 +96,7 @@ class TrialKey:
     paragon: str
     """Version of Paragon."""
     model: str
-    """Digest of the checkpoint, and what was assumed beside it."""
+    """Digest of the checkpoint, and what was assumed in addition."""
     form: str
     """Which graph."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: A session for one size is faster than one for any size, and worth compiling after so many pixels of that size.
+#: A session for one size is faster than one for any size, and worth compiling after this many pixels of that size.
 _PIXELS_WORTH_COMPILING: Final = 2**22
 
 #: The same where that takes seconds: about a hundred frames of 1920x1080.
@@ -120,7 +120,7 @@ class SessionPool:
             return {self._threads.submit(work, item) for item in items}
 
     def pays_to_compile(self, size: tuple[int, int], tiles: int) -> bool:
-        """Count so many tiles of a size (width, height); return whether it deserves a session of its own by now.
+        """Count ``tiles`` tiles of a size (width, height); return whether it deserves a session of its own by now.
 
         Raises:
             BackendUnavailableError: the sessions are inherited.

@@ -56,7 +56,7 @@ def check_strength(strength: float) -> None:
 
 
 def window_length(strength: float) -> int:
-    """Return how many frames `smoothing_weights` may name: the frame itself, and so many less one before it.
+    """Return the number of frames that `smoothing_weights` may name: the frame itself and those before it.
 
     The first frame of a scene weighs most, ``a^d``, so the window ends where that falls below `SMALLEST_WEIGHT`: 5
     frames for 0.2, 11 for 0.5, 66 for 0.9.
@@ -73,7 +73,7 @@ def smoothing_weights(strength: float, frames_since_cut: int) -> tuple[float, ..
 
     Weights below 1/1024 are dropped and the others divided by their sum. What is dropped has at most the share
     ``a^k < 1 / (1024 (1 - a))`` with ``k`` the first frame that is, so the result differs from the whole recursion's by
-    at most that share of the picture's range: 1/819 for 0.2, 1/512 for 0.5, 1/102 for 0.9.
+    at most that share of the image's range: 1/819 for 0.2, 1/512 for 0.5, 1/102 for 0.9.
 
     Args:
         strength: share of the frame before in each step of the recursion, 0..0.9.

@@ -137,7 +137,7 @@ class FloatImageJob:
         return core
 
     def write(self, tile: Tile, core: Array) -> None:
-        """Check, clip, convert and copy, by so many rows at a time that they come from memory once."""
+        """Check, clip, convert and copy, by few enough rows at a time that they come from memory once."""
         scale = self.out[0].shape[0] // self.planes[0].shape[0]
         for values, plane in zip(core, self.out, strict=True):
             target = plane[_written(tile.rows, scale), _written(tile.columns, scale)]

@@ -36,8 +36,8 @@ TileProgress = Callable[[int, int], None]
 #: Tiles that cost less than this share in overlap are large enough: (w / (w - 2 halo))^2 <= 1.05 at w = 84 halos.
 _LARGE_ENOUGH: Final = 84
 
-#: Tiles of so many pixels at most where what stands still is reused: larger ones find fewer such areas, smaller ones
-#: compute more halo. From 64 to 160 pixels a side, a captured screen takes nearly the same time.
+#: Most pixels of a tile where still areas are reused: larger ones find fewer such areas, smaller ones compute more
+#: halo. From 64 to 160 pixels a side, a captured screen takes nearly the same time.
 _REUSE_AREA: Final = 96 * 96
 
 #: Share of ``max_memory`` that the tile cache may take on top of it.

@@ -16,7 +16,7 @@ _WHITE: Final = 255
 _GLYPH: Final = (7, 5)
 
 
-def natural_picture() -> npt.NDArray[np.float32]:
+def natural_image() -> npt.NDArray[np.float32]:
     """Return a fixed image, [1, 3, 96, 96] of 0.05..0.95, with the statistics of a photograph.
 
     Noise whose amplitude falls with the frequency, as in nature, and discs with soft edges.
@@ -25,13 +25,13 @@ def natural_picture() -> npt.NDArray[np.float32]:
     frequency = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None])
     spectrum = np.fft.rfft2(generator.standard_normal((3, SIDE, SIDE))) / np.maximum(frequency, 1 / SIDE)
     texture = np.fft.irfft2(spectrum, s=(SIDE, SIDE))
-    picture = 0.5 + 0.12 * texture / texture.std()
+    image = 0.5 + 0.12 * texture / texture.std()
     y, x = np.mgrid[0:SIDE, 0:SIDE]
     for _ in range(12):
         column, row, radius = generator.uniform((0, 0, 4), (SIDE, SIDE, 20))
         colour = generator.uniform(-0.25, 0.25, (3, 1, 1))
-        picture += colour / (1 + np.exp(2 * (np.hypot(x - column, y - row) - radius)))
-    return np.asarray(np.clip(picture, 0.05, 0.95)[None], dtype=np.float32)
+        image += colour / (1 + np.exp(2 * (np.hypot(x - column, y - row) - radius)))
+    return np.asarray(np.clip(image, 0.05, 0.95)[None], dtype=np.float32)
 
 
 def trial_images() -> dict[str, npt.NDArray[np.uint8]]:
@@ -52,7 +52,7 @@ def trial_images() -> dict[str, npt.NDArray[np.uint8]]:
         "1-bit noise": generator.integers(0, 2, (SIDE, SIDE, 3)) * _WHITE,
         "noise": generator.integers(0, _WHITE + 1, (SIDE, SIDE, 3)),
         "flat fields": _flat_fields(),
-        "an image like a photograph": np.rint(natural_picture()[0].transpose(1, 2, 0) * _WHITE),
+        "an image like a photograph": np.rint(natural_image()[0].transpose(1, 2, 0) * _WHITE),
     }
     return {name: image.astype(np.uint8) for name, image in images.items()}
 

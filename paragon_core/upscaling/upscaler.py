@@ -196,7 +196,7 @@ class Upscaler:
             detail: planes like ``planes`` that the detail path shall see instead of them, while the base path sees
                 ``planes`` (`temporal`).
             bits: the depth that matters, that of the video for example: "auto" takes a reduced precision only if it is
-                the same as fp32 to so many bits.
+                the same as fp32 to this depth.
             progress: as for a call.
 
         Raises:
@@ -289,7 +289,7 @@ class Upscaler:
 
 @contextmanager
 def _named_memory_errors(image: Image, scale: int) -> Iterator[None]:
-    """Turn numpy's errors for what stands outside the runtime into ours."""
+    """Turn numpy's errors outside the runtime into ours."""
     try:
         yield
     except OutOfMemoryError:
@@ -300,7 +300,7 @@ def _named_memory_errors(image: Image, scale: int) -> Iterator[None]:
 
 
 def _part(progress: TileProgress | None, before: int, after: int) -> TileProgress | None:
-    """Return a callback for work that has so many steps of the whole before and after it."""
+    """Return a callback for the part of the work with ``before`` steps before it and ``after`` steps after it."""
     return None if progress is None else lambda done, total: progress(before + done, before + total + after)
 
 

@@ -199,8 +199,8 @@ def _download(package: Package, folder: str) -> None:
         raise MediaError(msg, hint=f"run apt-get update first; {_ELSEWHERE}")
 
 
-def unpack(deb: bytes, endings: Sequence[str]) -> dict[str, bytes]:
-    """Return the files of a Debian package whose paths end with one of ``endings``, by ending.
+def unpack(deb: bytes, paths: Sequence[str]) -> dict[str, bytes]:
+    """Return the files of a Debian package whose paths end with one of ``paths``, by path.
 
     A .deb is an ``ar`` archive: 8 bytes of magic, then members with a header of 60 bytes (name 16, size at 48..57),
     padded to even length. The files are in the member ``data.tar.*`` (deb(5)).
@@ -214,11 +214,11 @@ def unpack(deb: bytes, endings: Sequence[str]) -> dict[str, bytes]:
         if name.startswith("data.tar"):
             with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                 for entry in archive:
-                    ending = next((ending for ending in endings if entry.name.endswith("/" + ending)), None)
-                    file = archive.extractfile(entry) if ending and entry.isfile() else None
-                    if ending and file:
-                        found[ending] = file.read()
-    if missing := [ending for ending in endings if ending not in found]:
+                    path = next((path for path in paths if entry.name.endswith("/" + path)), None)
+                    file = archive.extractfile(entry) if path and entry.isfile() else None
+                    if path and file:
+                        found[path] = file.read()
+    if missing := [path for path in paths if path not in found]:
         msg = f"the package lacks {', '.join(missing)}"
         raise MediaError(msg, hint="it is not the version that these tiles are made from")
     return found

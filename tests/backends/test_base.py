@@ -14,7 +14,7 @@ from paragon_core.errors import BackendUnavailableError, InferenceError
 from paragon_core.graph.graph_spec import GraphSpec
 from tests.fresh_python import PROGRAMS, run
 from tests.patience import PATIENCE
-from tests.random_models import batch, picture, random_model, spec
+from tests.random_models import batch, random_image, random_model, spec
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -45,14 +45,14 @@ def test_layouts_and_types_are_those_of_the_network(io: str, grey: bool, runtime
     channels = 1 if grey else 3
     for size in (None, (5, 4)):
         opened = session(runtime, io=io, grey=grey, size=size)
-        value = batch(1, 4, 5, channels) if io == "float32" else picture(4, 5, channels)[None]
+        value = batch(1, 4, 5, channels) if io == "float32" else random_image(4, 5, channels)[None]
         output = opened.run(value)
         assert output.dtype == value.dtype
         assert output.shape == ((1, channels, 8, 10) if io == "float32" else (1, 8, 10, channels))
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_batch_is_its_pictures_one_by_one(runtime: str) -> None:
+def test_a_batch_is_its_images_one_by_one(runtime: str) -> None:
     for model in (MODEL, random_model(spec("photo")), random_model(spec("pro"))):
         opened = session(runtime, model=model)
         value = batch(3, 6, 7)
@@ -110,13 +110,13 @@ def test_sizes_may_change_from_call_to_call(runtime: str) -> None:
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_as_many_threads_as_streams_may_run_at_once(runtime: str) -> None:
     opened = session(runtime, streams=4, io="uint8")
-    pictures = [picture(20 + index, 30, 3, seed=index)[None] for index in range(12)]
-    expected = [opened.run(each) for each in pictures]
+    images = [random_image(20 + index, 30, 3, seed=index)[None] for index in range(12)]
+    expected = [opened.run(each) for each in images]
     barrier = threading.Barrier(4)
 
     def work(part: int) -> list[npt.NDArray[Any]]:
         barrier.wait(timeout=PATIENCE)
-        return [opened.run(each) for each in pictures[part::4]]
+        return [opened.run(each) for each in images[part::4]]
 
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(work, range(4)))

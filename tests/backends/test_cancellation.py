@@ -52,7 +52,7 @@ def test_what_is_over_is_not_ended(runtime: str) -> None:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_an_interrupted_picture_in_one_piece_is_not_waited_for(runtime: str) -> None:
+def test_an_interrupted_image_in_one_piece_is_not_waited_for(runtime: str) -> None:
     pressed: list[float] = []
 
     def interrupt() -> None:

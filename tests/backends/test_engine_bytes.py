@@ -1,4 +1,4 @@
-"""TensorRT-RTX makes the same bytes twice for one size; for many sizes, it numbers some lengths anew each time."""
+"""Builds of TensorRT-RTX for one size are reproducible; for many sizes, some lengths get other numbers each time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from paragon_core.backends.tensorrt_build import GraphToBuild, build, graph_to_build
-from paragon_core.engines import PICTURES, Profile, Target
+from paragon_core.engines import IMAGES, Profile, Target
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import load
 from tests.fresh_python import run
@@ -59,7 +59,7 @@ def test_an_engine_for_one_size_has_the_same_bytes_here_and_in_other_processes()
 def test_engines_for_many_sizes_have_the_same_bytes_but_for_a_few(variant: str, precision: Precision) -> None:
     """In which order the builder numbers the lengths that follow from width and height is left to chance."""
     graph = graph_of(variant, precision)
-    first, *others = (np.frombuffer(build(graph, PICTURES, target=TWO_GPUS), np.uint8) for _ in range(3))
+    first, *others = (np.frombuffer(build(graph, IMAGES, target=TWO_GPUS), np.uint8) for _ in range(3))
     for other in others:
         assert len(other) == len(first)
         assert np.count_nonzero(other != first) <= A_FEW_BYTES

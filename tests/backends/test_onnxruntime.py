@@ -26,7 +26,7 @@ HAS_CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
 def test_a_session_starts_no_threads_of_its_own() -> None:
-    """One stream is one thread, the caller's: a pool beside it would fight with the other streams."""
+    """One stream is one thread, the caller's: a pool next to it would fight with the other streams."""
     session = BACKEND.open(MODEL, GraphSpec(), SessionOptions(streams=2))
     session.run(batch(1, 8, 8))
     before = psutil.Process().num_threads()

@@ -21,9 +21,9 @@ from onnx import TensorProto, helper
 
 import paragon_core
 from paragon_core.backends import cuda_driver, tensorrt_build
-from paragon_core.backends.engine_backend import SMALL_PICTURES
+from paragon_core.backends.engine_backend import SMALL_IMAGES
 from paragon_core.backends.tensorrt_build import GraphToBuild, build, engine_key, graph_to_build, installed_version
-from paragon_core.engines import PICTURES, BuildOptions, EngineCache, Profile, Target
+from paragon_core.engines import IMAGES, BuildOptions, EngineCache, Profile, Target
 from paragon_core.errors import BackendUnavailableError, EngineBuildError, InputError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import load
@@ -54,7 +54,7 @@ def test_every_family_is_built(variant: str, io: Any, precision: Any) -> None:
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo"])
 def test_every_family_is_built_for_all_sizes_and_two_gpus(variant: str, precision: Any) -> None:
     graph = graph_to_build(MODELS[variant], GraphSpec(io="uint8"), precision)
-    assert len(build(graph, PICTURES, target=TWO_GPUS)) > 50_000
+    assert len(build(graph, IMAGES, target=TWO_GPUS)) > 50_000
 
 
 @pytest.mark.parametrize("form", ["grey", "separate_detail", "plain"])
@@ -67,16 +67,16 @@ def test_every_form_is_built(form: str) -> None:
 
 
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo", "pro"])
-def test_small_pictures_have_an_engine_of_their_own(variant: str) -> None:
-    """Down to a single pixel, with a side beside it as long as any."""
+def test_small_images_have_an_engine_of_their_own(variant: str) -> None:
+    """Down to a single pixel, with another side as long as any."""
     graph = graph_to_build(MODELS[variant], GraphSpec(io="uint8"), "fp16")
-    assert len(build(graph, SMALL_PICTURES, target=ONE_GPU)) > 50_000
+    assert len(build(graph, SMALL_IMAGES, target=ONE_GPU)) > 50_000
 
 
 def test_profiles_batches_targets_and_options() -> None:
     graph = graph_to_build(REALTIME, GraphSpec(), "fp16")
-    one = build(graph, PICTURES, target=ONE_GPU)
-    two = build(graph, PICTURES, target=TWO_GPUS)
+    one = build(graph, IMAGES, target=ONE_GPU)
+    two = build(graph, IMAGES, target=TWO_GPUS)
     assert two != one
     assert len(one) > 50_000
     assert build(graph, Profile.static((97, 65), batch=4), target=Target(), options=BuildOptions(tf32=True))
@@ -85,10 +85,10 @@ def test_profiles_batches_targets_and_options() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("profile", [Profile.static((1920, 1080)), PICTURES], ids=lambda profile: profile.name)
+@pytest.mark.parametrize("profile", [Profile.static((1920, 1080)), IMAGES], ids=lambda profile: profile.name)
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("name", ["realtime-2x", "realtime-4x"])
-def test_boxed_models(name: str, precision: Any, profile: Profile) -> None:
+def test_bundled_models(name: str, precision: Any, profile: Profile) -> None:
     graph = graph_to_build(load(name), GraphSpec(io="uint8"), precision)
     assert len(build(graph, profile, target=TWO_GPUS)) > 500_000
 
@@ -324,7 +324,7 @@ def test_nothing_is_written_to_stdout_where_a_video_may_be(
 def test_of_eight_processes_one_builds(tmp_path: Path) -> None:
     graph = graph_to_build(REALTIME, GraphSpec(), "fp16")
     key = engine_key("realtime", graph, "fp16", target=ONE_GPU)
-    (tmp_path / "asked").write_bytes(pickle.dumps((graph, key, PICTURES)))
+    (tmp_path / "asked").write_bytes(pickle.dumps((graph, key, IMAGES)))
     arguments = (tmp_path / "cache", tmp_path / "asked", time.time() + 5)
     processes = [start(PROGRAMS / "builds_an_engine.py", *arguments) for _ in range(8)]
     results = [process.communicate(timeout=PATIENCE)[0].split() for process in processes]
@@ -339,7 +339,7 @@ def test_of_eight_processes_one_builds(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="starts processes by forking, to be quick")
 def test_killed_with_a_real_engine(tmp_path: Path) -> None:
     """As tests/engines/test_kill.py, with as many bytes as engines have."""
-    engine = build(graph_to_build(load("realtime-2x"), GraphSpec(), "fp16"), PICTURES, target=ONE_GPU)
+    engine = build(graph_to_build(load("realtime-2x"), GraphSpec(), "fp16"), IMAGES, target=ONE_GPU)
     (tmp_path / "engine").write_bytes(engine)
     arguments = [str(tmp_path / "cache"), "40", "1", str(tmp_path / "engine")]
     command = [sys.executable, "-m", "tests.engines.killing", *arguments]

@@ -17,7 +17,7 @@ import pytest
 from paragon_core.backends import tensorrt_build, tensorrt_execution
 from paragon_core.backends.tensorrt_build import GraphToBuild
 from paragon_core.backends.tensorrt_execution import CudaMemory, TensorRtExecutor, TorchMemory
-from paragon_core.engines import PICTURES, Profile
+from paragon_core.engines import IMAGES, Profile
 from paragon_core.errors import EngineRefusedError, InferenceError, OutOfMemoryError
 from tests.backends.drivers import has_driver
 
@@ -153,7 +153,7 @@ def test_one_size_is_recorded_once_and_replayed(memory: Memory) -> None:
 def test_many_sizes_or_what_cannot_be_recorded_is_started_each_time(memory: Memory, *, capturable: bool) -> None:
     module = a_tensorrt(memory)
     module.context.is_stream_capturable.return_value = capturable
-    executor = load(module, PICTURES if capturable else STATIC, lanes=1)
+    executor = load(module, IMAGES if capturable else STATIC, lanes=1)
     for _ in range(3):
         with executor.lend(BATCH):
             pass
@@ -163,7 +163,7 @@ def test_many_sizes_or_what_cannot_be_recorded_is_started_each_time(memory: Memo
 
 def test_another_size_gets_other_buffers(memory: Memory) -> None:
     module = a_tensorrt(memory)
-    executor = load(module, PICTURES, lanes=1)
+    executor = load(module, IMAGES, lanes=1)
     for size in ((4, 6), (4, 6), (5, 7)):
         module.context.get_tensor_shape.return_value = (1, 2 * size[0], 2 * size[1], 3)
         with executor.lend(np.zeros((1, *size, 3), np.uint8)) as output:

@@ -138,7 +138,7 @@ def test_bytes_are_rounded_and_clipped_floats(
 
 @pytest.mark.parametrize("io", ["uint8", "float32"])
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo", "pro"])
-def test_onnx_runtime_makes_the_same_picture(variant: Variant, io: Any) -> None:
+def test_onnx_runtime_makes_the_same_image(variant: Variant, io: Any) -> None:
     pytest.importorskip("onnxruntime")
     from paragon_core.backends.onnxruntime import OnnxRuntimeBackend  # noqa: PLC0415  (optional)
 
@@ -209,7 +209,7 @@ def test_out_of_memory_is_told_apart(model: Model) -> None:
     with pytest.raises(OutOfMemoryError) as caught:
         session.run(np.broadcast_to(np.float32(0), (1, 3, 2**22, 2**22)))  # numpy cannot make this contiguous
     assert "tiles" in caught.value.hint
-    session._module = _Greedy()  # noqa: SLF001  (a picture that numpy can hold and torch cannot enlarge is too slow)
+    session._module = _Greedy()  # noqa: SLF001  (an image that numpy can hold and torch cannot upscale is too slow)
     with pytest.raises(OutOfMemoryError) as caught:
         session.run(random_image(4, 4).numpy())
     assert "tiles" in caught.value.hint

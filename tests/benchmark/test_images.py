@@ -10,8 +10,8 @@ from PIL import Image
 
 from paragon_core.benchmark.images import as_batch, like_a_photograph, middle, read_folder, read_rgb
 from paragon_core.errors import InputError
-from paragon_core.upscaling.trial_images import natural_picture
-from tests.random_models import picture
+from paragon_core.upscaling.trial_images import natural_image
+from tests.random_models import random_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def test_a_made_image_has_the_size_and_goes_on_as_it_begins(width: int, height: 
     assert made.shape == (height, width, 3)
     assert made.dtype == np.uint8
     shown = made[:96, :96].transpose(2, 0, 1) / 255
-    assert np.abs(shown - natural_picture()[0, :, : min(height, 96), : min(width, 96)]).max() <= 0.5 / 255 + 1e-6
+    assert np.abs(shown - natural_image()[0, :, : min(height, 96), : min(width, 96)]).max() <= 0.5 / 255 + 1e-6
 
 
 @given(st.integers(1, 256), st.integers(1, 256), st.integers(1, 128))
@@ -41,7 +41,7 @@ def test_the_middle_lies_in_the_middle(width: int, height: int, side: int) -> No
 
 @pytest.mark.parametrize(
     "stored",
-    [picture(6, 5), picture(6, 5, 3), picture(6, 5, 4), picture(6, 5, dtype="uint16")],
+    [random_image(6, 5), random_image(6, 5, 3), random_image(6, 5, 4), random_image(6, 5, dtype="uint16")],
     ids=["grey", "RGB", "alpha", "16 bits"],
 )
 def test_all_kinds_of_images_become_rgb(stored: npt.NDArray[Any], tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
 
 
 def test_a_batch_holds_the_same_values() -> None:
-    pixels = picture(4, 5, 3)
+    pixels = random_image(4, 5, 3)
     batch = as_batch(pixels)
     assert batch.shape == (1, 3, 4, 5)
     assert batch.dtype == np.float32

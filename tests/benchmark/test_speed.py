@@ -16,7 +16,7 @@ from paragon_core.benchmark.footprint import Footprint
 from paragon_core.benchmark.speed import Candidate, Measurement, Skipped, Source, Workload, measure, with_footprints
 from paragon_core.benchmark.speed_report import Report, as_json, describe_here, markdown
 from tests.quality.odd_backends import Absent, Odd, failing, right
-from tests.random_models import MODEL, picture, random_model, spec
+from tests.random_models import MODEL, random_image, random_model, spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ def table(text: str) -> list[list[str]]:
     "workload",
     [
         Workload.of_size(24, 16),
-        Workload(images=(picture(9, 14, 3), picture(16, 11, 3), picture(9, 14, 3, seed=1))),
+        Workload(images=(random_image(9, 14, 3), random_image(16, 11, 3), random_image(9, 14, 3, seed=1))),
     ],
     ids=["a size", "varied sizes"],
 )
@@ -129,7 +129,7 @@ def test_images_of_different_size_do_not_count_as_spread() -> None:
 
 def test_a_workload_is_named_for_its_sizes() -> None:
     assert Workload.of_size(640, 360).name == "640x360"
-    small, large = picture(3, 4, 3), picture(5, 9, 3)
+    small, large = random_image(3, 4, 3), random_image(5, 9, 3)
     assert Workload(images=(large, small)).name == "2 images, 4x3 to 9x5"
     assert Workload(images=(small, small)).name == "2 images, 4x3"
     assert Workload(images=(large, small)).size is None

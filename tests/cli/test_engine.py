@@ -181,7 +181,7 @@ MISTAKES = {
     "a range upside down": ["build", "mine.safetensors", "--range", "96x96", "80x80", "64x64"],
     "half a range": ["build", "mine.safetensors", "--range", "96x96"],
     "a missing folder": ["build", "mine.safetensors", "--for", "missing"],
-    "a folder without pictures": ["build", "mine.safetensors", "--for", "empty"],
+    "a folder without images": ["build", "mine.safetensors", "--for", "empty"],
     "a text instead of a video": ["build", "mine.safetensors", "--for", "text.txt"],
     "a precision that does not exist": ["build", "mine.safetensors", "--precision", "int8"],
     "a GPU in words": ["build", "mine.safetensors", "--size", "64x64", "--target", "RTX 4070"],

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_boxed_model(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bundled_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "realtime-2x"]) == 0
     text = capsys.readouterr().out
     assert "variant" in text
@@ -38,7 +38,7 @@ def test_official_files(
     assert facts["attention"] == (variant == "photo")
     assert output.err == ""
     assert main(["info", str(path)]) == 0
-    assert ("the whole picture" in capsys.readouterr().out) == (variant == "photo")
+    assert ("the whole image" in capsys.readouterr().out) == (variant == "photo")
 
 
 def test_settings_can_be_given(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,54 +26,54 @@ def python(code: str, *arguments: object, **options: object) -> subprocess.Compl
 
 RUN = "import sys; from paragon_core.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
-#: What people type wrongly. "PICTURE" stands for a small picture, "FOLDER" for an empty folder, "TEXT" for a text file.
+#: What people type wrongly. "IMAGE" stands for a small image, "FOLDER" for an empty folder, "TEXT" for a text file.
 MISTAKES: dict[str, list[str]] = {
     "no command": [],
-    "an unknown command": ["enlarge", "PICTURE"],
-    "an unknown option": ["upscale", "PICTURE", "--sharpen"],
+    "an unknown command": ["sharpen", "IMAGE"],
+    "an unknown option": ["upscale", "IMAGE", "--sharpen"],
     "a shortened option of the program": ["--vers"],
     "no input": ["upscale"],
     "a missing file": ["upscale", "missing.png"],
     "an empty folder": ["upscale", "FOLDER", "-o", "out"],
     "a pattern without a match": ["upscale", "*.webp", "-o", "out"],
     "a folder as its own output": ["upscale", ".", "-o", "."],
-    "a file as its own output": ["upscale", "PICTURE", "-o", "PICTURE"],
+    "a file as its own output": ["upscale", "IMAGE", "-o", "IMAGE"],
     "a text file": ["upscale", "TEXT", "-o", "out.png"],
-    "an output that cannot be written": ["upscale", "PICTURE", "-o", "out.psd"],
-    "an output below a file": ["upscale", "PICTURE", "-o", "TEXT/out.png"],
-    "an output that contradicts the format": ["upscale", "PICTURE", "-o", "out.png", "--format", "jpeg"],
-    "one output for several": ["upscale", "PICTURE", "other.png", "-o", "out.png"],
-    "a format that does not exist": ["upscale", "PICTURE", "--format", "psd"],
-    "a model that does not exist": ["upscale", "PICTURE", "-o", "out.png", "--model", "nonsense"],
-    "a checkpoint that does not exist": ["upscale", "PICTURE", "-o", "out.png", "--model", "missing.safetensors"],
-    "a picture as checkpoint": ["upscale", "PICTURE", "-o", "out.png", "--model", "PICTURE"],
-    "a text as checkpoint": ["upscale", "PICTURE", "-o", "out.png", "--model", "TEXT"],
-    "a folder as checkpoint": ["upscale", "PICTURE", "-o", "out.png", "--model", "FOLDER"],
-    "a scale that is none": ["upscale", "PICTURE", "-o", "out.png", "--scale", "0"],
-    "two sizes": ["upscale", "PICTURE", "-o", "out.png", "--scale", "2", "--fit", "100x100"],
-    "a scale of nothing": ["upscale", "PICTURE", "-o", "out.png", "--scale", "0"],
-    "a scale in words": ["upscale", "PICTURE", "-o", "out.png", "--scale", "two"],
-    "a negative scale": ["upscale", "PICTURE", "-o", "out.png", "--scale", "-2"],
-    "an alpha in words": ["upscale", "PICTURE", "-o", "out.png", "--alpha", "soft"],
-    "an alpha that is no number": ["upscale", "PICTURE", "-o", "out.png", "--alpha", "nan"],
-    "an infinite alpha": ["upscale", "PICTURE", "-o", "out.png", "--alpha", "inf"],
-    "a window of nothing": ["upscale", "PICTURE", "-o", "out.png", "--window-size", "0"],
-    "a backend that does not exist": ["upscale", "PICTURE", "-o", "out.png", "--backend", "abacus"],
-    "a precision that does not exist": ["upscale", "PICTURE", "-o", "out.png", "--precision", "fp8"],
-    "a tile of nothing": ["upscale", "PICTURE", "-o", "out.png", "--tile", "0"],
-    "a tile in words": ["upscale", "PICTURE", "-o", "out.png", "--tile", "small"],
-    "a tile of no width": ["upscale", "PICTURE", "-o", "out.png", "--tile", "0x64"],
-    "no jobs": ["upscale", "PICTURE", "-o", "out.png", "--jobs", "0"],
-    "jobs in words": ["upscale", "PICTURE", "-o", "out.png", "--jobs", "many"],
-    "no memory": ["upscale", "PICTURE", "-o", "out.png", "--max-memory", "0"],
-    "memory in an unknown unit": ["upscale", "PICTURE", "-o", "out.png", "--max-memory", "2 pounds"],
-    "too many pixels": ["upscale", "PICTURE", "-o", "out.png", "--max-pixels", "10"],
+    "an output that cannot be written": ["upscale", "IMAGE", "-o", "out.psd"],
+    "an output below a file": ["upscale", "IMAGE", "-o", "TEXT/out.png"],
+    "an output that contradicts the format": ["upscale", "IMAGE", "-o", "out.png", "--format", "jpeg"],
+    "one output for several": ["upscale", "IMAGE", "other.png", "-o", "out.png"],
+    "a format that does not exist": ["upscale", "IMAGE", "--format", "psd"],
+    "a model that does not exist": ["upscale", "IMAGE", "-o", "out.png", "--model", "nonsense"],
+    "a checkpoint that does not exist": ["upscale", "IMAGE", "-o", "out.png", "--model", "missing.safetensors"],
+    "an image as checkpoint": ["upscale", "IMAGE", "-o", "out.png", "--model", "IMAGE"],
+    "a text as checkpoint": ["upscale", "IMAGE", "-o", "out.png", "--model", "TEXT"],
+    "a folder as checkpoint": ["upscale", "IMAGE", "-o", "out.png", "--model", "FOLDER"],
+    "a scale that is none": ["upscale", "IMAGE", "-o", "out.png", "--scale", "0"],
+    "two sizes": ["upscale", "IMAGE", "-o", "out.png", "--scale", "2", "--fit", "100x100"],
+    "a scale of nothing": ["upscale", "IMAGE", "-o", "out.png", "--scale", "0"],
+    "a scale in words": ["upscale", "IMAGE", "-o", "out.png", "--scale", "two"],
+    "a negative scale": ["upscale", "IMAGE", "-o", "out.png", "--scale", "-2"],
+    "an alpha in words": ["upscale", "IMAGE", "-o", "out.png", "--alpha", "soft"],
+    "an alpha that is no number": ["upscale", "IMAGE", "-o", "out.png", "--alpha", "nan"],
+    "an infinite alpha": ["upscale", "IMAGE", "-o", "out.png", "--alpha", "inf"],
+    "a window of nothing": ["upscale", "IMAGE", "-o", "out.png", "--window-size", "0"],
+    "a backend that does not exist": ["upscale", "IMAGE", "-o", "out.png", "--backend", "abacus"],
+    "a precision that does not exist": ["upscale", "IMAGE", "-o", "out.png", "--precision", "fp8"],
+    "a tile of nothing": ["upscale", "IMAGE", "-o", "out.png", "--tile", "0"],
+    "a tile in words": ["upscale", "IMAGE", "-o", "out.png", "--tile", "small"],
+    "a tile of no width": ["upscale", "IMAGE", "-o", "out.png", "--tile", "0x64"],
+    "no jobs": ["upscale", "IMAGE", "-o", "out.png", "--jobs", "0"],
+    "jobs in words": ["upscale", "IMAGE", "-o", "out.png", "--jobs", "many"],
+    "no memory": ["upscale", "IMAGE", "-o", "out.png", "--max-memory", "0"],
+    "memory in an unknown unit": ["upscale", "IMAGE", "-o", "out.png", "--max-memory", "2 pounds"],
+    "too many pixels": ["upscale", "IMAGE", "-o", "out.png", "--max-pixels", "10"],
     "info about nothing": ["info"],
     "info about a missing file": ["info", "missing.safetensors"],
-    "info about a picture": ["info", "PICTURE"],
+    "info about an image": ["info", "IMAGE"],
     "info about a folder": ["info", "FOLDER"],
     "export without an output": ["export", "realtime-2x"],
-    "export to another ending": ["export", "realtime-2x", "-o", "out.png"],
+    "export to another extension": ["export", "realtime-2x", "-o", "out.png"],
     "export into a missing folder": ["export", "realtime-2x", "-o", "missing/out.onnx"],
     "export onto a folder": ["export", "realtime-2x", "-o", "FOLDER.onnx"],
     "export of a text": ["export", "TEXT", "-o", "out.onnx"],
@@ -87,11 +87,11 @@ MISTAKES: dict[str, list[str]] = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with a picture, another one, a text file and two empty folders."""
+    """A working directory with an image, another one, a text file and two empty folders."""
     monkeypatch.chdir(tmp_path)
-    for name in ("picture.png", "other.png"):
+    for name in ("image.png", "other.png"):
         Image.new("RGB", (8, 6), "red").save(tmp_path / name)
-    (tmp_path / "text.txt").write_text("Not a picture.\n")
+    (tmp_path / "text.txt").write_text("Not an image.\n")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.onnx").mkdir()
     return tmp_path
@@ -101,7 +101,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_mistakes_end_with_code_2_a_reason_and_no_file(
     folder: Path, mistake: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stand_ins = {"PICTURE": "picture.png", "FOLDER": "empty", "TEXT": "text.txt"}
+    stand_ins = {"IMAGE": "image.png", "FOLDER": "empty", "TEXT": "text.txt"}
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     words = MISTAKES[mistake]
     for stand_in, name in stand_ins.items():
@@ -167,12 +167,12 @@ def test_errors_become_exit_codes(
 
 def test_missing_runtimes_end_with_code_3_and_the_pip_line(folder: Path) -> None:
     code = "import sys; sys.modules.update(openvino=None, onnxruntime=None, torch=None)\n" + RUN
-    result = python(code, "upscale", folder / "picture.png")
+    result = python(code, "upscale", folder / "image.png")
     assert result.returncode == 3, result.stderr
     assert result.stdout == b""
     assert b"pip install" in result.stderr
     assert b"Traceback" not in result.stderr
-    assert not (folder / "picture_2x.png").exists()
+    assert not (folder / "image_2x.png").exists()
 
 
 def test_warnings_and_logs_become_single_lines(

@@ -21,7 +21,7 @@ revision = "v9"
 scale = 2
 
 [data]
-folders = ["pictures"]
+folders = ["images"]
 low_size = 16
 batch_size = 2
 
@@ -34,11 +34,11 @@ validate_every = 2
 @pytest.fixture
 def arguments(tmp_path: Path) -> list[str]:
     (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
-    Image.fromarray(noise).resize((64, 64), Image.Resampling.BICUBIC).save(tmp_path / "pictures/noise.png")
+    Image.fromarray(noise).resize((64, 64), Image.Resampling.BICUBIC).save(tmp_path / "images/noise.png")
     recipe, output = str(tmp_path / "recipe.toml"), str(tmp_path / "run")
-    return ["train", recipe, "--data", str(tmp_path), "-o", output, "--validation", str(tmp_path / "pictures")]
+    return ["train", recipe, "--data", str(tmp_path), "-o", output, "--validation", str(tmp_path / "images")]
 
 
 def test_it_trains_and_tells(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,7 +46,7 @@ def test_it_trains_and_tells(arguments: list[str], tmp_path: Path, capsys: pytes
     told = capsys.readouterr().err
     assert "step 2  loss" in told
     assert "step 4  loss" in told
-    assert "pictures" in told
+    assert "images" in told
     assert load(tmp_path / "run/best.safetensors").spec.variant == "realtime"
 
 

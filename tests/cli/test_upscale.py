@@ -16,14 +16,14 @@ import paragon_core as paragon
 from paragon_core.cli.main import main
 from paragon_core.media.images import read_image
 from tests.media import samples
-from tests.media.enlarging import SRGB, save
+from tests.media.stand_in_upscaling import SRGB, save
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
 
 def smooth(*shape: int, dtype: type[np.generic] = np.uint8) -> Any:
-    """An image without detail, so that enlargements can be told from nonsense."""
+    """An image without detail, so that upscaled images can be told from nonsense."""
     y, x, *_ = np.indices(shape)
     top = 255 if dtype is np.uint8 else 65535
     return ((0.2 + 0.6 * (x / shape[1] + y / shape[0]) / 2) * top).astype(dtype)

@@ -21,14 +21,14 @@ from tests.media import samples
 
 pytest.importorskip("av")
 
-from tests.media import enlarging
+from tests.media import stand_in_upscaling
 from tests.media.video import videos
 
 FAST = ["--backend", "onnxruntime", "--precision", "fp32"]
 
 
 def save(path: Path, shape: tuple[int, ...] = (12, 16, 3), dtype: type[np.generic] = np.uint8, **around: Any) -> Path:
-    return enlarging.save(path, samples.pixels(1, *shape, dtype=dtype), **around)
+    return stand_in_upscaling.save(path, samples.pixels(1, *shape, dtype=dtype), **around)
 
 
 def turned(path: Path, size: tuple[int, int], orientation: int = 6) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from paragon_core.cli.main import main
-from paragon_core.engines import DEFAULT_LIMIT, MOST_PIXELS, PICTURES, EngineCache
+from paragon_core.engines import DEFAULT_LIMIT, IMAGES, MOST_PIXELS, EngineCache
 from paragon_core.models.model import load
 from paragon_core.upscaling.border import Border
 from paragon_core.upscaling.session_pool import PIXELS_WORTH_AN_ENGINE
@@ -27,7 +27,7 @@ def test_the_commands_run_one_after_the_other(
     pytest.importorskip("tensorrt_rtx", reason="pip install 'paragon-sr[tensorrt-rtx]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PARAGON_CACHE", str(tmp_path / "cache"))
-    video(tmp_path / "film.mkv", (640, 360))
+    video(tmp_path / "video.mkv", (640, 360))
     (tmp_path / "photos").mkdir()
     for size in ((320, 240), (240, 320)):
         Image.new("RGB", size).save(tmp_path / "photos" / f"{size[0]}.png")
@@ -46,7 +46,7 @@ def test_the_commands_run_one_after_the_other(
 def test_the_numbers_are_those_of_the_program() -> None:
     told = " ".join(PAGE.split())
     margin = Border.of(load("realtime-2x").spec, "auto").margin
-    smallest, best, largest = PICTURES.minimum, PICTURES.optimum, tuple(side - 2 * margin for side in PICTURES.maximum)
+    smallest, best, largest = IMAGES.minimum, IMAGES.optimum, tuple(side - 2 * margin for side in IMAGES.maximum)
     takes, tuned = ("{}x{} to {}x{}".format(*smallest, *largest), "{}x{}".format(*best))
     assert f"an engine takes {takes} pixels and is tuned for {tuned}" in told
     assert f"exceed {DEFAULT_LIMIT // 2**30} GiB" in told

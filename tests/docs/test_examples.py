@@ -43,10 +43,10 @@ EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")
 @pytest.mark.parametrize("command", QUICK)
 def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    if "film.mkv" in command:
-        videos.make(tmp_path / "film.mkv", sound=("aac",))
-    if "film.gif" in command:
-        animations.save(tmp_path / "film.gif", animations.drawn(0, alpha=True))
+    if "video.mkv" in command:
+        videos.make(tmp_path / "video.mkv", sound=("aac",))
+    if "animation.gif" in command:
+        animations.save(tmp_path / "animation.gif", animations.drawn(0, alpha=True))
     if "photo.jpg" in command:
         with Image.open(ROOT / "examples" / "chelsea.png") as photo:
             photo.resize((960, 540)).save(tmp_path / "photo.jpg")

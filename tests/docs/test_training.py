@@ -41,8 +41,8 @@ def test_the_commands_run_one_after_the_other(
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     for name in ("photographs", "drawings"):
         (tmp_path / "tiles" / name).mkdir(parents=True)
-        with Image.open(ROOT / "examples/chelsea.png") as picture:
-            picture.convert("RGB").crop((0, 0, 64, 64)).save(tmp_path / "tiles" / name / "tile.png")
+        with Image.open(ROOT / "examples/chelsea.png") as image:
+            image.convert("RGB").crop((0, 0, 64, 64)).save(tmp_path / "tiles" / name / "tile.png")
     monkeypatch.chdir(tmp_path)
     assert len(COMMANDS) >= 3
     for command in COMMANDS:

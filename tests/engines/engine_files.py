@@ -61,7 +61,7 @@ def loading(engine: Engine) -> bytes:
 
 
 def refusing(times: int, error: type[Exception]) -> Callable[[Engine], bytes]:
-    """Return a runtime that refuses so many times."""
+    """Return a runtime that refuses ``times`` times."""
     refusals = iter(range(times))
 
     def load(engine: Engine) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paragon_core.engines import PICTURES, BuildProgress, EngineCache, Target
+from paragon_core.engines import IMAGES, BuildProgress, EngineCache, Target
 from paragon_core.engines.waiting import alone
 from paragon_core.errors import EngineBuildError
 from tests.engines.engine_files import FULL_HD, HD, KEY, Builder, content, files_of, get, loading, names
@@ -158,11 +158,11 @@ def work_in_a_thread(work: Callable[[], object]) -> None:
 
 def test_exact_before_covering_before_none(cache: EngineCache) -> None:
     assert cache.find(KEY, (1920, 1080)) is None
-    get(cache, profile=PICTURES)
-    assert cache.find(KEY, (1920, 1080)) == (KEY, PICTURES)
+    get(cache, profile=IMAGES)
+    assert cache.find(KEY, (1920, 1080)) == (KEY, IMAGES)
     get(cache)
     assert cache.find(KEY, (1920, 1080)) == (KEY, FULL_HD)
-    assert cache.find(KEY, (1280, 720)) == (KEY, PICTURES)
+    assert cache.find(KEY, (1280, 720)) == (KEY, IMAGES)
     assert cache.find(KEY, (3840, 2160)) is None
     assert cache.find(KEY, (1280, 720), batch=2) is None
     assert cache.find(replace(KEY, onnx_sha256="1" * 64), (1280, 720)) is None

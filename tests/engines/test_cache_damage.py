@@ -1,4 +1,4 @@
-"""An engine that is damaged, misplaced or refused is built anew."""
+"""An engine that is damaged, misplaced or refused is built again."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_engine_is_built_anew_with_one_line_in_the_log(
+def test_a_damaged_engine_is_built_again_with_one_line_in_the_log(
     cache: EngineCache, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     get(cache)
@@ -67,7 +67,7 @@ def test_a_damaged_engine_is_built_anew_with_one_line_in_the_log(
     assert cache.verify(cache.entries()[0])
     assert get(cache) == 1
     assert len(caplog.messages) == 1
-    assert "is built anew" in caplog.text
+    assert "is built again" in caplog.text
     assert get(cache) == 0
     assert cache.verify(cache.entries()[0]) == ""
 
@@ -113,14 +113,14 @@ def test_an_engine_in_the_place_of_another_is_not_taken_for_it(cache: EngineCach
     assert get(cache, replace(KEY, version="1.8.0.1")) == 1
 
 
-@pytest.mark.parametrize("ending", ["engine", "manifest"])
-def test_a_folder_in_the_place_of_a_file_costs_the_cache_not_the_picture(cache: EngineCache, ending: str) -> None:
+@pytest.mark.parametrize("extension", ["engine", "manifest"])
+def test_a_folder_in_the_place_of_a_file_costs_the_cache_not_the_image(cache: EngineCache, extension: str) -> None:
     get(cache)
-    become_a_folder(getattr(files_of(cache), ending))
+    become_a_folder(getattr(files_of(cache), extension))
     assert get(cache) == 1
 
 
-def test_a_refused_engine_is_built_anew_once(cache: EngineCache, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refused_engine_is_built_again_once(cache: EngineCache, caplog: pytest.LogCaptureFixture) -> None:
     get(cache)
     again = Builder(replace(KEY, version="9.9.9.9"), FULL_HD)  # another content: a build need not repeat itself
     loaded = cache.get_or_build(KEY, FULL_HD, again, refusing(1, EngineRefusedError))

@@ -1,4 +1,4 @@
-"""A disk that takes nothing costs the cache, not the picture."""
+"""A disk that takes nothing costs the cache, not the image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_full_disk_costs_the_cache_not_the_picture(tmp_path: Path) -> None:
+def test_a_full_disk_costs_the_cache_not_the_image(tmp_path: Path) -> None:
     """RLIMIT_FSIZE stands for a full disk: what is too much is written half, and then fails."""
     pytest.importorskip("resource")
     result = run(PROGRAMS / "engine_cache_on_a_full_disk.py", tmp_path)
@@ -45,7 +45,7 @@ def test_a_read_only_cache_is_used_and_what_it_lacks_is_built(open_folder: Path)
     assert get(EngineCache(open_folder)) == 0
 
 
-def test_no_cache_at_all_costs_the_cache_not_the_picture(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_cache_at_all_costs_the_cache_not_the_image(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("not a folder")
     assert get(EngineCache(tmp_path / "file" / "cache")) == 1
     assert [record.levelno for record in caplog.records] == [logging.WARNING]

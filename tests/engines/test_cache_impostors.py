@@ -17,54 +17,54 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-ENDINGS = [".engine", ".json", ".used", ".lock", ".part", ".lease0"]
+EXTENSIONS = [".engine", ".json", ".used", ".lock", ".part", ".lease0"]
 
 
 @pytest.mark.parametrize("put", IMPOSTORS.values(), ids=IMPOSTORS)
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("extension", EXTENSIONS)
 @pytest.mark.parametrize("built", [False, True])
 def test_an_impostor_is_replaced(
-    cache: EngineCache, put: Callable[[Path], object], ending: str, built: bool, caplog: pytest.LogCaptureFixture
+    cache: EngineCache, put: Callable[[Path], object], extension: str, built: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     get(cache, profile=HD)
     if built:
         get(cache)
     files = files_of(cache)
-    path, elsewhere = files.folder / f"{files.name}{ending}", files.folder / "elsewhere"
+    path, elsewhere = files.folder / f"{files.name}{extension}", files.folder / "elsewhere"
     elsewhere.write_bytes(b"precious")
     path.unlink(missing_ok=True)
     put(path)
     assert set(names(cache)) >= {HD.name}
     assert [cache.verify(entry) for entry in cache.entries() if entry.files.name == HD.name] == [""]
-    assert get(cache) == (not built or ending in {".engine", ".json"})
+    assert get(cache) == (not built or extension in {".engine", ".json"})
     cache.prune(max_bytes=10**9)
     assert get(cache) == 0
-    if not (built and ending == ".lock"):  # which nobody needs then
-        assert path.is_file() == (ending != ".part")
+    if not (built and extension == ".lock"):  # which nobody needs then
+        assert path.is_file() == (extension != ".part")
         assert not path.is_symlink()
         assert any(str(path) in message for message in caplog.messages)
     assert elsewhere.read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("put", IMPOSTORS.values(), ids=IMPOSTORS)
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("extension", EXTENSIONS)
 def test_an_engine_with_an_impostor_can_be_removed(
-    cache: EngineCache, put: Callable[[Path], object], ending: str
+    cache: EngineCache, put: Callable[[Path], object], extension: str
 ) -> None:
     get(cache)
     files = files_of(cache)
-    path = files.folder / f"{files.name}{ending}"
+    path = files.folder / f"{files.name}{extension}"
     path.unlink(missing_ok=True)
     put(path)
     assert all(cache.remove(entry) for entry in cache.entries())
     assert cache.entries() == []
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_folder_with_something_in_it_costs_the_cache_not_the_picture(cache: EngineCache, ending: str) -> None:
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_a_folder_with_something_in_it_costs_the_cache_not_the_image(cache: EngineCache, extension: str) -> None:
     get(cache)
     files = files_of(cache)
-    path = files.folder / f"{files.name}{ending}"
+    path = files.folder / f"{files.name}{extension}"
     path.unlink(missing_ok=True)
     path.mkdir()
     (path / "mine").write_bytes(b"precious")

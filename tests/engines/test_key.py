@@ -160,7 +160,7 @@ LONGEST = Profile(minimum=(10000, 10000), optimum=(10001, 10001), maximum=(16384
 
 @given(keys)
 def test_paths_are_short_and_any_file_system_takes_them(one: EngineKey) -> None:
-    for ending in (".engine", ".lease9", ".json", ".lock", ".part", ".used"):
-        path = PureWindowsPath("engines", "v1", *one.folder.parts, LONGEST.name + ending)
+    for extension in (".engine", ".lease9", ".json", ".lock", ".part", ".used"):
+        path = PureWindowsPath("engines", "v1", *one.folder.parts, LONGEST.name + extension)
         assert len(str(path)) < 140
         assert all(fits_windows(part) for part in path.parts)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paragon_core.engines import PICTURES, Profile, choose, fitting_tile_size, profiles_for
+from paragon_core.engines import IMAGES, Profile, choose, fitting_tile_size, profiles_for
 from paragon_core.errors import InputError
 
 sides = st.integers(1, 3000)
@@ -61,7 +61,7 @@ def test_different_profiles_have_different_names(one: Profile, other: Profile) -
 def test_names_are_for_people() -> None:
     assert Profile.static((1920, 1080)).name == "1920x1080"
     assert Profile.static((640, 360), batch=4).name == "640x360_b4"
-    assert PICTURES.name == "64x64-1280x720-1932x1932"
+    assert IMAGES.name == "64x64-1280x720-1932x1932"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_impossible_profiles_are_refused(
 
 
 @given(profiles(), sizes)
-def test_windows_fit_the_engine_and_the_picture(profile: Profile, size: tuple[int, int]) -> None:
+def test_tiles_fit_the_engine_and_the_image(profile: Profile, size: tuple[int, int]) -> None:
     found = fitting_tile_size(size, profile)
     assert all(side <= high for side, high in zip(found, profile.maximum, strict=True))
     if profile.covers(size, batch=profile.batch):
@@ -92,22 +92,22 @@ def test_windows_fit_the_engine_and_the_picture(profile: Profile, size: tuple[in
 
 
 def test_what_is_larger_than_the_engine_goes_through_it_in_tiles() -> None:
-    assert fitting_tile_size((4000, 1000), PICTURES) == (1932, 1000)
+    assert fitting_tile_size((4000, 1000), IMAGES) == (1932, 1000)
 
 
 @given(st.lists(st.tuples(st.integers(1, 20000), st.integers(1, 20000)), min_size=1))
-def test_every_picture_of_a_folder_gets_an_engine_whole_or_in_tiles(there: list[tuple[int, int]]) -> None:
+def test_every_image_of_a_folder_gets_an_engine_whole_or_in_tiles(there: list[tuple[int, int]]) -> None:
     planned = profiles_for(there)
     assert len(planned) <= 5
     for size in there:
-        served = choose(planned, size) or choose(planned, fitting_tile_size(size, PICTURES))
-        tiny = min(size) < 64  # beside a large side: padded, or built when it comes
+        served = choose(planned, size) or choose(planned, fitting_tile_size(size, IMAGES))
+        tiny = min(size) < 64  # next to a large side: padded, or built when it comes
         assert served is not None or tiny
 
 
 def test_a_few_sizes_get_an_engine_each_and_many_share_one() -> None:
     few = [(640, 480), (1920, 1080), (640, 480)]
     assert profiles_for(few) == (Profile.static((640, 480)), Profile.static((1920, 1080)))
-    assert profiles_for([*few, (9000, 6000)]) == (*profiles_for(few), PICTURES)
+    assert profiles_for([*few, (9000, 6000)]) == (*profiles_for(few), IMAGES)
     many = [(100 + 10 * index, 100) for index in range(9)] + [(800, 600)] * 2 + [(32, 5000)]
-    assert profiles_for(many) == (Profile(minimum=(32, 64), optimum=(800, 600), maximum=PICTURES.maximum),)
+    assert profiles_for(many) == (Profile(minimum=(32, 64), optimum=(800, 600), maximum=IMAGES.maximum),)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paragon_core.engines import PICTURES, EngineCache, EngineRequest, Profile, provide
+from paragon_core.engines import IMAGES, EngineCache, EngineRequest, Profile, provide
 from paragon_core.errors import OutOfMemoryError
 from tests.engines.engine_files import FULL_HD, KEY, content, get, loading, names
 
@@ -28,7 +28,7 @@ class Builds(list[str]):
 
 
 def request(**changes: Any) -> EngineRequest:
-    fields: dict[str, Any] = {"key": KEY, "profile": PICTURES, "size": SIZE, "fallback": Profile.static(SIZE)}
+    fields: dict[str, Any] = {"key": KEY, "profile": IMAGES, "size": SIZE, "fallback": Profile.static(SIZE)}
     return EngineRequest(**(fields | changes))
 
 
@@ -36,12 +36,12 @@ def test_an_engine_is_built_once_and_found_for_every_size_that_it_takes(tmp_path
     cache, builds = EngineCache(tmp_path), Builds()
     first = provide(cache, request(), builds, loading)
     assert provide(cache, request(size=(640, 360), profile=FULL_HD), builds, loading) == first
-    assert builds == [PICTURES.name]
+    assert builds == [IMAGES.name]
 
 
 def test_only_an_engine_of_exactly_one_size_will_do_where_that_is_asked_for(tmp_path: Path) -> None:
     cache, builds = EngineCache(tmp_path), Builds()
-    get(cache, profile=PICTURES)
+    get(cache, profile=IMAGES)
     static = Profile.static(SIZE)
     for _ in range(2):
         assert provide(cache, request(profile=static, only_static=True), builds, loading) == content(KEY, static)
@@ -50,7 +50,7 @@ def test_only_an_engine_of_exactly_one_size_will_do_where_that_is_asked_for(tmp_
 
 def test_without_a_size_it_is_exactly_the_profile(tmp_path: Path) -> None:
     cache, builds = EngineCache(tmp_path), Builds()
-    get(cache, profile=PICTURES)
+    get(cache, profile=IMAGES)
     provide(cache, request(size=None, profile=FULL_HD), builds, loading)
     assert builds == [FULL_HD.name]
 
@@ -66,7 +66,7 @@ def full(engine: Engine) -> bytes:
 def test_where_memory_does_not_suffice_the_fallback_takes_its_place(tmp_path: Path) -> None:
     cache, builds = EngineCache(tmp_path), Builds()
     assert provide(cache, request(), builds, full) == content(KEY, Profile.static(SIZE))
-    assert builds == [PICTURES.name, Profile.static(SIZE).name]
+    assert builds == [IMAGES.name, Profile.static(SIZE).name]
     assert sorted(names(cache)) == sorted(builds)
 
 

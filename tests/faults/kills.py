@@ -117,7 +117,7 @@ def content(out: Path) -> dict[str, bytes]:
 
 
 def harass(job: Job, folder: Path, kills: int, chance: random.Random) -> tuple[list[str], Counter[str]]:
-    """End a job so many times, starting it again after every few; return what went wrong, and all exit codes."""
+    """End a job ``kills`` times, starting it again after every few; return what went wrong, and all exit codes."""
     wrong: list[str] = []
     codes: Counter[str] = Counter()
     for number in range(1, kills + 1):
@@ -151,7 +151,7 @@ def harass(job: Job, folder: Path, kills: int, chance: random.Random) -> tuple[l
 
 
 def main(kills: int, seed: int) -> int:
-    """End so many commands of all kinds, and tell what went wrong."""
+    """End ``kills`` commands of all kinds; report what went wrong, and return the exit code."""
     failed = False
     with TemporaryDirectory() as base:
         for kind in kinds():

@@ -13,13 +13,13 @@ import pytest
 
 from paragon_core import Upscaler
 from paragon_core.backends import BACKENDS, SessionOptions
-from paragon_core.backends.engine_backend import SMALL_PICTURES
-from paragon_core.engines import PICTURES, EngineCache
+from paragon_core.backends.engine_backend import SMALL_IMAGES
+from paragon_core.engines import IMAGES, EngineCache
 from paragon_core.errors import EngineError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import load
-from paragon_core.upscaling.trial_images import natural_picture
-from tests.random_models import batch, picture, random_model, spec
+from paragon_core.upscaling.trial_images import natural_image
+from tests.random_models import batch, random_image, random_model, spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +52,8 @@ def reference(image: np.ndarray, model: Any = "realtime-2x", **options: Any) -> 
 
 
 def photograph(dtype: str = "uint8", height: int = 96, width: int = 96) -> np.ndarray:
-    """Return the test picture, repeated to a size."""
-    tile = np.moveaxis(natural_picture()[0], 0, 2)
+    """Return the test image, repeated to a size."""
+    tile = np.moveaxis(natural_image()[0], 0, 2)
     image = np.tile(tile, (height // 96 + 1, width // 96 + 1, 1))[:height, :width]
     return np.rint(image * 255).astype(np.uint8) if dtype == "uint8" else image.astype(dtype)
 
@@ -66,7 +66,7 @@ def psnr(result: np.ndarray, expected: np.ndarray) -> float:
 
 @pytest.mark.parametrize("variant", list(MODELS))
 def test_fp32_is_the_reference(variant: str, cache: Path) -> None:
-    image = picture(130, 97, 3, dtype="float32")
+    image = random_image(130, 97, 3, dtype="float32")
     model = MODELS[variant]
     with Upscaler(model, backend="tensorrt", precision="fp32", cache=cache, clip=False) as upscaler:
         result = upscaler(image)
@@ -93,7 +93,7 @@ def test_any_size(size: tuple[int, int], cache: Path) -> None:
     assert difference.max() <= 1
     assert difference.mean() < 0.01
     names = {entry.files.name for entry in EngineCache(cache).entries()}
-    assert names & {PICTURES.name, SMALL_PICTURES.name}
+    assert names & {IMAGES.name, SMALL_IMAGES.name}
 
 
 def test_what_is_larger_than_the_engine_goes_through_in_tiles(cache: Path) -> None:
@@ -105,8 +105,8 @@ def test_what_is_larger_than_the_engine_goes_through_in_tiles(cache: Path) -> No
     assert np.abs(result.astype(int) - reference(image)).max() <= 1
 
 
-def moving_frames_with_a_cuda_graph_are_the_same_every_time(cache: Path) -> None:
-    first, other = (list(np.moveaxis(picture(270, 480, 3, dtype="float32", seed=seed), 2, 0)) for seed in (0, 1))
+def test_frames_with_a_cuda_graph_are_the_same_every_time(cache: Path) -> None:
+    first, other = (list(np.moveaxis(random_image(270, 480, 3, dtype="float32", seed=seed), 2, 0)) for seed in (0, 1))
     with Upscaler("realtime-2x", backend="tensorrt", precision="fp32", cache=cache, concurrency=2) as upscaler:
         results = []
         for planes in [first, other, first, other, first, other] * 3:  # from the third on, the graph
@@ -122,13 +122,13 @@ def moving_frames_with_a_cuda_graph_are_the_same_every_time(cache: Path) -> None
 @pytest.mark.parametrize("size", [None, (160, 120)], ids=["dynamic", "static"])
 def test_many_threads_do_not_mix_their_pixels(cache: Path, size: tuple[int, int] | None) -> None:
     session = TENSORRT.open(MODELS["realtime"], GraphSpec(size=size), SessionOptions(streams=2, cache=cache))
-    pictures = [batch(1, 120, 160, seed=seed) for seed in range(4)]
-    expected = [session.run(each) for each in pictures]
+    images = [batch(1, 120, 160, seed=seed) for seed in range(4)]
+    expected = [session.run(each) for each in images]
     wrong: list[int] = []
 
     def work(seed: int) -> None:
         # Not to the bit: TensorRT-RTX makes better kernels for a size while it runs with others.
-        wrong.extend(turn for turn in range(200) if np.abs(session.run(pictures[seed]) - expected[seed]).max() > EXACT)
+        wrong.extend(turn for turn in range(200) if np.abs(session.run(images[seed]) - expected[seed]).max() > EXACT)
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
     for thread in threads:
@@ -140,7 +140,7 @@ def test_many_threads_do_not_mix_their_pixels(cache: Path, size: tuple[int, int]
     assert np.abs(expected[0] - expected[1]).max() > EXACT
 
 
-def test_damaged_engines_are_built_anew(cache: Path) -> None:
+def test_damaged_engines_are_built_again(cache: Path) -> None:
     image = photograph()
     with Upscaler("realtime-2x", backend="tensorrt", precision="fp32", cache=cache) as upscaler:
         expected = upscaler(image)

@@ -39,16 +39,16 @@ def convolve(x: Array, conv: Convolution) -> Array:
 
 
 def shuffle(x: Array, scale: int) -> Array:
-    """Enlarge [channels * scale^2, rows, columns] as PixelShuffle does (spec §1)."""
+    """Upscale [channels * scale^2, rows, columns] as PixelShuffle does (spec §1)."""
     _, height, width = x.shape
     cells = x.reshape(-1, scale, scale, height, width).transpose(0, 3, 1, 4, 2)
     return cells.reshape(-1, height * scale, width * scale)
 
 
 def in_cells(x: Array, conv: Convolution, scale: int) -> Array:
-    """Apply a convolution to 4x4 cells and crop what lies outside the picture (spec §8)."""
-    enlarged = shuffle(convolve(x, conv), scale)
-    return enlarged[:, scale - 1 : -1, scale - 1 : -1]
+    """Apply a convolution to 4x4 cells and crop what lies outside the image (spec §8)."""
+    upscaled = shuffle(convolve(x, conv), scale)
+    return upscaled[:, scale - 1 : -1, scale - 1 : -1]
 
 
 def without_strips(image: Array, features: Array, strips: BorderStrips, scale: int) -> Array:
@@ -68,7 +68,7 @@ def without_strips(image: Array, features: Array, strips: BorderStrips, scale: i
 
 
 def base_step_by_step(x: Array, scale: int, alpha: float = 0.0) -> Array:
-    """Enlarge ``x`` [channels, rows, columns] as upstream's base path does (spec §1)."""
+    """Upscale ``x`` [channels, rows, columns] as upstream's base path does (spec §1)."""
     channels = x.shape[0]
     if alpha > 0:
         x = x + alpha * (_separable(x, SOFTENING_TAPS, channels) - x)

@@ -15,7 +15,7 @@ from paragon_core.errors import InputError, MediaError
 from paragon_core.graph.export import export_onnx
 from tests.fresh_python import PROGRAMS
 from tests.fresh_python import run as run_python
-from tests.random_models import batch, picture, random_model, spec
+from tests.random_models import batch, random_image, random_model, spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def run(path: Path, value: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 @pytest.mark.parametrize("fused", [False, True])
 def test_a_file_computes_what_the_upscaler_does(tmp_path: Path, fused: bool) -> None:
-    image = picture(9, 7, 3)
+    image = random_image(9, 7, 3)
     with paragon.Upscaler(MODEL, backend="onnxruntime", padding="zero", fused=fused, streams=1) as upscaler:
         expected = upscaler(image)
     path = export_onnx(MODEL, tmp_path / "bytes.onnx", fused=fused, io="uint8")
@@ -59,7 +59,7 @@ def test_every_option_makes_a_valid_file(
     assert (notes["variant"], notes["scale"], notes["upsampler_alpha"]) == ("realtime", "2", "0.3")
     assert not {node.op_type for node in onnx.load(path).graph.node if node.op_type.startswith("Scatter")}
     channels = 1 if grey else 3
-    value = picture(9, 7, channels)[None] if io == "uint8" else batch(1, 9, 7, channels).astype(io)
+    value = random_image(9, 7, channels)[None] if io == "uint8" else batch(1, 9, 7, channels).astype(io)
     assert run(path, value).shape == ((1, 18, 14, channels) if io == "uint8" else (1, channels, 18, 14))
 
 

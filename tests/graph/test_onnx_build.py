@@ -16,7 +16,7 @@ import paragon_core
 from paragon_core.errors import InputError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.graph.onnx_graph import INPUT, OUTPUT, build
-from tests.random_models import batch, picture, random_model, spec
+from tests.random_models import batch, random_image, random_model, spec
 from tests.upscalers import same
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_every_combination_is_valid(name: str, precision: Any, io: Any) -> None:
 def test_the_portable_form_gives_the_same_pixels_with_operators_that_all_runtimes_have(name: str, io: Any) -> None:
     fast, portable = build(MODELS[name], GraphSpec(io=io)), build(MODELS[name], GraphSpec(io=io), portable=True)
     for width, height in SMALL_SIZES:
-        value = batch(2, height, width) if io == "float32" else picture(height, width, 3)[None]
+        value = batch(2, height, width) if io == "float32" else random_image(height, width, 3)[None]
         expected, found = in_onnxruntime(fast, value), in_onnxruntime(portable, value)
         assert same(found, expected)
     assert not {node.op_type for node in portable.graph.node if node.op_type.startswith("Scatter")}
@@ -217,7 +217,7 @@ def test_the_outermost_ring_and_nothing_else_needs_the_exact_border() -> None:
 @pytest.mark.parametrize("name", ["realtime-v6", "stream-v11", "photo"])
 def test_bytes_are_the_float_path_within_one_level(name: str, fused: bool, runtime: str) -> None:
     model = MODELS[name]
-    pixels = picture(7, 9, 3)[None]
+    pixels = random_image(7, 9, 3)[None]
     in_bytes = RUNNERS[runtime](build(model, GraphSpec(fused=fused, io="uint8")), pixels)
     floats = RUNNERS[runtime](build(model, GraphSpec(fused=fused)), (pixels / np.float32(255)).transpose(0, 3, 1, 2))
     expected = np.rint(np.clip(floats, 0, 1) * 255).transpose(0, 2, 3, 1)
@@ -235,7 +235,7 @@ def test_bytes_are_the_float_path_within_one_level_for_any_network(data: st.Data
     changes = {"scale": data.draw(st.sampled_from([2, 3, 4, 8])), "upsampler_alpha": data.draw(st.floats(-1, 1))}
     model = random_model(spec(variant, **changes), seed=data.draw(st.integers(0, 99)))
     height, width = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 12))
-    pixels = picture(height, width, 3, seed=height * width)[None]
+    pixels = random_image(height, width, 3, seed=height * width)[None]
     in_bytes = in_onnxruntime(build(model, GraphSpec(io="uint8")), pixels)
     floats = in_onnxruntime(build(model), (pixels / np.float32(255)).transpose(0, 3, 1, 2))
     expected = np.rint(np.clip(floats, 0, 1) * 255).transpose(0, 2, 3, 1)
@@ -254,7 +254,7 @@ def test_half_precision_is_close_in_onnxruntime(name: str, fused: bool) -> None:
         assert half.dtype == io
         error = np.abs(half.astype(np.float64) - single)
         assert error.max() <= 0.01 * max(1, np.abs(single).max())
-    pixels = picture(7, 9, 3)[None]
+    pixels = random_image(7, 9, 3)[None]
     in_bytes, in_half = (
         in_onnxruntime(build(model, GraphSpec(fused=fused, io="uint8"), precision=p), pixels) for p in ("fp32", "fp16")
     )
@@ -288,7 +288,7 @@ def test_a_grey_graph_is_the_mean_over_the_colours_of_a_grey_image(name: str, fu
     colour = in_onnxruntime(build(model, GraphSpec(fused=fused)), value.repeat(3, axis=1))
     assert grey.shape == (2, 1, *colour.shape[2:])
     assert np.abs(grey - colour.mean(axis=1, keepdims=True)).max() <= 1e-5
-    pixels = picture(5, 9, 1)[None]
+    pixels = random_image(5, 9, 1)[None]
     in_bytes = in_onnxruntime(build(model, GraphSpec(fused=fused, grey=True, io="uint8")), pixels)
     floats = in_onnxruntime(
         build(model, GraphSpec(fused=fused, grey=True)), (pixels / np.float32(255)).transpose(0, 3, 1, 2)

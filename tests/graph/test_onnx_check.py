@@ -13,7 +13,7 @@ import pytest
 from paragon_core.errors import InputError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.graph.onnx_graph import CHECK, INPUT, OUTPUT, build
-from tests.random_models import picture, random_model, spec
+from tests.random_models import random_image, random_model, spec
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from paragon_core.models.model import Model
 
 MODELS = {variant: random_model(spec(variant)) for variant in ("realtime", "stream", "photo")}
-VALUE = picture(8, 12, 3)[None]
+VALUE = random_image(8, 12, 3)[None]
 
 
 def outputs(graph: onnx.ModelProto, value: npt.NDArray[Any] = VALUE) -> dict[str, npt.NDArray[Any]]:

@@ -137,21 +137,21 @@ def tiff(
         entries[338] = (3, extra)
     entries |= tags or {}
     directory_length = 2 + 12 * len(entries) + 4
-    beside = b""
-    for _round in range(2):  # the first one finds out how long the values beside the directory are
+    outside = b""
+    for _round in range(2):  # the first one finds out how long the values outside the directory are
         start = 8 + directory_length
         if tags is None or 273 not in tags:
-            entries[273] = (4, (start + len(beside),))
-        beside, directory = b"", struct.pack(order + "H", len(entries))
+            entries[273] = (4, (start + len(outside),))
+        outside, directory = b"", struct.pack(order + "H", len(entries))
         for tag, (kind, values) in sorted(entries.items()):
             value = struct.pack(order + ("H" if kind == 3 else "I") * len(values), *values)
             if len(value) > 4:
-                directory += struct.pack(order + "HHII", tag, kind, len(values), start + len(beside))
-                beside += value
+                directory += struct.pack(order + "HHII", tag, kind, len(values), start + len(outside))
+                outside += value
             else:
                 directory += struct.pack(order + "HHI", tag, kind, len(values)) + value.ljust(4, b"\0")
     magic = b"II*\0" if order == "<" else b"MM\0*"
-    return magic + struct.pack(order + "I", 8) + directory + struct.pack(order + "I", 0) + beside + body
+    return magic + struct.pack(order + "I", 8) + directory + struct.pack(order + "I", 0) + outside + body
 
 
 def cmyk_profile() -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from tests.media import animations, samples
-from tests.media.enlarging import SRGB
+from tests.media.stand_in_upscaling import SRGB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

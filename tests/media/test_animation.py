@@ -22,7 +22,7 @@ from paragon_core.media.jobs import Job, JobResult, run
 from paragon_core.upscaling.output_size import OutputSize
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.media import animations, samples
-from tests.media.enlarging import twice
+from tests.media.stand_in_upscaling import twice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ def difference(one: animations.Pixels, other: animations.Pixels) -> int:
 @pytest.mark.parametrize(("source", "target"), list(itertools.product(ANIMATED, ANIMATED)))
 @settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 10**6), alpha=st.booleans())
-def moving_frames_times_and_repetitions_stay(
+def test_frames_times_and_repetitions_stay(
     tmp_path_factory: pytest.TempPathFactory, source: str, target: str, seed: int, alpha: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("animation")
@@ -214,7 +214,7 @@ def test_repetitions_of_an_avif(tmp_path: Path, plays: int) -> None:
     assert len(viewed(tmp_path / "b.avif")) == 2
 
 
-def moving_frames_of_no_duration(tmp_path: Path) -> None:
+def test_frames_of_no_duration(tmp_path: Path) -> None:
     first, *others = noise(3)
     first.save(tmp_path / "a.gif", save_all=True, append_images=others, duration=[0, 10, 50])
     upscale(tmp_path / "a.gif", tmp_path / "b.gif")

@@ -20,7 +20,7 @@ from paragon_core.media.tiff_reading import pages as tiff_pages
 from tests.fresh_python import PROGRAMS
 from tests.fresh_python import run as run_python
 from tests.media import samples
-from tests.media.enlarging import twice
+from tests.media.stand_in_upscaling import twice
 from tests.media.test_jobs import save
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def test_the_limit_is_pillows() -> None:
 
 
 def leave(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    """Let there be so many bytes of memory."""
+    """Leave ``size`` bytes of memory."""
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=size))
     monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(free=0))
 

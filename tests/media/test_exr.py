@@ -14,7 +14,7 @@ OpenEXR = pytest.importorskip("OpenEXR")
 from paragon_core.errors import MediaError, UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media.images import read_header, read_image
 from paragon_core.media.linear_light import BRIGHTEST, LinearLight
-from tests.media.enlarging import twice, upscale
+from tests.media.stand_in_upscaling import twice, upscale
 
 if TYPE_CHECKING:
     from pathlib import Path

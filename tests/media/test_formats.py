@@ -18,7 +18,7 @@ from paragon_core.media.images import read_header, read_image, write_image
 from paragon_core.media.jobs import Job, plan, run
 from paragon_core.media.loaded_image import LoadedImage
 from tests.media import samples
-from tests.media.enlarging import twice
+from tests.media.stand_in_upscaling import twice
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.media.images import LoadedImage, read_header, read_image, write_image
 from paragon_core.media.metadata import as_stored, as_viewed, with_size
 from tests.media import samples
-from tests.media.enlarging import SRGB
+from tests.media.stand_in_upscaling import SRGB
 
 if TYPE_CHECKING:
     from pathlib import Path

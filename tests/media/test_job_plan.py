@@ -62,9 +62,9 @@ class TestPlan:
             ("photos/sub/deep/d.tiff", "big/sub/deep/d.tiff"),
         ]
         assert pairs(plan(["photos"], "big", suffix="_2x")) == expected
-        beside = [(source, target.replace("big", "photos_2x")) for source, target in expected]
-        assert pairs(plan(["photos"], suffix="_2x")) == beside
-        assert pairs(plan(["photos/"], suffix="_2x")) == beside
+        next_to = [(source, target.replace("big", "photos_2x")) for source, target in expected]
+        assert pairs(plan(["photos"], suffix="_2x")) == next_to
+        assert pairs(plan(["photos/"], suffix="_2x")) == next_to
 
     def test_the_working_directory(self, monkeypatch: pytest.MonkeyPatch, tree: Path) -> None:
         monkeypatch.chdir(tree / "sub")

@@ -20,8 +20,8 @@ from paragon_core.media.images import LoadedImage, read_image, write_image
 from paragon_core.media.jobs import Job, JobResult, plan, run
 from paragon_core.upscaling.output_size import OutputSize
 from tests.fresh_python import PROGRAMS, start
-from tests.media import enlarging, samples
-from tests.media.enlarging import twice
+from tests.media import samples, stand_in_upscaling
+from tests.media.stand_in_upscaling import twice
 from tests.patience import PATIENCE
 from tests.upscalers import shared_upscaler
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def save(path: Path, seed: int = 0, size: tuple[int, int] = (6, 5), channels: int = 3) -> Path:
-    return enlarging.save(path, samples.pixels(seed, size[1], size[0], channels))
+    return stand_in_upscaling.save(path, samples.pixels(seed, size[1], size[0], channels))
 
 
 def leftovers(folder: Path) -> list[Path]:

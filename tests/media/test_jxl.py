@@ -21,7 +21,7 @@ from paragon_core.media.jxl import read_jxl_header
 from paragon_core.media.loaded_image import LoadedImage
 from paragon_core.media.srgb import srgb_profile
 from tests.media import samples
-from tests.media.enlarging import twice
+from tests.media.stand_in_upscaling import twice
 
 if TYPE_CHECKING:
     from pathlib import Path

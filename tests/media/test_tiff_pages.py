@@ -18,7 +18,7 @@ from paragon_core.media.formats import FORMATS
 from paragon_core.media.loaded_image import LoadedImage
 from paragon_core.media.tiff_pages import append_page, read_pages
 from tests.media import samples
-from tests.media.enlarging import twice, upscale
+from tests.media.stand_in_upscaling import twice, upscale
 
 if TYPE_CHECKING:
     from pathlib import Path

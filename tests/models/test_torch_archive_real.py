@@ -189,7 +189,7 @@ class Command:
         return Path.touch, (self.trace,)
 
 
-@pytest.mark.parametrize("place", ["value", "key", "metadata", "beside"])
+@pytest.mark.parametrize("place", ["value", "key", "metadata", "outside"])
 def test_code_next_to_weights_is_refused_unexecuted(network: ParagonSR2, place: str, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     state: dict[Any, Any] = {"params": dict(network.state_dict())}

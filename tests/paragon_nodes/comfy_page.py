@@ -24,7 +24,7 @@ SETTINGS = {
 
 #: Height of a node's title and badge, which are above what counts as the node, in the units of the workflow.
 TITLE = 50
-#: Around pictures, in pixels.
+#: Around images, in pixels.
 MARGIN = 12
 
 #: Where a point of a node is on the page, in pixels; x and y are given in the units of the workflow.
@@ -104,7 +104,7 @@ class ComfyPage:
         return self._server.wait(self.page.evaluate("window.finished"))
 
     def shown_size(self, kind: str) -> tuple[int, int]:
-        """Return width and height of the picture that a node shows, as soon as it does."""
+        """Return width and height of the image that a node shows, as soon as it does."""
         self.page.wait_for_function(
             "kind => app.graph.nodes.find(node => node.type === kind).imgs?.[0]?.naturalWidth", arg=kind
         )
@@ -143,7 +143,7 @@ class ComfyPage:
         text: str = self.page.locator(".node-help-content").inner_text()
         return text
 
-    def picture(self) -> bytes:
+    def image(self) -> bytes:
         """Return a PNG of what the workflow takes up on the page, and of the tooltip if one is shown."""
         corners: list[list[float]] = self.page.evaluate(
             f"""title => {{ {TO_PAGE}

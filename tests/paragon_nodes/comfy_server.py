@@ -144,7 +144,7 @@ class ComfyServer:
     def run(self, workflow: Workflow) -> Run:
         return self.wait(self.queue(workflow))
 
-    def pictures(self, run: Run, node: str = "save") -> list[Path]:
+    def saved_files(self, run: Run, node: str = "save") -> list[Path]:
         """Return the files that a node saved."""
         assert run.ok, run.message or self.log.read_text()[-3000:]
         found = run.outputs[node]["images"]
@@ -182,7 +182,7 @@ def node(kind: str, **inputs: Any) -> dict[str, Any]:
 
 
 def upscaling(image: str, *, loader: dict[str, Any] | None = None, **inputs: Any) -> Workflow:
-    """Return the workflow that enlarges a file in ``input`` and saves it."""
+    """Return the workflow that upscales a file in ``input`` and saves it."""
     return {
         "load": node("ParagonLoadModel", **({"model_name": "realtime-2x"} | (loader or {}))),
         "image": node("LoadImage", image=image),

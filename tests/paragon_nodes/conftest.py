@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
-    """Return a server, with pictures in its input folder: photo.png, other.png, clear.png (RGBA) and dot.png."""
+    """Return a server, with images in its input folder: photo.png, other.png, clear.png (RGBA) and dot.png."""
     checkout = os.environ.get("COMFYUI_PATH")
     if not checkout:
         pytest.skip("needs COMFYUI_PATH, a checkout of ComfyUI")

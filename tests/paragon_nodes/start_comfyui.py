@@ -1,6 +1,6 @@
-"""Start a checkout of ComfyUI beside a CPU build of torch: ``start_comfyui.py CHECKOUT [arguments of main.py]``.
+"""Start a checkout of ComfyUI with a CPU build of torch: ``start_comfyui.py CHECKOUT [arguments of main.py]``.
 
-torchvision's wheels from PyPI are made for CUDA builds of torch. Beside others its compiled part does not load, and
+torchvision's wheels from PyPI are made for CUDA builds of torch. With others its compiled part does not load, and
 its Python part then stumbles over operators that nobody declared. So they are declared here. torchaudio, which only
 nodes for sound need, is replaced by a module without content where it is not installed. ComfyUI itself is unchanged.
 """

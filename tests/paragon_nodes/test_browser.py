@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytest.importorskip("playwright", reason="needs playwright")
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
-#: Red, green and blue of most of ComfyUI's example picture.
+#: Red, green and blue of most of ComfyUI's example image.
 SKY = np.array((94, 148, 255))
 
 
@@ -52,10 +52,10 @@ def test_a_template_opens_and_posts_what_the_other_tests_post(page: ComfyPage, c
 def test_a_workflow_runs_at_a_click_and_shows_its_result(page: ComfyPage) -> None:
     page.open_template("1. Upscale an image")
     assert page.shown_size("LoadImage") == (768, 768)
-    before = sky(page.picture())
+    before = sky(page.image())
     assert page.run().ok
     assert page.shown_size("SaveImage") == (1536, 1536)
-    assert sky(page.picture()) > 2 * before
+    assert sky(page.image()) > 2 * before
 
 
 def test_reports_are_shown_on_their_nodes(page: ComfyPage) -> None:
@@ -95,8 +95,8 @@ def test_sizes_of_release_0_1_open_as_they_were(page: ComfyPage, comfy: ComfySer
 
 def sky(png: bytes) -> int:
     """Count the pixels that have it, or nearly."""
-    with Image.open(io.BytesIO(png)) as picture:
-        pixels = np.asarray(picture.convert("RGB")).astype(np.int16)
+    with Image.open(io.BytesIO(png)) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(np.int16)
     return int((np.abs(pixels - SKY).max(axis=-1) <= 8).sum())
 
 

@@ -26,8 +26,8 @@ def test_the_nodes_are_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
-def test_pictures_equal_those_of_the_core(tmp_path: Path, backend: str) -> None:
-    off, called_off, *sizes = answer(tmp_path, "contract", "pictures", backend)
+def test_images_equal_those_of_the_core(tmp_path: Path, backend: str) -> None:
+    off, called_off, *sizes = answer(tmp_path, "contract", "images", backend)
     assert off < 1e-4
     assert called_off < 1e-4
     assert sizes == [[2, 33, 50, 4], 50, 33]

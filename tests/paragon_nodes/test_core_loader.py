@@ -53,18 +53,18 @@ def calling(backend: str, upscale: dict[str, Any], image: str = "photo.png") -> 
 def expected(server: ComfyServer) -> npt.NDArray[np.int16]:
     """Return the image of our own node, with the border that the networks of others have."""
     ours = upscaling("photo.png", loader={"backend": "torch"}, padding="zero")
-    return pixels(server.pictures(server.run(ours))[0])
+    return pixels(server.saved_files(server.run(ours))[0])
 
 
 def test_core_s_loader_opens_a_bundled_file(server: ComfyServer, expected: npt.NDArray[np.int16]) -> None:
     core = node("ImageUpscaleWithModel", upscale_model=["load", 0], image=["image", 0])
-    (result,) = server.pictures(server.run(calling(CORE, core)))
+    (result,) = server.saved_files(server.run(calling(CORE, core)))
     assert np.abs(pixels(result) - expected).max() <= 1  # Save Image truncates
 
 
 def test_our_node_takes_what_core_s_loader_opened(server: ComfyServer, expected: npt.NDArray[np.int16]) -> None:
     ours = node("ParagonUpscale", upscale_model=["load", 0], image=["image", 0], padding="zero")
-    (result,) = server.pictures(server.run(calling(CORE, ours)))
+    (result,) = server.saved_files(server.run(calling(CORE, ours)))
     assert np.abs(pixels(result) - expected).max() <= 1
 
 
@@ -75,7 +75,7 @@ def test_core_s_loader_opens_a_wrapped_pth(server: ComfyServer) -> None:
     workflow = calling(CORE, core)
     workflow["load"]["inputs"]["model_name"] = path.name
     ours = upscaling("photo.png", loader={"model_name": path.name, "precision": "fp32"}, padding="zero")
-    (first,), (second,) = (server.pictures(server.run(each)) for each in (workflow, ours))
+    (first,), (second,) = (server.saved_files(server.run(each)) for each in (workflow, ours))
     assert np.abs(pixels(first) - pixels(second)).max() <= 1
 
 
@@ -91,7 +91,7 @@ def test_nodes_of_others_get_our_pixels(
     call = node("TestCallPattern", upscale_model=["load", 0], image=["many", 0], pattern=pattern)
     workflow = calling(backend, call)
     workflow["many"] = node("RepeatImageBatch", image=["image", 0], amount=2)
-    results = server.pictures(server.run(workflow))
+    results = server.saved_files(server.run(workflow))
     assert len(results) == 2
     # bfloat16 has 8 bits. Between tiles, core blends.
     levels = 5 if pattern == "module_in_bfloat16" else 2
@@ -104,7 +104,7 @@ def test_half_tensors_go_through_core_s_node(
 ) -> None:
     workflow = calling(backend, node("ImageUpscaleWithModel", upscale_model=["load", 0], image=["half", 0]))
     workflow["half"] = node("TestHalfImage", image=["image", 0], with_nan=False)
-    (result,) = server.pictures(server.run(workflow))
+    (result,) = server.saved_files(server.run(workflow))
     assert np.abs(pixels(result) - expected).max() <= 2
 
 
@@ -134,5 +134,5 @@ def test_names_with_either_slash_load_and_damaged_files_are_refused_before_the_r
 def test_the_model_s_name_is_an_output(server: ComfyServer) -> None:
     workflow = upscaling("photo.png")
     workflow["save"]["inputs"]["filename_prefix"] = ["load", 1]
-    (result,) = server.pictures(server.run(workflow))
+    (result,) = server.saved_files(server.run(workflow))
     assert result.name.startswith("realtime-2x")

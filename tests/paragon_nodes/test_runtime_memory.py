@@ -25,7 +25,7 @@ def answer(tmp_path: Path, function: str, backend: str) -> Any:
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino", "reference"])
-def test_memory_is_given_back_when_comfyui_asks_and_taken_anew(tmp_path: Path, backend: str) -> None:
+def test_memory_is_given_back_when_comfyui_asks_and_taken_again(tmp_path: Path, backend: str) -> None:
     states, off, loads = answer(tmp_path, "given_back", backend)
     known, size, sessions = states[0]
     assert known
@@ -58,7 +58,7 @@ def test_a_server_is_smaller_again_once_models_are_unloaded(
     comfy.post("/free", {"unload_models": True, "free_memory": True})  # what other tests left there
     time.sleep(1)
     sizes = [comfy.memory]
-    comfy.pictures(comfy.run(workflow))
+    comfy.saved_files(comfy.run(workflow))
     sizes.append(comfy.memory)
     comfy.post("/free", {"unload_models": True, "free_memory": True})
     for _ in comfy.patience(30):

@@ -98,8 +98,8 @@ def test_a_node_has_help_and_is_localised_whole(comfy: ComfyServer, name: str, l
 
 
 @pytest.mark.parametrize("backend", ["auto", "torch", "onnxruntime"])
-def test_a_picture_equals_that_of_the_command_line(comfy: ComfyServer, backend: str, tmp_path: Path) -> None:
-    (result,) = comfy.pictures(comfy.run(upscaling("photo.png", loader={"backend": backend})))
+def test_an_image_equals_that_of_the_command_line(comfy: ComfyServer, backend: str, tmp_path: Path) -> None:
+    (result,) = comfy.saved_files(comfy.run(upscaling("photo.png", loader={"backend": backend})))
     assert off_by(pixels(result), from_command_line(comfy.folder / "input" / "photo.png", tmp_path)) <= 1
 
 
@@ -109,7 +109,7 @@ def test_tiles_do_not_show(comfy: ComfyServer) -> None:
         workflow = upscaling("photo.png", tile_size=size)
         workflow["large"] = node("ImageScale", **scaled(["image", 0], 180, 130))
         workflow["upscale"]["inputs"]["image"] = ["large", 0]
-        (result,) = comfy.pictures(comfy.run(workflow))
+        (result,) = comfy.saved_files(comfy.run(workflow))
         results.append(pixels(result))
     assert off_by(*results) <= 1
 
@@ -118,17 +118,17 @@ def test_transparency_is_kept(comfy: ComfyServer, tmp_path: Path) -> None:
     workflow = upscaling("clear.png")
     workflow["join"] = node("JoinImageWithAlpha", image=["image", 0], alpha=["image", 1])
     workflow["upscale"]["inputs"]["image"] = ["join", 0]
-    (result,) = comfy.pictures(comfy.run(workflow))
+    (result,) = comfy.saved_files(comfy.run(workflow))
     assert off_by(pixels(result), from_command_line(comfy.folder / "input" / "clear.png", tmp_path)) <= 1
 
 
-def test_each_picture_of_a_batch_is_its_own(comfy: ComfyServer, tmp_path: Path) -> None:
+def test_each_image_of_a_batch_is_its_own(comfy: ComfyServer, tmp_path: Path) -> None:
     workflow = upscaling("photo.png")
     workflow["second"] = node("LoadImage", image="other.png")
     workflow["batch"] = node("ImageBatch", image1=["image", 0], image2=["second", 0])
     workflow["many"] = node("RepeatImageBatch", image=["batch", 0], amount=25)
     workflow["upscale"]["inputs"]["image"] = ["many", 0]
-    results = comfy.pictures(comfy.run(workflow))
+    results = comfy.saved_files(comfy.run(workflow))
     assert len(results) == 50
     for offset, name in enumerate(("photo", "other")):
         expected = from_command_line(comfy.folder / "input" / f"{name}.png", tmp_path)
@@ -136,19 +136,19 @@ def test_each_picture_of_a_batch_is_its_own(comfy: ComfyServer, tmp_path: Path) 
 
 
 def test_a_single_pixel(comfy: ComfyServer, tmp_path: Path) -> None:
-    (result,) = comfy.pictures(comfy.run(upscaling("dot.png")))
+    (result,) = comfy.saved_files(comfy.run(upscaling("dot.png")))
     assert off_by(pixels(result), from_command_line(comfy.folder / "input" / "dot.png", tmp_path)) <= 1
 
 
-def test_a_picture_of_4k(comfy: ComfyServer) -> None:
+def test_an_image_of_4k(comfy: ComfyServer) -> None:
     workflow = upscaling("photo.png")
     workflow["large"] = node("ImageScale", **scaled(["image", 0], 3840, 2160))
     workflow["upscale"]["inputs"]["image"] = ["large", 0]
     workflow["small"] = node("ImageScale", **scaled(["upscale", 0], 64, 48))
     workflow["save"]["inputs"]["images"] = ["small", 0]
     workflow["size"] = node("GetImageSize", image=["upscale", 0])
-    (result,) = comfy.pictures(comfy.run(workflow))
-    # Enlarged and made small again, it is what it was, but for the borders.
+    (result,) = comfy.saved_files(comfy.run(workflow))
+    # Upscaled and made small again, it is what it was, but for the borders.
     assert off_by(pixels(result)[4:-4, 4:-4], pixels(comfy.folder / "input" / "photo.png")[4:-4, 4:-4]) < 40
 
 
@@ -160,7 +160,7 @@ def scaled(image: list[Any], width: int, height: int) -> dict[str, Any]:
 def test_core_s_node_runs_the_model(comfy: ComfyServer, backend: str, tmp_path: Path) -> None:
     workflow = upscaling("photo.png", loader={"backend": backend})
     workflow["upscale"] = node("ImageUpscaleWithModel", upscale_model=["load", 0], image=["image", 0])
-    (result,) = comfy.pictures(comfy.run(workflow))
+    (result,) = comfy.saved_files(comfy.run(workflow))
     assert (
         off_by(pixels(result), from_command_line(comfy.folder / "input" / "photo.png", tmp_path, "--padding", "zero"))
         <= 1
@@ -191,7 +191,7 @@ def test_upscale_to_makes_the_size_that_was_asked_for(
     workflow["other"] = node("SaveImage", images=["told", 0], filename_prefix="told")
     run = comfy.run(workflow)
     for saved in ("save", "other"):
-        with Image.open(comfy.pictures(run, saved)[0]) as image:
+        with Image.open(comfy.saved_files(run, saved)[0]) as image:
             assert image.size == size
 
 
@@ -273,7 +273,7 @@ def test_an_interrupt_stops_within_a_tile_and_the_queue_lives_on(comfy: ComfySer
 
 
 @pytest.mark.parametrize("backend", ["torch", "onnxruntime", "openvino"])
-def test_an_interrupt_does_not_wait_for_a_network_that_sees_the_whole_picture(
+def test_an_interrupt_does_not_wait_for_a_network_that_sees_the_whole_image(
     comfy: ComfyServer, shared: Path, backend: str
 ) -> None:
     weights = shared / "weights" / "v9_2xParagonSR2_Photo_fidelity.safetensors"

@@ -35,14 +35,14 @@ TORCH = {"backend": "torch"}
 class Content:
     """What is in a video file."""
 
-    pictures: npt.NDArray[np.float32]
+    images: npt.NDArray[np.float32]
     """[n, h, w, 3] of 0..255, with chroma drawn between its samples as core's nodes do."""
     luma: npt.NDArray[np.uint8]
     """[n, h, w], as it is stored."""
     times: list[float]
     rate: Fraction
     packets: list[bytes]
-    """Of the pictures, as they were compressed."""
+    """Of the images, as they were compressed."""
     sound: list[bytes]
     """The same of the sound."""
 
@@ -53,7 +53,7 @@ def read(path: Path) -> Content:
         rate = stream.average_rate
         frames = list(container.decode(stream))
     return Content(
-        pictures=np.stack([255 * frame.to_ndarray(format="gbrpf32le") for frame in frames]),
+        images=np.stack([255 * frame.to_ndarray(format="gbrpf32le") for frame in frames]),
         luma=np.stack([frame.to_ndarray(format="yuv420p")[: frame.height] for frame in frames]),
         times=[float(frame.time) for frame in frames],
         rate=rate,
@@ -68,10 +68,10 @@ def packets(path: Path, kind: str) -> list[bytes]:
 
 
 def make_clip(path: Path, *, frames: int = 12, size: tuple[int, int] = (64, 48)) -> Path:
-    """Write a tone, and a picture that wanders, as AAC and H.264."""
+    """Write a tone, and an image that wanders, as AAC and H.264."""
     width, height = size
     coarse = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
-    picture = np.asarray(Image.fromarray(coarse).resize(size))
+    image = np.asarray(Image.fromarray(coarse).resize(size))
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "10", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -81,7 +81,7 @@ def make_clip(path: Path, *, frames: int = 12, size: tuple[int, int] = (64, 48))
         samples.sample_rate, samples.pts = HERTZ, 0
         container.mux([*sound.encode(samples), *sound.encode(None)])
         for index in range(frames):
-            moved = np.roll(picture, 2 * index, axis=1)
+            moved = np.roll(image, 2 * index, axis=1)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(moved, format="rgb24")))
         container.mux(stream.encode(None))
     return path
@@ -93,8 +93,8 @@ def clip(comfy: ComfyServer) -> Path:
     return make_clip(comfy.folder / "input" / "clip.mp4")
 
 
-def enlarging(video: str = "clip.mp4", *, loader: dict[str, Any] | None = None, **inputs: Any) -> Workflow:
-    """Return the workflow that enlarges a video in ``input`` and saves it."""
+def upscaling_video(video: str = "clip.mp4", *, loader: dict[str, Any] | None = None, **inputs: Any) -> Workflow:
+    """Return the workflow that upscales a video in ``input`` and saves it."""
     return {
         "load": node("ParagonLoadModel", **({"model_name": "realtime-2x"} | TORCH | (loader or {}))),
         "video": node("LoadVideo", file=video),
@@ -124,7 +124,7 @@ def run_in_comfyui_s_python(*arguments: str) -> None:
 
 
 def saved(comfy: ComfyServer, workflow: Workflow) -> Content:
-    (path,) = comfy.pictures(comfy.run(workflow))
+    (path,) = comfy.saved_files(comfy.run(workflow))
     return read(path)
 
 
@@ -133,18 +133,18 @@ def temporary(comfy: ComfyServer) -> set[Path]:
 
 
 def test_save_video_copies_what_the_command_line_makes(comfy: ComfyServer, clip: Path, tmp_path: Path) -> None:
-    result, wanted = saved(comfy, enlarging()), from_command_line(clip, tmp_path)
+    result, wanted = saved(comfy, upscaling_video()), from_command_line(clip, tmp_path)
     assert result.packets == wanted.packets
     assert result.sound == packets(clip, "audio")
     assert result.rate == RATE
     assert result.times == pytest.approx([float(index / RATE) for index in range(12)], abs=1e-4)
-    assert result.pictures.shape == (12, 96, 128, 3)
+    assert result.images.shape == (12, 96, 128, 3)
 
 
 @pytest.mark.parametrize("codec", ["hevc", "av1"])
 def test_save_video_copies_other_codecs(comfy: ComfyServer, clip: Path, codec: str) -> None:
-    workflow = enlarging(clip.name, codec=codec, crf=20)
-    (path,) = comfy.pictures(comfy.run(workflow))
+    workflow = upscaling_video(clip.name, codec=codec, crf=20)
+    (path,) = comfy.saved_files(comfy.run(workflow))
     (kept,) = temporary(comfy)
     assert packets(path, "video") == packets(kept, "video")
     with av.open(str(path)) as container:
@@ -162,8 +162,8 @@ def test_save_video_copies_other_codecs(comfy: ComfyServer, clip: Path, codec: s
 def test_a_video_gets_the_size_that_was_asked_for(
     comfy: ComfyServer, clip: Path, inputs: dict[str, Any], size: tuple[int, int]
 ) -> None:
-    result = saved(comfy, enlarging(clip.name, **inputs))
-    assert result.pictures.shape == (12, size[1], size[0], 3)
+    result = saved(comfy, upscaling_video(clip.name, **inputs))
+    assert result.images.shape == (12, size[1], size[0], 3)
     assert result.sound == packets(clip, "audio")
 
 
@@ -177,7 +177,7 @@ def test_a_video_of_10_bits_keeps_them_unless_told_otherwise(comfy: ComfyServer)
     formats = []
     choices: tuple[dict[str, Any], ...] = ({}, {"codec": "h264"})
     for inputs in choices:
-        (path,) = comfy.pictures(comfy.run(enlarging("deep.mp4", **inputs)))
+        (path,) = comfy.saved_files(comfy.run(upscaling_video("deep.mp4", **inputs)))
         with av.open(str(path)) as container:
             context = container.streams.video[0].codec_context
             formats.append((context.codec.canonical_name, context.pix_fmt))
@@ -185,13 +185,13 @@ def test_a_video_of_10_bits_keeps_them_unless_told_otherwise(comfy: ComfyServer)
 
 
 def test_detail_is_smoothed_over_time(comfy: ComfyServer, clip: Path, tmp_path: Path) -> None:
-    result = saved(comfy, enlarging(clip.name, temporal=0.5))
+    result = saved(comfy, upscaling_video(clip.name, temporal=0.5))
     assert result.packets == from_command_line(clip, tmp_path, "--temporal", "0.5").packets
-    assert result.packets != saved(comfy, enlarging(clip.name)).packets
+    assert result.packets != saved(comfy, upscaling_video(clip.name)).packets
 
 
 def test_a_trimmed_video(comfy: ComfyServer, clip: Path, tmp_path: Path) -> None:
-    workflow = enlarging()
+    workflow = upscaling_video()
     workflow["part"] = trimmed(["video", 0], 0.15, 0.2)
     workflow["upscale"]["inputs"]["video"] = ["part", 0]
     result = saved(comfy, workflow)
@@ -210,15 +210,15 @@ with Upscaler("realtime-2x", backend="torch", clip=False) as upscaler:
     assert len(result.times) == 5
 
 
-def test_pictures_of_other_nodes_are_not_compressed_before(comfy: ComfyServer, clip: Path) -> None:
-    workflow = enlarging(clip.name, crf=1)
-    workflow["picture"] = node("LoadImage", image="photo.png")
-    workflow["pictures"] = node("RepeatImageBatch", image=["picture", 0], amount=5)
+def test_images_of_other_nodes_are_not_compressed_before(comfy: ComfyServer, clip: Path) -> None:
+    workflow = upscaling_video(clip.name, crf=1)
+    workflow["image"] = node("LoadImage", image="photo.png")
+    workflow["images"] = node("RepeatImageBatch", image=["image", 0], amount=5)
     workflow["parts"] = node("GetVideoComponents", video=["video", 0])
-    workflow["made"] = node("CreateVideo", images=["pictures", 0], fps=29.97, audio=["parts", 1])
+    workflow["made"] = node("CreateVideo", images=["images", 0], fps=29.97, audio=["parts", 1])
     workflow["upscale"]["inputs"]["video"] = ["made", 0]
     result = saved(comfy, workflow)
-    (path,) = comfy.pictures(comfy.run(upscaling("photo.png", loader=TORCH)))
+    (path,) = comfy.saved_files(comfy.run(upscaling("photo.png", loader=TORCH)))
     with Image.open(path) as image:
         luma = 16 + 219 / 255 * (np.asarray(image) @ (0.2126, 0.7152, 0.0722))
     assert np.abs(result.luma - luma).max() < 4
@@ -230,42 +230,42 @@ def test_pictures_of_other_nodes_are_not_compressed_before(comfy: ComfyServer, c
 
 
 def test_other_nodes_work_on_the_result(comfy: ComfyServer, clip: Path) -> None:
-    workflow = enlarging(clip.name)
+    workflow = upscaling_video(clip.name)
     workflow["part"] = trimmed(["upscale", 0], 0.1, 0)
     workflow["again"] = trimmed(["part", 0], 0.1, 0.1)
     workflow["parts"] = node("GetVideoComponents", video=["again", 0])
-    workflow["pictures"] = node("SaveImage", images=["parts", 0], filename_prefix="frame")
+    workflow["images"] = node("SaveImage", images=["parts", 0], filename_prefix="frame")
     run = comfy.run(workflow)
-    (video,) = comfy.pictures(run)
-    whole = read(video).pictures[5:8]  # those that begin from 0.2 to 0.3 seconds
-    for path, frame in zip(comfy.pictures(run, "pictures"), whole, strict=True):
+    (video,) = comfy.saved_files(run)
+    whole = read(video).images[5:8]  # those that begin from 0.2 to 0.3 seconds
+    for path, frame in zip(comfy.saved_files(run, "images"), whole, strict=True):
         with Image.open(path) as image:
             assert np.abs(np.asarray(image) - frame).max() <= 1
 
 
 def test_the_file_lives_as_long_as_the_result(comfy: ComfyServer, clip: Path) -> None:
-    first = enlarging(clip.name, crf=30)
+    first = upscaling_video(clip.name, crf=30)
     assert comfy.run(first).ok
     (kept,) = temporary(comfy)
     first["save"]["inputs"]["filename_prefix"] = "again"
     run = comfy.run(first)
     assert "upscale" in run.cached
     assert temporary(comfy) == {kept}
-    assert comfy.pictures(run)[0].stat().st_size > 0
-    assert comfy.run(enlarging(clip.name, crf=31)).ok
+    assert comfy.saved_files(run)[0].stat().st_size > 0
+    assert comfy.run(upscaling_video(clip.name, crf=31)).ok
     assert len(temporary(comfy) - {kept}) == 1
     assert not kept.exists()
 
 
 def test_an_interrupt_stops_within_a_frame_and_the_queue_lives_on(comfy: ComfyServer, clip: Path) -> None:
     large = make_clip(comfy.folder / "input" / "large.mp4", frames=200, size=(640, 360))
-    few = enlarging(large.name)
+    few = upscaling_video(large.name)
     few["part"] = trimmed(["video", 0], 0.0, 0.2)
     few["upscale"]["inputs"]["video"] = ["part", 0]
     one_frame = comfy.run(few).seconds / 5
     before = temporary(comfy)
 
-    number = comfy.queue(enlarging(large.name))
+    number = comfy.queue(upscaling_video(large.name))
     patience = time.monotonic() + 30
     while not temporary(comfy) - before and time.monotonic() < patience:
         time.sleep(0.1)
@@ -276,14 +276,14 @@ def test_an_interrupt_stops_within_a_frame_and_the_queue_lives_on(comfy: ComfySe
     assert run.interrupted == "ParagonUpscaleVideo"
     assert run.seconds < 3 * one_frame + 1  # one frame is converted while another is in the network
     assert not temporary(comfy) - before
-    assert comfy.run(enlarging(clip.name)).ok
+    assert comfy.run(upscaling_video(clip.name)).ok
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda _: b"no video"])
 def test_a_damaged_video_is_told_with_a_remedy(comfy: ComfyServer, clip: Path, damage: Any) -> None:
     damaged = comfy.folder / "input" / "damaged.mp4"
     damaged.write_bytes(damage(clip.read_bytes()))
-    run = comfy.run(enlarging(damaged.name))
+    run = comfy.run(upscaling_video(damaged.name))
     assert "damaged.mp4" in run.message
     assert "What helps: " in run.message
 
@@ -302,11 +302,11 @@ def test_memory_does_not_grow_with_the_length(comfy: ComfyServer, capsys: pytest
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        run = comfy.wait(comfy.queue(enlarging("long.mp4")), seconds=3600)
+        run = comfy.wait(comfy.queue(upscaling_video("long.mp4")), seconds=3600)
     finally:
         done.set()
         watcher.join()
     with capsys.disabled():
         print(f"{frames} frames, {run.seconds:.0f} s: idle {sizes[0] / 1e6:.0f} MB, at most {max(sizes) / 1e6:.0f} MB")  # noqa: T201 - the figure that the docs tell
-    assert len(packets(comfy.pictures(run)[0], "video")) == frames
+    assert len(packets(comfy.saved_files(run)[0], "video")) == frames
     assert max(sizes) - sizes[0] <= 1.5e9

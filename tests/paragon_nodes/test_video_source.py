@@ -21,12 +21,12 @@ def answer(tmp_path: Path, function: str, *arguments: str) -> Any:
     return answered
 
 
-def test_pictures_are_read_as_they_are(tmp_path: Path) -> None:
+def test_images_are_read_as_they_are(tmp_path: Path) -> None:
     off, rate, start, seconds = answer(tmp_path, "images")
     assert off <= 0.51
     assert rate == "30000/1001"
     assert start == 0
-    assert seconds == pytest.approx(0.2, abs=0.03)  # cut where the pictures end
+    assert seconds == pytest.approx(0.2, abs=0.03)  # cut where the images end
 
 
 def test_files_are_read_in_place_with_their_trim(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.paragon_nodes.comfy_server import ComfyServer
 
 pytest.importorskip("av")
-from tests.paragon_nodes.film import frames_of, pan
+from tests.paragon_nodes.short_videos import frames_of, pan
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.slow]
 
@@ -40,12 +40,12 @@ def results(comfy: ComfyServer, name: str, **loaded: str) -> dict[str, Path]:
     for number, node in workflow.items():
         if node["class_type"] in savers:
             maker, _ = node["inputs"][savers[node["class_type"]]]
-            (files[workflow[maker]["class_type"]],) = comfy.pictures(run, number)
+            (files[workflow[maker]["class_type"]],) = comfy.saved_files(run, number)
     return files
 
 
 def from_command_line(source: Path, result: Path, *options: str) -> Path:
-    """Let ``paragon upscale`` enlarge a file, in ComfyUI's Python, so that the same runtime and codecs are at work."""
+    """Let ``paragon upscale`` upscale a file, in ComfyUI's Python, so that the same runtime and codecs are at work."""
     python = os.environ.get("COMFYUI_PYTHON", sys.executable)
     command = [python, "-m", "paragon_core.cli.main", "upscale", str(source), "-o", str(result), *options]
     subprocess.run([*command, "--quiet"], cwd=ROOT, check=True)
@@ -64,11 +64,11 @@ def off_by(first: Pixels, second: Pixels) -> float:
 
 @pytest.fixture(scope="module")
 def source(comfy: ComfyServer) -> Path:
-    """Return the picture that the examples ask for, and that every ComfyUI has."""
+    """Return the image that the examples ask for, and that every ComfyUI has."""
     return comfy.folder / "input" / "example.png"
 
 
-def test_the_page_is_told_of_them_and_has_a_picture_of_each(comfy: ComfyServer) -> None:
+def test_the_page_is_told_of_them_and_has_an_image_of_each(comfy: ComfyServer) -> None:
     assert sorted(comfy.get("/workflow_templates")["paragon"]) == example_workflows.NAMES
     for name in example_workflows.NAMES:
         with Image.open(example_workflows.FOLDER / f"{name}.jpg") as thumbnail:
@@ -123,10 +123,10 @@ def test_compare_with_other_upscalers(comfy: ComfyServer, source: Path, tmp_path
 
 
 def test_upscale_a_video(comfy: ComfyServer, tmp_path: Path) -> None:
-    film = comfy.folder / "input" / "film.mp4"
-    pan(ROOT / "examples" / "chelsea.png", film)
-    (result,) = results(comfy, "3. Upscale a video", file=film.name).values()
-    expected = from_command_line(film, tmp_path / "large.mp4", "--model", "realtime-video-2x")
+    video = comfy.folder / "input" / "video.mp4"
+    pan(ROOT / "examples" / "chelsea.png", video)
+    (result,) = results(comfy, "3. Upscale a video", file=video.name).values()
+    expected = from_command_line(video, tmp_path / "large.mp4", "--model", "realtime-video-2x")
     assert off_by(frames_of(result).astype(np.float64), frames_of(expected).astype(np.float64)) <= 1
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import psutil
 
 from paragon_core import Upscaler
-from tests.random_models import picture, random_model, spec
+from tests.random_models import random_image, random_model, spec
 
 runtime = sys.argv[1]
 model = random_model(spec("realtime"))
-image = picture(800, 800, 3)
+image = random_image(800, 800, 3)
 with Upscaler(model, backend=runtime, precision="fp32", tile=64, streams=1) as small:
     expected = small(image)
 upscaler = Upscaler(model, backend=runtime, precision="fp32", tile=800, streams=1)

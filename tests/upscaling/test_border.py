@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paragon_core.engines import PICTURES
+from paragon_core.engines import IMAGES
 from paragon_core.errors import InputError
 from paragon_core.upscaling.border import AUTHORS, INEXACT_HALO, Border, halo_of
 from paragon_core.upscaling.tiling import Span, Tile, cover
 from paragon_core.upscaling.upscaler import Upscaler
-from tests.random_models import MODEL, RADIUS, picture, random_model, spec
+from tests.random_models import MODEL, RADIUS, random_image, random_model, spec
 from tests.upscalers import same
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def upscaler() -> Iterator[Callable[..., Upscaler]]:
 @settings(max_examples=60, deadline=None)
 def test_a_tile_reads_what_numpy_pads(data: st.DataObject) -> None:
     height, width, margin = (data.draw(st.integers(1, 9)) for _ in range(3))
-    image = picture(height, width, *data.draw(st.sampled_from([(), (1,), (3,)])))
+    image = random_image(height, width, *data.draw(st.sampled_from([(), (1,), (3,)])))
     mode = data.draw(st.sampled_from(MODES))
     padded = np.pad(image, [(margin, margin)] * 2 + [(0, 0)] * (image.ndim - 2), mode=mode)
 
@@ -63,19 +63,19 @@ def test_a_tile_reads_what_numpy_pads(data: st.DataObject) -> None:
 
 @given(
     length=st.integers(1, 300),
-    window=st.integers(1, 400),
+    tile=st.integers(1, 400),
     halo=st.integers(0, 40),
     share=st.floats(0, 1),
     multiple=st.sampled_from([1, 4, 16]),
 )
 def test_cores_cover_the_image_once_and_tiles_read_the_margin(
-    length: int, window: int, halo: int, share: float, multiple: int
+    length: int, tile: int, halo: int, share: float, multiple: int
 ) -> None:
     margin = int(share * halo)
     try:
-        spans = cover(length, window, halo=halo, multiple=multiple, margin=margin)
+        spans = cover(length, tile, halo=halo, multiple=multiple, margin=margin)
     except InputError:
-        assert window < length + 2 * margin
+        assert tile < length + 2 * margin
         return
     assert spans[0].start == -margin
     assert spans[-1].end == length + margin
@@ -92,7 +92,7 @@ def test_cores_cover_the_image_once_and_tiles_read_the_margin(
 def test_the_result_is_that_of_the_image_padded_by_hand(
     upscaler: Callable[..., Upscaler], padding: Any, dtype: str, tile: Any
 ) -> None:
-    image = picture(21, 13, 3, dtype=dtype)
+    image = random_image(21, 13, 3, dtype=dtype)
     padded = np.pad(image, ((RADIUS, RADIUS), (RADIUS, RADIUS), (0, 0)), mode=padding)
     edge = RADIUS * MODEL.spec.scale
     expected = upscaler("zero")(padded)[edge:-edge, edge:-edge]
@@ -101,7 +101,7 @@ def test_the_result_is_that_of_the_image_padded_by_hand(
 
 @pytest.mark.parametrize("padding", MODES)
 def test_pixels_further_inside_than_the_radius_are_the_authors(upscaler: Callable[..., Upscaler], padding: Any) -> None:
-    image = picture(30, 25, 3)
+    image = random_image(30, 25, 3)
     inside = slice(2 * RADIUS, -2 * RADIUS)
     found, authors = (upscaler(each)(image) for each in (padding, "zero"))
     assert same(found[inside, inside], authors[inside, inside])
@@ -111,7 +111,7 @@ def test_pixels_further_inside_than_the_radius_are_the_authors(upscaler: Callabl
 @pytest.mark.parametrize("model", [MODEL, STREAM, PHOTO], ids=["realtime", "stream", "photo"])
 def test_what_wraps_fits_its_neighbours(model: Any) -> None:
     """Upscaled and laid next to itself, a texture is what comes of the texture laid next to itself."""
-    image = picture(48, 64, 3, dtype="float32")
+    image = random_image(48, 64, 3, dtype="float32")
     with Upscaler(model, backend="onnxruntime", precision="fp32", padding="wrap", clip=False) as wrapping:
         once, twice = wrapping(image), wrapping(np.tile(image, (2, 2, 1)))
     if model is PHOTO:  # sees more than any margin
@@ -122,7 +122,7 @@ def test_what_wraps_fits_its_neighbours(model: Any) -> None:
 
 @pytest.mark.parametrize("channels", [(2,), (4,)])
 def test_transparency_wraps_with_its_colours(upscaler: Callable[..., Upscaler], channels: tuple[int, ...]) -> None:
-    image = picture(12, 15, *channels)
+    image = random_image(12, 15, *channels)
     image[:, :, -1] |= 1  # where nothing is to be seen, colours come from anywhere
     image[:6, :, -1] = 255
     once, twice = (upscaler("wrap")(each) for each in (image, np.tile(image, (2, 2, 1))))
@@ -140,7 +140,7 @@ def test_flat_images_stay_flat_up_to_the_border(name: str, level: int) -> None:
 
 def test_the_shared_engine_takes_full_hd_with_its_margin_whole() -> None:
     for model in (MODEL, STREAM, PHOTO):
-        assert PICTURES.covers(Border.of(model.spec, "auto").grown((1920, 1080)))
+        assert IMAGES.covers(Border.of(model.spec, "auto").grown((1920, 1080)))
 
 
 def test_the_default_is_the_authors_border_where_no_margin_is_exact() -> None:
@@ -157,7 +157,7 @@ def test_another_padding_is_refused() -> None:
 
 
 def test_smoothed_detail_and_reused_tiles_see_the_same_border(upscaler: Callable[..., Upscaler]) -> None:
-    frames = [picture(40, 44, dtype="float32", seed=seed) for seed in (0, 1)]
+    frames = [random_image(40, 44, dtype="float32", seed=seed) for seed in (0, 1)]
     results = []
     for options in ({}, {"reuse": True, "tile": 17}):
         for _ in range(2):  # the second time from memory

@@ -1,4 +1,4 @@
-"""What a picture may be, and what becomes of it where it is transparent."""
+"""Kinds of images, and the result of transparent areas."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from paragon_core.errors import UnsupportedFormatError, UnsupportedSizeError
 from paragon_core.models.model import load
 from paragon_core.upscaling.planes import fill_transparent, split
 from paragon_core.upscaling.upscaler import Upscaler
-from tests.random_models import picture, random_model, spec
+from tests.random_models import random_image, random_model, spec
 
 DTYPES = ("uint8", "uint16", "float16", "float32")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("channels", [(), (1,), (2,), (3,), (4,)])
-def test_every_kind_of_picture_is_taken_apart_without_a_copy(channels: tuple[int, ...], dtype: str) -> None:
-    image = picture(5, 7, *channels, dtype=dtype)
+def test_every_kind_of_image_is_taken_apart_without_a_copy(channels: tuple[int, ...], dtype: str) -> None:
+    image = random_image(5, 7, *channels, dtype=dtype)
     parts = split(image)
     assert parts.colour.shape == (5, 7, 3 if channels in {(3,), (4,)} else 1)
     assert np.shares_memory(parts.colour, image)
@@ -55,7 +55,7 @@ def test_other_things_are_refused_with_advice(image: Any) -> None:
 
 
 @pytest.mark.parametrize("shape", [(0, 4, 3), (4, 0, 3), (0, 0), (0, 4, 4)])
-def test_nothing_to_enlarge_is_refused(shape: tuple[int, ...]) -> None:
+def test_nothing_to_upscale_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(UnsupportedSizeError) as caught:
         split(np.zeros(shape, dtype="uint8"))
     assert caught.value.hint
@@ -94,7 +94,7 @@ def test_visible_pixels_stay_and_gaps_take_colours_from_among_them(
 @settings(deadline=None)
 def test_one_visible_colour_fills_everything(height: int, width: int, seed: int, dtype: str) -> None:
     """However far away, and however strange what editors left in the gaps."""
-    noise = picture(height, width, 3, dtype=dtype, seed=seed)
+    noise = random_image(height, width, 3, dtype=dtype, seed=seed)
     alpha = np.zeros((height, width, 1), dtype=dtype)
     row, column = seed % height, seed * 7 % width
     alpha[row, column] = 1
@@ -113,7 +113,7 @@ def test_a_gap_takes_the_colour_beside_it_not_the_mean_of_all() -> None:
 
 @pytest.mark.parametrize("value", [0, 255])
 def test_uniform_transparency_needs_no_filling(value: int) -> None:
-    image = picture(6, 6, 3)
+    image = random_image(6, 6, 3)
     alpha = np.full((6, 6, 1), value, dtype="uint8")
     assert fill_transparent(image, alpha) is image
 
@@ -135,34 +135,34 @@ def test_a_white_disc_on_transparent_black_has_no_dark_fringe(runtime: str) -> N
     image = disc(48, 15)
     model = load("realtime-2x")
     with Upscaler(model, backend=runtime, precision="fp32", streams=1) as upscaler:
-        enlarged = upscaler(image)
+        upscaled = upscaler(image)
         white = upscaler(np.full((48, 48, 3), 255, dtype="uint8"))
         raw = upscaler(image[:, :, :3])
     inner = (slice(16, -16), slice(16, -16))  # where the network's own zero padding does not reach
-    visible = enlarged[inner][..., 3] > 0
-    assert enlarged[inner][visible][:, :3].min() >= white[inner].min() >= 250
+    visible = upscaled[inner][..., 3] > 0
+    assert upscaled[inner][visible][:, :3].min() >= white[inner].min() >= 250
     assert raw[inner][visible].min() < 128  # without filling there would be one
-    assert enlarged[..., 3].min() == 0
-    assert enlarged[48, 48, 3] >= 250
-    # Nothing of the disc got lost: as much of it as before, enlarged.
-    assert enlarged[..., 3].mean() == pytest.approx(image[..., 3].mean(), rel=0.02)
+    assert upscaled[..., 3].min() == 0
+    assert upscaled[48, 48, 3] >= 250
+    # Nothing of the disc got lost: as much of it as before, upscaled.
+    assert upscaled[..., 3].mean() == pytest.approx(image[..., 3].mean(), rel=0.02)
 
 
 @pytest.mark.parametrize(("dtype", "channels"), list(itertools.product(DTYPES, [2, 4])))
 def test_opaque_stays_exactly_opaque(dtype: str, channels: int) -> None:
-    image = picture(9, 13, channels, dtype=dtype)
+    image = random_image(9, 13, channels, dtype=dtype)
     opaque = 1 if dtype.startswith("f") else np.iinfo(dtype).max
     image[:, :, -1] = opaque
     with Upscaler(random_model(spec("realtime")), backend="onnxruntime", streams=1) as upscaler:
-        enlarged = upscaler(image)
-        assert (enlarged[:, :, -1] == opaque).all()
-        assert np.array_equal(enlarged[:, :, :-1], upscaler(np.squeeze(image[:, :, :-1])).reshape(18, 26, channels - 1))
+        upscaled = upscaler(image)
+        assert (upscaled[:, :, -1] == opaque).all()
+        assert np.array_equal(upscaled[:, :, :-1], upscaler(np.squeeze(image[:, :, :-1])).reshape(18, 26, channels - 1))
         image[:, :, -1] = 0
         assert (upscaler(image)[:, :, -1] == 0).all()
 
 
 def test_the_border_of_an_alpha_plane_is_no_edge() -> None:
-    """The network pads with zeros; an opaque picture with one hole would fade at its border otherwise."""
+    """The network pads with zeros; an opaque image with one hole would fade at its border otherwise."""
     image = np.full((40, 40, 4), 255, dtype="uint8")
     image[18:22, 18:22, 3] = 0
     with Upscaler("realtime-2x", precision="fp32", streams=1) as upscaler:

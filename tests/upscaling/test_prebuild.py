@@ -8,11 +8,11 @@ import pytest
 
 from paragon_core import Upscaler
 from paragon_core.backends.engine_backend import EngineBackend
-from paragon_core.engines import PICTURES, EngineCache, Profile
+from paragon_core.engines import IMAGES, EngineCache, Profile
 from paragon_core.errors import EngineCacheError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.prebuild import prebuild
-from tests.random_models import MODEL, RADIUS, picture
+from tests.random_models import MODEL, RADIUS, random_image
 from tests.reference_backend import Reference
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Counting(Reference):
         return super().build(graph, profile, key, progress)
 
 
-@pytest.mark.parametrize("profile", [PICTURES, Profile.static((90, 70))])
+@pytest.mark.parametrize("profile", [IMAGES, Profile.static((90, 70))])
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
 def test_an_upscaler_uses_it(tmp_path: Path, profile: Profile, dtype: str) -> None:
     runtime = Counting()
@@ -46,9 +46,9 @@ def test_an_upscaler_uses_it(tmp_path: Path, profile: Profile, dtype: str) -> No
     assert "built in" in made[0].summary
     assert "there already" in made[1].summary
     with Upscaler(MODEL, backend=EngineBackend(runtime), cache=tmp_path) as upscaler:
-        upscaler(picture(70, 90, 3, dtype=dtype))
+        upscaler(random_image(70, 90, 3, dtype=dtype))
     grown = Profile.static((90 + 2 * RADIUS, 70 + 2 * RADIUS))  # by the margin that the upscaler adds to an image
-    assert runtime.built == [PICTURES.name if profile == PICTURES else grown.name]
+    assert runtime.built == [IMAGES.name if profile == IMAGES else grown.name]
 
 
 def test_an_exception_from_the_progress_ends_the_build_and_nothing_is_kept(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_an_exception_from_the_progress_ends_the_build_and_nothing_is_kept(tmp_p
             runtime.device("auto"),
             MODEL,
             GraphSpec(),
-            PICTURES,
+            IMAGES,
             precision="fp32",
             cache=cache,
             progress=stop,
@@ -74,5 +74,5 @@ def test_what_cannot_be_kept_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     runtime, cache = Reference(), EngineCache(tmp_path / "file" / "cache")
     with pytest.raises(EngineCacheError, match="cannot be kept") as caught:
-        prebuild(runtime, runtime.device("auto"), MODEL, GraphSpec(), PICTURES, precision="fp32", cache=cache)
+        prebuild(runtime, runtime.device("auto"), MODEL, GraphSpec(), IMAGES, precision="fp32", cache=cache)
     assert "PARAGON_CACHE" in caught.value.hint

@@ -28,10 +28,10 @@ from paragon_core.upscaling.precision import (
     min_psnr,
 )
 from paragon_core.upscaling.precision_memory import Trial
-from paragon_core.upscaling.trial_images import natural_picture, trial_images
+from paragon_core.upscaling.trial_images import natural_image, trial_images
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.quality.odd_backends import Odd, failing, not_numbers, right
-from tests.random_models import picture, random_model, spec
+from tests.random_models import random_image, random_model, spec
 from tests.reference_backend import Reference
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def test_a_runtime_without_reduced_precisions_is_not_even_started() -> None:
 @pytest.mark.skipif("bf16" not in REDUCED, reason="needs a processor with bfloat16 instructions")
 def test_bfloat16_adds_the_base_path_in_float32() -> None:
     """Rounded to 8 bits, as a merged result is, a photograph would be off by 1.2 levels, with 61 dB."""
-    image = np.rint(255 * natural_picture()[0].transpose(1, 2, 0)).astype(np.uint8)
+    image = np.rint(255 * natural_image()[0].transpose(1, 2, 0)).astype(np.uint8)
     results = []
     for precision in ("fp32", "bf16"):
         with Upscaler("realtime-2x", backend="openvino", precision=precision, device="cpu") as upscaler:
@@ -208,15 +208,15 @@ def test_bytes_that_overflow_in_fp32_are_an_error(
         pytest.raises(NonFiniteError, match="not numbers") as caught,
         np.errstate(all="ignore"),
     ):
-        upscaler(picture(12, 10, *channels))
+        upscaler(random_image(12, 10, *channels))
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("backend", backends_here(), ids=lambda each: each.name)
 def test_huge_values_that_are_numbers_are_no_error(backend: Backend) -> None:
-    """The sum that checks bytes overflows; the picture is then computed in floats, where each value is looked at."""
+    """The sum that checks bytes overflows; the image is then computed in floats, where each value is looked at."""
     with Upscaler(constant(1e36), backend=backend, precision="fp32", streams=1) as upscaler:
-        assert (upscaler(picture(12, 10, 3)) == 255).all()
+        assert (upscaler(random_image(12, 10, 3)) == 255).all()
 
 
 class Overflowing(Odd):
@@ -235,7 +235,7 @@ class Overflowing(Odd):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_fp32_takes_over_for_an_image_that_overflows(dtype: str, caplog: pytest.LogCaptureFixture) -> None:
     peak = 1 if dtype == "float32" else np.iinfo(dtype).max
-    dark = (picture(20, 24, 3, dtype=dtype) * 0.5).astype(dtype)
+    dark = (random_image(20, 24, 3, dtype=dtype) * 0.5).astype(dtype)
     bright = np.full((20, 24, 3), peak, dtype=dtype)
     with (
         Upscaler(MODEL, backend=Overflowing(), precision="fp16", device="cpu", streams=1, tile=(20, 20)) as upscaler,

@@ -107,7 +107,7 @@ def other_processor(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Model, GraphS
 
 
 @pytest.mark.parametrize("other", [other_form, other_model, other_device, other_instructions, other_processor])
-def test_what_could_change_the_answer_is_measured_anew(
+def test_what_could_change_the_answer_is_measured_again(
     other: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remember(TrialKey.of(Counting(), MODEL, SPEC, "cpu"), (Trial(precision="fp16"),), cache)
@@ -156,7 +156,7 @@ def damages(path: Path) -> Iterator[bytes]:
         yield json.dumps(value | change).encode()
 
 
-def test_a_damaged_file_is_measured_anew(cache: Path) -> None:
+def test_a_damaged_file_is_measured_again(cache: Path) -> None:
     key, trials = TrialKey.of(Counting(), MODEL, SPEC, "cpu"), (Trial(precision="fp16", max_error=0.5),)
     remember(key, trials, cache)
     path = only_file(cache)

@@ -1,4 +1,4 @@
-"""Sessions are opened as rarely as can be, and windows shrink to the memory there is."""
+"""Sessions are opened as rarely as can be, and tiles shrink to the memory there is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paragon_core.errors import OutOfMemoryError
 from paragon_core.upscaling import session_pool
 from tests.backends.watched_backend import Watched
 from tests.fresh_python import PROGRAMS, run
-from tests.random_models import picture, random_model, spec
+from tests.random_models import random_image, random_model, spec
 from tests.upscalers import CHANNELS, DTYPES, RUNTIMES, same, totals
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from paragon_core.upscaling.upscaler import Upscaler
 
 
-def test_a_session_is_opened_once_for_each_kind_of_picture(watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
+def test_a_session_is_opened_once_for_each_kind_of_image(watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
     backend, upscaler = watch()
     for _ in range(3):
         for height, width in ((8, 8), (5, 9)):
             for channels in CHANNELS:
                 for dtype in DTYPES:
-                    upscaler(picture(height, width, *channels, dtype=dtype))
+                    upscaler(random_image(height, width, *channels, dtype=dtype))
     kinds = {(network.io, network.grey) for network in backend.opened}
     assert len(backend.opened) == len(kinds) == 4
 
@@ -39,26 +39,26 @@ def test_a_size_that_comes_often_gets_a_session_of_its_own(
 ) -> None:
     monkeypatch.setattr(session_pool, "_PIXELS_WORTH_COMPILING", 1000)
     backend, upscaler = watch(padding="zero")
-    image = picture(16, 20, 3)
+    image = random_image(16, 20, 3)
     results = [upscaler(image) for _ in range(6)]
     assert [network.size for network in backend.opened] == [None, (20, 16)]
     assert all(same(result, results[0]) for result in results)
     for side in range(40, 50):  # each is large enough on its own
-        upscaler(picture(side, side, 3))
+        upscaler(random_image(side, side, 3))
     gc.collect()
     assert len(backend.alive) <= 6
     opened = len(backend.opened)
-    upscaler(picture(49, 49, 3))
+    upscaler(random_image(49, 49, 3))
     assert len(backend.opened) == opened
 
 
-def test_windows_of_unequal_size_share_the_session_of_any_size(
+def test_tiles_of_unequal_size_share_the_session_of_any_size(
     watch: Callable[..., tuple[Watched, Upscaler]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attention's windows start at multiples of its own, so the last one may be shorter."""
     monkeypatch.setattr(session_pool, "_PIXELS_WORTH_COMPILING", 0)
     backend, upscaler = watch(model=random_model(spec("photo")), tile=76)
-    _, calls = totals(upscaler, picture(101, 90, 3))
+    _, calls = totals(upscaler, random_image(101, 90, 3))
     assert calls[-1][1] > 1
     assert len(set(backend.areas)) > 1
     assert [network.size for network in backend.opened] == [None]
@@ -69,14 +69,14 @@ def test_windows_of_unequal_size_share_the_session_of_any_size(
 
 @pytest.mark.parametrize("error", [OutOfMemoryError, MemoryError])
 @pytest.mark.parametrize("options", [{}, {"tile": 90}, {"tile": (100, 60), "streams": 2}])
-def test_windows_shrink_until_they_fit(
+def test_tiles_shrink_until_they_fit(
     watch: Callable[..., tuple[Watched, Upscaler]],
     caplog: pytest.LogCaptureFixture,
     options: dict[str, Any],
     error: type[MemoryError],
 ) -> None:
     _, roomy = watch()
-    image = picture(100, 130, 4)
+    image = random_image(100, 130, 4)
     expected = roomy(image)
     _, upscaler = watch(Watched(largest_area=1600, error=error), **options)
     with caplog.at_level(logging.WARNING, logger="paragon_core"):
@@ -92,16 +92,16 @@ def test_what_a_failed_attempt_held_is_freed_before_the_next(watch: Callable[...
     gc.collect()
     gc.disable()
     try:
-        upscaler(picture(100, 130, 3))
+        upscaler(random_image(100, 130, 3))
     finally:
         gc.enable()
     assert len(backend.opened) > 2
     assert set(backend.alive_at_opening) == {0}
 
 
-def test_released_memory_is_taken_anew_by_the_next_call(watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
+def test_released_memory_is_taken_again_by_the_next_call(watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
     backend, upscaler = watch()
-    image = picture(16, 20, 4)
+    image = random_image(16, 20, 4)
     expected = upscaler(image)
     opened = len(backend.opened)
     upscaler.release()
@@ -119,7 +119,7 @@ def test_room_is_made_before_a_session_is_opened_and_for_each_size(
         backend, reserve_memory=lambda needed: asked.append((needed, len(backend.opened))), padding="zero"
     )
     for side in (16, 32):
-        upscaler(picture(side, side, 3))
+        upscaler(random_image(side, side, 3))
     assert [opened for _, opened in asked] == [0, 1]
     assert asked[1][0] == 4 * asked[0][0] > 0
 
@@ -134,16 +134,16 @@ def test_when_nothing_fits_it_is_an_error_and_does_no_harm(
 ) -> None:
     backend, upscaler = watch(Watched(largest_area=largest_area, error=error), tile=tile)
     with pytest.raises(OutOfMemoryError):
-        upscaler(picture(100, 130, 3))
+        upscaler(random_image(100, 130, 3))
     assert min(backend.areas) >= largest_area
     if tile == "off":
         assert len(backend.areas) == 1
     backend.largest_area = 10**9
-    assert upscaler(picture(100, 130, 3)).shape == (200, 260, 3)
+    assert upscaler(random_image(100, 130, 3)).shape == (200, 260, 3)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a limit on the address space")
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_picture_beyond_the_real_memory_is_enlarged_in_windows(runtime: str) -> None:
+def test_an_image_beyond_the_real_memory_is_upscaled_in_tiles(runtime: str) -> None:
     result = run(PROGRAMS / "tiles_beyond_the_memory.py", runtime)
     assert result.stdout == "True True\n"

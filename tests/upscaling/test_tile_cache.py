@@ -16,7 +16,7 @@ from paragon_core.upscaling.tile_cache import CachedTiles, TileCache
 from paragon_core.upscaling.tiling import TilePlan, cover
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.patience import PATIENCE
-from tests.random_models import MODEL, RADIUS, picture
+from tests.random_models import MODEL, RADIUS, random_image
 from tests.upscalers import PRESENT_RUNTIMES, RUNTIMES
 
 if TYPE_CHECKING:
@@ -36,36 +36,36 @@ UPSCALERS = {
 
 @st.composite
 def sequences(draw: st.DrawFn) -> list[Pixels]:
-    """Draw pictures of few kinds and sizes, most of which differ from the one before in a small area only."""
-    pictures: list[Pixels] = []
+    """Draw images of few kinds and sizes, most of which differ from the one before in a small area only."""
+    images: list[Pixels] = []
     kinds = [((), "uint8"), ((3,), "uint8"), ((3,), "float32"), ((4,), "uint8"), ((), "float16")]
-    image = picture(30, 40, 3, dtype="float32")
+    image = random_image(30, 40, 3, dtype="float32")
     for _ in range(draw(st.integers(2, 7))):
         if draw(st.integers(0, 4)) == 0:
             channels, dtype = draw(st.sampled_from(kinds))
             size = draw(st.sampled_from([(30, 40), (24, 55)]))
-            image = picture(*size, *channels, dtype=dtype, seed=draw(st.integers(0, 2)))
-        elif draw(st.integers(0, 4)) == 0 and pictures:
-            image = draw(st.sampled_from(pictures))
+            image = random_image(*size, *channels, dtype=dtype, seed=draw(st.integers(0, 2)))
+        elif draw(st.integers(0, 4)) == 0 and images:
+            image = draw(st.sampled_from(images))
         else:
             image = image.copy()
             row, column = draw(st.integers(0, 20)), draw(st.integers(0, 20))
             area = image[row : row + draw(st.integers(0, 4)), column : column + 3]
             area[...] = image.max() - area
-        pictures.append(image)
-    return pictures
+        images.append(image)
+    return images
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@given(pictures=sequences())
+@given(images=sequences())
 @settings(max_examples=25)
-def test_any_sequence_has_the_pixels_it_has_without(runtime: str, pictures: list[Pixels]) -> None:
-    for image in pictures:
+def test_any_sequence_has_the_pixels_it_has_without(runtime: str, images: list[Pixels]) -> None:
+    for image in images:
         expected = UPSCALERS[runtime, False](image)
         assert np.array_equal(UPSCALERS[runtime, True](image), expected)
 
 
-def enlarge(upscaler: Upscaler, planes: Pixels, detail: Pixels | None = None) -> Pixels:
+def upscale(upscaler: Upscaler, planes: Pixels, detail: Pixels | None = None) -> Pixels:
     out = np.empty((len(planes), 2 * planes.shape[1], 2 * planes.shape[2]), planes.dtype)
     upscaler.upscale_planes(list(planes), list(out), detail=None if detail is None else list(detail))
     return out
@@ -74,10 +74,10 @@ def enlarge(upscaler: Upscaler, planes: Pixels, detail: Pixels | None = None) ->
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @given(data=st.data())
 @settings(max_examples=15)
-def moving_frames_in_any_order_in_any_threads_have_the_pixels_they_have_without(
+def test_frames_in_any_order_in_any_threads_have_the_pixels_they_have_without(
     runtime: str, data: st.DataObject
 ) -> None:
-    frames = [picture(3, 30, 40, dtype="float32")]
+    frames = [random_image(3, 30, 40, dtype="float32")]
     for number in range(5):
         frames.append(frames[-1].copy())
         frames[-1][:, 5 * number :, 10:14] = number / 5
@@ -86,7 +86,7 @@ def moving_frames_in_any_order_in_any_threads_have_the_pixels_they_have_without(
 
     def work(job: tuple[int, int | None], *, reuse: bool) -> Pixels:
         number, detail = job
-        return enlarge(UPSCALERS[runtime, reuse], frames[number], None if detail is None else frames[detail])
+        return upscale(UPSCALERS[runtime, reuse], frames[number], None if detail is None else frames[detail])
 
     with ThreadPoolExecutor(threads) as pool:
         results = list(pool.map(lambda job: work(job, reuse=True), jobs))
@@ -96,32 +96,32 @@ def moving_frames_in_any_order_in_any_threads_have_the_pixels_they_have_without(
 
 def test_what_moves_is_computed_and_what_stands_still_is_not() -> None:
     with Upscaler(MODEL, backend="onnxruntime", padding="zero", tile=TILE, streams=2, reuse=True) as upscaler:
-        frame = picture(3, 60, 60, dtype="float32")
-        enlarge(upscaler, frame)
-        windows = upscaler.tiles_computed
-        assert windows == 36
-        enlarge(upscaler, frame)
-        assert (upscaler.tiles_computed, upscaler.tiles_reused) == (windows, windows)
+        frame = random_image(3, 60, 60, dtype="float32")
+        upscale(upscaler, frame)
+        tiles = upscaler.tiles_computed
+        assert tiles == 36
+        upscale(upscaler, frame)
+        assert (upscaler.tiles_computed, upscaler.tiles_reused) == (tiles, tiles)
         frame = frame.copy()
-        frame[:, 0, 0] = 1 - frame[:, 0, 0]  # only the window in the corner sees it
-        enlarge(upscaler, frame)
-        assert upscaler.tiles_computed == windows + 1
-        enlarge(upscaler, frame, detail=np.ascontiguousarray(frame[:, ::-1]))
-        assert upscaler.tiles_computed == 2 * windows + 1
-        enlarge(upscaler, frame)  # two kinds are remembered side by side
-        assert upscaler.tiles_computed == 2 * windows + 1
+        frame[:, 0, 0] = 1 - frame[:, 0, 0]  # only the tile in the corner sees it
+        upscale(upscaler, frame)
+        assert upscaler.tiles_computed == tiles + 1
+        upscale(upscaler, frame, detail=np.ascontiguousarray(frame[:, ::-1]))
+        assert upscaler.tiles_computed == 2 * tiles + 1
+        upscale(upscaler, frame)  # two kinds are remembered side by side
+        assert upscaler.tiles_computed == 2 * tiles + 1
     with Upscaler(MODEL, backend="onnxruntime", padding="zero", tile=TILE, streams=2) as upscaler:
         for _ in range(2):
-            enlarge(upscaler, frame)
-        assert (upscaler.tiles_computed, upscaler.tiles_reused) == (2 * windows, 0)
+            upscale(upscaler, frame)
+        assert (upscaler.tiles_computed, upscaler.tiles_reused) == (2 * tiles, 0)
 
 
-def test_windows_are_small_by_default_where_they_are_reused() -> None:
-    frame = picture(3, 300, 400, dtype="float32")
+def test_tiles_are_small_by_default_where_they_are_reused() -> None:
+    frame = random_image(3, 300, 400, dtype="float32")
     results, counts = [], []
     for reuse in (False, True):
         with Upscaler(MODEL, backend="onnxruntime", streams=1, clip=False, reuse=reuse) as upscaler:
-            results.append(enlarge(upscaler, frame))
+            results.append(upscale(upscaler, frame))
             counts.append(upscaler.tiles_computed)
     assert counts[0] == 1
     assert counts[1] >= 12
@@ -134,46 +134,46 @@ SPEC = GraphSpec()
 
 
 def test_every_bit_of_the_input_counts() -> None:
-    windows = CachedTiles(SPEC, "fp32", PLAN, 10**6)
+    cached = CachedTiles(SPEC, "fp32", PLAN, 10**6)
     zeros = np.zeros((1, 3, 4, 4), np.float32)
-    windows.keep(TILES[0], zeros, np.ones(5))
-    assert windows.find(TILES[0], zeros.copy()) is not None
-    assert windows.find(TILES[0], -zeros) is None
-    assert windows.find(TILES[0], zeros[:, :2]) is None
-    assert windows.find(TILES[1], zeros) is None
+    cached.keep(TILES[0], zeros, np.ones(5))
+    assert cached.find(TILES[0], zeros.copy()) is not None
+    assert cached.find(TILES[0], -zeros) is None
+    assert cached.find(TILES[0], zeros[:, :2]) is None
+    assert cached.find(TILES[1], zeros) is None
 
 
-def test_the_memory_is_bounded_and_later_windows_replace_earlier_ones_of_the_same_place() -> None:
-    windows = CachedTiles(SPEC, "fp32", PLAN, 1000)
+def test_the_memory_is_bounded_and_later_tiles_replace_earlier_ones_of_the_same_place() -> None:
+    cached = CachedTiles(SPEC, "fp32", PLAN, 1000)
     for value in range(50):
         for tile in TILES:
-            windows.keep(tile, np.full(10, value, np.float32), np.full(90, value, np.float32))
-    held = [tile for tile in TILES if windows.find(tile, np.full(10, 49, np.float32)) is not None]
+            cached.keep(tile, np.full(10, value, np.float32), np.full(90, value, np.float32))
+    held = [tile for tile in TILES if cached.find(tile, np.full(10, 49, np.float32)) is not None]
     assert held == TILES[:2]  # of 400 bytes each
-    windows.keep(TILES[3], np.zeros(1000), np.zeros(1))
-    assert windows.find(TILES[3], np.zeros(1000)) is None
+    cached.keep(TILES[3], np.zeros(1000), np.zeros(1))
+    assert cached.find(TILES[3], np.zeros(1000)) is None
 
 
 def test_what_was_remembered_is_a_copy() -> None:
-    windows = CachedTiles(SPEC, "fp32", PLAN, 10**6)
+    cached = CachedTiles(SPEC, "fp32", PLAN, 10**6)
     batch, output = np.zeros(4), np.zeros(4)
-    windows.keep(TILES[0], batch, output)
+    cached.keep(TILES[0], batch, output)
     batch[:] = output[:] = 1
-    known = windows.find(TILES[0], np.zeros(4))
+    known = cached.find(TILES[0], np.zeros(4))
     assert known is not None
     assert not known.any()
 
 
-def test_nothing_is_known_of_pictures_of_another_size_or_session() -> None:
+def test_nothing_is_known_of_images_of_another_size_or_session() -> None:
     memory = TileCache(10**6)
-    windows = memory.of(SPEC, "fp32", PLAN)
-    assert memory.of(SPEC, "fp32", PLAN) is windows
+    cached = memory.of(SPEC, "fp32", PLAN)
+    assert memory.of(SPEC, "fp32", PLAN) is cached
     sized = GraphSpec(size=(20, 20))
-    assert memory.of(sized, "fp32", PLAN) is not windows
-    assert memory.of(SPEC, "fp32", PLAN) is not windows
-    windows = memory.of(SPEC, "fp32", PLAN)
+    assert memory.of(sized, "fp32", PLAN) is not cached
+    assert memory.of(SPEC, "fp32", PLAN) is not cached
+    cached = memory.of(SPEC, "fp32", PLAN)
     other = TilePlan(rows=PLAN.rows, columns=cover(60, 20, halo=6))
-    assert memory.of(SPEC, "fp32", other) is not windows
+    assert memory.of(SPEC, "fp32", other) is not cached
     last = memory.of(SPEC, "fp32", other)
     for changes in ({"grey": True}, {"io": "uint8"}):
         memory.of(GraphSpec(**changes), "fp32", PLAN)
@@ -182,17 +182,17 @@ def test_nothing_is_known_of_pictures_of_another_size_or_session() -> None:
 
 def test_threads_do_not_lose_count_of_the_bytes() -> None:
     limit = 4 * 400
-    windows = CachedTiles(SPEC, "fp32", PLAN, limit)
+    cached = CachedTiles(SPEC, "fp32", PLAN, limit)
     barrier = threading.Barrier(4)
 
     def work(seed: int) -> None:
         barrier.wait(timeout=PATIENCE)
         for step in range(200):
             tile = TILES[(seed + step) % 4]
-            windows.keep(tile, np.full(10, seed, np.float32), np.full(90, step, np.float32))
+            cached.keep(tile, np.full(10, seed, np.float32), np.full(90, step, np.float32))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
     for tile in TILES[:4]:  # had some been counted twice, one of them would no longer fit
-        windows.keep(tile, np.full(10, 9, np.float32), np.full(90, 9, np.float32))
-        assert windows.find(tile, np.full(10, 9, np.float32)) is not None
+        cached.keep(tile, np.full(10, 9, np.float32), np.full(90, 9, np.float32))
+        assert cached.find(tile, np.full(10, 9, np.float32)) is not None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from paragon_core.upscaling.trial_images import natural_picture, trial_images
+from paragon_core.upscaling.trial_images import natural_image, trial_images
 
 
 def test_the_photograph_is_fixed_and_like_one() -> None:
-    image = natural_picture()
+    image = natural_image()
     assert image.shape == (1, 3, 96, 96)
     assert image.dtype == np.float32
-    assert np.array_equal(image, natural_picture())
+    assert np.array_equal(image, natural_image())
     assert image.min() >= 0.05
     assert image.max() <= 0.95
     assert image.std() > 0.1

@@ -15,7 +15,7 @@ from paragon_core.errors import BackendUnavailableError, InferenceError, InputEr
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.backends.watched_backend import Watched
 from tests.patience import PATIENCE
-from tests.random_models import MODEL, picture
+from tests.random_models import MODEL, random_image
 from tests.upscalers import PRESENT_RUNTIMES, ROUNDING, RUNTIMES, shared_upscaler
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ UNTOUCHED = 7
 
 
 def frame(height: int, width: int, count: int = 3, dtype: str = "float32", seed: int = 0) -> list[Plane]:
-    """Return planes as a frame server has them: read-only, and with rows longer than the picture is wide."""
-    padded = [picture(height, width + 5, dtype=dtype, seed=count * seed + index) for index in range(count)]
+    """Return planes as a frame server has them: read-only, and with rows longer than the image is wide."""
+    padded = [random_image(height, width + 5, dtype=dtype, seed=count * seed + index) for index in range(count)]
     for plane in padded:
         plane.flags.writeable = False
     return [plane[:, :width] for plane in padded]
@@ -41,7 +41,7 @@ def places(planes: list[Plane]) -> list[Plane]:
     return [np.full((2 * height, 2 * width), UNTOUCHED, dtype=plane.dtype) for plane in planes]
 
 
-def enlarge(upscaler: Upscaler, planes: list[Plane], detail: list[Plane] | None = None) -> list[Plane]:
+def upscale(upscaler: Upscaler, planes: list[Plane], detail: list[Plane] | None = None) -> list[Plane]:
     out = places(planes)
     upscaler.upscale_planes(planes, out, detail=detail)
     return out
@@ -55,11 +55,11 @@ def difference(first: list[Plane], second: list[Plane]) -> float:
 @pytest.mark.parametrize("clip", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("count", [1, 3])
-def test_planes_become_what_the_picture_becomes(count: int, dtype: str, clip: bool, runtime: str) -> None:
+def test_planes_become_what_the_image_becomes(count: int, dtype: str, clip: bool, runtime: str) -> None:
     planes = frame(9, 12, count, dtype)
     upscaler = shared_upscaler(runtime, clip=clip)
     expected = upscaler(np.stack(planes, axis=2))
-    result = enlarge(upscaler, planes)
+    result = upscale(upscaler, planes)
     assert difference(result, list(np.moveaxis(expected, 2, 0))) <= (ROUNDING if dtype == "float32" else 5e-3)
     assert bool(max(plane.max() for plane in result) <= 1) == clip
 
@@ -70,7 +70,7 @@ def test_only_the_place_is_written_and_memory_layouts_do_not_matter(data: st.Dat
     step = st.sampled_from([-2, -1, 1, 2])
     planes = [plane[:: data.draw(step), :: data.draw(step)] for plane in frame(16, 24)]
     planes = [plane[:6, :9] for plane in planes]
-    expected = enlarge(shared_upscaler(), [plane.copy() for plane in planes])
+    expected = upscale(shared_upscaler(), [plane.copy() for plane in planes])
     around = [np.full((40, 60), UNTOUCHED, np.float32) for _ in planes]
     rows, columns = data.draw(step), data.draw(step)
     out = [plane[10:34:2, 4:40:2][::rows, ::columns][:12, :18] for plane in around]
@@ -86,9 +86,9 @@ def test_only_the_place_is_written_and_memory_layouts_do_not_matter(data: st.Dat
 def test_the_detail_path_can_be_shown_something_else(runtime: str) -> None:
     upscaler = shared_upscaler(runtime, clip=False)
     one, other = frame(9, 12), frame(9, 12, seed=1)
-    plain = [np.stack(enlarge(upscaler, planes)) for planes in (one, other)]
-    mixed = [np.stack(enlarge(upscaler, *planes)) for planes in ((one, other), (other, one))]
-    assert np.abs(np.stack(enlarge(upscaler, one, one)) - plain[0]).max() <= ROUNDING
+    plain = [np.stack(upscale(upscaler, planes)) for planes in (one, other)]
+    mixed = [np.stack(upscale(upscaler, *planes)) for planes in ((one, other), (other, one))]
+    assert np.abs(np.stack(upscale(upscaler, one, one)) - plain[0]).max() <= ROUNDING
     assert np.abs(mixed[0] - plain[0]).max() > 0.01
     assert np.abs(sum(mixed) - sum(plain)).max() <= 2 * ROUNDING  # base(a) + detail(b) + base(b) + detail(a)
 
@@ -138,17 +138,17 @@ def test_a_network_that_overflows_is_reported() -> None:
             Upscaler(broken, backend=runtime, precision="fp32") as upscaler,
             pytest.raises(InferenceError, match="not numbers"),
         ):
-            enlarge(upscaler, GOOD)
+            upscale(upscaler, GOOD)
 
 
-def moving_frames_side_by_side_are_one_window_each_in_a_session_of_their_size(
+def test_frames_side_by_side_are_one_tile_each_in_a_session_of_their_size(
     watch: Callable[..., tuple[Watched, Upscaler]],
 ) -> None:
-    for at_once, windows in ((1, 4), (2, 2), (4, 1), (9, 1)):
+    for at_once, tiles in ((1, 4), (2, 2), (4, 1), (9, 1)):
         backend, upscaler = watch(streams=4, concurrency=at_once)
         for _ in range(3):
-            enlarge(upscaler, frame(120, 200))
-        assert len(backend.areas) == 3 * windows == upscaler.tiles_computed
+            upscale(upscaler, frame(120, 200))
+        assert len(backend.areas) == 3 * tiles == upscaler.tiles_computed
         assert len(backend.opened) == 1
         assert backend.opened[0].size is not None
 
@@ -163,12 +163,12 @@ def test_fewer_than_one_at_once_is_refused(at_once: int) -> None:
 def test_threads_do_not_change_the_pixels(runtime: str) -> None:
     frames = [frame(20, 30, seed=seed) for seed in range(12)]
     with Upscaler(MODEL, backend=runtime, precision="fp32", streams=2, concurrency=2) as upscaler:
-        expected = [enlarge(upscaler, each) for each in frames]
+        expected = [upscale(upscaler, each) for each in frames]
         barrier = threading.Barrier(4)
 
         def work(part: int) -> list[list[Plane]]:
             barrier.wait(timeout=PATIENCE)
-            return [enlarge(upscaler, each) for each in frames[part::4]]
+            return [upscale(upscaler, each) for each in frames[part::4]]
 
         with ThreadPoolExecutor(4) as pool:
             results = list(pool.map(work, range(4)))
@@ -176,30 +176,30 @@ def test_threads_do_not_change_the_pixels(runtime: str) -> None:
         assert all(difference(*pair) == 0 for pair in zip(outputs, expected[part::4], strict=True))
 
 
-def test_windows_shrink_when_memory_runs_out(watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
+def test_tiles_shrink_when_memory_runs_out(watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
     planes = frame(100, 130)
     _, roomy = watch()
-    expected = enlarge(roomy, planes)
+    expected = upscale(roomy, planes)
     _, upscaler = watch(Watched(largest_area=1600))
-    assert difference(enlarge(upscaler, planes), expected) <= ROUNDING
+    assert difference(upscale(upscaler, planes), expected) <= ROUNDING
     _, tiny = watch(Watched(largest_area=10))
     with pytest.raises(OutOfMemoryError):
-        enlarge(tiny, planes)
+        upscale(tiny, planes)
 
 
 def test_a_closed_upscaler_says_so() -> None:
     upscaler = Upscaler(MODEL, backend="onnxruntime", streams=1)
     upscaler.close()
     with pytest.raises(BackendUnavailableError, match="closed"):
-        enlarge(upscaler, GOOD)
+        upscale(upscaler, GOOD)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32"])
-def test_transparency_alone_is_enlarged_as_with_its_picture(dtype: str) -> None:
-    alpha = picture(12, 15, dtype=dtype)
+def test_transparency_alone_is_upscaled_as_with_its_image(dtype: str) -> None:
+    alpha = random_image(12, 15, dtype=dtype)
     alpha[:, :9] = alpha.max()
     result = shared_upscaler().upscale_alpha(alpha)
-    image = np.dstack([picture(12, 15, 3, dtype=dtype), alpha])
+    image = np.dstack([random_image(12, 15, 3, dtype=dtype), alpha])
     assert np.array_equal(result, shared_upscaler()(image)[:, :, 3])
     assert (result[:, :14] == alpha.max()).all()
     with pytest.raises(InputError):
@@ -208,5 +208,5 @@ def test_transparency_alone_is_enlarged_as_with_its_picture(dtype: str) -> None:
 
 def test_large_frames_are_not_cut_where_frames_keep_the_streams_busy() -> None:
     with Upscaler(MODEL, backend="onnxruntime", streams=2, concurrency=2) as upscaler:
-        enlarge(upscaler, frame(720, 1280))
+        upscale(upscaler, frame(720, 1280))
         assert upscaler.tiles_computed == 1

@@ -1,4 +1,4 @@
-"""Pictures in, larger pictures out: every kind of picture, under every option, in any windows."""
+"""Images in, larger images out: every kind of image, under every option, in any tiles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from paragon_core.errors import BackendUnavailableError, InferenceError, InputEr
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import load
 from paragon_core.upscaling.upscaler import Upscaler
-from tests.random_models import MODEL, RADIUS, picture, random_model, spec
+from tests.random_models import MODEL, RADIUS, random_image, random_model, spec
 from tests.upscalers import CHANNELS, DTYPES, PRESENT_RUNTIMES, ROUNDING, RUNTIMES, same, shared_upscaler, totals
 
 if TYPE_CHECKING:
@@ -44,15 +44,15 @@ def network_output(image: Pixels, model: Model = MODEL) -> npt.NDArray[np.float6
     return np.asarray(output[0].transpose(1, 2, 0), dtype=np.float64)
 
 
-# --- every kind of picture -------------------------------------------------------------------------------------------
+# --- every kind of image -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("channels", CHANNELS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_the_result_is_of_the_kind_of_the_picture(dtype: str, channels: tuple[int, ...], runtime: str) -> None:
+def test_the_result_is_of_the_kind_of_the_image(dtype: str, channels: tuple[int, ...], runtime: str) -> None:
     for height, width in ((1, 1), (1, 7), (5, 1), (2, 2), (13, 9)):
-        image = picture(height, width, *channels, dtype=dtype)
+        image = random_image(height, width, *channels, dtype=dtype)
         before = image.copy()
         result = shared_upscaler(runtime)(image)
         assert result.dtype == image.dtype
@@ -68,7 +68,7 @@ def test_the_result_is_of_the_kind_of_the_picture(dtype: str, channels: tuple[in
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_pixels_are_the_networks(dtype: str, runtime: str) -> None:
-    image = picture(12, 15, 3, dtype=dtype)
+    image = random_image(12, 15, 3, dtype=dtype)
     peak = 1 if dtype.startswith("f") else np.iinfo(dtype).max
     expected = np.clip(network_output(image / peak), 0, 1) * peak
     tolerance = TOLERANCE[dtype]
@@ -77,8 +77,8 @@ def test_the_pixels_are_the_networks(dtype: str, runtime: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32"])
-def test_grey_is_the_mean_over_the_colours_of_a_grey_picture(dtype: str) -> None:
-    grey = picture(9, 11, dtype=dtype)
+def test_grey_is_the_mean_over_the_colours_of_a_grey_image(dtype: str) -> None:
+    grey = random_image(9, 11, dtype=dtype)
     peak = 1 if dtype.startswith("f") else np.iinfo(dtype).max
     expected = np.clip(network_output(np.stack([grey] * 3, axis=2) / peak).mean(axis=2), 0, 1) * peak
     tolerance = TOLERANCE[dtype]
@@ -90,7 +90,7 @@ def test_grey_is_the_mean_over_the_colours_of_a_grey_picture(dtype: str) -> None
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_without_clipping_floats_are_as_the_network_makes_them(dtype: str) -> None:
-    image = picture(12, 15, 3, dtype=dtype)
+    image = random_image(12, 15, 3, dtype=dtype)
     raw = shared_upscaler(clip=False, padding="zero")(image)
     assert np.abs(raw - network_output(image)).max() <= (1e-5 if dtype == "float32" else 5e-3)
     assert raw.min() < 0
@@ -100,13 +100,13 @@ def test_without_clipping_floats_are_as_the_network_makes_them(dtype: str) -> No
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_integers_are_clipped_in_any_case(dtype: str) -> None:
-    image = picture(12, 15, 3, dtype=dtype)
+    image = random_image(12, 15, 3, dtype=dtype)
     assert np.array_equal(shared_upscaler(clip=False)(image), shared_upscaler()(image))
     assert {0, np.iinfo(dtype).max} <= set(shared_upscaler()(image).ravel().tolist())
 
 
 def test_alpha_is_clipped_in_any_case_and_leaves_the_visible_colours_alone() -> None:
-    image = picture(12, 15, 4, dtype="float32")
+    image = random_image(12, 15, 4, dtype="float32")
     image[:, :, 3] = image[:, :, 3].round()
     image[:, :, 3] = np.maximum(image[:, :, 3], 0.01)  # nothing is filled
     result = shared_upscaler(clip=False)(image)
@@ -119,7 +119,7 @@ def test_alpha_is_clipped_in_any_case_and_leaves_the_visible_colours_alone() -> 
 @pytest.mark.parametrize("name", ["realtime", "stream", "photo", "pro"])
 def test_both_runtimes_and_both_forms_agree_for_every_network(name: str) -> None:
     model = random_model(spec(name, scale=3 if name == "stream" else 2))
-    image = picture(11, 14, 4)  # no multiple of the attention window
+    image = random_image(11, 14, 4)  # no multiple of the attention window
     results = []
     for runtime, fused in itertools.product(PRESENT_RUNTIMES, (True, False)):
         with Upscaler(model, backend=runtime, precision="fp32", padding="zero", fused=fused, streams=1) as upscaler:
@@ -131,10 +131,10 @@ def test_both_runtimes_and_both_forms_agree_for_every_network(name: str) -> None
 
 @given(data=st.data())
 @settings(deadline=None, max_examples=40)
-def test_the_memory_layout_of_a_picture_does_not_matter(data: st.DataObject) -> None:
+def test_the_memory_layout_of_an_image_does_not_matter(data: st.DataObject) -> None:
     channels = data.draw(st.sampled_from([3, 4]))
     dtype = data.draw(st.sampled_from(["uint8", "float32"]))
-    large = picture(20, 24, channels, dtype=dtype)
+    large = random_image(20, 24, channels, dtype=dtype)
     large.flags.writeable = False
     step = st.sampled_from([-3, -2, -1, 1, 2])
     view = large[:: data.draw(step), :: data.draw(step)]
@@ -150,11 +150,11 @@ def test_the_memory_layout_of_a_picture_does_not_matter(data: st.DataObject) -> 
 @pytest.mark.parametrize(
     "image", [np.zeros((0, 4, 3), "uint8"), np.zeros((4, 4, 3)), np.full((4, 4), np.nan, "f4"), "a"]
 )
-def test_what_is_no_picture_is_refused_and_does_no_harm(image: Any) -> None:
+def test_what_is_no_image_is_refused_and_does_no_harm(image: Any) -> None:
     with pytest.raises(InputError) as caught:
         shared_upscaler()(image)
     assert caught.value.hint
-    shared_upscaler()(picture(3, 3, 3))
+    shared_upscaler()(random_image(3, 3, 3))
 
 
 def test_a_network_that_overflows_is_reported() -> None:
@@ -166,7 +166,7 @@ def test_a_network_that_overflows_is_reported() -> None:
     with Upscaler(broken, backend="onnxruntime", streams=1) as upscaler:
         for channels in ((), (3,)):
             with pytest.raises(InferenceError, match="not numbers") as caught:
-                upscaler(picture(4, 4, *channels, dtype="float32"))
+                upscaler(random_image(4, 4, *channels, dtype="float32"))
             assert "fp32" in caught.value.hint
 
 
@@ -195,9 +195,9 @@ def test_options_out_of_range_are_refused_with_advice(options: dict[str, Any]) -
 
 def test_a_tile_without_room_for_its_halo_is_refused_with_the_smallest_that_has() -> None:
     with Upscaler(MODEL, backend="onnxruntime", padding="zero", tile=2 * RADIUS, streams=1) as upscaler:
-        upscaler(picture(2 * RADIUS, 2 * RADIUS, 3))
+        upscaler(random_image(2 * RADIUS, 2 * RADIUS, 3))
         with pytest.raises(InputError, match="too small") as caught:
-            upscaler(picture(2 * RADIUS + 1, 4, 3))
+            upscaler(random_image(2 * RADIUS + 1, 4, 3))
         assert str(2 * RADIUS + 1) in caught.value.hint
 
 
@@ -215,9 +215,9 @@ def test_an_explicit_precision_works_or_is_refused_at_once(precision: Any, runti
     if precision in reduced_ones:
         with Upscaler(load("realtime-2x"), backend=runtime, precision=precision, device="cpu", streams=1) as upscaler:
             assert upscaler.precision_of("uint8") == upscaler.precision_of("float32") == precision
-            reduced = upscaler(picture(20, 20, 3)).astype(int)
+            reduced = upscaler(random_image(20, 20, 3)).astype(int)
         with Upscaler(load("realtime-2x"), backend=runtime, precision="fp32", device="cpu", streams=1) as upscaler:
-            assert 0 < np.abs(reduced - upscaler(picture(20, 20, 3))).max() <= 25
+            assert 0 < np.abs(reduced - upscaler(random_image(20, 20, 3))).max() <= 25
     else:
         with pytest.raises(BackendUnavailableError, match=precision) as caught:
             Upscaler(MODEL, backend=runtime, precision=precision, device="cpu")
@@ -233,11 +233,11 @@ def test_what_is_in_use_can_be_asked() -> None:
         assert upscaler.backend == "openvino"
 
 
-# --- windows and progress --------------------------------------------------------------------------------------------
+# --- tiles and progress --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("channels", CHANNELS)
-def test_progress_rises_to_the_number_of_windows(channels: tuple[int, ...]) -> None:
+def test_progress_rises_to_the_number_of_tiles(channels: tuple[int, ...]) -> None:
     caller = threading.get_ident()
     calls: list[tuple[int, int]] = []
 
@@ -246,18 +246,18 @@ def test_progress_rises_to_the_number_of_windows(channels: tuple[int, ...]) -> N
         calls.append((done, total))
 
     with Upscaler(MODEL, backend="onnxruntime", padding="zero", tile=(20, 30), streams=2) as upscaler:
-        upscaler(picture(60, 50, *channels), progress=progress)
-    windows = count_windows(50, 60)
+        upscaler(random_image(60, 50, *channels), progress=progress)
+    tiles = count_tiles(50, 60)
     if channels in {(2,), (4,)}:  # alpha is continued beyond the edge
-        windows += count_windows(50 + 2 * RADIUS, 60 + 2 * RADIUS)
-    assert {total for _, total in calls} == {windows}
+        tiles += count_tiles(50 + 2 * RADIUS, 60 + 2 * RADIUS)
+    assert {total for _, total in calls} == {tiles}
     assert calls == sorted(calls)
-    assert calls[-1][0] == windows
+    assert calls[-1][0] == tiles
 
 
 @pytest.mark.parametrize("area", [900, 2500])
 def test_tiles_are_no_larger_than_asked_and_do_not_show(area: int) -> None:
-    image = picture(150, 160, 3)
+    image = random_image(150, 160, 3)
     with Upscaler(MODEL, backend="onnxruntime", precision="fp32", tile_area=area) as upscaler:
         result = upscaler(image)
         tiles = upscaler.tiles_computed
@@ -277,13 +277,13 @@ def test_an_interrupt_ends_the_work_in_the_calling_thread_planes_included() -> N
     out = [np.empty((120, 100), np.float32) for _ in planes]
     with Upscaler(MODEL, backend="onnxruntime", tile=(20, 30), streams=1, interrupt=interrupt) as upscaler:
         with pytest.raises(KeyboardInterrupt):
-            upscaler(picture(60, 50, 3))
+            upscaler(random_image(60, 50, 3))
         with pytest.raises(KeyboardInterrupt):
             upscaler.upscale_planes(planes, out)
 
 
-def count_windows(width: int, height: int) -> int:
-    """Return how many windows of 20x30 pixels cover a picture."""
+def count_tiles(width: int, height: int) -> int:
+    """Return how many tiles of 20x30 pixels cover an image."""
     return -(-(width - 2 * RADIUS) // (20 - 2 * RADIUS)) * -(-(height - 2 * RADIUS) // (30 - 2 * RADIUS))
 
 
@@ -294,16 +294,16 @@ def test_even_alpha_keeps_its_value_exactly_around_a_hole(runtime: str) -> None:
     alpha[10:25, 20:35] = 0
     image = np.dstack([np.full((40, 50, 3), 90, np.uint8), alpha])
     with Upscaler(MODEL, backend=runtime, precision="fp32") as upscaler:
-        enlarged = upscaler(image)[:, :, 3]
-    assert (enlarged[:16] == 255).all()
-    assert (enlarged[24:46, 44:66] == 0).all()
-    assert len(np.unique(enlarged)) > 2
+        upscaled = upscaler(image)[:, :, 3]
+    assert (upscaled[:16] == 255).all()
+    assert (upscaled[24:46, 44:66] == 0).all()
+    assert len(np.unique(upscaled)) > 2
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_little_memory_means_more_windows_and_the_same_pixels(dtype: str, runtime: str) -> None:
-    image = picture(150, 130, 3, dtype=dtype)
+def test_little_memory_means_more_tiles_and_the_same_pixels(dtype: str, runtime: str) -> None:
+    image = random_image(150, 130, 3, dtype=dtype)
     results = []
     for limit in (None, 2**20, 2**18):
         with Upscaler(MODEL, backend=runtime, precision="fp32", max_memory=limit, streams=1) as upscaler:
@@ -313,8 +313,8 @@ def test_little_memory_means_more_windows_and_the_same_pixels(dtype: str, runtim
     assert all(same(result, results[0][0]) for result, _ in results[1:])
 
 
-def test_streams_share_the_windows_of_a_picture() -> None:
-    image = picture(400, 300, 3)
+def test_streams_share_the_tiles_of_an_image() -> None:
+    image = random_image(400, 300, 3)
     results = []
     for streams in (1, 2, 3):
         with Upscaler(MODEL, backend="onnxruntime", streams=streams) as upscaler:
@@ -326,7 +326,7 @@ def test_streams_share_the_windows_of_a_picture() -> None:
 
 def test_photo_without_attention_is_tiled_exactly() -> None:
     model = random_model(spec("photo")).without_attention()
-    image = picture(40, 45, 3, dtype="float32")
+    image = random_image(40, 45, 3, dtype="float32")
     results = []
     for tile in ("off", 25):
         with Upscaler(model, backend="onnxruntime", tile=tile, clip=False, streams=1) as upscaler:
@@ -339,7 +339,7 @@ def test_networks_that_see_everything_are_tiled_only_when_they_must(
     variant: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = random_model(spec(variant, window_size=12))
-    image = picture(150, 130, 3)
+    image = random_image(150, 130, 3)
     with caplog.at_level(logging.WARNING, logger="paragon_core"):
         with Upscaler(model, backend="onnxruntime", streams=2) as upscaler:
             whole, calls = totals(upscaler, image)

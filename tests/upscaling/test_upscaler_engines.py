@@ -1,4 +1,4 @@
-"""From a picture through cache and engine to pixels, with the reference runtime in TensorRT's place."""
+"""From an image through cache and engine to pixels, with the reference runtime in TensorRT's place."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 
 from paragon_core import Upscaler
 from paragon_core.backends import BACKENDS, SessionOptions
-from paragon_core.backends.engine_backend import SMALL_PICTURES, EngineBackend
+from paragon_core.backends.engine_backend import SMALL_IMAGES, EngineBackend
 from paragon_core.backends.tensorrt_build import graph_to_build
-from paragon_core.engines import PICTURES, EngineCache, Profile, Target
+from paragon_core.engines import IMAGES, EngineCache, Profile, Target
 from paragon_core.errors import (
     BackendUnavailableError,
     EngineBuildError,
@@ -25,7 +25,7 @@ from paragon_core.errors import (
 )
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling import session_pool
-from tests.random_models import MODEL, batch, picture, random_model, spec
+from tests.random_models import MODEL, batch, random_image, random_model, spec
 from tests.reference_backend import MAGIC, Reference
 from tests.upscalers import same, shared_upscaler
 
@@ -100,7 +100,7 @@ def opened(tmp_path: Path, runtime: Counting) -> Iterator[Callable[..., Upscaler
 def test_pixels_are_those_of_onnx_runtime(
     opened: Callable[..., Upscaler], size: tuple[int, int], channels: tuple[int, ...], dtype: str
 ) -> None:
-    image = picture(*size, *channels, dtype=dtype)
+    image = random_image(*size, *channels, dtype=dtype)
     upscaler = opened()
     assert upscaler.backend == "reference"
     assert same(upscaler(image), shared_upscaler(padding="zero")(image))
@@ -108,13 +108,13 @@ def test_pixels_are_those_of_onnx_runtime(
 
 @pytest.mark.parametrize("variant", ["realtime", "stream", "photo"])
 def test_every_family(opened: Callable[..., Upscaler], variant: str) -> None:
-    model, image = random_model(spec(variant)), picture(70, 81, 3)
+    model, image = random_model(spec(variant)), random_image(70, 81, 3)
     with Upscaler(model, backend="onnxruntime", padding="zero") as other:
         assert same(opened(model=model)(image), other(image))
 
 
-def moving_frames_use_an_engine_of_their_size(opened: Callable[..., Upscaler], runtime: Counting) -> None:
-    planes = list(np.moveaxis(picture(40, 50, 3, dtype="float32"), 2, 0))
+def test_frames_use_an_engine_of_their_size(opened: Callable[..., Upscaler], runtime: Counting) -> None:
+    planes = list(np.moveaxis(random_image(40, 50, 3, dtype="float32"), 2, 0))
     expected, result = ([np.empty((80, 100), np.float32) for _ in range(3)] for _ in range(2))
     shared_upscaler(padding="zero").upscale_planes(planes, expected)
     upscaler = opened()
@@ -124,18 +124,18 @@ def moving_frames_use_an_engine_of_their_size(opened: Callable[..., Upscaler], r
     assert runtime.built == ["50x40"]
 
 
-def test_pictures_share_one_engine_until_a_size_comes_very_often(
+def test_images_share_one_engine_until_a_size_comes_very_often(
     opened: Callable[..., Upscaler], runtime: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upscaler = opened()
     for height, width in ((64, 64), (70, 90), (100, 65)):
-        upscaler(picture(height, width, 3))
-    assert runtime.built == [PICTURES.name]
-    upscaler(picture(20, 90, 3))
-    upscaler(picture(1, 1, 3))
-    assert runtime.built == [PICTURES.name, SMALL_PICTURES.name]
+        upscaler(random_image(height, width, 3))
+    assert runtime.built == [IMAGES.name]
+    upscaler(random_image(20, 90, 3))
+    upscaler(random_image(1, 1, 3))
+    assert runtime.built == [IMAGES.name, SMALL_IMAGES.name]
     monkeypatch.setattr(session_pool, "PIXELS_WORTH_AN_ENGINE", 20_000)
-    results = [upscaler(picture(70, 90, 3)) for _ in range(4)]
+    results = [upscaler(random_image(70, 90, 3)) for _ in range(4)]
     assert runtime.built[2:] == ["90x70"]
     assert all(np.array_equal(result, results[0]) for result in results)
 
@@ -146,22 +146,22 @@ def test_what_is_above_the_maximum_goes_through_in_tiles(
     from paragon_core.backends import engine_backend  # noqa: PLC0415
 
     small = Profile(minimum=(64, 64), optimum=(64, 64), maximum=(96, 96))
-    monkeypatch.setattr(engine_backend, "PICTURES", small)
+    monkeypatch.setattr(engine_backend, "IMAGES", small)
     monkeypatch.setattr(EngineBackend, "largest_tile", small.maximum)
-    image, steps = picture(130, 250, 3), []
+    image, steps = random_image(130, 250, 3), []
     result = opened()(image, progress=lambda done, total: steps.append((done, total)))
     assert same(result, shared_upscaler(padding="zero")(image))
     assert steps[-1] == (2 * 3, 2 * 3)
     assert runtime.built == [small.name]
 
 
-def test_an_engine_made_for_a_large_picture_takes_it_whole(
+def test_an_engine_made_for_a_large_image_takes_it_whole(
     opened: Callable[..., Upscaler], runtime: Counting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(EngineBackend, "largest_tile", (96, 96))
     prebuild(tmp_path / "cache", Profile.static((250, 130)), io="uint8")
     steps: list[int] = []
-    opened()(picture(130, 250, 3), progress=lambda _done, total: steps.append(total))
+    opened()(random_image(130, 250, 3), progress=lambda _done, total: steps.append(total))
     assert steps[-1] == 1
     assert runtime.built == []
 
@@ -185,39 +185,39 @@ def prebuild(folder: Path, profile: Profile, io: Any = "uint8", target: Target |
 def test_engines_built_for_more_gpus_are_used(
     opened: Callable[..., Upscaler], runtime: Counting, tmp_path: Path, target: Target
 ) -> None:
-    prebuild(tmp_path / "cache", PICTURES, target=target)
-    image = picture(70, 90, 3)
+    prebuild(tmp_path / "cache", IMAGES, target=target)
+    image = random_image(70, 90, 3)
     assert same(opened()(image), shared_upscaler(padding="zero")(image))
     assert runtime.built == []
     runtime.refusals = 1  # and if such a one must be built again, then for the same GPUs
     opened()(image)
-    assert (runtime.built, runtime.targets) == ([PICTURES.name], [target])
+    assert (runtime.built, runtime.targets) == ([IMAGES.name], [target])
 
 
 def test_engines_built_for_another_gpu_are_not(
     opened: Callable[..., Upscaler], runtime: Counting, tmp_path: Path
 ) -> None:
-    prebuild(tmp_path / "cache", PICTURES, target=Target.parse("sm_89"))
-    opened()(picture(70, 90, 3))
-    assert runtime.built == [PICTURES.name]
+    prebuild(tmp_path / "cache", IMAGES, target=Target.parse("sm_89"))
+    opened()(random_image(70, 90, 3))
+    assert runtime.built == [IMAGES.name]
 
 
 def test_the_engine_of_exactly_the_size_comes_first(
     opened: Callable[..., Upscaler], runtime: Counting, tmp_path: Path
 ) -> None:
-    for profile in (PICTURES, Profile.static((90, 70))):
+    for profile in (IMAGES, Profile.static((90, 70))):
         prebuild(tmp_path / "cache", profile)
     upscaler = opened()
-    upscaler(picture(70, 90, 3))
+    upscaler(random_image(70, 90, 3))
     used = [entry.files.name for entry in EngineCache(tmp_path / "cache").entries()]
-    assert used == ["90x70", PICTURES.name]
+    assert used == ["90x70", IMAGES.name]
     assert runtime.built == []
 
 
 def test_engines_outlive_the_upscaler(opened: Callable[..., Upscaler], runtime: Counting) -> None:
     for _ in range(2):
-        opened()(picture(70, 90, 3))
-    assert (runtime.built, runtime.loads) == ([PICTURES.name], 2)
+        opened()(random_image(70, 90, 3))
+    assert (runtime.built, runtime.loads) == ([IMAGES.name], 2)
 
 
 # --- what goes wrong ---------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_engines_outlive_the_upscaler(opened: Callable[..., Upscaler], runtime: 
 def test_an_engine_that_cannot_be_used_is_built_once_more(
     opened: Callable[..., Upscaler], runtime: Counting, tmp_path: Path, damage: str
 ) -> None:
-    image = picture(70, 90, 3)
+    image = random_image(70, 90, 3)
     expected = opened()(image)
     (file,) = (tmp_path / "cache").rglob("*.engine")
     if damage == "refused":
@@ -245,12 +245,12 @@ def test_by_name_an_error_is_an_error(opened: Callable[..., Upscaler], runtime: 
     upscaler = opened()
     for _ in range(2):
         with pytest.raises(type(error), match=str(error)):
-            upscaler(picture(70, 90, 3))
+            upscaler(random_image(70, 90, 3))
     assert upscaler.backend == "reference"
     runtime.build_error, runtime.refusals = None, 1
     with pytest.raises(EngineRefusedError):
-        upscaler(picture(70, 90, 3))
-    upscaler(picture(70, 90, 3))
+        upscaler(random_image(70, 90, 3))
+    upscaler(random_image(70, 90, 3))
 
 
 class Fastest(EngineBackend):
@@ -292,7 +292,7 @@ def test_the_next_backend_takes_over_with_one_line(
     fail(runtime, tmp_path / "cache")
     upscaler = opened(backend="auto", precision="fp32")
     assert upscaler.backend == "reference"
-    image = picture(70, 90, 4)
+    image = random_image(70, 90, 4)
     with caplog.at_level(logging.WARNING, logger="paragon_core"):
         results = [upscaler(image) for _ in range(2)]
     assert upscaler.backend == "openvino"
@@ -306,17 +306,17 @@ def test_the_next_backend_takes_over_with_one_line(
 def test_a_full_device_gets_engines_of_one_size_then_smaller_ones(
     opened: Callable[..., Upscaler], runtime: Counting
 ) -> None:
-    image = picture(100, 130, 3)
+    image = random_image(100, 130, 3)
     runtime.largest = 100 * 130
     assert same(opened()(image), shared_upscaler(padding="zero")(image))
-    assert runtime.built == [PICTURES.name, "130x100"]
+    assert runtime.built == [IMAGES.name, "130x100"]
     runtime.largest = 70 * 70
     assert same(opened()(image), shared_upscaler(padding="zero")(image))
 
 
 def test_a_build_tells_how_it_goes_and_can_be_stopped(opened: Callable[..., Upscaler], runtime: Counting) -> None:
     told: list[tuple[float, str]] = []
-    opened(on_build_progress=lambda *both: told.append(both))(picture(70, 90, 3))
+    opened(on_build_progress=lambda *both: told.append(both))(random_image(70, 90, 3))
     assert [share for share, _ in told] == [0.0, 1.0]
 
     def stop(_share: float, _doing: str) -> None:
@@ -324,7 +324,7 @@ def test_a_build_tells_how_it_goes_and_can_be_stopped(opened: Callable[..., Upsc
 
     upscaler = opened(on_build_progress=stop)
     with pytest.raises(KeyboardInterrupt):
-        upscaler(picture(20, 90, 3))
+        upscaler(random_image(20, 90, 3))
     assert len(runtime.built) == 2
 
 
@@ -340,7 +340,7 @@ def test_bf16_and_closed_sessions_are_refused(opened: Callable[..., Upscaler], t
 # --- the rules that the reference runtime keeps ------------------------------------------------------------------
 
 
-def executor(profile: Profile = PICTURES) -> ReferenceExecutor:
+def executor(profile: Profile = IMAGES) -> ReferenceExecutor:
     runtime = Reference()
     device, graph = runtime.device("auto"), graph_to_build(MODEL, GraphSpec(), "fp32")
     key = runtime.key("mine", graph, "fp32", device)
@@ -364,7 +364,7 @@ def test_sizes_types_and_memory_are_as_strict_as_tensorrts() -> None:
         assert np.shares_memory(one, again) or np.shares_memory(other, again)
     for wrong in (
         batch(1, 63, 70),
-        batch(1, 64, PICTURES.maximum[0] + 1),
+        batch(1, 64, IMAGES.maximum[0] + 1),
         batch(2, 64, 64),
         batch(1, 64, 64, channels=1),
     ):
@@ -381,5 +381,5 @@ def test_a_batch_of_several_has_an_engine_of_its_own(tmp_path: Path) -> None:
     together = session.run(several)
     apart = np.concatenate([session.run(several[index : index + 1]) for index in range(3)])
     assert same(together, apart)
-    assert {path.stem for path in tmp_path.rglob("*.engine")} == {"30x20_b3", SMALL_PICTURES.name}
+    assert {path.stem for path in tmp_path.rglob("*.engine")} == {"30x20_b3", SMALL_IMAGES.name}
     session.close()

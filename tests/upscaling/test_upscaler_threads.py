@@ -14,7 +14,7 @@ import pytest
 from paragon_core.errors import BackendUnavailableError
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.patience import PATIENCE
-from tests.random_models import MODEL, picture
+from tests.random_models import MODEL, random_image
 from tests.upscalers import CHANNELS, RUNTIMES, same, shared_upscaler
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_many_threads_may_call_one_upscaler(runtime: str) -> None:
     kinds = list(itertools.product(("uint8", "float32"), CHANNELS, ((9, 30), (40, 11))))
-    images = [picture(*size, *channels, dtype=dtype, seed=index) for index, (dtype, channels, size) in enumerate(kinds)]
+    images = [
+        random_image(*size, *channels, dtype=dtype, seed=index) for index, (dtype, channels, size) in enumerate(kinds)
+    ]
     with Upscaler(MODEL, backend=runtime, precision="fp32", tile=20, streams=2) as upscaler:
         expected = [upscaler(image) for image in images]
     barrier = threading.Barrier(5)
@@ -57,7 +59,7 @@ def test_an_exception_in_the_callback_ends_the_work_and_leaves_the_upscaler_usab
 ) -> None:
     backend, upscaler = watch(tile=20)
     backend.delay = 0.02
-    image = picture(150, 150, 3)
+    image = random_image(150, 150, 3)
 
     def stop(done: int, total: int) -> None:
         raise Enough((done, total))
@@ -75,10 +77,10 @@ def test_an_exception_in_the_callback_ends_the_work_and_leaves_the_upscaler_usab
 
 def test_a_closed_upscaler_says_so() -> None:
     upscaler = Upscaler(MODEL, backend="onnxruntime", streams=1)
-    upscaler(picture(4, 4, 3))
+    upscaler(random_image(4, 4, 3))
     upscaler.close()
     upscaler.close()
-    for image in (picture(4, 4, 3), picture(5, 5, 4, dtype="float32")):
+    for image in (random_image(4, 4, 3), random_image(5, 5, 4, dtype="float32")):
         with pytest.raises(BackendUnavailableError, match="closed") as caught:
             upscaler(image)
         assert "Upscaler" in caught.value.hint
@@ -87,18 +89,18 @@ def test_a_closed_upscaler_says_so() -> None:
 def test_leaving_the_context_closes_it() -> None:
     threads = threading.active_count()
     with Upscaler(MODEL, backend="onnxruntime", streams=3) as upscaler:
-        upscaler(picture(300, 300, 3))
+        upscaler(random_image(300, 300, 3))
         assert threading.active_count() > threads
     assert threading.active_count() == threads
     with pytest.raises(BackendUnavailableError, match="closed"):
-        upscaler(picture(4, 4, 3))
+        upscaler(random_image(4, 4, 3))
 
 
 @pytest.mark.parametrize("where", ["callback", "thread"])
 def test_closing_lets_the_calls_under_way_end(where: str, watch: Callable[..., tuple[Watched, Upscaler]]) -> None:
     backend, upscaler = watch(tile=20)
     backend.delay = 0.005
-    image = picture(150, 150, 3)
+    image = random_image(150, 150, 3)
     if where == "callback":
         result = upscaler(image, progress=lambda _done, _total: upscaler.close())
     else:

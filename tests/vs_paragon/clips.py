@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import vapoursynth as vs
 
-from paragon_core.upscaling.trial_images import natural_picture
+from paragon_core.upscaling.trial_images import natural_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ def clip_of(images: Sequence[Sequence[Array]], video_format: int) -> vs.VideoNod
 
 def natural_clip(width: int = 60, height: int = 44, length: int = 5) -> vs.VideoNode:
     """Return an RGBS clip: a part that wanders over an image with the statistics of a photograph."""
-    image = natural_picture()[0]
+    image = natural_image()[0]
     return clip_of(
         [image[:, 2 * n : 2 * n + height, 3 * n : 3 * n + width] for n in range(length)],
         vs.RGBS,

@@ -49,7 +49,7 @@ def test_a_wrong_type_is_an_error_in_words(name: str, value: Any) -> None:
         assert "foresee" not in text
 
 
-@pytest.mark.parametrize("clip", [None, 7, "film.mkv", [], vs.core.std.BlankAudio(length=100)])
+@pytest.mark.parametrize("clip", [None, 7, "video.mkv", [], vs.core.std.BlankAudio(length=100)])
 def test_what_is_no_clip_is_named(clip: Any) -> None:
     with pytest.raises(vs.Error, match=r"^paragon\.Upscale: clip must be a video clip, not .*VideoSource"):
         vs_paragon.upscale(clip)

@@ -1,4 +1,4 @@
-"""The scripts of the documentation and the command lines around them, with a film as they name it."""
+"""The scripts of the documentation and the command lines around them, with a video of the name that they use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.patience import PATIENCE
-from tests.vs_paragon.test_film import make_film
+from tests.vs_paragon.test_video import make_video
 from tests.vs_paragon.vspipe import PROGRAM, settings, vspipe
 from vs_paragon import upscale
 
@@ -28,15 +28,15 @@ PIPES = [line for line in PAGES["docs/vapoursynth.md"].splitlines() if line.star
 
 @pytest.mark.parametrize("name", PAGES)
 def test_script(name: str, tmp_path: Path) -> None:
-    make_film(tmp_path / "film.mp4")
+    make_video(tmp_path / "video.mp4")
     done = vspipe(tmp_path, SCRIPTS[name], "-c", "y4m")
     assert done.stdout.startswith(b"YUV4MPEG2 C420"), done.stderr
 
 
 @pytest.mark.parametrize("line", PIPES, ids=lambda line: shlex.split(line)[6])
 def test_pipe(line: str, tmp_path: Path) -> None:
-    make_film(tmp_path / "film.mp4")
-    (tmp_path / "film.vpy").write_text(SCRIPTS["docs/vapoursynth.md"], encoding="utf-8")
+    make_video(tmp_path / "video.mp4")
+    (tmp_path / "video.vpy").write_text(SCRIPTS["docs/vapoursynth.md"], encoding="utf-8")
     (_, *arguments), encode = (shlex.split(part) for part in line.split("|"))
     frames = subprocess.run(
         [PROGRAM, *arguments], cwd=tmp_path, env=settings(tmp_path), check=True, capture_output=True, timeout=PATIENCE
@@ -48,7 +48,7 @@ def test_pipe(line: str, tmp_path: Path) -> None:
     subprocess.run(
         [encoder, *encode[1:]], cwd=tmp_path, input=frames, check=True, capture_output=True, timeout=PATIENCE
     )
-    assert (tmp_path / next(word for word in encode if word.startswith("film."))).stat().st_size > 500
+    assert (tmp_path / next(word for word in encode if word.startswith("video."))).stat().st_size > 500
 
 
 def test_the_table_names_every_argument() -> None:

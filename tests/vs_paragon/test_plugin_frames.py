@@ -56,7 +56,7 @@ def numbers(n: int, frames: list[vs.VideoFrame]) -> vs.VideoFrame:
 
 @way
 @pytest.mark.usefixtures("threads")
-def moving_frames_come_from_where_they_were_asked_for(modify: Callable[..., vs.VideoNode]) -> None:
+def test_frames_come_from_where_they_were_asked_for(modify: Callable[..., vs.VideoNode]) -> None:
     source = numbered()
     result = modify(template(), [source, source, source, numbered(10)], numbers, offsets=[0, 2, -3, 1])
     assert (result.format.id, result.width, result.height) == (vs.GRAY16, 4, 2)

@@ -46,7 +46,7 @@ def test_equals_the_recursion(strength: float) -> None:
         assert np.abs(np.stack(planes_of(result, n)) - wanted).max() <= BOUND / (1 - strength)
 
 
-def test_a_jump_of_the_mean_luma_starts_anew() -> None:
+def test_a_jump_of_the_mean_luma_starts_again() -> None:
     clip = flashing(14, {5, 6, 11})
     result = smoothed(clip, 0.6)
     for n, wanted in enumerate(recursion(clip, 0.6, {0, 5, 6, 11})):

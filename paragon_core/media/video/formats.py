@@ -14,7 +14,7 @@ CODECS: Final[tuple[VideoCodec, ...]] = get_args(VideoCodec)
 EncoderPreset = Literal["fast", "medium", "slow"]
 PRESETS: Final[tuple[EncoderPreset, ...]] = get_args(EncoderPreset)
 
-#: Endings of the files that can be written, with FFmpeg's names of their formats.
+#: Extensions of the files that can be written, with FFmpeg's names of their formats.
 CONTAINERS: Final = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".m4v": "mp4"}
 
 #: Every file name extension that is taken for a video when a folder is searched.

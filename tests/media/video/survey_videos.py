@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.fresh_python import PROGRAMS, run
 
-ENDINGS = (".mp4", ".mkv")
+EXTENSIONS = (".mp4", ".mkv")
 #: Seconds by which times may differ: what the coarsest unit of a container rounds, the end of the last frame, and the
 #: first packet of sound, which may only fill its decoder.
 ROUNDING = 0.0021
@@ -201,7 +201,7 @@ def _json(command: list[str]) -> dict[str, Any]:
 
 def survey(source: Path, folder: Path, seconds: float | None) -> list[str]:
     """Upscale one video into the formats that can be written, and return a line for each defect."""
-    targets = [folder.absolute() / f"{source.name}{ending}" for ending in ENDINGS]
+    targets = [folder.absolute() / f"{source.name}{extension}" for extension in EXTENSIONS]
     program = PROGRAMS / "surveys_a_video.py"
     try:
         length = "all" if seconds is None else seconds

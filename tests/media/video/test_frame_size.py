@@ -80,7 +80,7 @@ def test_no_even_size_in_a_box_of_one_pixel() -> None:
         (OutputSize(height=30), (40, 30), 0),
     ],
 )
-def moving_frames_are_those_of_the_network_resized_in_floats(
+def test_frames_are_those_of_the_network_resized_in_floats(
     tmp_path: Path, size: OutputSize, expected: tuple[int, int], runs: int
 ) -> None:
     source = videos.make(tmp_path / "a.mkv", pixel_format="yuv444p10le", times=range(3))
@@ -135,7 +135,7 @@ def test_odd_sides_become_even_and_are_told(tmp_path: Path) -> None:
     assert any("100 x 76" in note for note in result.notes)
 
 
-def moving_frames_that_cannot_fit_in_memory_are_refused_before_the_work(
+def test_frames_that_cannot_fit_in_memory_are_refused_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = videos.make(tmp_path / "a.mkv", times=range(2))

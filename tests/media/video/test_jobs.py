@@ -37,7 +37,7 @@ def test_an_odd_size_may_have_become_even(job: Job) -> None:
     assert is_done(job, scale=3)
 
 
-def test_a_video_that_broke_off_is_made_anew_and_another_is_not_touched(job: Job) -> None:
+def test_a_video_that_broke_off_is_made_again_and_another_is_not_touched(job: Job) -> None:
     videos.make(job.target, codec="libx264", size=(62, 48))
     whole = job.target.read_bytes()
     job.target.write_bytes(whole[:-20])

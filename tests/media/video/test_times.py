@@ -47,7 +47,7 @@ def test_copied_packets_have_growing_times(stamps: list[tuple[int | None, int | 
 
 
 @given(st.permutations(range(12)))
-def moving_frames_of_packets_without_display_times_come_in_order(order: list[int]) -> None:
+def test_frames_of_packets_without_display_times_come_in_order(order: list[int]) -> None:
     display = DisplayOrder(12)
     for number in order:
         display.add(packet(None, number))

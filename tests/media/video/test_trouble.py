@@ -93,7 +93,7 @@ def test_a_video_that_ends_early_is_told(tmp_path: Path) -> None:
     assert result.frames > 70 or any("before the time" in note for note in result.notes)
 
 
-def moving_frames_that_change_their_size_are_scaled(tmp_path: Path) -> None:
+def test_frames_that_change_their_size_are_scaled(tmp_path: Path) -> None:
     small = videos.make(tmp_path / "small.ts", codec="libx264", time_base=1 / videos.RATE)
     large = videos.make(tmp_path / "large.ts", codec="libx264", size=(96, 64))
     (tmp_path / "a.ts").write_bytes(small.read_bytes() + large.read_bytes())
@@ -265,7 +265,7 @@ def test_a_video_that_the_encoder_refuses_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("codec", "size"), [("hevc", (24, 24)), ("hevc", (20, 100)), ("hevc", (40, 16)), ("av1", (2, 2)), ("av1", (40, 4))]
 )
-def moving_frames_that_would_crash_an_encoder_are_refused(
+def test_frames_that_would_crash_an_encoder_are_refused(
     tmp_path: Path, codec: VideoCodec, size: tuple[int, int]
 ) -> None:
     source = videos.make(tmp_path / "a.mkv", codec="libx264", size=size)

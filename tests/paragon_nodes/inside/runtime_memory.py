@@ -1,4 +1,4 @@
-"""A model that has enlarged a picture, in ComfyUI's Python, and what its runtime holds."""
+"""A model that has upscaled an image, in ComfyUI's Python, and what its runtime holds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ image: Image = torch.rand(70, 80, 3).numpy()
 
 
 def used(backend: str) -> tuple[UpscaleModel, Image]:
-    """Return a model and what it made of the picture."""
+    """Return a model and what it made of the image."""
     model = UpscaleModel(load("realtime-2x"), backend=backend, precision="auto")
     return model, model.upscaler(0)(image)
 
@@ -81,8 +81,8 @@ def asked_for(backend: str) -> list[Any] | str:
         load_models_gpu(models)
 
     model_management.load_models_gpu = watched
-    for picture in (image[:40], image.repeat(2, 0), image):
-        model.upscaler(0)(picture)
+    for each in (image[:40], image.repeat(2, 0), image):
+        model.upscaler(0)(each)
         held.append(model.patcher.loaded_size())
     return [held, asked, len(model_management.loaded_models())]
 

@@ -26,7 +26,7 @@ SILENCE = {"waveform": torch.zeros(1, 2, 48000), "sample_rate": 48000}
 IMAGES = torch.rand(6, 34, 46, 3, generator=torch.Generator().manual_seed(0))
 
 
-def pictures(source: Any, kind: str) -> Any:
+def decoded(source: Any, kind: str) -> Any:
     with av.open(source if isinstance(source, io.BytesIO) else str(source), "r") as container:
         return np.stack([frame.to_ndarray(format=kind) for frame in container.decode(video=0)]).astype(int)
 
@@ -46,7 +46,7 @@ MADE.save_to(CLIP)
 
 def images() -> list[Any]:
     with opened(MADE) as source:
-        off = np.abs(pictures(source.file, "rgb48le") - 65535 * IMAGES.numpy()).max()
+        off = np.abs(decoded(source.file, "rgb48le") - 65535 * IMAGES.numpy()).max()
         with av.open(str(source.file)) as container:
             video, audio = container.streams.video[0], container.streams.audio[0]
             seconds = seconds_of(audio)
@@ -59,7 +59,7 @@ def files() -> list[Any]:
     for video in (InputImpl.VideoFromFile(CLIP), InputImpl.VideoFromFile(CLIP, start_time=-0.1, duration=0.05), memory):
         with opened(video) as source:
             told.append([str(source.file) == CLIP, round(source.start, 3), source.duration])
-            assert len(pictures(source.file, "rgb24")) == 6
+            assert len(decoded(source.file, "rgb24")) == 6
     return told
 
 
@@ -69,7 +69,7 @@ def edits() -> list[Any]:
             return True
 
     with opened(Edited(CLIP, start_time=2.5 / 29.97)) as source:
-        same = np.array_equal(pictures(source.file, "yuv420p"), pictures(CLIP, "yuv420p")[3:])
+        same = np.array_equal(decoded(source.file, "yuv420p"), decoded(CLIP, "yuv420p")[3:])
         return [source.start, same]
 
 
@@ -92,7 +92,7 @@ def grey_and_transparent() -> list[Any]:
         shown = torch.rand(2, 34, 46, channels, generator=torch.Generator().manual_seed(1))
         with opened(made_of(shown)) as source:
             colours = shown[..., :3] if channels > 2 else shown[..., :1].expand(-1, -1, -1, 3)
-            off = np.abs(pictures(source.file, "rgb48le") - 65535 * colours.numpy()).max()
+            off = np.abs(decoded(source.file, "rgb48le") - 65535 * colours.numpy()).max()
             results.append([float(off), list(source.notes)])
     return results
 
@@ -137,7 +137,7 @@ def crop() -> list[Any]:
     sizes = []
     for video in (Cropped(CLIP), InputImpl.VideoFromFile(CLIP)):
         with opened(video) as source:
-            sizes.append(list(pictures(source.file, "rgb24").shape[1:3]))
+            sizes.append(list(decoded(source.file, "rgb24").shape[1:3]))
     return sizes
 
 

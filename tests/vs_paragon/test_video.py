@@ -1,4 +1,4 @@
-"""The whole way of a film: an mp4, the source filter, the example script, vspipe, and what a player would see."""
+"""The whole way of a video: an mp4, the source filter, the example script, vspipe, and what a player would see."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.upscaling.trial_images import natural_picture
+from paragon_core.upscaling.trial_images import natural_image
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.patience import PATIENCE
 from tests.vs_paragon.vspipe import PROGRAM, settings
@@ -33,10 +33,10 @@ TO_YUV = np.array(
 )
 
 
-def make_film(path: Path) -> None:
+def make_video(path: Path) -> None:
     """Write an mp4 with texture in the luma and colours that change slowly, in BT.709 of limited range."""
     width, height = SIZE
-    texture = natural_picture()[0, 0]
+    texture = natural_image()[0, 0]
     y, x = np.mgrid[0:height, 0:width]
     with av.open(path, "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "12"})
@@ -98,16 +98,16 @@ def to_yuv(rgb: npt.NDArray[np.float32]) -> Planes:
 
 
 def test_the_example_script_upscales_a_video(tmp_path: Path) -> None:
-    film, result = tmp_path / "film.mp4", tmp_path / "large.y4m"
-    make_film(film)
+    video, result = tmp_path / "video.mp4", tmp_path / "large.y4m"
+    make_video(video)
     subprocess.run(
-        [PROGRAM, "-c", "y4m", "-a", f"source={film}", SCRIPT, result],
+        [PROGRAM, "-c", "y4m", "-a", f"source={video}", SCRIPT, result],
         check=True,
         capture_output=True,
         env=settings(tmp_path),
         timeout=PATIENCE,
     )
-    before, times, (rate, *_) = decode(film)
+    before, times, (rate, *_) = decode(video)
     after, later_times, (later_rate, width, height) = decode(result)
     assert (width, height) == (2 * SIZE[0], 2 * SIZE[1])
     assert len(after) == len(before) == FRAMES
@@ -122,10 +122,10 @@ def test_the_example_script_upscales_a_video(tmp_path: Path) -> None:
 
 
 def test_the_example_for_ten_bits_goes_through_sixteen(tmp_path: Path) -> None:
-    film = tmp_path / "film.mp4"
-    make_film(film)
+    video = tmp_path / "video.mp4"
+    make_video(video)
     done = subprocess.run(
-        [PROGRAM, "-c", "y4m", "-a", f"source={film}", SCRIPT.with_name("upscale_10bit.vpy"), "-"],
+        [PROGRAM, "-c", "y4m", "-a", f"source={video}", SCRIPT.with_name("upscale_10bit.vpy"), "-"],
         check=True,
         capture_output=True,
         env=settings(tmp_path),

@@ -1,6 +1,6 @@
-"""The part of scripts/demo about films: pans over a picture, and enlarges that with examples/upscale.vpy in vspipe.
+"""The video of scripts/demo: pan over an image, and upscale that with examples/upscale.vpy in vspipe.
 
-python scripts/demo_film.py PICTURE FOLDER
+python scripts/demo_video.py IMAGE FOLDER
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ SCRIPT = Path(__file__).resolve().parents[1] / "examples" / "upscale.vpy"
 RATE = Fraction(24)
 SECONDS = 2
 
-#: Size of the small film, and how far its window wanders over the picture.
+#: Width and height of the small video.
 WIDTH, HEIGHT = 320, 240
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make FOLDER/film.mp4 and FOLDER/film-upscaled.mp4."""
-    picture, folder = map(Path, arguments)
-    small, raw, large = folder / "film.mp4", folder / "film-upscaled.y4m", folder / "film-upscaled.mp4"
-    encode(pan(picture), small)
+    """Make FOLDER/video.mp4 and FOLDER/video-upscaled.mp4."""
+    photo, folder = map(Path, arguments)
+    small, raw, large = folder / "video.mp4", folder / "video-upscaled.y4m", folder / "video-upscaled.mp4"
+    encode(pan(photo), small)
     vspipe = Path(vapoursynth.__file__).with_name("vspipe.exe" if os.name == "nt" else "vspipe")
     # vspipe keeps a file about its Python; here, not among the user's settings.
     settings = {name: str(folder.resolve() / "settings") for name in ("XDG_CONFIG_HOME", "APPDATA")}
@@ -48,13 +48,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def pan(picture: Path) -> Iterable[av.VideoFrame]:
-    """Yield what a window sees that moves over a picture."""
-    with Image.open(picture) as image:
+def pan(photo: Path) -> Iterable[av.VideoFrame]:
+    """Yield the frames of a camera that moves over a photo."""
+    with Image.open(photo) as image:
         whole = image.convert("RGB")
     count = int(RATE * SECONDS)
     for n in range(count):
-        left, top = ((length - window) * n // count for length, window in zip(whole.size, (WIDTH, HEIGHT), strict=True))
+        left, top = ((length - side) * n // count for length, side in zip(whole.size, (WIDTH, HEIGHT), strict=True))
         frame = av.VideoFrame.from_image(whole.crop((left, top, left + WIDTH, top + HEIGHT)))
         yield frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
 

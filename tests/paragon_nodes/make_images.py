@@ -1,8 +1,8 @@
-"""Make the pictures of ComfyUI: docs/comfyui.webp, and a thumbnail beside each example workflow.
+"""Make the images of ComfyUI: docs/comfyui.webp, and a thumbnail next to each example workflow.
 
-COMFYUI_PATH=... COMFYUI_PYTHON=... python -m tests.paragon_nodes.make_pictures
+COMFYUI_PATH=... COMFYUI_PYTHON=... python -m tests.paragon_nodes.make_images
 
-All are made by running the workflows, with the project's sample photo as the picture that they load.
+All are made by running the workflows, with the project's sample photo as the image that they load.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from tests.paragon_nodes import example_workflows
 from tests.paragon_nodes.comfy_page import chromium, opened
 from tests.paragon_nodes.comfy_server import ROOT, ComfyServer
-from tests.paragon_nodes.film import frames_of, pan
+from tests.paragon_nodes.short_videos import frames_of, pan
 
 PHOTO = ROOT / "examples" / "chelsea.png"
 SCREENSHOT = ROOT / "docs" / "comfyui.webp"
@@ -35,7 +35,7 @@ def main() -> None:
         try:
             with Image.open(PHOTO) as photo:
                 photo.convert("RGB").save(server.folder / "input" / "example.png")
-            pan(PHOTO, server.folder / "input" / "film.mp4", size=(320, 240))
+            pan(PHOTO, server.folder / "input" / "video.mp4", size=(320, 240))
             for name, thumbnail in thumbnails(server).items():
                 thumbnail.save(example_workflows.FOLDER / f"{name}.jpg", quality=88)
             screenshot(server, browser).save(SCREENSHOT, quality=90, method=6)
@@ -44,49 +44,49 @@ def main() -> None:
 
 
 def thumbnails(server: ComfyServer) -> dict[str, Image.Image]:
-    """Run the workflows and return a picture for each."""
+    """Run the workflows and return an image for each."""
     with Image.open(server.folder / "input" / "example.png") as photo:
         photo.load()
     (large,) = results(server, "1. Upscale an image")
     (sized,) = results(server, "2. Upscale to a size")
     ours, _, lanczos = results(server, "4. Compare with other upscalers")
-    (film,) = results(server, "3. Upscale a video")
+    (video,) = results(server, "3. Upscale a video")
     return {
         "1. Upscale an image": halves(photo, large, (120, 64, 220, 164)),
         "2. Upscale to a size": inset(photo, sized),
         "4. Compare with other upscalers": halves(lanczos, ours, (580, 206, 700, 326)),
         "3. Upscale a video": perforated(
-            halves(frame(server.folder / "input" / "film.mp4"), film, (55, 34, 155, 134)),
+            halves(frame(server.folder / "input" / "video.mp4"), video, (55, 34, 155, 134)),
         ),
     }
 
 
 def results(server: ComfyServer, name: str) -> list[Image.Image]:
-    """Run an example workflow and return what it saved, from top to bottom; of a film a frame."""
+    """Run an example workflow and return what it saved, from top to bottom; of a video a frame."""
     saved = example_workflows.saved(name)
     workflow = example_workflows.queued(saved, server.get("/object_info"))
     for node in workflow.values():
         if node["class_type"] == "LoadVideo":
-            node["inputs"]["file"] = "film.mp4"
+            node["inputs"]["file"] = "video.mp4"
     run = server.run(workflow)
-    pictures = []
+    images = []
     for number, node in workflow.items():
         if node["class_type"] in {"SaveImage", "PreviewImage", "SaveVideo"}:
-            (path,) = server.pictures(run, number)
-            pictures.append(frame(path) if path.suffix == ".mp4" else Image.open(path).convert("RGB"))
-    return pictures
+            (path,) = server.saved_files(run, number)
+            images.append(frame(path) if path.suffix == ".mp4" else Image.open(path).convert("RGB"))
+    return images
 
 
-def frame(film: Path) -> Image.Image:
-    """Return a frame from the middle of a film."""
-    frames = frames_of(film)
+def frame(video: Path) -> Image.Image:
+    """Return a frame from the middle of a video."""
+    frames = frames_of(video)
     return Image.fromarray(frames[len(frames) // 2])
 
 
 def halves(before: Image.Image, after: Image.Image, area: tuple[int, int, int, int]) -> Image.Image:
-    """Return a square of which the left half is from one picture and the right half from an enlarged one.
+    """Return a square of which the left half is from one image and the right half from an upscaled one.
 
-    Each pixel of the pictures becomes a square, so that nothing but them shows. The area is one of ``before``.
+    Each pixel of the images becomes a square, so that nothing but them shows. The area is one of ``before``.
     """
     scale = after.width // before.width
     left, top, right, bottom = area
@@ -100,7 +100,7 @@ def halves(before: Image.Image, after: Image.Image, area: tuple[int, int, int, i
 
 
 def inset(before: Image.Image, after: Image.Image) -> Image.Image:
-    """Return the middle of a picture as a square, and in it what it was enlarged from, at the same scale."""
+    """Return the middle of an image as a square, and in it what it was upscaled from, at the same scale."""
     edge = (after.width - after.height) // 2
     square = after.crop((edge, 0, edge + after.height, after.height)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     ratio = SIDE / after.height
@@ -117,16 +117,16 @@ def inset(before: Image.Image, after: Image.Image) -> Image.Image:
     return square
 
 
-def perforated(picture: Image.Image) -> Image.Image:
-    """Return a picture between the perforations of a film."""
-    draw = ImageDraw.Draw(picture)
+def perforated(image: Image.Image) -> Image.Image:
+    """Return an image between the perforations of a strip of film."""
+    draw = ImageDraw.Draw(image)
     band, hole = 44, 20
     for top in (0, SIDE - band):
         draw.rectangle((0, top, SIDE, top + band), fill="black")
         for left in range(hole // 2, SIDE, 2 * hole):
             box = (left, top + (band - hole) // 2, left + hole, top + (band + hole) // 2)
             draw.rounded_rectangle(box, radius=4, fill="white")
-    return picture
+    return image
 
 
 def screenshot(server: ComfyServer, browser: str) -> Image.Image:
@@ -136,7 +136,7 @@ def screenshot(server: ComfyServer, browser: str) -> Image.Image:
         assert page.run().ok
         page.shown_size("SaveImage")
         page.tooltip("ParagonUpscale", "tile_size")
-        return Image.open(io.BytesIO(page.picture())).convert("RGB")
+        return Image.open(io.BytesIO(page.image())).convert("RGB")
 
 
 if __name__ == "__main__":

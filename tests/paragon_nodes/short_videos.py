@@ -1,4 +1,4 @@
-"""Short films."""
+"""Short videos."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-def pan(photo: Path, film: Path, *, size: tuple[int, int] = (160, 120), frames: int = 12) -> None:
-    """Write what a window of a size sees that moves over a photo, as H.264."""
+def pan(photo: Path, video: Path, *, size: tuple[int, int] = (160, 120), frames: int = 12) -> None:
+    """Write a camera of that size that moves over a photo, as H.264."""
     width, height = size
-    with Image.open(photo) as image, av.open(str(film), "w") as container:
+    with Image.open(photo) as image, av.open(str(video), "w") as container:
         whole = image.convert("RGB")
         stream = container.add_stream("libx264", rate=24)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -28,7 +28,7 @@ def pan(photo: Path, film: Path, *, size: tuple[int, int] = (160, 120), frames: 
         container.mux(stream.encode())
 
 
-def frames_of(film: Path) -> npt.NDArray[np.uint8]:
-    """Return the frames of a film: [n, height, width, 3]."""
-    with av.open(str(film)) as container:
+def frames_of(video: Path) -> npt.NDArray[np.uint8]:
+    """Return the frames of a video: [n, height, width, 3]."""
+    with av.open(str(video)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
