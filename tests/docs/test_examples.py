@@ -45,8 +45,8 @@ def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     if "video.mkv" in command:
         videos.make(tmp_path / "video.mkv", sound=("aac",))
-    if "animation.gif" in command:
-        animations.save(tmp_path / "animation.gif", animations.drawn(0, alpha=True))
+    for name in {"animation.gif", "film.gif"} & set(command.split()):
+        animations.save(tmp_path / name, animations.drawn(0, alpha=True))
     if "photo.jpg" in command:
         with Image.open(ROOT / "examples" / "chelsea.png") as photo:
             photo.resize((960, 540)).save(tmp_path / "photo.jpg")

@@ -44,7 +44,7 @@ def test_the_two_commands_come_with_the_installation() -> None:
 def test_the_promised_examples_are_there() -> None:
     shown = "".join(blocks("README.md", "sh"))
     assert "paragon upscale photo.jpg --fit 3840x2160\n" in shown
-    assert "paragon upscale animation.gif\n" in shown
+    assert "paragon upscale film.gif\n" in shown
 
 
 def test_the_lead_over_lanczos() -> None:

@@ -28,7 +28,8 @@ def answer(folder: Path, module: str, function: str, *arguments: object) -> Any:
     python = os.environ.get("COMFYUI_PYTHON", sys.executable)
     program = Path(__file__).with_name("inside_comfyui.py")
     given = (module, function, folder, Path(checkout).resolve(), *arguments)
-    environment = os.environ | {"PARAGON_CACHE": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    cache = folder.with_name(f"{folder.name}-cache")  # not in it: tests look at what is left there
+    environment = os.environ | {"PARAGON_CACHE": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [python, str(program), *map(str, given)]
     result = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

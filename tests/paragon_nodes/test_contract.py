@@ -37,7 +37,7 @@ def test_errors_tell_a_remedy(tmp_path: Path) -> None:
     texts = answer(tmp_path, "contract", "errors")
     assert all("What helps: " in text for text in texts), texts
     assert "gone.safetensors" in texts[0]
-    assert "Load ParagonSR2 Model" in texts[1]
+    assert "load a ParagonSR2 file" in texts[1]
 
 
 def test_without_onnxruntime_and_openvino_torch_does_the_work(tmp_path: Path) -> None:
