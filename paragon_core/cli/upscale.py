@@ -163,9 +163,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from paragon_core.media.jobs import IMAGES_AT_ONCE, plan
     from paragon_core.media.jobs import run as run_jobs
     from paragon_core.media.video.encoding import VideoEncoding
-    from paragon_core.media.video.model_choice import scale_for_video
     from paragon_core.media.video.time_range import TimeRange
-    from paragon_core.media.video.upscale import upscale_video
     from paragon_core.upscaling.model_choice import scale_for, suitable_models
     from paragon_core.upscaling.temporal import check_strength
     from paragon_core.upscaling.upscaler import Upscaler
@@ -217,6 +215,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             return upscaler(array, size=size, progress=progress.advance)
 
         def video(source: Path, target: Path) -> VideoResult:
+            from paragon_core.media.video.model_choice import scale_for_video
+            from paragon_core.media.video.upscale import upscale_video
+
             suitable = scale_for_video(source, encoding, size, models, keep_damaged=arguments.keep_damaged)
             return upscale_video(
                 source,

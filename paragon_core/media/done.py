@@ -9,7 +9,6 @@ from paragon_core.atomic_files import unwritable
 from paragon_core.errors import InputError, JobError, MediaError, UnsupportedFormatError
 from paragon_core.media.images import read_header
 from paragon_core.media.result_size import result_size
-from paragon_core.media.video.jobs import video_is_done
 from paragon_core.media.video.time_range import TimeRange
 
 if TYPE_CHECKING:
@@ -42,6 +41,8 @@ def is_done(
 
     """
     if job.is_video:
+        from paragon_core.media.video.jobs import video_is_done  # noqa: PLC0415 - images do without it
+
         return video_is_done(
             job.source, job.target, scale=scale, size=size, time_range=time_range, keep_damaged=keep_damaged
         )

@@ -15,9 +15,7 @@ from paragon_core.media import jobs
 from paragon_core.media.compression import ImageCompression
 from paragon_core.media.images import MAX_PIXELS
 from paragon_core.media.sources import unreadable
-from paragon_core.media.video import upscale as video_upscaling
 from paragon_core.media.video.encoding import VideoEncoding
-from paragon_core.media.video.model_choice import scale_for_video
 from paragon_core.media.video.time_range import TimeRange
 from paragon_core.upscaling.image import AUTO, models_for, wanted_size
 from paragon_core.upscaling.model_choice import scale_for
@@ -218,6 +216,9 @@ def _upscale(
             return for_images(scale_for((array.shape[1], array.shape[0]), size, models))(array, size=size)
 
         def video(source: Path, target: Path) -> VideoResult:
+            from paragon_core.media.video import upscale as video_upscaling  # noqa: PLC0415 - images do without it
+            from paragon_core.media.video.model_choice import scale_for_video  # noqa: PLC0415 - images do without it
+
             suitable = models[scale_for_video(source, encoding, size, models, keep_damaged=keep_damaged)]
             return video_upscaling.upscale_video(
                 source,

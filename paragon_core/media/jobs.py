@@ -34,7 +34,6 @@ from paragon_core.media.replacing import check_replaceable, check_writable, grow
 from paragon_core.media.result_size import as_viewed, result_size
 from paragon_core.media.series import read_series, upscale_animation, upscale_pages
 from paragon_core.media.tiff_pages import TiffPages
-from paragon_core.media.video.jobs import prepare_video, video_grows
 from paragon_core.media.video.time_range import TimeRange
 from paragon_core.upscaling.memory import lacks_for_image
 from paragon_core.upscaling.output_size import OutputSize
@@ -256,6 +255,8 @@ def _look_at_video(job: Job, options: _JobOptions) -> _Nothing | None:
         keep_damaged=options.keep_damaged,
     ):
         return _Nothing()
+    from paragon_core.media.video.jobs import prepare_video, video_grows  # noqa: PLC0415 - images do without it
+
     prepare_video(job.source, job.target, max_pixels=options.max_pixels, keep_damaged=options.keep_damaged)
     if job.replaces:
         if not video_grows(job.source, scale=options.scale, size=options.size, keep_damaged=options.keep_damaged):
