@@ -167,19 +167,25 @@ def test_help_loads_neither_pyav_nor_numpy() -> None:
     assert result.stdout == "[]\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that reaches one process only")
-def test_an_interrupt_leaves_nothing_behind(here: Path) -> None:
-    videos.make(here / "a.mkv", size=(320, 240), times=range(1500))
+def started(source: Path, *options: str) -> subprocess.Popen[str]:
+    """Upscale a video in a process of its own, which has begun to write the result."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "paragon_core.cli.main", "upscale", str(here / "a.mkv")],
+        [sys.executable, "-m", "paragon_core.cli.main", "upscale", str(source), *options],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
     )
     for _ in range(600):
-        if any(path.suffix == ".part" for path in here.iterdir()):
+        if any(path.suffix == ".part" for path in source.parent.iterdir()):
             break
         time.sleep(0.1)
+    return process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that reaches one process only")
+def test_an_interrupt_leaves_nothing_behind(here: Path) -> None:
+    videos.make(here / "a.mkv", size=(320, 240), times=range(1500))
+    process = started(here / "a.mkv")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
@@ -191,16 +197,7 @@ def test_an_interrupt_leaves_nothing_behind(here: Path) -> None:
 def test_an_interrupt_does_not_wait_for_a_slow_network(here: Path, shared: Path) -> None:
     videos.make(here / "a.mkv", size=(960, 720), times=range(3))
     weights = shared / "weights" / "v9_2xParagonSR2_Photo_fidelity.safetensors"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "paragon_core.cli.main", "upscale", str(here / "a.mkv"), "--model", str(weights), *FAST],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for _ in range(600):
-        if any(path.suffix == ".part" for path in here.iterdir()):
-            break
-        time.sleep(0.1)
+    process = started(here / "a.mkv", "--model", str(weights), *FAST)
     time.sleep(3)  # a frame takes longer by far
     process.send_signal(signal.SIGINT)
     start = time.perf_counter()
