@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 from typing import Final
 
-import numpy as np
-
 HINT: Final = "close other programs, give --jobs 1 and a smaller --max-memory, or use a machine with more memory"
 
 _MARKS: Final = (
@@ -38,6 +36,8 @@ def lacks(size: int) -> bool:
     Libraries may call it damage when they are refused memory. Where the system promises more than it has, as Linux does
     unless limits are set, nothing is refused, and it never lacks.
     """
+    import numpy as np  # noqa: PLC0415 - `is_low_memory` is asked where numpy could not be loaded, too
+
     try:
         np.empty(size, np.uint8)
     except MemoryError:

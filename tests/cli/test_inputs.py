@@ -130,7 +130,7 @@ def test_a_current_folder_that_was_deleted(tmp_path: Path) -> None:
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         gone.mkdir(exist_ok=True)
-        command = ["sh", "-c", script, "sh", gone, sys.executable, "-c", RUN, "upscale", *arguments, *QUICK]
+        command = ["sh", "-c", script, "sh", gone, sys.executable, "-P", "-c", RUN, "upscale", *arguments, *QUICK]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         return subprocess.run(
             list(map(str, command)), env=environment, capture_output=True, text=True, check=False, timeout=120
