@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from paragon_core.media.video.jobs import look_ahead
+from paragon_core.media.video.jobs import look_ahead_at_scales
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,10 +23,10 @@ def scale_for_video(
     *,
     keep_damaged: bool = False,
 ) -> int:
-    """Return the scale of the model that suits a video best; raises what `look_ahead` does.
+    """Return the scale of the model that suits a video best; raises what `look_ahead_at_scales` does.
 
     Args:
-        source: the video; its first frame is decoded where there is a choice.
+        source: the video; where there is a choice, it is opened once, and its first frame decoded.
         encoding: what the result is encoded with.
         size: the size that frames shall have.
         models: from `paragon_core.upscaling.model_choice.suitable_models`.
@@ -35,7 +35,5 @@ def scale_for_video(
     """
     if size is None or len(models) == 1:
         return next(iter(models))
-    runs = {
-        scale: look_ahead(source, encoding, scale=scale, size=size, keep_damaged=keep_damaged).runs for scale in models
-    }
-    return min(models, key=lambda scale: (scale ** runs[scale], runs[scale]))
+    found = look_ahead_at_scales(source, encoding, scales=models, size=size, keep_damaged=keep_damaged)
+    return min(models, key=lambda scale: (scale ** found[scale].runs, found[scale].runs))

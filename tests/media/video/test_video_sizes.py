@@ -10,7 +10,9 @@ av = pytest.importorskip("av")
 
 from paragon_core.media.video import jobs, opening
 from paragon_core.media.video.encoding import VideoEncoding
+from paragon_core.media.video.model_choice import scale_for_video
 from paragon_core.upscaling.output_size import OutputSize
+from tests.random_models import MODEL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,14 +32,20 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_video_is_opened_once_for_all_scales(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[Path] = []
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The videos that were opened so far."""
+    found: list[Path] = []
 
     def counting(path: Path, *given: Any, **more: Any) -> Any:
-        opened.append(path)
+        found.append(path)
         return opening.opened(path, *given, **more)
 
     monkeypatch.setattr(jobs, "opened", counting)
+    return found
+
+
+def test_a_video_is_opened_once_for_all_scales(source: Path, opened: list[Path]) -> None:
     size = OutputSize(factor=4)
     found = jobs.look_ahead_at_scales(source, VideoEncoding(), scales=(2, 3, 4), size=size)
     assert opened == [source]
@@ -48,3 +56,8 @@ def test_a_video_is_opened_once_for_all_scales(source: Path, monkeypatch: pytest
 
 def test_the_size_of_a_video_is_that_of_its_frames(source: Path) -> None:
     assert jobs.video_size(source) == SIZE
+
+
+def test_a_video_is_opened_once_to_choose_its_model(source: Path, opened: list[Path]) -> None:
+    assert scale_for_video(source, VideoEncoding(), OutputSize(factor=4), dict.fromkeys((2, 3, 4), MODEL)) == 4
+    assert opened == [source]
