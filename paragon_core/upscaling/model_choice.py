@@ -9,7 +9,7 @@ from paragon_core.models.model import Model, bundled, load
 from paragon_core.upscaling.output_size import best_scale, needed_factor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from paragon_core.upscaling.output_size import OutputSize, Size
@@ -37,9 +37,17 @@ def suitable_models(
     """
     if isinstance(model, Model):
         return {model.spec.scale: model}
-    names = [model or DEFAULT_MODEL] if model is not None or size is None else _suitable_names(size)
-    models = (load(name, upsampler_alpha=upsampler_alpha, window_size=window_size) for name in names)
-    return {model.spec.scale: model for model in models}
+    names: Sequence[str | Path] = [DEFAULT_MODEL if model is None else model]
+    if model is None and size is not None:
+        names = [DEFAULT_MODEL, *sorted(name for name in bundled() if name != DEFAULT_MODEL)]
+    found: dict[int, Model] = {}
+    for name in names:
+        loaded = load(name, upsampler_alpha=upsampler_alpha, window_size=window_size)
+        found.setdefault(loaded.spec.scale, loaded)  # of those with one scale the first suits best
+    if model is not None or size is None or size.factor is None:
+        return found
+    scale = best_scale(size.factor, found)
+    return {scale: found[scale]}
 
 
 def scale_for(source: Size, size: OutputSize | None, models: Mapping[int, Model]) -> int:
@@ -58,12 +66,3 @@ def scale_for(source: Size, size: OutputSize | None, models: Mapping[int, Model]
     if size is None or len(models) == 1:
         return next(iter(models))
     return best_scale(needed_factor(source, size.of(source)), models)
-
-
-def _suitable_names(size: OutputSize) -> list[str]:
-    """Return names of bundled models, one of each scale; only the best for a size that is a factor."""
-    others = sorted(name for name in bundled() if name != DEFAULT_MODEL)
-    of_scale: dict[int, str] = {}
-    for name in (DEFAULT_MODEL, *others):
-        of_scale.setdefault(load(name).spec.scale, name)
-    return list(of_scale.values()) if size.factor is None else [of_scale[best_scale(size.factor, of_scale)]]
