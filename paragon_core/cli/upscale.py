@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from contextlib import ExitStack, suppress
-from functools import cache
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
@@ -159,14 +158,13 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command."""
     from paragon_core.media import images
-    from paragon_core.media.files import options_for_frames
     from paragon_core.media.jobs import IMAGES_AT_ONCE, plan
     from paragon_core.media.jobs import run as run_jobs
+    from paragon_core.media.upscalers import Upscalers
     from paragon_core.media.video.encoding import VideoEncoding
     from paragon_core.media.video.time_range import TimeRange
-    from paragon_core.upscaling.model_choice import scale_for, suitable_models
+    from paragon_core.upscaling.model_choice import suitable_models
     from paragon_core.upscaling.temporal import check_strength
-    from paragon_core.upscaling.upscaler import Upscaler
 
     check_strength(arguments.temporal)
     encoding = VideoEncoding(
@@ -201,28 +199,19 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         progress.finish(pixels=width * height * result.frames)
         _report(result, console, single=len(jobs) + len(refused) == 1)
 
-    for_images = _options(arguments, progress)
-    with ExitStack() as stack:
-
-        @cache
-        def upscaler_of(scale: int, *, for_frames: bool) -> Upscaler:
-            options = options_for_frames(for_images) if for_frames else for_images
-            return stack.enter_context(Upscaler(models[scale], options))
+    with Upscalers(models, size, _options(arguments, progress)) as upscalers:
 
         def upscale(array: npt.NDArray[np.generic], size: OutputSize | None = None) -> npt.NDArray[np.generic]:
-            suitable = scale_for((array.shape[1], array.shape[0]), size, models)
-            upscaler = upscaler_of(suitable, for_frames=False)
+            upscaler = upscalers.for_image((array.shape[1], array.shape[0]), size)
             return upscaler(array, size=size, progress=progress.advance)
 
         def video(source: Path, target: Path) -> VideoResult:
-            from paragon_core.media.video.model_choice import scale_for_video
             from paragon_core.media.video.upscale import upscale_video
 
-            suitable = scale_for_video(source, encoding, size, models, keep_damaged=arguments.keep_damaged)
             return upscale_video(
                 source,
                 target,
-                upscaler_of(suitable, for_frames=True),
+                upscalers.for_video(source, encoding, keep_damaged=arguments.keep_damaged),
                 size=size,
                 temporal=arguments.temporal,
                 encoding=encoding,
@@ -233,7 +222,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             )
 
         videos_only = all(job.is_video for job in jobs)
-        upscaler = upscaler_of(scale, for_frames=videos_only)
+        upscaler = upscalers.of(scale, for_frames=videos_only)
         precision = upscaler.precision_of("float32" if videos_only else "uint8")
         names = " or ".join(model.name for model in models.values())
         console.say(f"{names}, {result_options.label(size, scale)}, {upscaler.backend} {precision}")

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import stat
-from contextlib import ExitStack
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from paragon_core.cores import usable_cores
 from paragon_core.errors import InputError
 from paragon_core.media import jobs
 from paragon_core.media.compression import ImageCompression
 from paragon_core.media.images import MAX_PIXELS
 from paragon_core.media.sources import unreadable
+from paragon_core.media.upscalers import Upscalers
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.time_range import TimeRange
 from paragon_core.upscaling.image import AUTO, models_for, wanted_size
-from paragon_core.upscaling.model_choice import scale_for
 from paragon_core.upscaling.options import UpscaleKeywords, UpscaleOptions
 from paragon_core.upscaling.temporal import check_strength
-from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,14 +28,6 @@ if TYPE_CHECKING:
     from paragon_core.media.video.upscale import VideoProgress, VideoResult
     from paragon_core.models.model import Model
     from paragon_core.upscaling.output_size import OutputSize
-
-#: Frames of a video in the network at once, at most: each of them takes memory.
-_MOST_FRAMES: Final = 4
-
-
-def options_for_frames(options: UpscaleOptions) -> UpscaleOptions:
-    """Return the options for the frames of a video: several at once, and not clipped before they are encoded."""
-    return replace(options, concurrency=min(usable_cores(), _MOST_FRAMES), clip=False)
 
 
 def upscale_file(
@@ -206,24 +193,18 @@ def _upscale(
     job = _job(source, target)
     if video_only and not job.is_video:
         raise InputError(f"{job.source} is not a video", hint="upscale_file takes images and animations too")
-    with ExitStack() as stack:
-
-        @cache
-        def for_images(scale: int) -> Upscaler:
-            return stack.enter_context(Upscaler(models[scale], options))
+    with Upscalers(models, size, options) as upscalers:
 
         def image(array: npt.NDArray[np.generic], size: OutputSize | None = None) -> npt.NDArray[np.generic]:
-            return for_images(scale_for((array.shape[1], array.shape[0]), size, models))(array, size=size)
+            return upscalers.for_image((array.shape[1], array.shape[0]), size)(array, size=size)
 
         def video(source: Path, target: Path) -> VideoResult:
             from paragon_core.media.video import upscale as video_upscaling  # noqa: PLC0415 - images do without it
-            from paragon_core.media.video.model_choice import scale_for_video  # noqa: PLC0415 - images do without it
 
-            suitable = models[scale_for_video(source, encoding, size, models, keep_damaged=keep_damaged)]
             return video_upscaling.upscale_video(
                 source,
                 target,
-                stack.enter_context(Upscaler(suitable, options_for_frames(options))),
+                upscalers.for_video(source, encoding, keep_damaged=keep_damaged),
                 size=size,
                 temporal=temporal,
                 encoding=encoding,
