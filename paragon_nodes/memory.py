@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import comfy.model_patcher
@@ -43,7 +43,7 @@ class ManagedSession(Session):
         self.module = FusedParagonSR2.from_model(
             model, spec, dtype=DTYPES[options.precision], device=_waiting_place(device)
         )
-        self._layers = CancellableLayers(self.module) if device.type == "cpu" else None  # others are not waited for
+        self._layers = CancellableLayers(self.module, device)
         self.patcher = patcher_for(self.module, device)
         self._device = device
         self._management = threading.Lock()  # ComfyUI's is made for one thread; frames of videos come from several
@@ -81,7 +81,7 @@ class ManagedSession(Session):
     @contextmanager
     def lend(self, batch: npt.NDArray[Any], cancellation: Cancellation | None = None) -> Iterator[npt.NDArray[Any]]:
         """Run one batch; see `Session.lend`."""
-        with self._layers.heeding(cancellation) if self._layers else nullcontext():
+        with self._layers.heeding(cancellation):
             output = self.run(batch)
         yield output
 

@@ -109,7 +109,7 @@ class UpscaleModel(Descriptor):
             return upscaled
         upscaler = self.upscaler(0, padding="zero")
         images = image.detach().movedim(1, -1).float().cpu().numpy()
-        results = [torch.from_numpy(upscaler(each, progress=check_interrupt)) for each in images]
+        results = [torch.from_numpy(upscaler(each)) for each in images]
         return torch.stack(results).movedim(-1, 1).to(image.device, image.dtype)
 
 

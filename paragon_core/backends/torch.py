@@ -38,12 +38,12 @@ _INSTRUCTIONS: Final[dict[Precision, tuple[str, ...]]] = {
 
 
 class CancellableLayers:
-    """Ends a pass of a module before its next layer, if it was cancelled."""
+    """Ends a pass of a module on the CPU before its next layer, if it was cancelled; others are not waited for."""
 
-    def __init__(self, module: torch.nn.Module) -> None:
+    def __init__(self, module: torch.nn.Module, device: torch.device) -> None:
         """Have each layer ask."""
         self._pass = threading.local()
-        for layer in module.modules():
+        for layer in module.modules() if device.type == "cpu" else ():
             if not list(layer.children()):
                 layer.register_forward_pre_hook(self._check)
 
@@ -75,7 +75,7 @@ class TorchSession(Session):
         self._threads_before = torch.get_num_threads()
         module = _module(model, spec, dtype, device)
         self._module: torch.nn.Module | None = module
-        self._layers = CancellableLayers(module) if device.type == "cpu" else None  # others are not waited for
+        self._layers = CancellableLayers(module, device)
         self._image_dtype = torch.float32 if spec.fused else dtype
         self._averages_grey = spec.grey and not spec.fused
         self._separate_detail = spec.separate_detail
@@ -103,7 +103,7 @@ class TorchSession(Session):
     @contextlib.contextmanager
     def lend(self, batch: npt.NDArray[Any], cancellation: Cancellation | None = None) -> Iterator[npt.NDArray[Any]]:
         """Run one batch; see `Session.lend`."""
-        with self._layers.heeding(cancellation) if self._layers else contextlib.nullcontext():
+        with self._layers.heeding(cancellation):
             output = self.run(batch)
         yield output
 

@@ -130,15 +130,14 @@ def tile_arguments(size: tuple[int, int], settings: Settings) -> dict[str, list[
     # The plugins step on by a tile less twice the overlap, but cut it off the output in its larger pixels (measured
     # with 17.1): only an overlap of scale times the halo hides all of the tile's edge.
     overlap = (spec.receptive_radius or 0) * spec.scale
-    if settings.tile == "off":
+    tile = settings.tile_size
+    if tile == "off":
         return {}
-    if settings.tile == "auto":
+    if tile == "auto":
         allowed = pixels_that_fit(spec, default_limit(spec), streams=settings.frames_at_once, stores_attention=False)
         if size[0] * size[1] <= allowed:
             return {}
         tile = choose_tile(size, halo=overlap, streams=1, largest_area=allowed)
-    else:
-        tile = (settings.tile, settings.tile) if isinstance(settings.tile, int) else settings.tile
     for length, side in zip(size, tile, strict=True):
         cover(length, side, halo=overlap)  # refuses what leaves nothing between the overlaps
     width, height = min(tile[0], size[0]), min(tile[1], size[1])
