@@ -90,10 +90,10 @@ def peak() -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Upscale twice, print what it took, and return 0."""
-    from paragon_core.benchmark.gpus import memory_of  # noqa: PLC0415
-    from paragon_core.benchmark.images import like_a_photograph  # noqa: PLC0415
-    from paragon_core.models.model import load  # noqa: PLC0415 - the caller needs none of these
-    from paragon_core.upscaling.upscaler import Upscaler  # noqa: PLC0415
+    from paragon_core.benchmark.gpus import memory_of  # noqa: PLC0415 - `measure` needs none of these
+    from paragon_core.benchmark.images import like_a_photograph  # noqa: PLC0415 - likewise
+    from paragon_core.models.model import load  # noqa: PLC0415 - likewise
+    from paragon_core.upscaling.upscaler import Upscaler  # noqa: PLC0415 - likewise
 
     parser = argparse.ArgumentParser(description="Measure the memory that it takes to upscale an image.")
     parser.add_argument("model", help="name or file")

@@ -21,7 +21,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "models",
         help="list models, download official ones",
-        description="List the models in the box, those in your folders, and the official ones to download. Your "
+        description="List the bundled models, those in your folders, and the official ones to download. Your "
         "folders are those in the environment variable PARAGON_MODELS, and one that paragon doctor shows.",
     )
     parser.add_argument(
@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     del console
     models = catalogue(arguments.folder)
     facts = {
+        # An old word, which scripts of users read.
         "boxed": [_facts(entry) for entry in models.bundled],
         "found": [_facts(entry) for entry in models.found],
         "unusable": [{"path": str(other.path), "reason": other.reason} for other in models.unusable],
@@ -79,7 +80,7 @@ def _official(models: Catalogue) -> list[dict[str, Any]]:
 
 
 def _answer(facts: dict[str, Any]) -> None:
-    answer("In the box, for --model NAME:")
+    answer("Bundled, for --model NAME:")
     answer(table([_row(model) for model in facts["boxed"]]))
     answer("\nIn your folders, for --model NAME or FILE:")
     for folder in facts["folders"]:
