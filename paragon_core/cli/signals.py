@@ -36,10 +36,11 @@ _FIRST_CODE: Final = 128
 class Signals:
     """Turns the first signal into a KeyboardInterrupt in the main thread; a context manager, and for that thread only.
 
-    While modules load, the interrupt waits: half-loaded ones raise any error. Where Python would drop it (in a
-    finalizer, for example), it comes again. Later signals are ignored, so that nothing interrupts the cleaning up,
-    except that after some seconds another one ends the process at once. Signals that are ignored from the start, as by
-    ``nohup``, stay so.
+    While modules load, the interrupt waits: half-loaded ones raise any error. It also waits while a ``with`` block is
+    entered or left: a lock that is taken or given up there would stay taken, and whoever needs it would wait for ever.
+    Where Python would drop it (in a finalizer, for example), it comes again. Later signals are ignored, so that nothing
+    interrupts the cleaning up, except that after some seconds another one ends the process at once. Signals that are
+    ignored from the start, as by ``nohup``, stay so.
     """
 
     def __init__(self) -> None:
@@ -100,12 +101,10 @@ class Signals:
             if time.monotonic() - self._since > _PATIENCE:
                 os._exit(self.exit_code)
             return
-        if not self.received:
-            self.received, self._since = number, time.monotonic()
-        self._owed = False
+        self.received, self._owed, self._since = self.received or number, False, time.monotonic()
         if self._finished:
             os._exit(self.exit_code)
-        if _loads_module(frame):
+        if _uses_block(frame) or _loads_module(frame):
             self._deliver_later()
         else:
             raise KeyboardInterrupt
@@ -128,6 +127,12 @@ def _deliver(number: int, thread: int) -> None:
         _thread.interrupt_main(signal.Signals(number))
     else:
         signal.pthread_kill(thread, number)  # also ends waiting for a lock
+
+
+def _uses_block(frame: FrameType | None) -> bool:
+    # Those of threading.Condition, which every Future and Event has, are written in Python and can be interrupted
+    # between taking the lock and the block that gives it up: https://github.com/python/cpython/issues/74174
+    return frame is not None and frame.f_code.co_name in {"__enter__", "__exit__"}
 
 
 def _loads_module(frame: FrameType | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -71,6 +72,11 @@ def test_whatever_the_interrupt_becomes_on_its_way(
     monkeypatch.setattr("paragon_core.cli.models.run", work)
     assert main(["models"]) == 130
     assert "half-loaded" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no timer that sends signals")
+def test_at_any_moment_while_other_threads_work() -> None:
+    run(PROGRAMS / "interrupted_beside_threads.py", 1500)
 
 
 def test_an_interrupt_that_a_finalizer_swallows_comes_again() -> None:

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
@@ -19,6 +21,9 @@ av = pytest.importorskip("av")
 
 from tests.media.video import videos
 from tests.patience import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 FAST = ["--backend", "onnxruntime", "--precision", "fp32"]
@@ -167,8 +172,9 @@ def test_help_loads_neither_pyav_nor_numpy() -> None:
     assert result.stdout == "[]\n"
 
 
-def started(source: Path, *options: str) -> subprocess.Popen[str]:
-    """Upscale a video in a process of its own, which has begun to write the result."""
+@contextmanager
+def started(source: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Upscale a video in a process of its own, which has begun to write the result; it does not outlive the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "paragon_core.cli.main", "upscale", str(source), *options],
         cwd=ROOT,
@@ -179,15 +185,18 @@ def started(source: Path, *options: str) -> subprocess.Popen[str]:
         if any(path.suffix == ".part" for path in source.parent.iterdir()):
             break
         time.sleep(0.1)
-    return process
+    try:
+        yield process
+    finally:
+        process.kill()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that reaches one process only")
 def test_an_interrupt_leaves_nothing_behind(here: Path) -> None:
     videos.make(here / "a.mkv", size=(320, 240), times=range(1500))
-    process = started(here / "a.mkv")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=PATIENCE)
+    with started(here / "a.mkv") as process:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert [path.name for path in here.iterdir()] == ["a.mkv"]
@@ -197,11 +206,11 @@ def test_an_interrupt_leaves_nothing_behind(here: Path) -> None:
 def test_an_interrupt_does_not_wait_for_a_slow_network(here: Path, shared: Path) -> None:
     videos.make(here / "a.mkv", size=(960, 720), times=range(3))
     weights = shared / "weights" / "v9_2xParagonSR2_Photo_fidelity.safetensors"
-    process = started(here / "a.mkv", "--model", str(weights), *FAST)
-    time.sleep(3)  # a frame takes longer by far
-    process.send_signal(signal.SIGINT)
-    start = time.perf_counter()
-    _, errors = process.communicate(timeout=PATIENCE)
+    with started(here / "a.mkv", "--model", str(weights), *FAST) as process:
+        time.sleep(3)  # a frame takes longer by far
+        process.send_signal(signal.SIGINT)
+        start = time.perf_counter()
+        _, errors = process.communicate(timeout=PATIENCE)
     assert time.perf_counter() - start < 5
     assert process.returncode == 130, errors
     assert [path.name for path in here.iterdir()] == ["a.mkv"]
