@@ -9,8 +9,10 @@
 namespace PARAGON_KERNEL {
 namespace {
 
-// Columns of a tile: with these, what the stages of a row read stays in the second cache.
-constexpr int TILE = 2 * BLOCK;
+// Columns of a tile: the wider, the less is kept for the next one; the narrower, the more of what a stage reads is still
+// in the caches. The second is for stream, whose expanded rows are four times as large.
+constexpr int WIDE_TILE = 3 * 48, NARROW_TILE = 48;
+static_assert(NARROW_TILE % BLOCK == 0 && WIDE_TILE % BLOCK == 0, "tiles consist of whole blocks");
 
 // Rows and columns of conv_mid's map that the tail reads around cell (j, k), with two columns to the right for the
 // strips of the border.
@@ -23,7 +25,8 @@ class Piece {
 public:
     Piece(const Network& network, const ParagonImage& image, const ParagonPiece& piece)
         : network(network), of(network.of), image(image), separate(image.detail[0].data != nullptr),
-          softens(of.softening > 0), width(image.width + 2 * image.margin), height(image.height + 2 * image.margin),
+          softens(of.softening > 0), tile_width(network.streams() ? NARROW_TILE : WIDE_TILE),
+          width(image.width + 2 * image.margin), height(image.height + 2 * image.margin),
           left(piece.left + image.margin), right(piece.right + image.margin), top(piece.top + image.margin),
           bottom(piece.bottom + image.margin) {}
 
@@ -41,8 +44,8 @@ public:
         const Arithmetic arithmetic;
         bool finite = true;
         const int start = larger(left - radius(), 0), end = right + 1 + tail_lag;
-        for (int column = start; column < end; column += TILE) {
-            tile = {column, start, smaller(TILE, rounded_up(end - column, LANES)), width};
+        for (int column = start; column < end; column += tile_width) {
+            tile = {column, start, smaller(tile_width, rounded_up(end - column, LANES)), width};
             for (int now = pixels.range.first + 1; now <= bottom + 1 + tail_delay; now += 2) {
                 if (cancelled && *cancelled) return PARAGON_CANCELLED;
                 step(now, finite);
@@ -56,6 +59,7 @@ private:
     const ParagonNetwork& of;
     const ParagonImage& image;
     const bool separate, softens;
+    const int tile_width;
     const int width, height;             // of the continued image, on which all columns and rows count
     const int left, right, top, bottom;  // of the piece
     Rows pixels, detail;                 // the image, and what the detail path sees
@@ -158,15 +162,12 @@ private:
     bool ends_group(int block) const { return of.group > 0 && (block + 1) % of.group == 0; }
 
     void take(Arena& arena) {
-        int before = 8;
-        each([&](Rows& rows) { before = larger(before, rows.kept + 8); });
-        before = rounded_up(before, 16);
-        int stride = TILE + before + 16;
-        if (stride / 16 % 2 == 0) stride += 16;  // an odd number of lines of the cache, so that channels do not collide
-        int channels = 0;
+        int channels = 0, stride = 0, before = 0;
         each([&](Rows& rows) {
-            rows.take(arena, stride, before);
+            rows.take(arena, tile_width);
             channels = larger(channels, rows.channels);
+            stride = larger(stride, rows.stride);
+            before = larger(before, rows.left);
         });
         if (has_border()) ring.take(arena, network);
         zeros = arena.take<float>((size_t)channels * stride) + before;
@@ -190,7 +191,7 @@ private:
 
     // A row of a map for a reader with this lag: zeros outside the image.
     const float* at(const Rows& rows, int y, int lag) const {
-        return y >= 0 && y < height ? rows.row(y) + rows.lag - lag : zeros;
+        return (y >= 0 && y < height ? rows.row(y) : zeros) + rows.lag - lag;
     }
 
     // Call `work` for the two rows that a stage with this delay works on, as far as they are in the range.
@@ -208,8 +209,9 @@ private:
                 for_rows(expanded[i], now, [&](int y) { mix_and_expand(i, y); });
                 gate_and_project(i, now);
             } else {
-                for_rows(expanded[i], now, [&](int y) { expand(i, y); });
-                activate_and_project(i, now);
+                const bool hard = of.block == PARAGON_NANO_HARDSWISH;
+                for_rows(expanded[i], now, [&](int y) { hard ? expand<true>(i, y) : expand<false>(i, y); });
+                hard ? activate_and_project<true>(i, now) : activate_and_project<false>(i, now);
             }
         }
         for_rows(middle, now, [&](int y) {
@@ -254,36 +256,34 @@ private:
         rows.finish(y, tile);
     }
 
-    void expand(int i, int y) const {
+    template <bool HARD> void expand(int i, int y) const {
         const Rows& rows = expanded[i];
         rows.begin(y, tile);
         float* to = rows.row(y);
         const float* from = at(maps[i], y, rows.lag);
-        const bool hard = of.block == PARAGON_NANO_HARDSWISH;
         for_blocks<VECTORS>(tile.width, [&](int p, auto count) __attribute__((always_inline)) {
             const float* taps[1] = {from + p};
-            convolve<OUTPUTS, decltype(count)::value>(network.blocks[i].expand, {taps, rows.stride}, [&](int o, int v, Vector value) __attribute__((always_inline)) {
-                store(to + (ptrdiff_t)o * rows.stride + p + v * LANES, hard ? hardswish(value) : value);
+            convolve<OUTPUTS, decltype(count)::value>(network.blocks[i].expand, {taps, maps[i].stride}, [&](int o, int v, Vector value) __attribute__((always_inline)) {
+                store(to + (ptrdiff_t)o * rows.stride + p + v * LANES, HARD ? hardswish(value) : value);
             });
         });
         rows.finish(y, tile);
     }
 
-    void activate_and_project(int i, int now) const {
-        const bool hard = of.block == PARAGON_NANO_HARDSWISH;
+    template <bool HARD> void activate_and_project(int i, int now) const {
         const Depthwise& filter = network.blocks[i].depthwise;
         project_pair(i, now, [&](const float* const (&from)[4], int p, auto count) __attribute__((always_inline)) {
             constexpr int N = decltype(count)::value;
             PARAGON_ROLLED for (int c = 0; c < network.hidden; c++) {
                 float* to = scratch + c * BLOCK;
                 const ptrdiff_t at = (ptrdiff_t)c * expanded[i].stride + p;
-                // As many vectors at once as the registers hold.
-                for_blocks<LANES == 8 ? 1 : 2>(N * LANES, [&](int x, auto part) __attribute__((always_inline)) {
+                const Filter weights(filter.weight + c * 9);
+                for_blocks<VECTORS>(N * LANES, [&](int x, auto part) __attribute__((always_inline)) {
                     constexpr int M = decltype(part)::value;
                     const float* rows[4] = {from[0] + at + x, from[1] + at + x, from[2] + at + x, from[3] + at + x};
                     Vector sum[2 * M];
-                    depthwise_pair<M>(sum, rows, filter.weight + c * 9, filter.bias[c]);
-                    if (hard) hardswish(sum);
+                    depthwise_pair<M>(sum, rows, weights, filter.bias[c]);
+                    if constexpr (HARD) hardswish(sum);
                     else gelu(sum);
                     PARAGON_UNROLL for (int v = 0; v < M; v++) {
                         store(to + x + v * LANES, sum[v]);
@@ -306,13 +306,13 @@ private:
             constexpr int N = decltype(count)::value;
             PARAGON_ROLLED for (int c = 0; c < of.channels; c++) {
                 const ptrdiff_t at = (ptrdiff_t)c * source.stride + p;
-                PARAGON_UNROLL for (int v = 0; v < N; v++) {
-                    const ptrdiff_t x = at + v * LANES;
-                    const float* near[3] = {from[2] + x - 1, from[3] + x - 1, from[4] + x - 1};
-                    const float* far[3] = {from[0] + x - 3, from[3] + x - 3, from[6] + x - 3};
-                    store(scratch + c * BLOCK + v * LANES, depthwise(near, 1, block.near.weight + c * 9, block.near.bias[c]));
-                    store(scratch + (of.channels + c) * BLOCK + v * LANES, depthwise(far, 3, block.far.weight + c * 9, block.far.bias[c]));
-                }
+                const float* near[3] = {from[2] + at - 1, from[3] + at - 1, from[4] + at - 1};
+                const float* far[3] = {from[0] + at - 3, from[3] + at - 3, from[6] + at - 3};
+                Vector sum[N];
+                depthwise(sum, near, 1, Filter(block.near.weight + c * 9), block.near.bias[c]);
+                store_all(scratch + c * BLOCK, sum);
+                depthwise(sum, far, 3, Filter(block.far.weight + c * 9), block.far.bias[c]);
+                store_all(scratch + (of.channels + c) * BLOCK, sum);
             }
             const float* taps[1] = {scratch};
             float* mixed = scratch + 2 * of.channels * BLOCK;
@@ -333,21 +333,20 @@ private:
         project_pair(i, now, [&](const float* const (&from)[4], int p, auto count) __attribute__((always_inline)) {
             constexpr int N = decltype(count)::value;
             PARAGON_ROLLED for (int c = 0; c < network.hidden; c++) {
-                float* to = scratch + c * BLOCK;
-                PARAGON_UNROLL for (int v = 0; v < N; v++) {
-                    Vector factors[2][2];
-                    PARAGON_UNROLL for (int half = 0; half < 2; half++) {
-                        const int channel = half * network.hidden + c;
-                        const ptrdiff_t at = (ptrdiff_t)channel * expanded[i].stride + p + v * LANES;
-                        const float* rows[4] = {from[0] + at, from[1] + at, from[2] + at, from[3] + at};
-                        depthwise_pair<1>(factors[half], rows, filter.weight + channel * 9, filter.bias[channel]);
-                    }
-                    PARAGON_UNROLL for (int row = 0; row < 2; row++) {
-                        Vector product = factors[0][row] * factors[1][row];
-                        if (clamps) product = clamped(product, -65504.0f, 65504.0f);
-                        store(to + row * network.hidden * BLOCK + v * LANES, product);
-                    }
+                Vector factors[2][2 * N];
+                PARAGON_UNROLL for (int half = 0; half < 2; half++) {
+                    const int channel = half * network.hidden + c;
+                    const ptrdiff_t at = (ptrdiff_t)channel * expanded[i].stride + p;
+                    const float* rows[4] = {from[0] + at, from[1] + at, from[2] + at, from[3] + at};
+                    depthwise_pair<N>(factors[half], rows, Filter(filter.weight + channel * 9), filter.bias[channel]);
                 }
+                float* to = scratch + c * BLOCK;
+                PARAGON_UNROLL for (int row = 0; row < 2; row++, to += network.hidden * BLOCK)
+                    PARAGON_UNROLL for (int v = 0; v < N; v++) {
+                        Vector product = factors[0][row * N + v] * factors[1][row * N + v];
+                        if (clamps) product = clamped(product, -65504.0f, 65504.0f);
+                        store(to + v * LANES, product);
+                    }
             }
         });
     }
@@ -373,13 +372,14 @@ private:
         const Rows& rows = maps[i + 1];
         const float* taps[1] = {from};
         float* to = rows.row(y) + p;
-        const float* before = at(maps[i], y, rows.lag) + p;
-        const float* skipped = ends_group(i) ? at(maps[i + 1 - of.group], y, rows.lag) + p : nullptr;
+        const Rows& source = maps[i];
+        const float* before = at(source, y, rows.lag) + p;
+        const Rows& start = maps[ends_group(i) ? i + 1 - of.group : i];
+        const float* skipped = ends_group(i) ? at(start, y, rows.lag) + p : nullptr;
         convolve<OUTPUTS, N>(network.blocks[i].project, {taps, BLOCK}, [&](int o, int v, Vector value) __attribute__((always_inline)) {
-            const ptrdiff_t x = (ptrdiff_t)o * rows.stride + v * LANES;
-            value += load(before + x);
-            if (skipped) value += load(skipped + x);
-            store(to + x, value);
+            value += load(before + (ptrdiff_t)o * source.stride + v * LANES);
+            if (skipped) value += load(skipped + (ptrdiff_t)o * start.stride + v * LANES);
+            store(to + (ptrdiff_t)o * rows.stride + v * LANES, value);
         });
     }
 
@@ -400,9 +400,9 @@ private:
         across.begin(y, tile);
         const float* from = at(pixels, y, across.lag);
         float* to = across.row(y);
-        for_channels(of.planes, across.stride, [&](ptrdiff_t x) {
-            const float* here = from + x;
-            store(to + x, (load(here) * 16 + (load(here - 1) + load(here + 1)) * 9 - (load(here - 3) + load(here + 3))) * (1.0f / 32));
+        for_channels([&](int plane, int p) {
+            const float* here = from + (ptrdiff_t)plane * pixels.stride + p;
+            store(to + (ptrdiff_t)plane * across.stride + p, (load(here) * 16 + (load(here - 1) + load(here + 1)) * 9 - (load(here - 3) + load(here + 3))) * (1.0f / 32));
         });
         across.finish(y, tile);
     }
@@ -413,9 +413,11 @@ private:
         const float* rows[7];
         for (int k = 0; k < 7; k++) rows[k] = at(across, y - 3 + k, softened.lag);
         float* to = softened.row(y);
-        for_channels(of.planes, softened.stride, [&](ptrdiff_t x) {
+        for_channels([&](int plane, int p) {
+            const ptrdiff_t x = (ptrdiff_t)plane * across.stride + p;
             const Vector smooth = (load(rows[3] + x) * 16 + (load(rows[2] + x) + load(rows[4] + x)) * 9 - (load(rows[0] + x) + load(rows[6] + x))) * (1.0f / 32);
-            store(to + x, load(own + x) + of.softening * (smooth - load(own + x)));
+            const Vector sharp = load(own + (ptrdiff_t)plane * pixels.stride + p);
+            store(to + (ptrdiff_t)plane * softened.stride + p, sharp + of.softening * (smooth - sharp));
         });
         softened.finish(y, tile);
     }
@@ -425,21 +427,20 @@ private:
         const Rows& source = softens ? softened : pixels;
         const float* from = at(source, y, base.lag);
         float* to = base.row(y);
-        for (int plane = 0; plane < of.planes; plane++)
-            for (int p = 0; p < tile.width; p += LANES) {
-                const float* here = from + (ptrdiff_t)plane * source.stride + p;
-                const Vector r0 = load(here - 2), r1 = load(here - 1), r2 = load(here), r3 = load(here + 1);
-                for (int b = 0; b < of.scale; b++) {
-                    const float* taps = network.base + 4 * b;
-                    store(to + ((ptrdiff_t)plane * of.scale + b) * base.stride + p, ((taps[0] * r0 + taps[1] * r1) + taps[2] * r2) + taps[3] * r3);
-                }
+        for_channels([&](int plane, int p) {
+            const float* here = from + (ptrdiff_t)plane * source.stride + p;
+            const Vector r0 = load(here - 2), r1 = load(here - 1), r2 = load(here), r3 = load(here + 1);
+            for (int b = 0; b < of.scale; b++) {
+                const float* taps = network.base + 4 * b;
+                store(to + ((ptrdiff_t)plane * of.scale + b) * base.stride + p, ((taps[0] * r0 + taps[1] * r1) + taps[2] * r2) + taps[3] * r3);
             }
+        });
         // Not finish: the columns beyond the image are cells like others.
     }
 
-    template <class Work> void for_channels(int channels, int stride, Work work) const {
-        for (int i = 0; i < channels; i++)
-            for (int p = 0; p < tile.width; p += LANES) work((ptrdiff_t)i * stride + p);
+    template <class Work> void for_channels(Work work) const {
+        for (int plane = 0; plane < of.planes; plane++)
+            for (int p = 0; p < tile.width; p += LANES) work(plane, p);
     }
 
     bool compute_cells(int j) const {

@@ -11,6 +11,8 @@
 namespace PARAGON_KERNEL {
 namespace {
 
+constexpr int LINE = 16;  // floats of a line of the cache
+
 // Rows of the image, from `first` to before `end`.
 struct Range {
     int first = 0, end = 0;
@@ -53,9 +55,11 @@ struct Rows {
         count = larger(count, reader_delay - delay + reach.above + 2);
     }
 
-    void take(Arena& arena, int row_stride, int before) {
-        stride = row_stride;
-        left = before;
+    // For tiles of a width at most.
+    void take(Arena& arena, int width) {
+        left = rounded_up(kept, LINE);
+        stride = rounded_up(width, LINE) + left;
+        if (stride / LINE % 2 == 0) stride += LINE;  // so that neighbouring channels do not share lines of the cache
         data = arena.take<float>((size_t)count * channels * stride);
         sides = arena.take<float>((size_t)larger(range.end - range.first, 0) * channels * kept);
     }
@@ -65,12 +69,8 @@ struct Rows {
     // Before a row is written: bring back what the tile to the left kept of it.
     void begin(int y, const Tile& tile) const {
         float* to = row(y) - kept;
-        if (tile.column == tile.start) {
-            for (int i = 0; i < channels; i++) memset(to + (ptrdiff_t)i * stride, 0, kept * sizeof(float));
-        } else {
-            const float* from = sides_of(y);
-            for (int i = 0; i < channels; i++) copy(to + (ptrdiff_t)i * stride, from + (ptrdiff_t)i * kept);
-        }
+        if (tile.column > tile.start) return copy(to, stride, sides_of(y), kept);
+        for (int i = 0; i < channels; i++) memset(to + (ptrdiff_t)i * stride, 0, kept * sizeof(float));
     }
 
     // After a row was written: nothing outside the image, and keep what the tile to the right needs.
@@ -83,23 +83,28 @@ struct Rows {
             for (int i = 0; i < channels; i++)
                 memset(own + (ptrdiff_t)i * stride + first, 0, (tile.width - first) * sizeof(float));
         }
-        float* to = sides_of(y);
-        own += tile.width - kept;
-        for (int i = 0; i < channels; i++) copy(to + (ptrdiff_t)i * kept, own + (ptrdiff_t)i * stride);
+        copy(sides_of(y), kept, own + tile.width - kept, stride);
     }
 
 private:
     float* sides_of(int y) const { return sides + (size_t)(y - range.first) * channels * kept; }
 
-    // Copy the kept columns of a channel: a few floats, for which calling memcpy would take longer than copying.
-    void copy(float* to, const float* from) const {
+    // Copy the kept columns of all channels. They are a few floats each, for which calling memcpy would take longer
+    // than copying.
+    void copy(float* to, ptrdiff_t to_stride, const float* from, ptrdiff_t from_stride) const {
         switch (kept) {
-            case 2: memcpy(to, from, 2 * sizeof(float)); break;
-            case 3: memcpy(to, from, 3 * sizeof(float)); break;
-            case 4: memcpy(to, from, 4 * sizeof(float)); break;
-            case 6: memcpy(to, from, 6 * sizeof(float)); break;
-            default: memcpy(to, from, kept * sizeof(float));
+            case 2: return copy_some<2>(to, to_stride, from, from_stride);
+            case 3: return copy_some<3>(to, to_stride, from, from_stride);
+            case 4: return copy_some<4>(to, to_stride, from, from_stride);
+            case 6: return copy_some<6>(to, to_stride, from, from_stride);
+            default:
+                for (int i = 0; i < channels; i++, to += to_stride, from += from_stride)
+                    memcpy(to, from, kept * sizeof(float));
         }
+    }
+
+    template <int COUNT> void copy_some(float* to, ptrdiff_t to_stride, const float* from, ptrdiff_t from_stride) const {
+        for (int i = 0; i < channels; i++, to += to_stride, from += from_stride) memcpy(to, from, COUNT * sizeof(float));
     }
 };
 

@@ -30,9 +30,11 @@ public:
     // Compute row j of cells from four rows of conv_mid's map and of the base path's; returns whether all is finite.
     bool row(int j, const float* const (&map)[4], ptrdiff_t map_stride, const float* const (&base)[4], ptrdiff_t base_stride, const Tile& tile) const {
         const int block = network.tail.block;
-        if (block == WIDE && WIDE != OUTPUTS) return blocks<WIDE, 2>(j, map, map_stride, base, base_stride, tile);
-        if (block == 9) return blocks<9, VECTORS>(j, map, map_stride, base, base_stride, tile);
-        if (block == 4) return blocks<4, VECTORS>(j, map, map_stride, base, base_stride, tile);
+        if constexpr (LANES == 16) {
+            if (block == WIDE) return blocks<WIDE, 2>(j, map, map_stride, base, base_stride, tile);
+            if (block == 9) return blocks<9, VECTORS>(j, map, map_stride, base, base_stride, tile);
+            if (block == 4) return blocks<4, VECTORS>(j, map, map_stride, base, base_stride, tile);
+        }
         return blocks<OUTPUTS, VECTORS>(j, map, map_stride, base, base_stride, tile);
     }
 

@@ -49,6 +49,10 @@ PARAGON_INLINE Vector load(const float* from) {
 
 template <class T> PARAGON_INLINE void store(void* to, T value) { memcpy(to, &value, sizeof value); }
 
+template <int N> PARAGON_INLINE void store_all(float* to, const Vector (&values)[N]) {
+    PARAGON_UNROLL for (int i = 0; i < N; i++) store(to + i * LANES, values[i]);
+}
+
 PARAGON_INLINE Vector all(float value) { return value - Vector{}; }
 
 #if defined(__AVX512F__)
