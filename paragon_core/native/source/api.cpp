@@ -4,31 +4,45 @@
 
 #include "kernel.h"
 
-#if defined(__x86_64__) || defined(_M_X64)
-#if defined(_MSC_VER)
-#include <intrin.h>
-#endif
+#if defined(__x86_64__)
+#include <cpuid.h>
 namespace avx512 { extern const Kernel kernel; }
 namespace avx2 { extern const Kernel kernel; }
-#elif defined(__aarch64__) || defined(_M_ARM64)
+#elif defined(__aarch64__)
 namespace neon { extern const Kernel kernel; }
 #endif
 
 namespace {
 
-#if defined(__x86_64__) || defined(_M_X64)
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-bool has_avx512() {
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#if defined(__x86_64__)
+// Which registers the system saves when it switches threads.
+unsigned saved_registers() {
+    unsigned low, high;
+    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+// Whether processor and system have AVX2 and FMA, or AVX-512 as well. Not __builtin_cpu_supports, which needs a library
+// that clang-cl does not link.
+bool has(bool wide) {
+    constexpr unsigned FMA = 1u << 12, OSXSAVE = 1u << 27;
+    constexpr unsigned AVX2 = 1u << 5, AVX512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // F, DQ, BW, VL
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & (FMA | OSXSAVE)) != (FMA | OSXSAVE)) return false;
+    unsigned needed = 0x6;
+#if !defined(__APPLE__)  // macOS begins to save the widest registers when they are first used
+    if (wide) needed = 0xe6;
+#endif
+    const unsigned wanted = wide ? AVX2 | AVX512 : AVX2;
+    return (saved_registers() & needed) == needed && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & wanted) == wanted;
 }
 
 const Kernel* kernel_of(const char* name) {
-    if (has_avx512() && (!name || !strcmp(name, avx512::kernel.name))) return &avx512::kernel;
-    if (has_avx2() && (!name || !strcmp(name, avx2::kernel.name))) return &avx2::kernel;
+    if (has(true) && (!name || !strcmp(name, avx512::kernel.name))) return &avx512::kernel;
+    if (has(false) && (!name || !strcmp(name, avx2::kernel.name))) return &avx2::kernel;
     return nullptr;
 }
-#elif defined(__aarch64__) || defined(_M_ARM64)
+#elif defined(__aarch64__)
 const Kernel* kernel_of(const char* name) { return !name || !strcmp(name, neon::kernel.name) ? &neon::kernel : nullptr; }
 #else
 const Kernel* kernel_of(const char*) { return nullptr; }

@@ -5,10 +5,20 @@
 
 #include "vectors.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace PARAGON_KERNEL {
 namespace {
 
 constexpr size_t ALIGNMENT = 64;  // a line of the cache, and the widest vector
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr size_t GAP = 128;  // between parts, so that AddressSanitizer sees what leaves one
+#else
+constexpr size_t GAP = 0;
+#endif
 
 // Hands out parts of a piece of memory, or only counts what they would take.
 class Arena {
@@ -17,8 +27,12 @@ public:
     explicit Arena(char* memory) : memory(memory) {}
 
     template <class T> T* take(size_t count) {
+        const size_t size = count * sizeof(T), room = rounded_up(size, ALIGNMENT) + GAP;
         char* part = memory ? memory + used : nullptr;
-        used += rounded_up(count * sizeof(T), ALIGNMENT);
+        used += room;
+#if defined(__SANITIZE_ADDRESS__)
+        if (part) ASAN_POISON_MEMORY_REGION(part + size, room - size);
+#endif
         return reinterpret_cast<T*>(part);
     }
 
