@@ -6,6 +6,7 @@
 #include "paragon_native.h"
 
 constexpr int MOST_BLOCKS = 64;  // of a network
+constexpr int MOST_SCALE = 8;
 
 struct Kernel {
     const char* name;

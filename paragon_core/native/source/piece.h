@@ -451,7 +451,7 @@ private:
         }
         const int s = of.scale;
         const Area area = {{s * top, s * bottom}, {s * left, s * right}};
-        const Tail tail = {network, image, area, has_border() ? &ring : nullptr, tail_lag, width, height, cells, words};
+        const Tail tail(network, image, area, has_border() ? &ring : nullptr, tail_lag, width, height, cells, words);
         return tail.row(j, map, middle.stride, rows, base.stride, tile);
     }
 };

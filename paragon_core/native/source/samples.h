@@ -93,12 +93,14 @@ inline void write_cells(const Group& group, const uint32_t* words, int stride, i
     // The last word of a cell is not full. It overlaps the next cell, which is written after it; the last cell's does
     // not, because what follows may belong to another thread.
     const int count = (bytes + 3) / 4;
-    for (int i = 0; i < cells - 1; i++, to += bytes)
-        if (count == 2) {
-            store(to, words[i] | static_cast<uint64_t>(words[stride + i]) << 32);
-        } else {
+    if (count == 2) {
+        uint64_t pairs[BLOCK];
+        for (int i = 0; i < cells; i++) pairs[i] = words[i] | static_cast<uint64_t>(words[stride + i]) << 32;
+        for (int i = 0; i < cells - 1; i++, to += bytes) store(to, pairs[i]);
+    } else {
+        for (int i = 0; i < cells - 1; i++, to += bytes)
             for (int w = 0; w < count; w++) store(to + 4 * w, words[w * stride + i]);
-        }
+    }
     for (int byte = 0; byte < bytes; byte++)
         to[byte] = static_cast<char>(words[byte / 4 * stride + cells - 1] >> 8 * (byte % 4));
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "border.h"
+#include "kernel.h"
 #include "samples.h"
 
 namespace PARAGON_KERNEL {
@@ -26,6 +27,17 @@ public:
     int height;        // rows of the continued image
     float* cells;      // scratch: [planes][a][b][BLOCK]
     uint32_t* words;   // scratch: [words][BLOCK]
+    bool joined;       // whether the result has the planes' samples pixel by pixel
+    // Where the samples of a group are among the cells: phases next to each other, each with all planes of the group.
+    int order[3 * MOST_SCALE];
+
+    Tail(const Network& network, const ParagonImage& image, Area area, const Ring* ring, int lag, int columns, int height, float* cells, uint32_t* words)
+        : network(network), image(image), area(area), ring(ring), lag(lag), columns(columns), height(height), cells(cells),
+          words(words), joined(interleaved(image, network.of.planes)) {
+        const int s = network.of.scale, planes = joined ? network.of.planes : 1;
+        for (int sample = 0; sample < s * planes; sample++)
+            order[sample] = ((sample % planes) * s * s + sample / planes) * BLOCK;
+    }
 
     // Compute row j of cells from four rows of conv_mid's map and of the base path's; returns whether all is finite.
     bool row(int j, const float* const (&map)[4], ptrdiff_t map_stride, const float* const (&base)[4], ptrdiff_t base_stride, const Tile& tile) const {
@@ -55,7 +67,11 @@ private:
             });
             for (int v = 0; v < N; v++) add_base(base, base_stride, p, v);
             if (ring) subtract_ring(j, k, N * LANES);
-            finite &= write<N>(j, k);
+            switch (image.sample) {
+                case PARAGON_UINT8: finite &= write<N, uint8_t>(j, k); break;
+                case PARAGON_UINT16: finite &= write<N, uint16_t>(j, k); break;
+                default: finite &= write<N, float>(j, k);
+            }
         });
         return finite;
     }
@@ -104,78 +120,78 @@ private:
     }
 
     // Write the part of N vectors of cells that belongs to the piece; returns whether it is finite.
-    template <int N> bool write(int j, int k) const {
-        const ParagonNetwork& of = network.of;
-        const int s = of.scale, size = SAMPLE_SIZES[image.sample];
-        const bool joined = interleaved(image, of.planes);
-        const int groups = joined ? 1 : of.planes, planes = joined ? of.planes : 1, count = s * planes;
-        // Cells of which all columns belong to the piece, and all that have one.
-        const int whole = larger((area.columns.first + s - 2 + s) / s - k, 0);
-        const int end = smaller((area.columns.end - 1) / s + 1 - k, N * LANES);
-        const int last = smaller((area.columns.end - 1 + s - 1) / s + 1 - k, N * LANES);
-        const int first = larger((area.columns.first - 1 + s) / s - k, 0);
+    template <int N, class Sample> bool write(int j, int k) const {
+        const int s = network.of.scale, planes = joined ? network.of.planes : 1, count = s * planes;
+        // Cells of which all columns belong to the piece, and those that have one at all.
+        const int whole = larger((area.columns.first + 2 * s - 2) / s - k, 0);
+        const int whole_end = smaller((area.columns.end - 1) / s + 1 - k, N * LANES);
+        const int first = larger((area.columns.first + s - 1) / s - k, 0);
+        const int end = smaller((area.columns.end - 2) / s + 2 - k, N * LANES);
+        const bool all_whole = first == 0 && end == N * LANES;
         Vector check = {};
         float rest = 0;
         for (int a = 0; a < s; a++) {
             const int y = s * (j - 1) + 1 + a;
             if (!area.rows.has(y)) continue;
-            for (int group = 0; group < groups; group++) {
+            for (int group = 0; group < network.of.planes / planes; group++) {
                 const ParagonPlane& plane = image.out[group];
                 char* row = static_cast<char*>(plane.data) + (y - (int64_t)s * image.margin) * plane.row;
-                const ptrdiff_t x = (ptrdiff_t)s * (k - 1) + 1 - (ptrdiff_t)s * image.margin;
-                const Group to = {row + x * size * planes, count, size};
-                const float* from = cells + ((group * s + a) * s) * BLOCK;
-                auto value_of = [&](int sample) {  // phases side by side, each with all planes of the group
-                    return from + ((sample % planes) * s * s + sample / planes) * BLOCK;
-                };
-                pack<N>(value_of, count, check);
-                write_cells(to, words, BLOCK, whole, end);
-                for (int i = first; i < last; i++)
-                    if (i < whole || i >= end) write_part(to, value_of, planes, k, i, rest);
+                const ptrdiff_t x = (ptrdiff_t)s * (k - 1 - image.margin) + 1;
+                const Group to = {row + x * (ptrdiff_t)sizeof(Sample) * planes, count, sizeof(Sample)};
+                const float* from = cells + (group * s + a) * s * BLOCK;
+                check += pack<N, Sample>(from, count);
+                write_cells(to, words, BLOCK, whole, whole_end);
+                for (int i = first; i < end; i++)
+                    if (i < whole || i >= whole_end) rest += write_part<Sample>(to, from, planes, k, i);
             }
         }
-        if (first == 0 && last == N * LANES) {
+        if (all_whole) {
             float lanes[LANES];
             store(lanes, check);
             for (float lane : lanes) rest += lane;
         } else {
-            for (int o = 0; o < of.planes * s * s; o++)
-                for (int i = whole; i < end; i++) rest += cells[o * BLOCK + i] * 0;
+            for (int o = 0; o < network.of.planes * s * s; o++)
+                for (int i = whole; i < whole_end; i++) rest += cells[o * BLOCK + i] * 0;
         }
         return rest == 0;
     }
 
-    // Convert samples and pack them into words, for N vectors of cells.
-    template <int N, class ValueOf> PARAGON_INLINE void pack(ValueOf value_of, int count, Vector& check) const {
-        const int size = SAMPLE_SIZES[image.sample], per_word = 4 / size;
-        for (int v = 0; v < N; v++)
-            for (int word = 0; word * per_word < count; word++) {
+    // Convert the samples of a group and pack them into words, for N vectors of cells. Returns zeros if all are finite.
+    template <int N, class Sample> PARAGON_INLINE Vector pack(const float* from, int count) const {
+        constexpr int PER_WORD = 4 / sizeof(Sample);
+        Vector check = {};
+        for (int sample = 0, word = 0; sample < count; sample += PER_WORD, word++)
+            PARAGON_UNROLL for (int v = 0; v < N; v++) {
                 Integers packed = {};
-                for (int part = 0; part < per_word && word * per_word + part < count; part++) {
-                    const Vector value = load(value_of(word * per_word + part) + v * LANES);
+                PARAGON_UNROLL for (int part = 0; part < PER_WORD; part++) {
+                    if (sample + part >= count) break;
+                    const Vector value = load(from + order[sample + part] + v * LANES);
                     check += value * 0;
-                    packed |= converted(value) << (8 * size * part);
+                    packed |= converted<Sample>(value) << (32 / PER_WORD * part);
                 }
                 store(words + word * BLOCK + v * LANES, packed);
             }
+        return check;
     }
 
-    PARAGON_INLINE Integers converted(Vector value) const {
-        if (image.sample != PARAGON_FLOAT32) return nearest(clamped(value, 0, network.of.peak));
+    template <class Sample> PARAGON_INLINE Integers converted(Vector value) const {
+        if constexpr (sizeof(Sample) < sizeof(float)) return nearest(clamped(value, 0, network.of.peak));
         return (Integers)(image.clip ? clamped(value, 0, network.of.peak) : value);
     }
 
-    // Write the samples of cell i that belong to the piece, where not all of them do.
-    template <class ValueOf> void write_part(const Group& to, ValueOf value_of, int planes, int k, int i, float& check) const {
+    // Write the samples of cell i that belong to the piece, where not all of them do. Returns 0 if they are finite.
+    template <class Sample> float write_part(const Group& to, const float* from, int planes, int k, int i) const {
+        float check = 0;
         for (int sample = 0; sample < to.count; sample++) {
             const int x = network.of.scale * (k + i - 1) + 1 + sample / planes;
             if (!area.columns.has(x)) continue;
-            const float value = value_of(sample)[i];
+            const float value = from[order[sample] + i];
             check += value * 0;
             int32_t lanes[LANES];
-            store(lanes, converted(all(value)));
+            store(lanes, converted<Sample>(all(value)));
             memcpy(to.to + ((ptrdiff_t)i * to.count + sample) * to.size, lanes, to.size);  // the low bytes come first
         }
+        return check;
     }
 };
 
