@@ -20,11 +20,15 @@ struct Taps {
     ptrdiff_t stride;
 };
 
-template <int OUT, int N>
-PARAGON_INLINE void sum_up(Vector (&sum)[OUT][N], const Convolution& conv, int first, Taps taps) {
-    const float* weight = conv.weight + (ptrdiff_t)first * conv.taps * conv.inputs;
+template <int OUT, int N> PARAGON_INLINE void begin_with_bias(Vector (&sum)[OUT][N], const Convolution& conv, int first) {
     PARAGON_UNROLL for (int o = 0; o < OUT; o++)
         PARAGON_UNROLL for (int j = 0; j < N; j++) sum[o][j] = all(conv.bias[first + o]);
+}
+
+// Add the outputs from `first` on at N vectors of pixels.
+template <int OUT, int N>
+PARAGON_INLINE void add_up(Vector (&sum)[OUT][N], const Convolution& conv, int first, Taps taps) {
+    const float* weight = conv.weight + (ptrdiff_t)first * conv.taps * conv.inputs;
     for (int tap = 0; tap < conv.taps; tap++) {
         const float* from = taps.from[tap];
         PARAGON_ROLLED for (int i = 0; i < conv.inputs; i++) {
@@ -40,14 +44,20 @@ PARAGON_INLINE void sum_up(Vector (&sum)[OUT][N], const Convolution& conv, int f
     }
 }
 
+// Call `use` with each output's number counted from `first`, the vector's number and its value.
+template <int OUT, int N, class Use> PARAGON_INLINE void for_each(const Vector (&sum)[OUT][N], int first, Use use) {
+    PARAGON_UNROLL for (int o = 0; o < OUT; o++)
+        PARAGON_UNROLL for (int j = 0; j < N; j++) use(first + o, j, sum[o][j]);
+}
+
 // Compute all outputs at N vectors of pixels; `use` is given each output's number, the vector's number and its value.
 template <int OUT, int N, class Use>
 PARAGON_INLINE void convolve(const Convolution& conv, Taps taps, Use use) {
     PARAGON_ROLLED for (int first = 0; first < conv.outputs; first += OUT) {
         Vector sum[OUT][N];
-        sum_up<OUT, N>(sum, conv, first, taps);
-        PARAGON_UNROLL for (int o = 0; o < OUT; o++)
-            PARAGON_UNROLL for (int j = 0; j < N; j++) use(first + o, j, sum[o][j]);
+        begin_with_bias(sum, conv, first);
+        add_up(sum, conv, first, taps);
+        for_each(sum, first, use);
     }
 }
 

@@ -46,7 +46,7 @@ public:
         const int start = larger(left - radius(), 0), end = right + 1 + tail_lag;
         for (int column = start; column < end; column += tile_width) {
             tile = {column, start, smaller(tile_width, rounded_up(end - column, LANES)), width};
-            for (int now = pixels.range.first + 1; now <= bottom + 1 + tail_delay; now += 2) {
+            for (int now = (pixels.range.first | 1); now <= bottom + 1 + tail_delay; now += 2) {
                 if (cancelled && *cancelled) return PARAGON_CANCELLED;
                 step(now, finite);
             }
@@ -72,7 +72,9 @@ private:
     Tile tile = {};
     float* zeros = nullptr;
     float* scratch = nullptr;
+    float* combined[4] = {};             // rows of differences or sums of others
     float* cells = nullptr;
+    float* shared = nullptr;
     uint32_t* words = nullptr;
 
     bool has_border() const {
@@ -94,7 +96,7 @@ private:
             maps[i].serve(maps[i + 1].lag, maps[i + 1].delay, HERE);
             if (ends_group(i)) maps[i + 1 - of.group].serve(maps[i + 1].lag, maps[i + 1].delay, HERE);
         }
-        follow(middle, network.conv_mid.outputs, maps[of.blocks], AROUND);
+        follow(middle, network.conv_mid.products[0].outputs, maps[of.blocks], AROUND);
         tail_lag = middle.lag + TAIL.right;
         tail_delay = middle.delay + TAIL.below;
         middle.serve(tail_lag, tail_delay, TAIL);
@@ -172,7 +174,9 @@ private:
         if (has_border()) ring.take(arena, network);
         zeros = arena.take<float>((size_t)channels * stride) + before;
         scratch = arena.take<float>((size_t)4 * 2 * network.hidden * BLOCK);
-        cells = arena.take<float>((size_t)network.tail.outputs * BLOCK);
+        for (float*& row : combined) row = arena.take<float>((size_t)middle.channels * stride) + before;
+        cells = arena.take<float>((size_t)network.tail.shared.outputs * BLOCK);
+        shared = arena.take<float>((size_t)network.tail.shared.outputs * BLOCK);
         words = arena.take<uint32_t>((size_t)of.planes * of.scale * BLOCK);
     }
 
@@ -214,8 +218,8 @@ private:
                 hard ? activate_and_project<true>(i, now) : activate_and_project<false>(i, now);
             }
         }
+        convolve_middle(now);
         for_rows(middle, now, [&](int y) {
-            convolve_row(middle, maps[of.blocks], network.conv_mid, y);
             for (int side = 0; side < 2; side++)
                 if (y == (side ? height - 1 : 0) && (side ? bottom == height : top == 0))
                     compute_row_strip(ring, network, middle, side, y, tile, tail_lag);
@@ -228,8 +232,7 @@ private:
             for_rows(softened, now, [&](int y) { soften_down(y); });
         }
         for_rows(base, now, [&](int y) { compute_base(y); });
-        for (int j = now - tail_delay - 1; j <= now - tail_delay; j++)
-            if (j >= top && j <= bottom) finite &= compute_cells(j);
+        finite &= compute_cells(now - tail_delay - 1);
     }
 
     void read(const Rows& rows, const ParagonPlane* planes, int y) const {
@@ -443,16 +446,93 @@ private:
             for (int p = 0; p < tile.width; p += LANES) work(plane, p);
     }
 
-    bool compute_cells(int j) const {
-        const float *map[4], *rows[4];
-        for (int k = 0; k < 4; k++) {
-            map[k] = at(middle, j - 2 + k, tail_lag) - 2;
-            rows[k] = at(base, j - 2 + k, tail_lag);
+    // conv_mid's two rows; see MiddlePair.
+    void convolve_middle(int now) const {
+        const int y = now - middle.delay - 1;
+        if (!middle.range.has(y) && !middle.range.has(y + 1)) return;
+        const Rows& source = maps[of.blocks];
+        const float* rows[4];
+        for (int k = 0; k < 4; k++) rows[k] = at(source, y - 1 + k, source.lag);
+        combine(0, source, rows[0], rows[2], [](Vector a, Vector b) { return a - b; });
+        combine(1, source, rows[1], rows[2], [](Vector a, Vector b) { return a + b; });
+        combine(2, source, rows[2], rows[1], [](Vector a, Vector b) { return a - b; });
+        combine(3, source, rows[1], rows[3], [](Vector a, Vector b) { return a - b; });
+        for_pair(middle, y, [&](int row) { middle.begin(row, tile); });
+        for_blocks<VECTORS>(tile.width, [&](int p, auto count) __attribute__((always_inline)) {
+            constexpr int N = decltype(count)::value;
+            const float* taps[4][3];
+            for (int product = 0; product < 4; product++)
+                for (int k = 0; k < 3; k++) taps[product][k] = combined[product] + p + source.lag - middle.lag - 1 + k;
+            PARAGON_ROLLED for (int first = 0; first < network.conv_mid.products[0].outputs; first += OUTPUTS) {
+                Vector sum[OUTPUTS][N];
+                auto product = [&](int number) __attribute__((always_inline)) {
+                    add_up(sum, network.conv_mid.products[number], first, {taps[number], source.stride});
+                };
+                auto put = [&](int row) __attribute__((always_inline)) {
+                    if (!middle.range.has(row)) return;
+                    float* to = middle.row(row) + p;
+                    for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) {
+                        store(to + (ptrdiff_t)o * middle.stride + v * LANES, value);
+                    });
+                };
+                begin_with_bias(sum, network.conv_mid.products[1], first);
+                product(1);
+                for_each(sum, 0, [&](int o, int v, Vector value) __attribute__((always_inline)) { store(scratch + o * BLOCK + v * LANES, value); });
+                begin_with_bias(sum, network.conv_mid.products[2], first);
+                product(2);
+                PARAGON_UNROLL for (int o = 0; o < OUTPUTS; o++)
+                    PARAGON_UNROLL for (int v = 0; v < N; v++) {
+                        const Vector other = load(scratch + o * BLOCK + v * LANES);
+                        store(scratch + o * BLOCK + v * LANES, other - sum[o][v]);
+                        sum[o][v] += other;
+                    }
+                product(0);
+                put(y);
+                PARAGON_UNROLL for (int o = 0; o < OUTPUTS; o++)
+                    PARAGON_UNROLL for (int v = 0; v < N; v++) sum[o][v] = load(scratch + o * BLOCK + v * LANES);
+                product(3);
+                put(y + 1);
+            }
+        });
+        for_pair(middle, y, [&](int row) { middle.finish(row, tile); });
+    }
+
+    template <class Work> void for_pair(const Rows& rows, int y, Work work) const {
+        if (rows.range.has(y)) work(y);
+        if (rows.range.has(y + 1)) work(y + 1);
+    }
+
+    // Combine two rows of a map into one of the four that a stage may use for a moment, kept columns included.
+    template <class Operation> void combine(int number, const Rows& rows, const float* a, const float* b, Operation operation) const {
+        for (int i = 0; i < rows.channels; i++) {
+            const ptrdiff_t at = (ptrdiff_t)i * rows.stride;
+            for (int p = -rounded_up(rows.kept, LANES); p < tile.width; p += LANES)
+                store(combined[number] + at + p, operation(load(a + at + p), load(b + at + p)));
         }
+    }
+
+    // Rows j and j + 1 of cells; see TailPair.
+    bool compute_cells(int j) const {
+        if (j + 1 < top || j > bottom) return true;
+        TailSource source;
+        const float* rows[5];
+        for (int k = 0; k < 5; k++) {
+            rows[k] = at(middle, j - 2 + k, middle.lag);
+            source.base[k] = at(base, j - 2 + k, tail_lag);
+        }
+        for (int k = 0; k < 4; k++) combine(k, middle, rows[k], rows[k + 1], [](Vector a, Vector b) { return a - b; });
+        const int shift = middle.lag - tail_lag - 2;
+        for (int k = 0; k < 2; k++) {
+            source.map[0][k] = rows[1 + 2 * k] + shift;
+            source.map[1][k] = combined[2 * k] + shift;
+            source.map[2][k] = combined[2 * k + 1] + shift;
+        }
+        source.map_stride = middle.stride;
+        source.base_stride = base.stride;
         const int s = of.scale;
         const Area area = {{s * top, s * bottom}, {s * left, s * right}};
-        const Tail tail(network, image, area, has_border() ? &ring : nullptr, tail_lag, width, height, cells, words);
-        return tail.row(j, map, middle.stride, rows, base.stride, tile);
+        const Tail tail(network, image, area, has_border() ? &ring : nullptr, tail_lag, width, height, cells, shared, words);
+        return tail.rows(j, source, tile);
     }
 };
 

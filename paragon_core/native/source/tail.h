@@ -16,6 +16,14 @@ struct Area {
     Range rows, columns;
 };
 
+// What two rows of cells are made of.
+struct TailSource {
+    const float* map[3][2];  // for `TailPair`'s parts: conv_mid's rows, and differences between them, at the left tap
+    ptrdiff_t map_stride;
+    const float* base[5];    // rows of the base path
+    ptrdiff_t base_stride;
+};
+
 class Tail {
 public:
     const Network& network;
@@ -26,57 +34,78 @@ public:
     int columns;       // of the continued image
     int height;        // rows of the continued image
     float* cells;      // scratch: [planes][a][b][BLOCK]
+    float* shared;     // scratch: the same, what two rows of cells share
     uint32_t* words;   // scratch: [words][BLOCK]
     bool joined;       // whether the result has the planes' samples pixel by pixel
     // Where the samples of a group are among the cells: phases next to each other, each with all planes of the group.
     int order[3 * MOST_SCALE];
 
-    Tail(const Network& network, const ParagonImage& image, Area area, const Ring* ring, int lag, int columns, int height, float* cells, uint32_t* words)
+    Tail(const Network& network, const ParagonImage& image, Area area, const Ring* ring, int lag, int columns, int height, float* cells, float* shared, uint32_t* words)
         : network(network), image(image), area(area), ring(ring), lag(lag), columns(columns), height(height), cells(cells),
-          words(words), joined(interleaved(image, network.of.planes)) {
+          shared(shared), words(words), joined(interleaved(image, network.of.planes)) {
         const int s = network.of.scale, planes = joined ? network.of.planes : 1;
         for (int sample = 0; sample < s * planes; sample++)
             order[sample] = ((sample % planes) * s * s + sample / planes) * BLOCK;
     }
 
-    // Compute row j of cells from four rows of conv_mid's map and of the base path's; returns whether all is finite.
-    bool row(int j, const float* const (&map)[4], ptrdiff_t map_stride, const float* const (&base)[4], ptrdiff_t base_stride, const Tile& tile) const {
-        const int block = network.tail.block;
+    // Compute rows j and j + 1 of cells, as far as they belong to the piece; returns whether all is finite.
+    bool rows(int j, const TailSource& source, const Tile& tile) const {
         if constexpr (LANES == 16) {
-            if (block == WIDE) return blocks<WIDE, 2>(j, map, map_stride, base, base_stride, tile);
-            if (block == 9) return blocks<9, VECTORS>(j, map, map_stride, base, base_stride, tile);
-            if (block == 4) return blocks<4, VECTORS>(j, map, map_stride, base, base_stride, tile);
+            const int block = network.tail.shared.block;
+            if (block == WIDE) return blocks<WIDE, 2>(j, source, tile);
+            if (block == 9) return blocks<9, VECTORS>(j, source, tile);
+            if (block == 4) return blocks<4, VECTORS>(j, source, tile);
         }
-        return blocks<OUTPUTS, VECTORS>(j, map, map_stride, base, base_stride, tile);
+        return blocks<OUTPUTS, VECTORS>(j, source, tile);
     }
 
 private:
-    template <int OUT, int MOST>
-    bool blocks(int j, const float* const (&map)[4], ptrdiff_t map_stride, const float* const (&base)[4], ptrdiff_t base_stride, const Tile& tile) const {
+    template <int OUT, int MOST> bool blocks(int j, const TailSource& source, const Tile& tile) const {
         bool finite = true;
         const int s = network.of.scale;
+        const Range wanted = {area.rows.first / s, area.rows.end / s + 1};
         for_blocks<MOST>(tile.width, [&](int p, auto count) __attribute__((always_inline)) {
             constexpr int N = decltype(count)::value;
             const int k = tile.column + p - lag;  // the first cell
             if (s * (k + N * LANES - 1) < area.columns.first || s * (k - 1) + 1 >= area.columns.end) return;
-            const float* taps[16];
-            for (int y = 0; y < 4; y++)
-                for (int x = 0; x < 4; x++) taps[y * 4 + x] = map[y] + p + x;
-            convolve<OUT, N>(network.tail, {taps, map_stride}, [&](int o, int v, Vector value) __attribute__((always_inline)) {
-                store(cells + o * BLOCK + v * LANES, value);
-            });
-            for (int v = 0; v < N; v++) add_base(base, base_stride, p, v);
-            if (ring) subtract_ring(j, k, N * LANES);
-            switch (image.sample) {
-                case PARAGON_UINT8: finite &= write<N, uint8_t>(j, k); break;
-                case PARAGON_UINT16: finite &= write<N, uint16_t>(j, k); break;
-                default: finite &= write<N, float>(j, k);
+            const float* taps[3][8];
+            for (int part = 0; part < 3; part++)
+                for (int tap = 0; tap < 8; tap++) taps[part][tap] = source.map[part][tap / 4] + p + tap % 4;
+            PARAGON_ROLLED for (int first = 0; first < network.tail.shared.outputs; first += OUT) {
+                Vector sum[OUT][N];
+                begin_with_bias(sum, network.tail.shared, first);
+                add_up(sum, network.tail.shared, first, {taps[0], source.map_stride});
+                for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) { store(shared + o * BLOCK + v * LANES, value); });
+                if (!wanted.has(j)) continue;
+                add_up(sum, network.tail.upper, first, {taps[1], source.map_stride});
+                for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) { store(cells + o * BLOCK + v * LANES, value); });
             }
+            if (wanted.has(j)) finite &= complete<N>(j, k, p, source.base, source.base_stride);
+            if (!wanted.has(j + 1)) return;
+            PARAGON_ROLLED for (int first = 0; first < network.tail.shared.outputs; first += OUT) {
+                Vector sum[OUT][N];
+                PARAGON_UNROLL for (int o = 0; o < OUT; o++)
+                    PARAGON_UNROLL for (int v = 0; v < N; v++) sum[o][v] = load(shared + (first + o) * BLOCK + v * LANES);
+                add_up(sum, network.tail.lower, first, {taps[2], source.map_stride});
+                for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) { store(cells + o * BLOCK + v * LANES, value); });
+            }
+            finite &= complete<N>(j + 1, k, p, source.base + 1, source.base_stride);
         });
         return finite;
     }
 
-    void add_base(const float* const (&base)[4], ptrdiff_t stride, int p, int v) const {
+    // Turn the detail path's cells into the result's, and write them.
+    template <int N> bool complete(int j, int k, int p, const float* const* base, ptrdiff_t base_stride) const {
+        for (int v = 0; v < N; v++) add_base(base, base_stride, p, v);
+        if (ring) subtract_ring(j, k, N * LANES);
+        switch (image.sample) {
+            case PARAGON_UINT8: return write<N, uint8_t>(j, k);
+            case PARAGON_UINT16: return write<N, uint16_t>(j, k);
+            default: return write<N, float>(j, k);
+        }
+    }
+
+    void add_base(const float* const* base, ptrdiff_t stride, int p, int v) const {
         const int s = network.of.scale;
         for (int plane = 0; plane < network.of.planes; plane++)
             for (int b = 0; b < s; b++) {
