@@ -18,6 +18,7 @@ from paragon_core.backends.base import (
     SessionOptions,
 )
 from paragon_core.backends.engine_backend import EngineBackend
+from paragon_core.backends.failures import refuse_obstacle
 from paragon_core.backends.native import NativeBackend
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
@@ -118,8 +119,8 @@ def _named(name: str, spec: ModelSpec | None, *, fused: bool, precision: Precisi
     info = backend.probe()
     if not info.available:
         raise BackendUnavailableError(info.reason, hint=info.hint)
-    if spec and (obstacle := backend.obstacle(spec, fused=fused, precision=precision)):
-        raise BackendUnavailableError(obstacle, hint="use backend auto, which takes another for this")
+    if spec:
+        refuse_obstacle(backend, spec, fused=fused, precision=precision)
     return backend
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from paragon_core.backends.base import Backend, BackendInfo, ImageInPlace, InPlaceSession, Piece, Precision
 from paragon_core.backends.cancellation import Cancellation
-from paragon_core.backends.failures import non_finite
+from paragon_core.backends.failures import non_finite, refuse_obstacle
 from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
 from paragon_core.graph.fuse import for_grey, fuse_arrays
 from paragon_core.native import interface, kernel, library, packing
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 NAME: Final = "native"
-
-_ANOTHER: Final = "use backend auto, which takes another for this, or name one: openvino, onnxruntime or torch"
 
 
 class NativeSession(InPlaceSession):
@@ -189,10 +187,7 @@ class NativeBackend(Backend):
     def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> NativeSession:
         """Build a session; see `Backend.open`."""
         _check_device(options.device)
-        if obstacle := self.obstacle(model.spec, fused=spec.fused, precision=options.precision):
-            raise BackendUnavailableError(
-                obstacle, hint="use precision fp32" if spec.fused and packing.runs(model.spec) else _ANOTHER
-            )
+        refuse_obstacle(self, model.spec, fused=spec.fused, precision=options.precision)
         found = library.load()
         fused = fuse_arrays(model.spec, for_grey(model.arrays) if spec.grey else model.arrays)
         return NativeSession(found, fused, spec, options.threads)

@@ -34,7 +34,8 @@ def test_what_works_here(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_without_any_runtime_it_says_what_to_install() -> None:
     code = (
-        "import sys; sys.modules.update(openvino=None, onnxruntime=None, torch=None);"
+        "import os, sys; os.environ['PARAGON_NATIVE_LIBRARY'] = 'absent';"
+        "sys.modules.update(openvino=None, onnxruntime=None, torch=None);"
         "from paragon_core.cli.main import main; sys.exit(main(['doctor']))"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False, text=True)
