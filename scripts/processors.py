@@ -1,7 +1,7 @@
 """Variables that make libraries compute as on an older processor.
 
-In order: the native kernel, oneDNN in torch, OpenVINO's own oneDNN, torch, OpenBLAS in numpy, MKL in torch. ONNX Runtime obeys none. On
-arm64 they change nothing.
+In order: the native kernel, oneDNN in torch, OpenVINO's own oneDNN, torch, OpenBLAS in numpy, MKL in torch. ONNX
+Runtime obeys none. On arm64 they change nothing.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import ctypes
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -20,6 +21,8 @@ from paragon_core.native import interface, kernel, library, packing
 from paragon_core.native.interface import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from paragon_core.backends.base import SessionOptions
     from paragon_core.graph.fused_weights import FusedWeights
     from paragon_core.graph.graph_spec import GraphSpec
@@ -47,6 +50,14 @@ class NativeSession(InPlaceSession):
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run one batch; see `Session.run`."""
+        return self._run(batch, Cancellation())
+
+    @contextmanager
+    def lend(self, batch: npt.NDArray[Any], cancellation: Cancellation | None = None) -> Iterator[npt.NDArray[Any]]:
+        """Run one batch; see `Session.lend`."""
+        yield self._run(batch, cancellation or Cancellation())
+
+    def _run(self, batch: npt.NDArray[Any], cancellation: Cancellation) -> npt.NDArray[Any]:
         self._check(batch)
         is_bytes = batch.dtype == np.uint8
         count, *_ = batch.shape
@@ -66,10 +77,10 @@ class NativeSession(InPlaceSession):
             cuts = np.linspace(0, height, min(self._threads, height) + 1, dtype=int).tolist()
             strips = [Piece(left=0, right=width, top=cut, bottom=end) for cut, end in itertools.pairwise(cuts)]
             if len(strips) == 1:
-                self.upscale(in_place, strips[0])
+                self.upscale(in_place, strips[0], cancellation)
                 continue
             with ThreadPoolExecutor(len(strips)) as threads:
-                list(threads.map(lambda strip, image=in_place: self.upscale(image, strip), strips))
+                list(threads.map(lambda strip, image=in_place: self.upscale(image, strip, cancellation), strips))
         return output
 
     def working_memory(self, piece: tuple[int, int], *, separate_detail: bool) -> int:

@@ -20,6 +20,7 @@ from paragon_core.upscaling import memory, tiling
 from paragon_core.upscaling.border import halo_of
 from paragon_core.upscaling.session_pool import SessionPool
 from paragon_core.upscaling.tile_cache import TileCache
+from paragon_core.upscaling.tile_io import PrecisionAttempt
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from paragon_core.models.model import Model
     from paragon_core.upscaling.border import Border
     from paragon_core.upscaling.options import UpscaleOptions
-    from paragon_core.upscaling.tile_io import ImageJob, PrecisionAttempt
+    from paragon_core.upscaling.tile_io import ImageJob
 
 #: Called with (tiles done, tiles in all) from the calling thread; an exception that it raises ends the work.
 TileProgress = Callable[[int, int], None]
@@ -98,7 +99,11 @@ class TileRunner:
 
         """
         pool = self._pool
-        attempts = job.attempts(pool.precisions.of(job.io, job.bits))
+        precisions = pool.precisions.of(job.io, job.bits)
+        if self._works_in_place(pool):  # such sessions look at each value, so floats would find no more than bytes
+            attempts = [PrecisionAttempt(job=job, precision=precision) for precision in precisions]
+        else:
+            attempts = job.attempts(precisions)
         try:
             for attempt, following in zip_longest(attempts, attempts[1:]):
                 try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -197,6 +198,7 @@ def test_the_pixels_are_the_networks(
 )
 @settings(max_examples=40)
 def test_any_grid_of_pieces_gives_the_same_bytes(
+    *,
     data: st.DataObject,
     kind: tuple[str, str],
     scale: int,
@@ -213,8 +215,8 @@ def test_any_grid_of_pieces_gives_the_same_bytes(
     rows, columns = (sorted({0, length, *data.draw(st.lists(st.integers(0, length), max_size=2))}) for length in size)
     pieces = [
         Piece(left=left, right=right, top=top, bottom=bottom)
-        for top, bottom in zip(rows, rows[1:], strict=False)
-        for left, right in zip(columns, columns[1:], strict=False)
+        for top, bottom in pairwise(rows)
+        for left, right in pairwise(columns)
     ]
     out = laid_out(np.zeros_like(whole), layout)
     for piece in data.draw(st.permutations(pieces)):
@@ -278,7 +280,7 @@ def test_working_memory_grows_with_the_piece_and_stays_small() -> None:
     sizes = [(1, 1), (640, 360), (1920, 1088), (7680, 1088)]
     needed = [session.working_memory(size, separate_detail=False) for size in sizes]
     assert needed == sorted(needed)
-    assert 0 < needed[0]
+    assert needed[0] > 0
     assert needed[-1] <= 16 * 2**20
     assert session.working_memory(sizes[1], separate_detail=True) >= needed[1]
 
