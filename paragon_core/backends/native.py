@@ -188,7 +188,8 @@ class NativeBackend(Backend):
             found = library.load()
         except BackendUnavailableError as error:
             return BackendInfo(name=NAME, available=False, reason=str(error), hint=error.hint)
-        return BackendInfo(name=NAME, available=True, reason=found.instructions, version=str(interface.VERSION))
+        version = f"{interface.VERSION}+{found.instructions}"
+        return BackendInfo(name=NAME, available=True, reason=f"CPU, {found.instructions}", version=version)
 
     def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
         """Return none: it is exact."""

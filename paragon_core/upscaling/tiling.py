@@ -173,16 +173,17 @@ def choose_piece(
 
     As many tiles as streams keep all of these busy: below each other, because a row costs least as a whole, and next to
     each other too where they would be lower than a few halos. More, in whole rounds of streams, where a tile would be
-    larger than ``largest_area`` pixels or ``largest_height`` rows.
+    larger than ``largest_area`` pixels or ``largest_height`` rows (if the halo leaves any choice).
     """
     width, height = size
     rows = min(streams, max(height // (_LOW * halo), 1))
     columns = min(math.ceil(streams / rows), max(width // (_LOW * halo), 1))
     step = max(streams // columns, 1)
+    highest = max(largest_height, _smallest_tile(halo, 1))
     while True:
         tile = _tile_length(width, columns, halo, 1), _tile_length(height, rows, halo, 1)
         is_large = math.prod(tile) > largest_area
-        if tile[1] > largest_height or (is_large and tile[1] > _LOW * halo):
+        if tile[1] > highest or (is_large and tile[1] > _LOW * halo):
             rows = rows // step * step + step
         elif is_large and tile[0] > _LOW * halo:
             columns += 1

@@ -120,7 +120,7 @@ def test_it_is_loaded_once() -> None:
     assert library.load().instructions in {"avx512", "avx2", "neon"}
     info = BACKENDS["native"].probe()
     assert info.available
-    assert info.version == str(VERSION)
+    assert info.version == f"{VERSION}+{library.load().instructions}"
 
 
 @pytest.mark.native

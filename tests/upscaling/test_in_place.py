@@ -223,7 +223,7 @@ def test_a_backend_that_only_claims_to_work_in_place_is_reported(monkeypatch: py
     halo=st.integers(4, 30),
     streams=st.integers(1, 64),
     largest_area=st.sampled_from([float("inf"), 2e6, 1e4, 1.0]),
-    largest_height=st.sampled_from([float("inf"), 1088, 200]),
+    largest_height=st.sampled_from([float("inf"), 1088, 200, 1]),
 )
 @settings(max_examples=200)
 def test_pieces_keep_all_streams_busy(
