@@ -318,22 +318,19 @@ class TileRunner:
     ) -> tuple[int, int]:
         """Return the size of the tiles of a session that works in place: as large as memory allows."""
         session = _checked_in_place(pool.get(spec, precision))
-        height, piece = _LARGEST_HEIGHT, (0, 0)
+        height = _LARGEST_HEIGHT
         while True:
-            previous, piece = (
-                piece,
-                tiling.choose_piece(
-                    seen,
-                    halo=self._halo,
-                    streams=self._streams_of_an_image(pool),
-                    largest_area=self._options.tile_area,
-                    largest_height=height,
-                ),
+            piece = tiling.choose_piece(
+                seen,
+                halo=self._halo,
+                streams=self._streams_of_an_image(pool),
+                largest_area=self._options.tile_area,
+                largest_height=height,
             )
             needed = session.working_memory(piece, separate_detail=spec.separate_detail)
-            if needed * pool.session_options.streams <= self._max_memory or piece == previous:
-                return piece
             height = max(piece[1] // 2, 4 * self._halo)
+            if needed * pool.session_options.streams <= self._max_memory or height >= piece[1]:
+                return piece
 
     def _streams_of_an_image(self, pool: SessionPool) -> int:
         """Return how many streams are there for each of the calls made at the same time."""
