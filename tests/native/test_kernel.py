@@ -191,7 +191,7 @@ def test_the_pixels_are_the_networks(
     data=st.data(),
     kind=st.sampled_from(KINDS),
     scale=st.sampled_from(SCALES),
-    size=st.tuples(st.integers(1, 60), st.integers(1, 150)),
+    size=st.tuples(st.integers(1, 60), st.one_of(st.integers(1, 150), st.integers(350, 420))),
     border=borders,
     dtype=st.sampled_from(DTYPES),
     layout=st.sampled_from(LAYOUTS),
