@@ -193,6 +193,14 @@ class Backend(Protocol):
         """Whether its sessions are `InPlaceSession`s; not, unless said otherwise."""
         return False
 
+    @property
+    def tile_multiple(self) -> int:
+        """Tiles that begin at multiples of it are the same in every bit as the whole image; 1, unless said otherwise.
+
+        More than 1 where neighbouring rows are computed together.
+        """
+        return 1
+
     def obstacle(self, spec: ModelSpec, *, fused: bool, precision: Precision | Literal["auto"]) -> str:
         """Return why it runs no such networks in this form and precision, wherever it is; empty if it does."""
         del spec, fused, precision

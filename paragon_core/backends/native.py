@@ -115,7 +115,7 @@ class NativeSession(InPlaceSession):
         cancelled = ctypes.c_int32(0)
         with (cancellation or Cancellation()).ending(lambda: setattr(cancelled, "value", 1)):
             status = self._kernel(dtype).upscale(
-                described, interface.Piece(piece.left, piece.top, piece.right, piece.bottom), cancelled
+                described, interface.ParagonPiece(piece.left, piece.top, piece.right, piece.bottom), cancelled
             )
         _raise_unless_done(status)
         if not straight:
@@ -167,6 +167,7 @@ class NativeBackend(Backend):
     compiles_slowly = False
     largest_tile = None
     in_place = True
+    tile_multiple = 2
 
     def obstacle(self, spec: ModelSpec, *, fused: bool, precision: Precision | Literal["auto"]) -> str:
         """Return why it does not run a network; see `Backend.obstacle`."""

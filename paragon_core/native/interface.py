@@ -39,8 +39,8 @@ class Sample(IntEnum):
     FLOAT32 = 2
 
 
-class Network(ctypes.Structure):
-    """``ParagonNetwork``."""
+class ParagonNetwork(ctypes.Structure):
+    """A network; see the header, as for the others."""
 
     _fields_ = (
         ("block", ctypes.c_int32),
@@ -54,14 +54,14 @@ class Network(ctypes.Structure):
     )
 
 
-class Plane(ctypes.Structure):
-    """``ParagonPlane``."""
+class ParagonPlane(ctypes.Structure):
+    """A plane of samples."""
 
     _fields_ = (("data", ctypes.c_void_p), ("row", ctypes.c_int64), ("column", ctypes.c_int64))
 
 
-class Image(ctypes.Structure):
-    """``ParagonImage``."""
+class ParagonImage(ctypes.Structure):
+    """An image and the place for its result."""
 
     _fields_ = (
         ("width", ctypes.c_int32),
@@ -71,14 +71,14 @@ class Image(ctypes.Structure):
         ("clip", ctypes.c_int32),
         ("columns", ctypes.c_void_p),
         ("rows", ctypes.c_void_p),
-        ("planes", Plane * MOST_PLANES),
-        ("detail", Plane * MOST_PLANES),
-        ("out", Plane * MOST_PLANES),
+        ("planes", ParagonPlane * MOST_PLANES),
+        ("detail", ParagonPlane * MOST_PLANES),
+        ("out", ParagonPlane * MOST_PLANES),
     )
 
 
-class Piece(ctypes.Structure):
-    """``ParagonPiece``."""
+class ParagonPiece(ctypes.Structure):
+    """A rectangle of an image."""
 
     _fields_ = (
         ("left", ctypes.c_int32),
@@ -89,7 +89,7 @@ class Piece(ctypes.Structure):
 
 
 def declare(library: ctypes.CDLL) -> None:
-    """Tell ctypes the types of the library's functions, `Network` and so on.
+    """Tell ctypes the types of the library's functions, `ParagonNetwork` and so on.
 
     Raises:
         AttributeError: it has no such function.
@@ -100,14 +100,14 @@ def declare(library: ctypes.CDLL) -> None:
         (
             "paragon_create",
             ctypes.c_void_p,
-            (pointer(Network), pointer(ctypes.c_float), ctypes.c_int64, ctypes.c_char_p),
+            (pointer(ParagonNetwork), pointer(ctypes.c_float), ctypes.c_int64, ctypes.c_char_p),
         ),
         ("paragon_destroy", None, (ctypes.c_void_p,)),
         ("paragon_instructions", ctypes.c_char_p, ()),
         (
             "paragon_upscale",
             ctypes.c_int32,
-            (ctypes.c_void_p, pointer(Image), pointer(Piece), pointer(ctypes.c_int32)),
+            (ctypes.c_void_p, pointer(ParagonImage), pointer(ParagonPiece), pointer(ctypes.c_int32)),
         ),
         (
             "paragon_working_memory",

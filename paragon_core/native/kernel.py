@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paragon_core.errors import InferenceError
-from paragon_core.native.interface import Image, Piece, Plane, Sample, Status
+from paragon_core.native.interface import ParagonImage, ParagonPiece, ParagonPlane, Sample, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ class Kernel:
         """Return the bytes that `upscale` takes for a piece of a size at most."""
         return int(self._functions.paragon_working_memory(self._handle, width, height, separate_detail))
 
-    def upscale(self, image: Image, piece: Piece, cancelled: ctypes.c_int32) -> Status:
+    def upscale(self, image: ParagonImage, piece: ParagonPiece, cancelled: ctypes.c_int32) -> Status:
         """Upscale a piece of an image; setting ``cancelled`` to 1 ends it soon."""
         arguments = ctypes.byref(image), ctypes.byref(piece), ctypes.byref(cancelled)
         return Status(self._functions.paragon_upscale(self._handle, *arguments))
@@ -96,14 +96,14 @@ def writes(out: Sequence[Array]) -> bool:
 
 def image(
     planes: Sequence[Array],
-    out: Sequence[Plane],
+    out: Sequence[ParagonPlane],
     detail: Sequence[Array],
     *,
     columns: npt.NDArray[np.int32],
     rows: npt.NDArray[np.int32],
     margin: int,
     clip: bool,
-) -> Image:
+) -> ParagonImage:
     """Return the description of an image; it keeps none of the arrays alive.
 
     Args:
@@ -117,7 +117,7 @@ def image(
 
     """
     height, width = planes[0].shape
-    described = Image(
+    described = ParagonImage(
         width=width,
         height=height,
         margin=margin,
@@ -134,7 +134,7 @@ def image(
     return described
 
 
-def plane(array: Array, *, row: int = 0, column: int = 0) -> Plane:
+def plane(array: Array, *, row: int = 0, column: int = 0) -> ParagonPlane:
     """Return the description of a plane [h, w] whose first sample is the array's at (row, column), maybe outside."""
     down, across = array.strides
-    return Plane(data=array.ctypes.data + row * down + column * across, row=down, column=across)
+    return ParagonPlane(data=array.ctypes.data + row * down + column * across, row=down, column=across)

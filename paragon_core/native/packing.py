@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from paragon_core.errors import InputError
 from paragon_core.graph.fused_weights import NanoWeights, ResidualGroup, StreamWeights
-from paragon_core.native.interface import BlockKind, Network
+from paragon_core.native.interface import BlockKind, ParagonNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +45,7 @@ _VARIANTS: Final[frozenset[Variant]] = frozenset({"realtime", "stream"})
 class PackedNetwork:
     """A network for the kernel."""
 
-    fields: Network
+    fields: ParagonNetwork
     """What it is."""
     weights: npt.NDArray[np.float32]
     """Its weights, one behind the other."""
@@ -79,7 +79,7 @@ def pack(fused: FusedWeights, peak: float) -> PackedNetwork:
         arrays += [scaled.weight * peak, scaled.bias * peak]
     border = fused.border
     arrays += [border.column_up.weight, border.column_up.bias, border.column_out.weight * peak]
-    fields = Network(
+    fields = ParagonNetwork(
         block=_kind(blocks[0]),
         channels=spec.channels,
         blocks=len(blocks),

@@ -122,7 +122,7 @@ class TileRunner:
         """Return the number of tiles that an image (width, height) takes."""
         spec = replace(self._spec, io=io, grey=grey)
         tile_size = self._choose_tile_size(self._pool, spec, precision, seen=border.grown(size))
-        return len(self._plan(size, tile_size, border))
+        return len(self._plan(self._pool, size, tile_size, border))
 
     def release(self) -> None:
         """Give memory back as soon as the calls under way have ended; the next call takes it again."""
@@ -153,14 +153,14 @@ class TileRunner:
                 *(*size, self._model.spec.variant),
             )
         while True:
-            plan = self._plan(size, tile_size, border)
+            plan = self._plan(pool, size, tile_size, border)
             often = pool.pays_to_compile(plan.tile_size, len(plan), fixed_size=fixed_size)
             chosen = replace(spec, size=plan.tile_size) if often and plan.is_even else spec
             try:
                 self._run_tiles(pool, chosen, attempt, plan, progress)
             except MemoryError:  # the runtime's, or numpy's around it
                 smaller = (max(plan.tile_size[0] // 2, 4 * self._halo), max(plan.tile_size[1] // 2, 4 * self._halo))
-                following = self._plan(size, smaller, border)
+                following = self._plan(pool, size, smaller, border)
                 if self._options.tile == "off" or smaller == tile_size or len(following) <= len(plan):
                     raise
                 _LOG.warning("out of memory with tiles of %dx%d, trying %dx%d", *plan.tile_size, *smaller)
@@ -246,6 +246,11 @@ class TileRunner:
 
         return run_tile
 
+    def _multiple(self, pool: SessionPool) -> int:
+        """Return what tiles begin at multiples of."""
+        of_backend = 1 if self._works_in_place(pool) else pool.backend.tile_multiple
+        return math.lcm(self._model.spec.size_multiple, of_backend)
+
     def _works_in_place(self, pool: SessionPool) -> bool:
         """Return whether sessions are given the image itself; the tile cache needs batches and their results."""
         return pool.backend.in_place and self._tile_cache is None
@@ -270,9 +275,12 @@ class TileRunner:
             if self._pool is pool:
                 self._pool = pool.after(error)
 
-    def _plan(self, size: tuple[int, int], tile_size: tuple[int, int], border: Border) -> tiling.TilePlan:
+    def _plan(
+        self, pool: SessionPool, size: tuple[int, int], tile_size: tuple[int, int], border: Border
+    ) -> tiling.TilePlan:
+        multiple = self._multiple(pool)
         rows, columns = (
-            tiling.cover(length, side, halo=self._halo, multiple=self._model.spec.size_multiple, margin=border.margin)
+            tiling.cover(length, side, halo=self._halo, multiple=multiple, margin=border.margin)
             for length, side in zip(reversed(size), reversed(tile_size), strict=True)
         )
         return tiling.TilePlan(rows=rows, columns=columns)
@@ -304,13 +312,13 @@ class TileRunner:
             fits = fixed_size and math.prod(seen) <= MOST_PIXELS
             if fits or pool.get(spec, precision).has(seen):
                 return seen
-            return tiling.fitting_tile(seen, backend.largest_tile, halo=self._halo, multiple=of_model.size_multiple)
+            return tiling.fitting_tile(seen, backend.largest_tile, halo=self._halo, multiple=self._multiple(pool))
         return tiling.choose_tile(
             seen,
             halo=self._halo,
             streams=self._streams_of_an_image(pool),
             largest_area=min(allowed, self._largest_area()),
-            multiple=of_model.size_multiple,
+            multiple=self._multiple(pool),
         )
 
     def _choose_piece(
