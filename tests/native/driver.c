@@ -1,5 +1,5 @@
-// Runs the CPU kernel on random networks and images of many kinds and sizes, for builds with sanitizers and for
-// processors without Python.
+// Runs the CPU kernel on random networks and images of many kinds and sizes, in builds with sanitizers and on emulated
+// processors. test_driver.py compiles it.
 //
 //   driver check N      checks every Nth image in each instruction set that the processor has
 //   driver write N      checks nothing, and writes their results in the best one, with a peak of 1, a line an image
@@ -23,7 +23,7 @@ static const char* const INSTRUCTIONS[] = {"avx512", "avx2", "neon"};
 enum { NETWORKS = 32 };
 static const int SCALES[] = {2, 3, 4, 8};
 // Around the edges of vectors, blocks and tiles (up to 192 columns), and images smaller than what a pixel looks at.
-static const int SIZES[][2] = {{1, 1}, {2, 1}, {1, 2}, {3, 5}, {5, 3}, {16, 4}, {17, 6}, {24, 2}, {47, 5}, {49, 3}, {97, 4}, {1, 40}, {260, 2}};
+static const int SIZES[][2] = {{1, 1}, {2, 1}, {1, 2}, {3, 5}, {5, 3}, {16, 4}, {17, 6}, {24, 2}, {47, 5}, {49, 3}, {97, 4}, {1, 40}, {260, 2}, {150, 9}, {49, 30}};
 static const int MARGINS[] = {0, 1, 4, 11};
 static const int SAMPLE_SIZES[] = {1, 2, 4};
 static const float PEAKS[] = {255, 1023, 1};
@@ -110,7 +110,7 @@ static ParagonNetwork random_network(int index) {
     of.scale = SCALES[index / 4 % 4];
     of.planes = index / 16 % 2 ? 1 : 3;
     of.channels = 1 + (int)next(index % 5 ? 13 : 33);
-    of.blocks = 1 + (int)next(4);
+    of.blocks = 1 + (int)next(6);
     of.group = next(2) ? of.blocks : (int)next(2);
     of.softening = next(2) ? between(0, 1) : 0;
     of.peak = PEAKS[index % 3];
