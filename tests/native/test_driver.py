@@ -46,7 +46,9 @@ class Compiler(NamedTuple):
 
 def options(part: str) -> list[str]:
     """Return the options with which CMakeLists.txt compiles a part."""
-    found = dict(re.findall(r"^set\(flags_(\w+)([^)]*)\)", (SOURCE / "CMakeLists.txt").read_text("utf-8"), re.MULTILINE))
+    found = dict(
+        re.findall(r"^set\(flags_(\w+)([^)]*)\)", (SOURCE / "CMakeLists.txt").read_text("utf-8"), re.MULTILINE)
+    )
     return [*found[part].split(), *found["all"].split(), "-std=c++17"]
 
 
@@ -138,7 +140,9 @@ def test_sanitizers_find_nothing(compiler: Compiler, tmp_path: Path, sanitizers:
     extra = (f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-O1", "-g1", "-fno-omit-frame-pointer")
     empty = tmp_path / "empty.c"
     empty.write_text("int main(void) { return 0; }")
-    if subprocess.run([*compiler.c, *extra, empty, "-o", tmp_path / "empty"], check=False, capture_output=True).returncode:
+    if subprocess.run(
+        [*compiler.c, *extra, empty, "-o", tmp_path / "empty"], check=False, capture_output=True
+    ).returncode:
         pytest.skip(f"the compiler has no sanitizers for {sanitizers}")
     made = link(compiler, compile_parts(compiler, KERNELS[platform.machine()], tmp_path, *extra), tmp_path, *extra)
     assert " images, " in run(made, "check", str(every))
@@ -185,4 +189,7 @@ def test_an_older_processor(compiler: Compiler, parts: list[Path], tmp_path: Pat
     assert run(emulated, "-cpu", model, driver, "which") == f"{kernel}\n"
     assert " images, " in run(emulated, "-cpu", model, driver, "check", "10000")
     if kernel:
-        assert largest_difference(run(emulated, "-cpu", model, driver, "write", "151"), run(driver, "write", "151")) < ROUNDING
+        assert (
+            largest_difference(run(emulated, "-cpu", model, driver, "write", "151"), run(driver, "write", "151"))
+            < ROUNDING
+        )
