@@ -1,4 +1,4 @@
-// Runs the CPU kernel on random networks and images of many kinds and sizes, in builds with sanitizers and on emulated
+// Runs the native kernel on random networks and images of many kinds and sizes, in builds with sanitizers and on emulated
 // processors. test_driver.py compiles it.
 //
 //   driver check N      checks every Nth image in each instruction set that the processor has

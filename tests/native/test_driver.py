@@ -1,4 +1,4 @@
-"""The CPU kernel's code without Python: under sanitizers, on emulated processors, and compiled for other systems.
+"""The native kernel's code without Python: under sanitizers, on emulated processors, and compiled for other systems.
 
 `driver.c` holds the checks. It is compiled with the kernel, with the options of the library, but warnings are errors.
 """
@@ -140,7 +140,7 @@ def test_sanitizers_find_nothing(compiler: Compiler, tmp_path: Path, sanitizers:
     extra = (f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-O1", "-g1", "-fno-omit-frame-pointer")
     empty = tmp_path / "empty.c"
     empty.write_text("int main(void) { return 0; }")
-    trial = [*compiler.c, *extra, empty, "-o", tmp_path / "empty"]
+    trial: list[str | Path] = [*compiler.c, *extra, empty, "-o", tmp_path / "empty"]
     if subprocess.run(trial, check=False, capture_output=True).returncode:
         pytest.skip(f"the compiler has no sanitizers for {sanitizers}")
     made = link(compiler, compile_parts(compiler, KERNELS[platform.machine()], tmp_path, *extra), tmp_path, *extra)

@@ -81,7 +81,7 @@ def test_a_wheel_brings_the_plugin(wheel: Path, tmp_path: Path) -> None:
     assert not [name for name in libraries_behind(library) if "python" in name or "vapoursynth" in name]
 
 
-@pytest.mark.skipif(platform.machine().lower() not in PROCESSORS, reason="there is no CPU kernel for this processor")
+@pytest.mark.skipif(platform.machine().lower() not in PROCESSORS, reason="there is no native kernel for this processor")
 @pytest.mark.skipif(os.name == "nt", reason="clang-cl is asked for by a variable (CONTRIBUTING.md)")
 def test_a_wheel_brings_the_kernel(wheel: Path, tmp_path: Path) -> None:
     names = names_in(wheel)
