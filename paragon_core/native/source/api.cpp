@@ -6,10 +6,16 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-namespace avx512 { extern const Kernel kernel; }
-namespace avx2 { extern const Kernel kernel; }
+namespace avx512 {
+extern const Kernel kernel;
+}
+namespace avx2 {
+extern const Kernel kernel;
+}
 #elif defined(__aarch64__)
-namespace neon { extern const Kernel kernel; }
+namespace neon {
+extern const Kernel kernel;
+}
 #endif
 
 namespace {
@@ -43,7 +49,9 @@ const Kernel* kernel_of(const char* name) {
     return nullptr;
 }
 #elif defined(__aarch64__)
-const Kernel* kernel_of(const char* name) { return !name || !strcmp(name, neon::kernel.name) ? &neon::kernel : nullptr; }
+const Kernel* kernel_of(const char* name) {
+    return !name || !strcmp(name, neon::kernel.name) ? &neon::kernel : nullptr;
+}
 #else
 const Kernel* kernel_of(const char*) { return nullptr; }
 #endif
@@ -70,8 +78,10 @@ bool valid(const ParagonImage& image, const ParagonPiece& piece, int planes) {
     for (int i = 0; i < planes; i++) {
         if (!image.in[i].data || !image.out[i].data) return false;
         if (!image.detail[i].data != !image.detail[0].data) return false;
-        if (image.out[i].column != (joined ? planes * size : size) || image.out[i].row != image.out[0].row) return false;
-        if (joined && static_cast<char*>(image.out[i].data) != static_cast<char*>(image.out[0].data) + i * size) return false;
+        if (image.out[i].column != (joined ? planes * size : size) || image.out[i].row != image.out[0].row)
+            return false;
+        if (joined && static_cast<char*>(image.out[i].data) != static_cast<char*>(image.out[0].data) + i * size)
+            return false;
     }
     for (int i = 0; i < image.width + 2 * image.margin; i++)
         if (image.columns[i] < 0 || image.columns[i] >= image.width) return false;
@@ -95,8 +105,8 @@ const char* paragon_instructions(void) {
     return kernel ? kernel->name : "";
 }
 
-ParagonUpscaler* paragon_create(
-    const ParagonNetwork* network, const float* weights, int64_t count, const char* instructions) {
+ParagonUpscaler* paragon_create(const ParagonNetwork* network, const float* weights, int64_t count,
+                                const char* instructions) {
     const Kernel* kernel = kernel_of(instructions);
     if (!kernel || !valid(*network) || static_cast<int64_t>(kernel->weights(*network)) != count) return nullptr;
     ParagonUpscaler* upscaler = static_cast<ParagonUpscaler*>(malloc(sizeof(ParagonUpscaler)));
@@ -113,8 +123,8 @@ void paragon_destroy(ParagonUpscaler* upscaler) {
     free(upscaler);
 }
 
-int64_t paragon_working_memory(
-    const ParagonUpscaler* upscaler, int32_t width, int32_t height, int32_t separate_detail) {
+int64_t paragon_working_memory(const ParagonUpscaler* upscaler, int32_t width, int32_t height,
+                               int32_t separate_detail) {
     char any = 0;
     ParagonImage image = {};
     image.width = width;
@@ -123,9 +133,8 @@ int64_t paragon_working_memory(
     return upscaler->kernel->working_memory(upscaler->network, image, {0, 0, width, height});
 }
 
-int32_t paragon_upscale(
-    const ParagonUpscaler* upscaler, const ParagonImage* image, const ParagonPiece* piece,
-    const volatile int32_t* cancelled) {
+int32_t paragon_upscale(const ParagonUpscaler* upscaler, const ParagonImage* image, const ParagonPiece* piece,
+                        const volatile int32_t* cancelled) {
     if (!valid(*image, *piece, upscaler->planes)) return PARAGON_REFUSED;
     return upscaler->kernel->upscale(upscaler->network, *image, *piece, cancelled);
 }

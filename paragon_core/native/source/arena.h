@@ -26,7 +26,8 @@ public:
     Arena() = default;
     explicit Arena(char* memory) : memory(memory) {}
 
-    template <class T> T* take(size_t count) {
+    template <class T>
+    T* take(size_t count) {
         const size_t size = count * sizeof(T), room = rounded_up(size, ALIGNMENT) + GAP;
         char* part = memory ? memory + used : nullptr;
         used += room;

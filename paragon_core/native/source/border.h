@@ -13,7 +13,7 @@ struct Ring {
     float* rows[2];     // [planes][scale * columns]: of the first and last row of the result
     float* columns[2];  // [rows][scale][channels]: features just outside the first and last column
     int first_column = 0, column_count = 0;
-    Range range;        // rows of the image that `columns` are of
+    Range range;  // rows of the image that `columns` are of
 
     void take(Arena& arena, const Network& network) {
         const ParagonNetwork& of = network.of;
@@ -30,7 +30,8 @@ struct Ring {
 
 // Compute the strip of the first (side 0) or last row from that row of conv_mid's map; `lag` is that of the tail, at
 // which two columns to the right are there.
-inline void compute_row_strip(const Ring& ring, const Network& network, const Rows& map, int side, int y, const Tile& tile, int lag) {
+inline void compute_row_strip(const Ring& ring, const Network& network, const Rows& map, int side, int y,
+                              const Tile& tile, int lag) {
     const ParagonNetwork& of = network.of;
     const Convolution& conv = network.border.rows[side];
     const float* row = map.row(y) + map.lag - lag - 2;
@@ -52,7 +53,8 @@ inline void compute_row_strip(const Ring& ring, const Network& network, const Ro
 
 // Compute the features just outside a side of row y from three rows of conv_mid's map, each at the column of that side
 // or null outside the image.
-inline void compute_outside(const Ring& ring, const Network& network, int side, int y, const float* const (&pixels)[3], int stride) {
+inline void compute_outside(const Ring& ring, const Network& network, int side, int y, const float* const (&pixels)[3],
+                            int stride) {
     const ParagonNetwork& of = network.of;
     const int outputs = of.scale * of.channels;
     float* sum = ring.of_column(side, y, of);

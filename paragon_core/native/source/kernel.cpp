@@ -25,7 +25,8 @@ void* create(const ParagonNetwork& of, const float* given) {
     pack(network, counting, of, nullptr);
     char* whole = static_cast<char*>(calloc(1, counting.used + ALIGNMENT));
     if (!whole) return nullptr;
-    const ptrdiff_t shift = reinterpret_cast<char*>(rounded_up(reinterpret_cast<uintptr_t>(whole) + 1, ALIGNMENT)) - whole;
+    const ptrdiff_t shift =
+        reinterpret_cast<char*>(rounded_up(reinterpret_cast<uintptr_t>(whole) + 1, ALIGNMENT)) - whole;
     whole[shift - 1] = static_cast<char>(shift - 1);  // where the memory begins
     Arena arena(whole + shift);
     Network* made = arena.take<Network>(1);
@@ -40,15 +41,16 @@ void destroy(void* network) {
 }
 
 int64_t working_memory(const void* network, const ParagonImage& image, const ParagonPiece& piece) {
-    return static_cast<int64_t>(Piece(*static_cast<const Network*>(network), image, piece).lay_out(nullptr) + ALIGNMENT);
+    return static_cast<int64_t>(Plan(*static_cast<const Network*>(network), image, piece).lay_out(nullptr) + ALIGNMENT);
 }
 
-int upscale(const void* network, const ParagonImage& image, const ParagonPiece& piece, const volatile int32_t* cancelled) {
-    Piece work(*static_cast<const Network*>(network), image, piece);
-    const Memory memory(work.lay_out(nullptr));
+int upscale(const void* network, const ParagonImage& image, const ParagonPiece& piece,
+            const volatile int32_t* cancelled) {
+    Plan plan(*static_cast<const Network*>(network), image, piece);
+    const Memory memory(plan.lay_out(nullptr));
     if (!memory.start()) return PARAGON_OUT_OF_MEMORY;
-    work.lay_out(memory.start());
-    return work.run(cancelled);
+    plan.lay_out(memory.start());
+    return run(plan, cancelled);
 }
 
 }  // namespace

@@ -43,13 +43,13 @@ struct Border {
 
 struct Network {
     ParagonNetwork of;
-    int hidden;              // 2 C
+    int hidden;  // 2 C
     Convolution conv_in;
     MiddlePair conv_mid;
     TailPair tail;
     Block* blocks;
     Border border;
-    float* base;             // [phase][4]: the base path along one axis of a cell
+    float* base;  // [phase][4]: the base path along one axis of a cell
 
     bool streams() const { return of.block == PARAGON_STREAM || of.block == PARAGON_STREAM_CLAMPED; }
     int cell() const { return of.scale * of.scale; }
@@ -64,7 +64,8 @@ public:
     Packer(Arena& arena, const float* weights) : arena(arena), next(weights) {}
 
     // A convolution whose weight of output o, input i and tap k is weight(o, i, k); without a bias if that is null.
-    template <class Weight> Convolution fill(int outputs, int inputs, int taps, int block, const float* bias, Weight weight) {
+    template <class Weight>
+    Convolution fill(int outputs, int inputs, int taps, int block, const float* bias, Weight weight) {
         Convolution conv = {nullptr, nullptr, inputs, rounded_up(outputs, block), taps, block};
         float* to = arena.take<float>((size_t)conv.outputs * inputs * taps);
         float* to_bias = arena.take<float>(conv.outputs);
@@ -74,7 +75,8 @@ public:
             if (bias) to_bias[o] = bias[o];
             for (int i = 0; i < inputs; i++)
                 for (int k = 0; k < taps; k++)
-                    to[(((ptrdiff_t)(o / block) * taps + k) * inputs + i) * block + o % block] = static_cast<float>(weight(o, i, k));
+                    to[(((ptrdiff_t)(o / block) * taps + k) * inputs + i) * block + o % block] =
+                        static_cast<float>(weight(o, i, k));
         }
         return conv;
     }
@@ -82,7 +84,8 @@ public:
     Convolution dense(int outputs, int inputs, int taps) {
         const float* given = read((size_t)outputs * inputs * taps);
         const float* bias = read(outputs);
-        return fill(outputs, inputs, taps, OUTPUTS, bias, [=](int o, int i, int k) { return given[((ptrdiff_t)o * inputs + i) * taps + k]; });
+        return fill(outputs, inputs, taps, OUTPUTS, bias,
+                    [=](int o, int i, int k) { return given[((ptrdiff_t)o * inputs + i) * taps + k]; });
     }
 
     Depthwise depthwise(int channels) {
@@ -104,7 +107,10 @@ public:
         return given;
     }
 
-    template <class T> T* room(size_t count) { return arena.take<T>(count); }
+    template <class T>
+    T* room(size_t count) {
+        return arena.take<T>(count);
+    }
     bool writes() const { return next != nullptr; }
 
     size_t total = 0;
@@ -139,12 +145,16 @@ inline TailPair pack_tail(Packer& packer, int outputs, int c) {
     const float* given = packer.read((size_t)outputs * c * 16);
     const float* bias = packer.read(outputs);
     const int block = block_of_tail(outputs);
-    auto tap = [=](int o, int i, int row, int column) { return static_cast<double>(given[(((ptrdiff_t)o * c + i) * 4 + row) * 4 + column]); };
+    auto tap = [=](int o, int i, int row, int column) {
+        return static_cast<double>(given[(((ptrdiff_t)o * c + i) * 4 + row) * 4 + column]);
+    };
     auto part = [&](const float* own_bias, auto weight) {
-        return packer.fill(outputs, c, 8, block, own_bias, [=](int o, int i, int k) { return weight(o, i, 2 * (k / 4), k % 4); });
+        return packer.fill(outputs, c, 8, block, own_bias,
+                           [=](int o, int i, int k) { return weight(o, i, 2 * (k / 4), k % 4); });
     };
     return {
-        part(bias, [=](int o, int i, int row, int column) { return tap(o, i, row, column) + tap(o, i, row + 1, column); }),
+        part(bias,
+             [=](int o, int i, int row, int column) { return tap(o, i, row, column) + tap(o, i, row + 1, column); }),
         part(nullptr, [=](int o, int i, int row, int column) { return tap(o, i, row, column); }),
         part(nullptr, [=](int o, int i, int row, int column) { return -tap(o, i, row + 1, column); }),
     };
@@ -156,9 +166,9 @@ inline Border pack_border(Packer& packer, const ParagonNetwork& of) {
     const float* weight = packer.read((size_t)2 * strips * c * 5);
     const float* bias = packer.read((size_t)2 * strips);
     for (int side = 0; side < 2; side++) {
-        border.rows[side] = packer.fill(strips, c, 5, OUTPUTS, bias ? bias + side * strips : nullptr, [=](int o, int i, int k) {
-            return weight[(((ptrdiff_t)side * strips + o) * c + i) * 5 + k];
-        });
+        border.rows[side] =
+            packer.fill(strips, c, 5, OUTPUTS, bias ? bias + side * strips : nullptr,
+                        [=](int o, int i, int k) { return weight[(((ptrdiff_t)side * strips + o) * c + i) * 5 + k]; });
     }
     const float* up = packer.read((size_t)2 * c * s * c * 3);
     const float* up_bias = packer.read((size_t)2 * c * s);

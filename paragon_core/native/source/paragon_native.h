@@ -87,20 +87,19 @@ PARAGON_API const char* paragon_instructions(void);
 
 // Make a network. `weights` is what packing.py writes, `count` their number. `instructions` is one that the processor
 // has, null for the best. Returns null if the arguments contradict each other or memory runs out.
-PARAGON_API ParagonUpscaler* paragon_create(
-    const ParagonNetwork* network, const float* weights, int64_t count, const char* instructions);
+PARAGON_API ParagonUpscaler* paragon_create(const ParagonNetwork* network, const float* weights, int64_t count,
+                                            const char* instructions);
 
 PARAGON_API void paragon_destroy(ParagonUpscaler* upscaler);
 
 // Bytes of working memory that a call of paragon_upscale takes for a piece of this size at most.
-PARAGON_API int64_t paragon_working_memory(
-    const ParagonUpscaler* upscaler, int32_t width, int32_t height, int32_t separate_detail);
+PARAGON_API int64_t paragon_working_memory(const ParagonUpscaler* upscaler, int32_t width, int32_t height,
+                                           int32_t separate_detail);
 
 // Upscale a piece of an image; returns a ParagonStatus. Another thread may set *cancelled to anything but 0 to end it
 // soon. No byte outside the piece's own pixels is written, no sample outside the image is read.
-PARAGON_API int32_t paragon_upscale(
-    const ParagonUpscaler* upscaler, const ParagonImage* image, const ParagonPiece* piece,
-    const volatile int32_t* cancelled);
+PARAGON_API int32_t paragon_upscale(const ParagonUpscaler* upscaler, const ParagonImage* image,
+                                    const ParagonPiece* piece, const volatile int32_t* cancelled);
 
 #ifdef __cplusplus
 }

@@ -41,13 +41,13 @@ struct Tile {
 
 struct Rows {
     int channels = 0;
-    int lag = 0, delay = 0;    // columns and rows behind the image's own
-    int kept = 0, count = 2;   // columns kept for the next tile; rows that live at once
-    Range range;               // rows of the image that are computed at all
-    int stride = 0;            // floats from a channel to the next
-    int left = 0;              // floats before position 0
+    int lag = 0, delay = 0;   // columns and rows behind the image's own
+    int kept = 0, count = 2;  // columns kept for the next tile; rows that live at once
+    Range range;              // rows of the image that are computed at all
+    int stride = 0;           // floats from a channel to the next
+    int left = 0;             // floats before position 0
     float* data = nullptr;
-    float* sides = nullptr;    // the kept columns: [row of the range][channel][kept]
+    float* sides = nullptr;  // the kept columns: [row of the range][channel][kept]
 
     // Take note that a stage with this lag and delay reads these rows.
     void serve(int reader_lag, int reader_delay, Reach reach) {
@@ -103,8 +103,10 @@ private:
         }
     }
 
-    template <int COUNT> void copy_some(float* to, ptrdiff_t to_stride, const float* from, ptrdiff_t from_stride) const {
-        for (int i = 0; i < channels; i++, to += to_stride, from += from_stride) memcpy(to, from, COUNT * sizeof(float));
+    template <int COUNT>
+    void copy_some(float* to, ptrdiff_t to_stride, const float* from, ptrdiff_t from_stride) const {
+        for (int i = 0; i < channels; i++, to += to_stride, from += from_stride)
+            memcpy(to, from, COUNT * sizeof(float));
     }
 };
 

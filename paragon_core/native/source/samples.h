@@ -9,18 +9,21 @@ namespace {
 
 constexpr int SAMPLE_SIZES[] = {1, 2, 4};
 
-template <class T> PARAGON_INLINE float sample(const char* from) {
+template <class T>
+PARAGON_INLINE float sample(const char* from) {
     T value;
     memcpy(&value, from, sizeof value);
     return static_cast<float>(value);
 }
 
-template <class T, int64_t STEP> void read_even(float* to, const char* from, int count) {
+template <class T, int64_t STEP>
+void read_even(float* to, const char* from, int count) {
     for (int i = 0; i < count; i++) to[i] = sample<T>(from + i * STEP);
 }
 
 // Places `first` to before `first + count` of a row of the continued image.
-template <class T> void read_places(float* to, const char* row, int64_t step, const ParagonImage& image, int first, int count) {
+template <class T>
+void read_places(float* to, const char* row, int64_t step, const ParagonImage& image, int first, int count) {
     const int end = first + count, inside = image.margin, outside = image.margin + image.width;
     int place = first;
     for (; place < smaller(end, inside); place++) *to++ = sample<T>(row + image.columns[place] * step);
@@ -58,15 +61,17 @@ inline bool interleaved(const ParagonImage& image, int planes) {
 // Samples of a row of a cell that stand next to each other in the result, and so do those of the next cell: the phases
 // of one plane, or those of all planes. They are packed into words of 32 bits, which are written cell by cell.
 struct Group {
-    char* to;      // the first sample of cell 0 of a block
-    int count;     // samples of a cell
-    int size;      // bytes of one
+    char* to;   // the first sample of cell 0 of a block
+    int count;  // samples of a cell
+    int size;   // bytes of one
 };
 
-template <int WORDS> void write_words(char* to, const uint32_t* words, int stride, int cells) {
+template <int WORDS>
+void write_words(char* to, const uint32_t* words, int stride, int cells) {
     for (int i = 0; i < cells; i++) {
         uint32_t cell[WORDS];
-        PARAGON_UNROLL for (int w = 0; w < WORDS; w++) cell[w] = words[w * stride + i];
+        PARAGON_UNROLL
+        for (int w = 0; w < WORDS; w++) cell[w] = words[w * stride + i];
         memcpy(to + (ptrdiff_t)i * sizeof cell, cell, sizeof cell);
     }
 }

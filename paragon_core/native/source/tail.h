@@ -20,7 +20,7 @@ struct Area {
 struct TailSource {
     const float* map[3][2];  // for `TailPair`'s parts: conv_mid's rows, and differences between them, at the left tap
     ptrdiff_t map_stride;
-    const float* base[5];    // rows of the base path
+    const float* base[5];  // rows of the base path
     ptrdiff_t base_stride;
 };
 
@@ -31,18 +31,28 @@ public:
     Area area;
     const Ring* ring;  // null where the border is not among the piece's pixels
     int lag;
-    int columns;       // of the continued image
-    int height;        // rows of the continued image
-    float* cells;      // scratch: [planes][a][b][BLOCK]
-    float* shared;     // scratch: the same, what two rows of cells share
-    uint32_t* words;   // scratch: [words][BLOCK]
-    bool joined;       // whether the result has the planes' samples pixel by pixel
+    int columns;      // of the continued image
+    int height;       // rows of the continued image
+    float* cells;     // scratch: [planes][a][b][BLOCK]
+    float* shared;    // scratch: the same, what two rows of cells share
+    uint32_t* words;  // scratch: [words][BLOCK]
+    bool joined;      // whether the result has the planes' samples pixel by pixel
     // Where the samples of a group are among the cells: phases next to each other, each with all planes of the group.
     int order[3 * MOST_SCALE];
 
-    Tail(const Network& network, const ParagonImage& image, Area area, const Ring* ring, int lag, int columns, int height, float* cells, float* shared, uint32_t* words)
-        : network(network), image(image), area(area), ring(ring), lag(lag), columns(columns), height(height), cells(cells),
-          shared(shared), words(words), joined(interleaved(image, network.of.planes)) {
+    Tail(const Network& network, const ParagonImage& image, Area area, const Ring* ring, int lag, int columns,
+         int height, float* cells, float* shared, uint32_t* words)
+        : network(network),
+          image(image),
+          area(area),
+          ring(ring),
+          lag(lag),
+          columns(columns),
+          height(height),
+          cells(cells),
+          shared(shared),
+          words(words),
+          joined(interleaved(image, network.of.planes)) {
         const int s = network.of.scale, planes = joined ? network.of.planes : 1;
         for (int sample = 0; sample < s * planes; sample++)
             order[sample] = ((sample % planes) * s * s + sample / planes) * BLOCK;
@@ -60,7 +70,8 @@ public:
     }
 
 private:
-    template <int OUT, int MOST> bool blocks(int j, const TailSource& source, const Tile& tile) const {
+    template <int OUT, int MOST>
+    bool blocks(int j, const TailSource& source, const Tile& tile) const {
         bool finite = true;
         const int s = network.of.scale;
         const Range wanted = {area.rows.first / s, area.rows.end / s + 1};
@@ -71,23 +82,32 @@ private:
             const float* taps[3][8];
             for (int part = 0; part < 3; part++)
                 for (int tap = 0; tap < 8; tap++) taps[part][tap] = source.map[part][tap / 4] + p + tap % 4;
-            PARAGON_ROLLED for (int first = 0; first < network.tail.shared.outputs; first += OUT) {
+            PARAGON_ROLLED
+            for (int first = 0; first < network.tail.shared.outputs; first += OUT) {
                 Vector sum[OUT][N];
                 begin_with_bias(sum, network.tail.shared, first);
                 add_up(sum, network.tail.shared, first, {taps[0], source.map_stride});
-                for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) { store(shared + o * BLOCK + v * LANES, value); });
+                for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) {
+                    store(shared + o * BLOCK + v * LANES, value);
+                });
                 if (!wanted.has(j)) continue;
                 add_up(sum, network.tail.upper, first, {taps[1], source.map_stride});
-                for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) { store(cells + o * BLOCK + v * LANES, value); });
+                for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) {
+                    store(cells + o * BLOCK + v * LANES, value);
+                });
             }
             if (wanted.has(j)) finite &= complete<N>(j, k, p, source.base, source.base_stride);
             if (!wanted.has(j + 1)) return;
-            PARAGON_ROLLED for (int first = 0; first < network.tail.shared.outputs; first += OUT) {
+            PARAGON_ROLLED
+            for (int first = 0; first < network.tail.shared.outputs; first += OUT) {
                 Vector sum[OUT][N];
-                PARAGON_UNROLL for (int o = 0; o < OUT; o++)
-                    PARAGON_UNROLL for (int v = 0; v < N; v++) sum[o][v] = load(shared + (first + o) * BLOCK + v * LANES);
+                PARAGON_UNROLL
+                for (int o = 0; o < OUT; o++) PARAGON_UNROLL
+                for (int v = 0; v < N; v++) sum[o][v] = load(shared + (first + o) * BLOCK + v * LANES);
                 add_up(sum, network.tail.lower, first, {taps[2], source.map_stride});
-                for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) { store(cells + o * BLOCK + v * LANES, value); });
+                for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) {
+                    store(cells + o * BLOCK + v * LANES, value);
+                });
             }
             finite &= complete<N>(j + 1, k, p, source.base + 1, source.base_stride);
         });
@@ -95,7 +115,8 @@ private:
     }
 
     // Turn the detail path's cells into the result's, and write them.
-    template <int N> bool complete(int j, int k, int p, const float* const* base, ptrdiff_t base_stride) const {
+    template <int N>
+    bool complete(int j, int k, int p, const float* const* base, ptrdiff_t base_stride) const {
         for (int v = 0; v < N; v++) add_base(base, base_stride, p, v);
         if (ring) subtract_ring(j, k, N * LANES);
         switch (image.sample) {
@@ -110,7 +131,8 @@ private:
         for (int plane = 0; plane < network.of.planes; plane++)
             for (int b = 0; b < s; b++) {
                 const ptrdiff_t at = ((ptrdiff_t)plane * s + b) * stride + p + v * LANES;
-                const Vector r0 = load(base[0] + at), r1 = load(base[1] + at), r2 = load(base[2] + at), r3 = load(base[3] + at);
+                const Vector r0 = load(base[0] + at), r1 = load(base[1] + at), r2 = load(base[2] + at),
+                             r3 = load(base[3] + at);
                 float* to = cells + ((plane * s) * s + b) * BLOCK + v * LANES;
                 for (int a = 0; a < s; a++, to += s * BLOCK) {
                     const float* taps = network.base + 4 * a;
@@ -143,13 +165,15 @@ private:
                 const int y = s * (j - 1) + 1 + a;
                 if (!area.rows.has(y)) continue;
                 for (int plane = 0; plane < of.planes; plane++)
-                    cells[((plane * s + a) * s + b) * BLOCK + i] -= column_strip(*ring, network, side, plane, y, s * height);
+                    cells[((plane * s + a) * s + b) * BLOCK + i] -=
+                        column_strip(*ring, network, side, plane, y, s * height);
             }
         }
     }
 
     // Write the part of N vectors of cells that belongs to the piece; returns whether it is finite.
-    template <int N, class Sample> bool write(int j, int k) const {
+    template <int N, class Sample>
+    bool write(int j, int k) const {
         const int s = network.of.scale, planes = joined ? network.of.planes : 1, count = s * planes;
         // Cells of which all columns belong to the piece, and those that have one at all.
         const int whole = larger((area.columns.first + 2 * s - 2) / s - k, 0);
@@ -186,30 +210,34 @@ private:
     }
 
     // Convert the samples of a group and pack them into words, for N vectors of cells. Returns zeros if all are finite.
-    template <int N, class Sample> PARAGON_INLINE Vector pack(const float* from, int count) const {
+    template <int N, class Sample>
+    PARAGON_INLINE Vector pack(const float* from, int count) const {
         constexpr int PER_WORD = 4 / sizeof(Sample);
         Vector check = {};
-        for (int sample = 0, word = 0; sample < count; sample += PER_WORD, word++)
-            PARAGON_UNROLL for (int v = 0; v < N; v++) {
-                Integers packed = {};
-                PARAGON_UNROLL for (int part = 0; part < PER_WORD; part++) {
-                    if (sample + part >= count) break;
-                    const Vector value = load(from + order[sample + part] + v * LANES);
-                    check += value * 0;
-                    packed |= converted<Sample>(value) << (32 / PER_WORD * part);
-                }
-                store(words + word * BLOCK + v * LANES, packed);
+        for (int sample = 0, word = 0; sample < count; sample += PER_WORD, word++) PARAGON_UNROLL
+        for (int v = 0; v < N; v++) {
+            Integers packed = {};
+            PARAGON_UNROLL
+            for (int part = 0; part < PER_WORD; part++) {
+                if (sample + part >= count) break;
+                const Vector value = load(from + order[sample + part] + v * LANES);
+                check += value * 0;
+                packed |= converted<Sample>(value) << (32 / PER_WORD * part);
             }
+            store(words + word * BLOCK + v * LANES, packed);
+        }
         return check;
     }
 
-    template <class Sample> PARAGON_INLINE Integers converted(Vector value) const {
+    template <class Sample>
+    PARAGON_INLINE Integers converted(Vector value) const {
         if constexpr (sizeof(Sample) < sizeof(float)) return nearest(clamped(value, 0, network.of.peak));
         return (Integers)(image.clip ? clamped(value, 0, network.of.peak) : value);
     }
 
     // Write the samples of cell i that belong to the piece, where not all of them do. Returns 0 if they are finite.
-    template <class Sample> float write_part(const Group& to, const float* from, int planes, int k, int i) const {
+    template <class Sample>
+    float write_part(const Group& to, const float* from, int planes, int k, int i) const {
         float check = 0;
         for (int sample = 0; sample < to.count; sample++) {
             const int x = network.of.scale * (k + i - 1) + 1 + sample / planes;

@@ -37,9 +37,18 @@ typedef float Vector __attribute__((vector_size(LANES * 4)));
 typedef int32_t Integers __attribute__((vector_size(LANES * 4)));
 
 // Not std::min and std::max: the linker keeps one copy of such functions, of whichever instruction set.
-template <class T> PARAGON_INLINE T smaller(T a, T b) { return b < a ? b : a; }
-template <class T> PARAGON_INLINE T larger(T a, T b) { return a < b ? b : a; }
-template <class T> PARAGON_INLINE T rounded_up(T value, T multiple) { return (value + multiple - 1) / multiple * multiple; }
+template <class T>
+PARAGON_INLINE T smaller(T a, T b) {
+    return b < a ? b : a;
+}
+template <class T>
+PARAGON_INLINE T larger(T a, T b) {
+    return a < b ? b : a;
+}
+template <class T>
+PARAGON_INLINE T rounded_up(T value, T multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
 
 PARAGON_INLINE Vector load(const float* from) {
     Vector value;
@@ -47,10 +56,15 @@ PARAGON_INLINE Vector load(const float* from) {
     return value;
 }
 
-template <class T> PARAGON_INLINE void store(void* to, T value) { memcpy(to, &value, sizeof value); }
+template <class T>
+PARAGON_INLINE void store(void* to, T value) {
+    memcpy(to, &value, sizeof value);
+}
 
-template <int N> PARAGON_INLINE void store_all(float* to, const Vector (&values)[N]) {
-    PARAGON_UNROLL for (int i = 0; i < N; i++) store(to + i * LANES, values[i]);
+template <int N>
+PARAGON_INLINE void store_all(float* to, const Vector (&values)[N]) {
+    PARAGON_UNROLL
+    for (int i = 0; i < N; i++) store(to + i * LANES, values[i]);
 }
 
 PARAGON_INLINE Vector all(float value) { return value - Vector{}; }
