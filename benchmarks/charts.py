@@ -146,7 +146,7 @@ def peers() -> str:
     return chart.draw(read("peers"))
 
 
-def peers_table() -> str:
+def peers_tables() -> str:
     """Return the speed and the quality of Paragon and other upscalers as Markdown tables."""
     return tables(read("peers"))
 
@@ -165,7 +165,7 @@ def main() -> None:
     for name, draw in DRAWINGS.items():
         (CHARTS / name).write_text(draw(), encoding="utf-8", newline="\n")
         print(f"docs/charts/{name}")
-    print(machine(), speed_table(), peers_machine(), peers_table(), sep="\n\n")
+    print(machine(), speed_table(), peers_machine(), peers_tables(), sep="\n\n")
 
 
 if __name__ == "__main__":

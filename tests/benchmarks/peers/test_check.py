@@ -9,7 +9,9 @@ import pytest
 pytest.importorskip("openvino")
 
 from benchmarks.peers import check as checking
-from benchmarks.peers.check import NATIVE, PROMISES, Promise, check
+from benchmarks.peers import runtimes
+from benchmarks.peers.check import check
+from benchmarks.peers.promises import NATIVE, PROMISES, RUNTIMES, Promise
 from benchmarks.peers.ways import our_models
 from tests.benchmarks.peers.fakes import comparison, measured, way
 
@@ -85,6 +87,7 @@ def test_one_measurement_serves_all_promises_about_it(tasks: list[Task]) -> None
 def test_promises_are_about_bundled_models() -> None:
     assert all(each.method in our_models(each.scale) for each in PROMISES)
     assert any(each.runtimes == (NATIVE,) for each in PROMISES)
+    assert set(RUNTIMES) == set(runtimes.RUNTIMES)
 
 
 @pytest.mark.parametrize(("required", "code"), [(1.0, 0), (9.0, 1)])
