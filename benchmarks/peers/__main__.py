@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=9, help="runs of each that count (default 9)")
     parser.add_argument("--cores", type=int, nargs="+", metavar="N", help="images at once (default: 1, and all cores)")
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="only these (default: all)")
+    parser.add_argument("--backends", nargs="+", metavar="NAME", help="of Paragon (default: all that work here)")
     parser.add_argument("--output", type=Path, help="write everything as JSON to this file")
     options = parser.parse_args(arguments)
     machine = describe_machine(PACKAGES)
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for calls in options.cores or sorted({1, usable_cores()}):
             print(f"x{scale}, {calls} at once ...", file=sys.stderr, flush=True)
             task = Task(scale=scale, width=width, height=height, calls=calls)
-            comparisons.append(compare(task, chosen, rounds=options.rounds))
+            comparisons.append(compare(task, chosen, rounds=options.rounds, backends=options.backends))
     found = report.as_json(comparisons, scores, machine, rounds=options.rounds)
     if options.output:
         options.output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +28,7 @@ def open_openvino(graph: onnx.ModelProto, calls: int) -> Upscale:
         "INFERENCE_NUM_THREADS": str(calls),
         "ENABLE_CPU_PINNING": False,
     }
-    core = openvino.Core()
+    core = _core()
     compiled = core.compile_model(core.read_model(graph.SerializeToString()), "CPU", settings)
     requests: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
     for _ in range(calls):
@@ -42,6 +43,11 @@ def open_openvino(graph: onnx.ModelProto, calls: int) -> Upscale:
             requests.put(request)
 
     return upscale
+
+
+@functools.cache  # what it keeps about signals is mixed up where there are many
+def _core() -> openvino.Core:
+    return openvino.Core()
 
 
 def open_onnxruntime(graph: onnx.ModelProto, calls: int) -> Upscale:

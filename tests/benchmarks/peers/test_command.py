@@ -24,13 +24,14 @@ def test_one_table_and_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[st
     output = tmp_path / "peers.json"
     chosen = ["realtime-2x", "ESPCN", "Lanczos"]
     options = ["--size", "16x12", "--rounds", "1", "--scales", "2", "--cores", "1", "2", "--output", str(output)]
-    assert main([*options, "--methods", *chosen]) == 0
+    assert main([*options, "--methods", *chosen, "--backends", "onnxruntime"]) == 0
     report = json.loads(output.read_text(encoding="utf-8"))
     assert report["rounds"] == 1
     assert report["machine"]["cpu"]
     assert [timing["calls"] for timing in report["timings"]] == [1, 2]
     for timing in report["timings"]:
         assert {way["method"] for way in timing["ways"]} == set(chosen)
+        assert [way["runtime"] for way in timing["ways"] if way["kind"] == "ours"] == ["onnxruntime"]
     printed = capsys.readouterr().out
     assert printed.count("| x2, 16x12 |") == 1
     assert all(f"\n| {method} |" in printed for method in chosen)

@@ -9,8 +9,11 @@ import pytest
 pytest.importorskip("openvino")
 
 from benchmarks.peers import measure
+from benchmarks.peers.check import check
 from benchmarks.peers.measure import compare
+from benchmarks.peers.promises import NATIVE, RUNTIMES, Promise
 from benchmarks.peers.ways import Skipped, Task, Way, methods, our_models
+from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.errors import InferenceError
 from tests.benchmarks.peers.fakes import TASK, comparison, doubled, measured, way
 
@@ -21,7 +24,7 @@ pytestmark = pytest.mark.openvino
 
 
 @pytest.fixture
-def offer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def ways(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function after which these are all ways that there are."""
 
     def make(*ways: Way, skipped: tuple[Skipped, ...] = ()) -> None:
@@ -30,8 +33,8 @@ def offer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return make
 
 
-def test_only_the_fastest_runtime_of_a_network_stays(offer: Callable[..., None]) -> None:
-    offer(
+def test_only_the_fastest_runtime_of_a_network_stays(ways: Callable[..., None]) -> None:
+    ways(
         way("a", "network", "slow", doubled(seconds=0.02)),
         way("a", "network", "fast"),
         way("b", "ours", "slow", doubled(seconds=0.02)),
@@ -48,14 +51,14 @@ def test_only_the_fastest_runtime_of_a_network_stays(offer: Callable[..., None])
     assert [len(each.timing.cpu) for each in found.measured] == [2, 2, 2]
 
 
-def test_a_network_that_gives_another_image_elsewhere_is_refused(offer: Callable[..., None]) -> None:
-    offer(way("a", "network", "one"), way("a", "network", "other", doubled(level=2)))
+def test_a_network_that_gives_another_image_elsewhere_is_refused(ways: Callable[..., None]) -> None:
+    ways(way("a", "network", "one"), way("a", "network", "other", doubled(level=2)))
     with pytest.raises(RuntimeError, match="a, network, other differs by 2 levels"):
         compare(TASK, ["a"], rounds=1)
 
 
-def test_one_level_is_rounding_and_kernels_are_not_compared(offer: Callable[..., None]) -> None:
-    offer(
+def test_one_level_is_rounding_and_kernels_are_not_compared(ways: Callable[..., None]) -> None:
+    ways(
         way("a", "network", "one"),
         way("a", "network", "other", doubled(level=1)),
         way("Lanczos", "resampling", "one"),
@@ -64,11 +67,11 @@ def test_one_level_is_rounding_and_kernels_are_not_compared(offer: Callable[...,
     assert len(compare(TASK, ["a", "Lanczos"], rounds=1).measured) == 3
 
 
-def test_what_fails_is_skipped_with_its_reason(offer: Callable[..., None]) -> None:
+def test_what_fails_is_skipped_with_its_reason(ways: Callable[..., None]) -> None:
     def fail(image: Any) -> Any:
         raise InferenceError(f"no kernel for {image.shape}")
 
-    offer(way("a", "ours", "works"), way("a", "ours", "fails", fail), skipped=(Skipped(name="b", reason="absent"),))
+    ways(way("a", "ours", "works"), way("a", "ours", "fails", fail), skipped=(Skipped(name="b", reason="absent"),))
     found = compare(TASK, ["a"], rounds=1)
     assert [each.way.runtime for each in found.measured] == ["works"]
     assert [(each.name, each.reason) for each in found.skipped] == [
@@ -99,6 +102,28 @@ def test_everything_runs_in_small(scale: int, calls: int) -> None:
     for each in found.measured:
         assert (each.way.kind in {"network", "upstream"}) == bool(each.slower)
         assert found.ratio(each) > 0
+
+
+def test_a_backend_that_is_added_takes_part(offer: Callable[..., None]) -> None:
+    class Native(OnnxRuntimeBackend):
+        name = NATIVE
+
+    offer(Native(), OnnxRuntimeBackend())
+    found = compare(Task(scale=2, width=18, height=12, calls=1), ["realtime-2x"], rounds=1)
+    assert [(each.way.kind, each.way.runtime) for each in found.measured] == [
+        ("ours", NATIVE),
+        ("ours", "onnxruntime"),
+        ("upstream", "onnxruntime"),
+    ]
+    promise = Promise(
+        method="realtime-2x",
+        scale=2,
+        runtimes=(NATIVE,),
+        against=("upstream", RUNTIMES),
+        required=0,
+        size=(18, 12),
+    )
+    assert [each.verdict for each in check([promise], rounds=1, avx512=False)] == ["PASS"]
 
 
 def test_a_network_that_differs_in_its_training_only_is_timed_once() -> None:
