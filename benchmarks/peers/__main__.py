@@ -1,6 +1,6 @@
 """Paragon in every runtime beside other upscalers, in one table: frames a second on one core and on all, and dB.
 
-    python -m benchmarks.peers [--data FOLDER] [--scales 2 4] [--size 640x360] [--rounds 9] [--output results.json]
+    python -m benchmarks.peers [--data FOLDER] [--scales 2 4] [--sizes 640x360] [--rounds 9] [--output results.json]
 
 Everything runs in one process and in turns, from uint8 to uint8, whole calls: Paragon's bundled models in each of its
 backends in float32; the same networks layer by layer, as upstream exports them; ESPCN, FSRCNN, Real-ESRGAN's compact
@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Paragon beside other upscalers: frames a second, and dB.")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="test sets to measure dB on")
     parser.add_argument("--scales", type=int, nargs="+", choices=SCALES, default=SCALES, help="default: 2 4")
-    parser.add_argument("--size", type=size, default=(640, 360), metavar="WxH", help="of the input (default 640x360)")
+    parser.add_argument(
+        "--sizes", type=size, nargs="+", default=[(640, 360)], metavar="WxH", help="of the input (default 640x360)"
+    )
     parser.add_argument("--rounds", type=int, default=9, help="runs of each that count (default 9)")
     parser.add_argument("--cores", type=int, nargs="+", metavar="N", help="images at once (default: 1, and all cores)")
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="only these (default: all)")
@@ -53,7 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="write everything as JSON to this file")
     options = parser.parse_args(arguments)
     machine = describe_machine(PACKAGES)
-    width, height = options.size
     comparisons = []
     scores = {}
     for scale in options.scales:
@@ -63,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scores[scale] = quality.published(scale, chosen)
         if options.data:
             scores[scale] |= quality.measure(options.data, scale, chosen)
-        for calls in options.cores or sorted({1, usable_cores()}):
-            print(f"x{scale}, {calls} at once ...", file=sys.stderr, flush=True)
+        for (width, height), calls in product(options.sizes, options.cores or sorted({1, usable_cores()})):
+            print(f"x{scale}, {width}x{height}, {calls} at once ...", file=sys.stderr, flush=True)
             task = Task(scale=scale, width=width, height=height, calls=calls)
             comparisons.append(compare(task, chosen, rounds=options.rounds, backends=options.backends))
     found = report.as_json(comparisons, scores, machine, rounds=options.rounds)

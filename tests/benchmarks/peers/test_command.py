@@ -23,17 +23,31 @@ pytestmark = pytest.mark.openvino
 def test_one_table_and_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "peers.json"
     chosen = ["realtime-2x", "ESPCN", "Lanczos"]
-    options = ["--size", "16x12", "--rounds", "1", "--scales", "2", "--cores", "1", "2", "--output", str(output)]
+    options = [
+        "--sizes",
+        "16x12",
+        "8x6",
+        "--rounds",
+        "1",
+        "--scales",
+        "2",
+        "--cores",
+        "1",
+        "2",
+        "--output",
+        str(output),
+    ]
     assert main([*options, "--methods", *chosen, "--backends", "onnxruntime"]) == 0
     report = json.loads(output.read_text(encoding="utf-8"))
     assert report["rounds"] == 1
     assert report["machine"]["cpu"]
-    assert [timing["calls"] for timing in report["timings"]] == [1, 2]
+    assert [timing["calls"] for timing in report["timings"]] == [1, 2, 1, 2]
+    assert [timing["width"] for timing in report["timings"]] == [16, 16, 8, 8]
     for timing in report["timings"]:
         assert {way["method"] for way in timing["ways"]} == set(chosen)
         assert [way["runtime"] for way in timing["ways"] if way["kind"] == "ours"] == ["onnxruntime"]
     printed = capsys.readouterr().out
-    assert printed.count("| x2, 16x12 |") == 1
+    assert printed.count("| x2, 16x12 |") == printed.count("| x2, 8x6 |") == 1
     assert all(f"\n| {method} |" in printed for method in chosen)
 
 
@@ -54,7 +68,7 @@ def test_without_opencv_the_pip_line_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(resampling, "find_spec", lambda _: None)
-    options = ["--size", "8x6", "--rounds", "1", "--scales", "2", "--cores", "1", "--methods", "Lanczos"]
+    options = ["--sizes", "8x6", "--rounds", "1", "--scales", "2", "--cores", "1", "--methods", "Lanczos"]
     assert main(options) == 0
     captured = capsys.readouterr()
     assert "pip install opencv-python-headless" in captured.err
