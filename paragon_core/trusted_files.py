@@ -127,6 +127,24 @@ def check_way(folder: Path) -> None:
                 raise UntrustedFileError(place, f"{place} is a link that another user made")
 
 
+def check_closed(path: Path) -> None:
+    """Make sure that not everybody may write to a file, or put another in its place, links on the way followed.
+
+    For files of an installation, whose owner can be anybody. On Windows, nothing is checked.
+
+    Raises:
+        UntrustedFileError: everybody may.
+        OSError: it is not there.
+
+    """
+    if sys.platform == "win32":
+        return
+    real = path.resolve(strict=True)
+    for place in (real, real.parent):
+        if place.stat().st_mode & stat.S_IWOTH:
+            raise UntrustedFileError(path, f"everybody may write to {place}")
+
+
 def remove_impostor(path: Path) -> None:
     """Remove what is in the place of a file and is none: a link (not what it leads to), a FIFO, an empty folder.
 

@@ -10,7 +10,7 @@ import comfy.model_patcher
 import torch
 from comfy import model_management
 
-from paragon_core.backends import BACKENDS, BackendInfo, Precision, Session, SessionOptions
+from paragon_core.backends import BACKENDS, Backend, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.failures import failure
 from paragon_core.backends.torch import CancellableLayers
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
@@ -96,7 +96,7 @@ class ManagedSession(Session):
         return result
 
 
-class ManagedTorch:
+class ManagedTorch(Backend):
     """Torch on ComfyUI's device, for images in floats and fused networks: those are all that the nodes have."""
 
     name = "torch"

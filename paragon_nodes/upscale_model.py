@@ -25,6 +25,7 @@ from paragon_nodes.tiles import check_tile_size, least_tile, quick_area
 if TYPE_CHECKING:
     from paragon_core.backends import Backend
     from paragon_core.models.model import Model
+    from paragon_core.models.spec import ModelSpec
     from paragon_core.upscaling.options import PaddingChoice, PrecisionChoice
 
 _STEPS: Final = 1000
@@ -41,7 +42,7 @@ class UpscaleModel(Descriptor):
 
         """
         self._asked = backend
-        runtime, device = _runtime(backend)
+        runtime, device = _runtime(backend, model.spec, precision)
         self.interrupt = Interrupt()
         manages = isinstance(runtime, ManagedTorch)
         super().__init__(model, (AutoFusedParagonSR2 if manages else RuntimeNetwork).from_model(model))
@@ -153,12 +154,14 @@ def check_runtime(backend: str, precision: str) -> None:
         )
 
 
-def _runtime(name: str) -> tuple[str | Backend, str]:
-    """Return what `Upscaler` takes as ``backend`` and ``device``, so that it runs where ComfyUI does."""
+def _runtime(
+    name: str, spec: ModelSpec | None = None, precision: PrecisionChoice = "auto"
+) -> tuple[str | Backend, str]:
+    """Return what `Upscaler` takes as ``backend`` and ``device`` for a network, so that it runs where ComfyUI does."""
     device = model_management.get_torch_device()
     known = device.type in {"cpu", "cuda", "mps"}
     if name == "auto" and known:
-        name = choose("auto", str(device)).name
+        name = choose("auto", str(device), spec=spec, precision=precision).name
         if name != "torch":
             return "auto", str(device)  # not that name: another takes over where an engine cannot be had
     if name in {"auto", "torch"}:

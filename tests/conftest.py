@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from hypothesis import HealthCheck, settings
 
+from paragon_core.backends import BACKENDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
@@ -45,22 +47,24 @@ def _module_needs_torch(module: ModuleType) -> bool:
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs torch, and skip what needs OpenVINO where there is none.
+    """Mark what needs torch, and skip what needs OpenVINO or the native kernel where there is none.
 
-    A test needs torch if it asks for it (importorskip), or its module does; it needs OpenVINO if it is marked so, or
-    has its name as an argument.
+    A test needs torch if it asks for it (importorskip), or its module does; it needs OpenVINO or the native kernel if
+    it is marked so, or has its name as an argument.
     """
     for item in items:
         if isinstance(item, pytest.Function) and (
             _module_needs_torch(item.module) or _TORCH_FOR_ONE.search(inspect.getsource(item.function))
         ):
             item.add_marker(pytest.mark.torch)
-    if find_spec("openvino"):
-        return
+    missing = {} if find_spec("openvino") else {"openvino": "OpenVINO"}
+    if not BACKENDS["native"].probe().available:
+        missing["native"] = "the native kernel"
     for item in items:
-        arguments = getattr(getattr(item, "callspec", None), "params", {}).values()
-        if item.get_closest_marker("openvino") or "openvino" in map(str, arguments):
-            item.add_marker(pytest.mark.skip(reason="needs OpenVINO"))
+        arguments = set(map(str, getattr(getattr(item, "callspec", None), "params", {}).values()))
+        for name, title in missing.items():
+            if item.get_closest_marker(name) or name in arguments:
+                item.add_marker(pytest.mark.skip(reason=f"needs {title}"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -118,8 +122,6 @@ def _cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 @pytest.fixture
 def offer() -> Iterator[Callable[..., None]]:
     """Return a function after which these backends are all there are, in this order, until the test ends."""
-    from paragon_core.backends import BACKENDS  # noqa: PLC0415 - not every test needs the runtimes
-
     before = dict(BACKENDS)
 
     def make(*offered: Backend) -> None:
@@ -133,8 +135,7 @@ def offer() -> Iterator[Callable[..., None]]:
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Watched, Upscaler]]]:
     """Return a function that makes a watched backend and an upscaler on it."""
-    from paragon_core.backends import BACKENDS  # noqa: PLC0415 - not every test needs the runtimes
-    from paragon_core.upscaling.upscaler import Upscaler  # noqa: PLC0415
+    from paragon_core.upscaling.upscaler import Upscaler  # noqa: PLC0415 - not every test needs it
     from tests.backends.watched_backend import Watched  # noqa: PLC0415
     from tests.random_models import MODEL  # noqa: PLC0415
 

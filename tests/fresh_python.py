@@ -19,7 +19,9 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 PROGRAMS: Final = Path(__file__).with_name("programs")
 
 _WITHOUT = """
-import sys
+import os, sys
+if "native" in {names!r}:
+    os.environ["PARAGON_NATIVE_LIBRARY"] = "absent"
 class Absent:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {names!r}:
@@ -36,7 +38,7 @@ def command(
     Args:
         code: Python source, indented as it may be, or one of the `PROGRAMS`.
         arguments: what it finds in sys.argv[1:].
-        without: packages that seem not to be installed.
+        without: packages that seem not to be installed; "native" stands for the native kernel.
         path: folder whose modules hide installed ones of the same name.
 
     """

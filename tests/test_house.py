@@ -77,12 +77,12 @@ def test_the_wheel_holds_both_packages_whole(tmp_path: Path) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
-    plugin = ROOT / "vs_paragon" / "plugin"
+    compiled = {ROOT / "paragon_core" / "native" / "source", ROOT / "vs_paragon" / "plugin"}
     present = {
         path.relative_to(ROOT).as_posix()
         for package in ("paragon_core", "vs_paragon")
         for path in (ROOT / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and plugin not in path.parents
+        if path.is_file() and "__pycache__" not in path.parts and compiled.isdisjoint(path.parents)
     }
     assert packed == present
     assert "paragon_core/py.typed" in packed

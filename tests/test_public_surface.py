@@ -87,7 +87,7 @@ def test_backends_can_be_called_whatever_was_imported_first(first: str) -> None:
         import paragon_core.backends.onnxruntime
         assert paragon_core.backends.BACKENDS and paragon.backends()
     """)
-    assert result.stdout.split() == ["tensorrt", "openvino", "onnxruntime", "torch"]
+    assert result.stdout.split() == ["tensorrt", "native", "openvino", "onnxruntime", "torch"]
 
 
 def test_the_contract_of_the_readme(tmp_path: Path) -> None:

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from paragon_core.trusted_files import UntrustedFileError, check_way, open_ours, read_bounded, remove_impostor
+from paragon_core.trusted_files import (
+    UntrustedFileError,
+    check_closed,
+    check_way,
+    open_ours,
+    read_bounded,
+    remove_impostor,
+)
 from tests.models.impostors import IMPOSTORS, NOBODY, as_nobody, is_root
 
 if TYPE_CHECKING:
@@ -36,6 +43,25 @@ def test_a_file_is_read_up_to_its_limit(path: Path) -> None:
     path.write_bytes(bytes(11))
     with pytest.raises(UntrustedFileError, match="too long: 11 bytes"):
         read_bounded(path, 10)
+
+
+@posix
+def test_what_everybody_may_write_to_is_not_closed(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        check_closed(path)
+    path.write_bytes(b"content")
+    link = tmp_path / "folder" / "link"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    for place, closed in ((path, 0o644), (tmp_path, 0o700)):
+        check_closed(path)
+        check_closed(link)
+        place.chmod(0o777)
+        for name in (path, link):
+            with pytest.raises(UntrustedFileError, match="everybody may write to") as caught:
+                check_closed(name)
+            assert caught.value.filename == str(name)
+        place.chmod(closed)
 
 
 def test_a_long_file_takes_no_memory(path: Path) -> None:

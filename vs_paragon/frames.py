@@ -10,7 +10,9 @@ import vapoursynth as vs
 import vsutil
 
 from paragon_core.cores import usable_cores
+from paragon_core.upscaling.border import Border, halo_of
 from paragon_core.upscaling.options import UpscaleOptions
+from paragon_core.upscaling.tiling import cover
 from paragon_core.upscaling.upscaler import Upscaler
 from vs_paragon.modify_frames import modify_frames
 
@@ -37,6 +39,20 @@ class Settings(UpscaleOptions):
     def frames_at_once(self) -> int:
         """Number of frames computed at once."""
         return int(vsutil.fallback(self.streams, usable_cores()))
+
+
+def check_tile(settings: Settings, size: tuple[int, int]) -> None:
+    """Refuse tiles that are too small for the network, before there is a frame.
+
+    Raises:
+        InputError: they are; the hint says which are not.
+
+    """
+    tile, spec = settings.tile_size, settings.model.spec
+    if not isinstance(tile, str):
+        margin = Border.of(spec, settings.padding).margin
+        for length, side in zip(size, tile, strict=True):
+            cover(length, side, halo=halo_of(spec), multiple=spec.size_multiple, margin=margin)
 
 
 def upscaler(settings: Settings) -> Upscaler:

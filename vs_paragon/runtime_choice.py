@@ -12,6 +12,9 @@ from paragon_core.upscaling.border import Border
 from vs_paragon.mlrt import ENGINE_PLUGINS, ONNX_PLUGINS, OV, PLUGINS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paragon_core.backends import Backend
     from vs_paragon.frames import Settings
     from vs_paragon.mlrt.base import Plugin
 
@@ -67,16 +70,22 @@ def plugin_for(settings: Settings, size: tuple[int, int]) -> Plugin | None:
     size = Border.of(settings.model.spec, settings.padding).grown(size)
     if settings.backend in ONNX_PLUGINS:
         return _named_plugin(settings, size)
-    automatic = choose("auto", settings.device) if settings.backend == "auto" else None
+    automatic = _choose(settings) if settings.backend == "auto" else None
     if (automatic.name if automatic else settings.backend) in {"tensorrt", *ENGINE_PLUGINS}:
         return _engine_plugin(settings, size)
     if automatic is None or settings.precision not in {"auto", "fp32"}:
         return None
-    if automatic.may_accelerate() and automatic.probe().accelerator:
-        return None  # a graphics card through Python beats the processor without
+    if automatic.in_place or (automatic.may_accelerate() and automatic.probe().accelerator):
+        # A graphics card through Python beats the processor without; so does a runtime that needs no copies of frames.
+        return None
     # Not only what `choose` chose: with its plugin in the process, Python's OpenVINO does not load.
     found = (plugin for plugin in ONNX_PLUGINS.values() if not plugin.missing and not plugin.obstacle(settings, size))
     return next(found, None)
+
+
+def _choose(settings: Settings, without: Sequence[str] = ()) -> Backend:
+    """Return the fastest backend for the network; see `choose`."""
+    return choose("auto", settings.device, spec=settings.model.spec, precision=settings.precision, without=without)
 
 
 def _named_plugin(settings: Settings, size: tuple[int, int]) -> Plugin:
@@ -126,7 +135,7 @@ def _backend_for(settings: Settings, size: tuple[int, int]) -> str:
     tried: list[str] = []
     while True:
         try:
-            backend = choose("auto", settings.device, without=tried)
+            backend = _choose(settings, without=tried)
         except BackendUnavailableError:
             if plugin:
                 return OV.namespace

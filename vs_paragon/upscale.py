@@ -124,6 +124,7 @@ def _upscaled(
             clips = [finite.required(each) for each in clips]
         network = mlrt.upscaled(clips, settings, plugin)
     else:
+        frames.check_tile(settings, (clip.width, clip.height))
         network = frames.upscaled(clips, mlrt.python_upscaler(settings), bits=settings.bits)
     alpha_upscaler = cache(partial(mlrt.python_upscaler, settings))
 

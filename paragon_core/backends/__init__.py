@@ -5,10 +5,21 @@ from __future__ import annotations
 import sys
 import warnings
 from types import ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from paragon_core.backends.base import Backend, BackendInfo, Precision, Session, SessionOptions
+from paragon_core.backends.base import (
+    Backend,
+    BackendInfo,
+    ImageInPlace,
+    InPlaceSession,
+    Piece,
+    Precision,
+    Session,
+    SessionOptions,
+)
 from paragon_core.backends.engine_backend import EngineBackend
+from paragon_core.backends.failures import refuse_obstacle
+from paragon_core.backends.native import NativeBackend
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
 from paragon_core.backends.tensorrt import TensorRtRuntime
@@ -18,10 +29,15 @@ from paragon_core.errors import BackendUnavailableError, InputError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from paragon_core.models.spec import ModelSpec
+
 __all__ = [
     "BACKENDS",
     "Backend",
     "BackendInfo",
+    "ImageInPlace",
+    "InPlaceSession",
+    "Piece",
     "Precision",
     "Session",
     "SessionOptions",
@@ -32,7 +48,13 @@ __all__ = [
 
 BACKENDS: Final[dict[str, Backend]] = {
     backend.name: backend
-    for backend in (EngineBackend(TensorRtRuntime()), OpenVinoBackend(), OnnxRuntimeBackend(), TorchBackend())
+    for backend in (
+        EngineBackend(TensorRtRuntime()),
+        NativeBackend(),
+        OpenVinoBackend(),
+        OnnxRuntimeBackend(),
+        TorchBackend(),
+    )
 }
 
 
@@ -41,28 +63,41 @@ def available_backends() -> list[BackendInfo]:
     return [backend.probe() for backend in BACKENDS.values()]
 
 
-def choose(name: str, device: str = "auto", *, without: Collection[str] = ()) -> Backend:
+def choose(
+    name: str,
+    device: str = "auto",
+    *,
+    spec: ModelSpec | None = None,
+    fused: bool = True,
+    precision: Precision | Literal["auto"] = "auto",
+    without: Collection[str] = (),
+) -> Backend:
     """Return the backend of a name; "auto" is the fastest that works here.
 
     A backend with an accelerator comes before those on the CPU; among equals the order of `BACKENDS` decides, which is
-    the order of the measured speeds (docs/benchmarks.md). No more runtimes are loaded than it takes to tell. Those
-    named in ``without`` are left out.
+    the order of the measured speeds (docs/benchmarks.md). No more runtimes are loaded than it takes to tell.
+
+    Args:
+        name: of a backend, or "auto".
+        device: where it shall compute.
+        spec: the network that it shall run; None for any that it can.
+        fused: in which form.
+        precision: in which precision.
+        without: names of those that "auto" leaves out.
 
     Raises:
         InputError: there is no backend of that name.
-        BackendUnavailableError: it does not work here; the hint holds the pip line.
+        BackendUnavailableError: it does not work here, or does not run that network; the hint says what helps.
 
     """
+
+    def suits(backend: Backend) -> bool:
+        return spec is None or not backend.obstacle(spec, fused=fused, precision=precision)
+
     if name != "auto":
-        if name not in BACKENDS:
-            msg = f"there is no backend {name!r}"
-            raise InputError(msg, hint=f"choose one of auto, {', '.join(BACKENDS)}")
-        info = BACKENDS[name].probe()
-        if not info.available:
-            raise BackendUnavailableError(info.reason, hint=info.hint)
-        return BACKENDS[name]
+        return _named(name, spec, fused=fused, precision=precision)
     kind = device.partition(":")[0]
-    candidates = [backend for backend in BACKENDS.values() if backend.name not in without]
+    candidates = [backend for backend in BACKENDS.values() if backend.name not in without and suits(backend)]
     if kind != "cpu":
         for backend in candidates:
             accelerator = backend.probe().accelerator if backend.may_accelerate() else ""
@@ -74,6 +109,19 @@ def choose(name: str, device: str = "auto", *, without: Collection[str] = ()) ->
                 return backend
     msg = "no runtime works here" + ("" if kind in {"auto", "cpu"} else f" on {device}")
     raise BackendUnavailableError(msg, hint="pip install openvino onnxruntime; then: paragon doctor")
+
+
+def _named(name: str, spec: ModelSpec | None, *, fused: bool, precision: Precision | Literal["auto"]) -> Backend:
+    if name not in BACKENDS:
+        msg = f"there is no backend {name!r}"
+        raise InputError(msg, hint=f"choose one of auto, {', '.join(BACKENDS)}")
+    backend = BACKENDS[name]
+    info = backend.probe()
+    if not info.available:
+        raise BackendUnavailableError(info.reason, hint=info.hint)
+    if spec:
+        refuse_obstacle(backend, spec, fused=fused, precision=precision)
+    return backend
 
 
 def backends() -> list[BackendInfo]:

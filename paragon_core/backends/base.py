@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from paragon_core.engines import BuildProgress, ignore_progress
 
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
     from paragon_core.backends.cancellation import Cancellation
     from paragon_core.graph.graph_spec import GraphSpec
     from paragon_core.models.model import Model
+    from paragon_core.models.spec import ModelSpec
 
 Precision = Literal["fp32", "fp16", "bf16"]
 
@@ -108,8 +110,58 @@ class Session(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageInPlace:
+    """An image where it is, and the place for its result, for an `InPlaceSession`."""
+
+    planes: tuple[npt.NDArray[Any], ...]
+    """1 or 3 planes [h, w] of uint8, uint16 or float32 (of 0..1), of any strides."""
+    out: tuple[npt.NDArray[Any], ...]
+    """As many planes [sh, sw] of the same type, or of float16 instead of float32, of any strides."""
+    detail: tuple[npt.NDArray[Any], ...] = ()
+    """Planes like ``planes`` that the detail path sees instead of them, if there are any."""
+    columns: npt.NDArray[np.int32]
+    """Which column of the image stands at each place of the continued image: w + 2 margin numbers."""
+    rows: npt.NDArray[np.int32]
+    """The same for rows: h + 2 margin numbers."""
+    margin: int = 0
+    """Pixels by which the image is continued on each side; zeros follow."""
+    clip: bool
+    """Whether floats are clipped to 0..1; integers always are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A rectangle of an image, in low-resolution pixels."""
+
+    left: int
+    """First column."""
+    top: int
+    """First row."""
+    right: int
+    """One past the last column."""
+    bottom: int
+    """One past the last row."""
+
+
+@runtime_checkable
+class InPlaceSession(Session, Protocol):
+    """A session that reads images where they are, writes results where they belong, and takes any size.
+
+    It sees to what lies around a piece itself: pieces have no halo, and their pixels are those of the whole image.
+    """
+
+    def working_memory(self, piece: tuple[int, int], *, separate_detail: bool) -> int:
+        """Return the bytes that `upscale` takes for a piece of a width and height, besides images."""
+        ...
+
+    def upscale(self, image: ImageInPlace, piece: Piece, cancellation: Cancellation | None = None) -> None:
+        """Upscale a piece of an image into its place; `Session.run` says what may be raised, `lend` how it ends."""
+        ...
+
+
 class Backend(Protocol):
-    """One runtime."""
+    """One runtime; subclasses say only in what they differ from the others."""
 
     @property
     def name(self) -> str:
@@ -135,6 +187,24 @@ class Backend(Protocol):
     def largest_tile(self) -> tuple[int, int] | None:
         """Width and height up to which one session serves all sizes; larger images are better cut. None: no limit."""
         ...
+
+    @property
+    def in_place(self) -> bool:
+        """Whether its sessions are `InPlaceSession`s; not, unless said otherwise."""
+        return False
+
+    @property
+    def tile_multiple(self) -> int:
+        """Tiles that begin at multiples of it are the same in every bit as the whole image; 1, unless said otherwise.
+
+        More than 1 where neighbouring rows are computed together.
+        """
+        return 1
+
+    def obstacle(self, spec: ModelSpec, *, fused: bool, precision: Precision | Literal["auto"]) -> str:
+        """Return why it runs no such networks in this form and precision, wherever it is; empty if it does."""
+        del spec, fused, precision
+        return ""
 
     def may_accelerate(self) -> bool:
         """Whether it could use more than the CPU here, found out without loading the runtime."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.backends.base import BackendInfo, Precision, Session, SessionOptions
+from paragon_core.backends.base import Backend, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.failures import non_finite
 from paragon_core.backends.tensorrt_build import GraphToBuild, graph_to_build
 from paragon_core.engines import IMAGES, EngineCache, EngineRequest, Profile, choose, provide
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SMALL_IMAGES: Final = Profile(minimum=(1, 1), optimum=(64, 64), maximum=IMAGES.maximum)
 
 
-class EngineBackend:
+class EngineBackend(Backend):
     """Runs our graphs as engines of a runtime."""
 
     runs_on_cpu = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from paragon_core.low_memory import HINT, is_low_memory
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from paragon_core.backends.base import Backend, Precision
+    from paragon_core.models.spec import ModelSpec
 
 _LONGEST = 300
 
@@ -51,6 +54,20 @@ def non_finite(backend: str) -> NonFiniteError:
     """Return the error to raise where an output holds NaN or infinity."""
     msg = f"{backend} computed values that are not numbers"
     return NonFiniteError(msg, hint="use precision fp32; if it happens there too, the checkpoint is damaged")
+
+
+def refuse_obstacle(backend: Backend, spec: ModelSpec, *, fused: bool, precision: Precision | Literal["auto"]) -> None:
+    """Raise an error if a backend does not run a network in this form and precision.
+
+    Raises:
+        BackendUnavailableError: it does not.
+
+    """
+    if not (obstacle := backend.obstacle(spec, fused=fused, precision=precision)):
+        return
+    is_precision = not backend.obstacle(spec, fused=fused, precision="fp32")
+    hint = "use precision fp32, or backend auto" if is_precision else "use backend auto, which takes another for this"
+    raise BackendUnavailableError(obstacle, hint=hint)
 
 
 def unavailable(title: str, error: Exception, *, hint: str) -> BackendUnavailableError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.backends.base import BackendInfo, Precision, Session, SessionOptions
+from paragon_core.backends.base import Backend, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.cancellation import Cancellation
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.errors import BackendUnavailableError
@@ -68,7 +68,7 @@ class OnnxRuntimeSession(Session):
         self._session = None
 
 
-class OnnxRuntimeBackend:
+class OnnxRuntimeBackend(Backend):
     """Runs our ONNX graphs in ONNX Runtime."""
 
     name = NAME

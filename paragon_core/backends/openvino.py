@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.backends.base import BackendInfo, Precision, Session, SessionOptions
+from paragon_core.backends.base import Backend, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.cancellation import Cancellation
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.errors import BackendUnavailableError
@@ -75,7 +75,7 @@ class OpenVinoSession(Session):
         self._requests = queue.SimpleQueue()
 
 
-class OpenVinoBackend:
+class OpenVinoBackend(Backend):
     """Runs our ONNX graphs in OpenVINO's CPU plugin."""
 
     name = NAME

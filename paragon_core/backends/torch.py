@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.backends.base import BackendInfo, Precision, Session, SessionOptions
+from paragon_core.backends.base import Backend, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
 
@@ -158,7 +158,7 @@ class TorchSession(Session):
             yield
 
 
-class TorchBackend:
+class TorchBackend(Backend):
     """Runs the fused network in torch, or layer by layer as upstream."""
 
     name = NAME

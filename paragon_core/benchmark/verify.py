@@ -72,7 +72,7 @@ class Verification:
     findings: tuple[Finding, ...]
     """All backends that work here, in all precisions."""
     missing: tuple[BackendInfo, ...]
-    """Backends that do not work here and do not claim to."""
+    """Backends that do not work here, or do not run such networks, and do not claim to."""
 
     @property
     def ok(self) -> bool:
@@ -94,7 +94,7 @@ def verify(model: Model, backends: Sequence[Backend], image: Batch, *, rounds: i
 
     """
     description, right = reference(model, image)
-    infos = {backend.name: backend.probe() for backend in backends}
+    infos = {backend.name: _examinable(backend, model) for backend in backends}
     findings: list[Finding] = []
     runs: dict[str, Callable[[], Any]] = {}
     with ExitStack() as stack:
@@ -143,6 +143,13 @@ def reference(model: Model, image: Batch) -> tuple[str, Batch]:
                 session.close()
     msg = "neither torch nor ONNX Runtime works here, so there is no reference to compare with"
     raise BackendUnavailableError(msg, hint="pip install onnxruntime")
+
+
+def _examinable(backend: Backend, model: Model) -> BackendInfo:
+    """Return what a backend is here, for this model: one that does not run such networks is not available."""
+    info = backend.probe()
+    obstacle = backend.obstacle(model.spec, fused=True, precision="fp32")
+    return replace(info, available=False, reason=obstacle) if info.available and obstacle else info
 
 
 def _examine(

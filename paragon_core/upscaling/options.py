@@ -41,8 +41,8 @@ class UpscaleOptions:
     """
 
     backend: str | Backend = "auto"
-    """A name from `paragon_core.available_backends`, a backend of your own, or "auto" for the fastest that works here;
-    then the next takes over where TensorRT cannot have its engine, with a warning in the log."""
+    """A name from `paragon_core.available_backends`, a backend of your own, or "auto" for the fastest that runs
+    the network here; then the next takes over where TensorRT cannot have its engine, with a warning in the log."""
     precision: PrecisionChoice = "auto"
     """"fp32", "fp16" or "bf16"; "auto" is fp32 unless a faster precision was measured here to be the same to the
     image's depth, hard images included (`precision`). Where a reduced precision leaves the range of its numbers, fp32

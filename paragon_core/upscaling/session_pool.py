@@ -70,7 +70,14 @@ class SessionPool:
         """
         backend = options.backend
         if isinstance(backend, str):
-            backend = choose(backend, options.device, without=without)
+            backend = choose(
+                backend,
+                options.device,
+                spec=model.spec,
+                fused=options.fused,
+                precision=options.precision,
+                without=without,
+            )
         self.backend = backend
         """The runtime."""
         self.session_options = session_options(model, options, backend)
@@ -119,18 +126,24 @@ class SessionPool:
         with self._kept_open():
             return {self._threads.submit(work, item) for item in items}
 
-    def pays_to_compile(self, size: tuple[int, int], tiles: int) -> bool:
+    def pays_to_compile(self, size: tuple[int, int], tiles: int, *, fixed_size: bool = False) -> bool:
         """Count ``tiles`` tiles of a size (width, height); return whether it deserves a session of its own by now.
+
+        At once if more images of that ``fixed_size`` follow; never where one session is as fast for all sizes.
 
         Raises:
             BackendUnavailableError: the sessions are inherited.
 
         """
         self._refuse_inherited()
-        with self._lock:
+        if self.backend.in_place:
+            return False
+        with self._lock:  # counted in any case: sizes that come again and again pay for a session, too
             pixels = self._pixels_of_size.get(size, 0) + tiles * size[0] * size[1]
             self._pixels_of_size[size] = pixels
-        return pixels >= (PIXELS_WORTH_AN_ENGINE if self.backend.compiles_slowly else _PIXELS_WORTH_COMPILING)
+        return fixed_size or pixels >= (
+            PIXELS_WORTH_AN_ENGINE if self.backend.compiles_slowly else _PIXELS_WORTH_COMPILING
+        )
 
     def forget(self) -> None:
         """Let go of all sessions: runtimes hold on to what they had before memory ran out."""

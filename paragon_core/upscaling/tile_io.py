@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from paragon_core.backends import ImageInPlace
 from paragon_core.backends.failures import non_finite
 from paragon_core.upscaling.border import AUTHORS, Border
 from paragon_core.upscaling.precision import BYTE_BITS, FLOAT_BITS
@@ -53,6 +54,10 @@ class ImageJob(Protocol):
 
     def graph(self, spec: GraphSpec) -> GraphSpec:
         """Return the form of the graph that takes this image, for any size."""
+        ...
+
+    def in_place(self) -> ImageInPlace:
+        """Return the image for a session that needs no batches."""
         ...
 
     def batch(self, tile: Tile) -> Array:
@@ -119,6 +124,14 @@ class FloatImageJob:
     def graph(self, spec: GraphSpec) -> GraphSpec:
         """Return the graph in floats."""
         return replace(spec, io="float32", grey=len(self.planes) == 1, separate_detail=bool(self.detail))
+
+    def in_place(self) -> ImageInPlace:
+        """Return the planes, those of float16 as float32."""
+        planes, detail = (
+            tuple(plane.astype(np.float32) if plane.dtype == np.float16 else plane for plane in group)
+            for group in (self.planes, self.detail)
+        )
+        return _in_place(planes, self.out, self.border, detail, clip=self.clip)
 
     def batch(self, tile: Tile) -> Array:
         """Return [1, planes and those of the detail path, height, width] of 0..1."""
@@ -190,6 +203,11 @@ class ByteImageJob:
         """Return the graph in bytes."""
         return replace(spec, io="uint8", grey=self.image.shape[2] == 1)
 
+    def in_place(self) -> ImageInPlace:
+        """Return the channels as planes."""
+        planes, out = (tuple(np.moveaxis(array, 2, 0)) for array in (self.image, self.out))
+        return _in_place(planes, out, self.border, clip=True)
+
     def batch(self, tile: Tile) -> Array:
         """Return [1, height, width, channels]."""
         return self.border.read(self.image, tile)[None]
@@ -203,6 +221,17 @@ class ByteImageJob:
         """Copy."""
         scale = self.out.shape[0] // self.image.shape[0]
         self.out[_written(tile.rows, scale), _written(tile.columns, scale)] = core
+
+
+def _in_place(
+    planes: tuple[Array, ...], out: tuple[Array, ...], border: Border, detail: tuple[Array, ...] = (), *, clip: bool
+) -> ImageInPlace:
+    rows, columns = (
+        border.places(-border.margin, length + border.margin, length).astype(np.int32) for length in planes[0].shape
+    )
+    return ImageInPlace(
+        planes=planes, out=out, detail=detail, columns=columns, rows=rows, margin=border.margin, clip=clip
+    )
 
 
 def _inside(span: Span, scale: int) -> slice:

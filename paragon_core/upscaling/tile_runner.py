@@ -11,30 +11,36 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
+from paragon_core.backends import InPlaceSession, Piece
 from paragon_core.backends.cancellation import Cancellation
 from paragon_core.engines import MOST_PIXELS
-from paragon_core.errors import EngineError, NonFiniteError
+from paragon_core.errors import EngineError, InferenceError, NonFiniteError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling import memory, tiling
 from paragon_core.upscaling.border import halo_of
 from paragon_core.upscaling.session_pool import SessionPool
 from paragon_core.upscaling.tile_cache import TileCache
+from paragon_core.upscaling.tile_io import PrecisionAttempt
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from paragon_core.backends import Precision
+    from paragon_core.backends import Precision, Session
     from paragon_core.graph.graph_spec import Io
     from paragon_core.models.model import Model
     from paragon_core.upscaling.border import Border
     from paragon_core.upscaling.options import UpscaleOptions
-    from paragon_core.upscaling.tile_io import ImageJob, PrecisionAttempt
+    from paragon_core.upscaling.tile_io import ImageJob
 
 #: Called with (tiles done, tiles in all) from the calling thread; an exception that it raises ends the work.
 TileProgress = Callable[[int, int], None]
 
 #: Tiles that cost less than this share in overlap are large enough: (w / (w - 2 halo))^2 <= 1.05 at w = 84 halos.
 _LARGE_ENOUGH: Final = 84
+
+#: Most rows of a tile for a session that works in place: it keeps a few columns of all of them while it goes from left
+#: to right.
+_LARGEST_HEIGHT: Final = 1088
 
 #: Most pixels of a tile where still areas are reused: larger ones find fewer such areas, smaller ones compute more
 #: halo. From 64 to 160 pixels a side, a captured screen takes nearly the same time.
@@ -93,7 +99,11 @@ class TileRunner:
 
         """
         pool = self._pool
-        attempts = job.attempts(pool.precisions.of(job.io, job.bits))
+        precisions = pool.precisions.of(job.io, job.bits)
+        if self._works_in_place(pool):  # such sessions look at each value, so floats would find no more than bytes
+            attempts = [PrecisionAttempt(job=job, precision=precision) for precision in precisions]
+        else:
+            attempts = job.attempts(precisions)
         try:
             for attempt, following in zip_longest(attempts, attempts[1:]):
                 try:
@@ -112,7 +122,7 @@ class TileRunner:
         """Return the number of tiles that an image (width, height) takes."""
         spec = replace(self._spec, io=io, grey=grey)
         tile_size = self._choose_tile_size(self._pool, spec, precision, seen=border.grown(size))
-        return len(self._plan(size, tile_size, border))
+        return len(self._plan(self._pool, size, tile_size, border))
 
     def release(self) -> None:
         """Give memory back as soon as the calls under way have ended; the next call takes it again."""
@@ -143,15 +153,14 @@ class TileRunner:
                 *(*size, self._model.spec.variant),
             )
         while True:
-            plan = self._plan(size, tile_size, border)
-            # Counted in any case: sizes that come again and again pay for a session, too.
-            often = pool.pays_to_compile(plan.tile_size, len(plan)) or fixed_size
+            plan = self._plan(pool, size, tile_size, border)
+            often = pool.pays_to_compile(plan.tile_size, len(plan), fixed_size=fixed_size)
             chosen = replace(spec, size=plan.tile_size) if often and plan.is_even else spec
             try:
                 self._run_tiles(pool, chosen, attempt, plan, progress)
             except MemoryError:  # the runtime's, or numpy's around it
                 smaller = (max(plan.tile_size[0] // 2, 4 * self._halo), max(plan.tile_size[1] // 2, 4 * self._halo))
-                following = self._plan(size, smaller, border)
+                following = self._plan(pool, size, smaller, border)
                 if self._options.tile == "off" or smaller == tile_size or len(following) <= len(plan):
                     raise
                 _LOG.warning("out of memory with tiles of %dx%d, trying %dx%d", *plan.tile_size, *smaller)
@@ -169,30 +178,14 @@ class TileRunner:
         progress: TileProgress | None,
     ) -> None:
         if self._options.reserve_memory:
-            pixel = memory.bytes_per_pixel(self._model.spec, stores_attention=pool.backend.stores_attention)
-            self._options.reserve_memory(math.prod(plan.tile_size) * pool.session_options.streams * pixel)
-        job = attempt.job
+            self._options.reserve_memory(self._memory_for(pool, spec, attempt, plan))
         session = pool.get(spec, attempt.precision)
         session.prepare(plan.tile_size)  # here, because whoever waits for a build can be interrupted
-        cached = self._tile_cache.of(spec, attempt.precision, plan) if self._tile_cache else None
         cancellation = Cancellation()
-
-        def run_tile(tile: tiling.Tile) -> None:
-            batch = job.batch(tile)
-            core = cached.find(tile, batch) if cached else None
-            if core is not None:
-                job.write(tile, core)
-                with self._lock:
-                    self.tiles_reused += 1
-                return
-            with session.lend(batch, cancellation) as output:
-                core = job.core(tile, output)
-                job.write(tile, core)
-                if cached:
-                    cached.keep(tile, batch, core)
-            with self._lock:
-                self.tiles_computed += 1
-
+        if self._works_in_place(pool):
+            run_tile = self._in_place(session, attempt.job, cancellation)
+        else:
+            run_tile = self._in_batches(session, spec, attempt, plan, cancellation)
         pending: set[Future[None]] = pool.submit(run_tile, plan)
         try:
             while pending:
@@ -210,6 +203,67 @@ class TileRunner:
             cancellation.cancel()
             wait(pending)
 
+    def _in_batches(
+        self,
+        session: Session,
+        spec: GraphSpec,
+        attempt: PrecisionAttempt,
+        plan: tiling.TilePlan,
+        cancellation: Cancellation,
+    ) -> Callable[[tiling.Tile], None]:
+        """Return what upscales a tile: a batch is made of it, and the core of the output copied to its place."""
+        job = attempt.job
+        cached = self._tile_cache.of(spec, attempt.precision, plan) if self._tile_cache else None
+
+        def run_tile(tile: tiling.Tile) -> None:
+            batch = job.batch(tile)
+            core = cached.find(tile, batch) if cached else None
+            if core is not None:
+                job.write(tile, core)
+                with self._lock:
+                    self.tiles_reused += 1
+                return
+            with session.lend(batch, cancellation) as output:
+                core = job.core(tile, output)
+                job.write(tile, core)
+                if cached:
+                    cached.keep(tile, batch, core)
+            with self._lock:
+                self.tiles_computed += 1
+
+        return run_tile
+
+    def _in_place(self, session: Session, job: ImageJob, cancellation: Cancellation) -> Callable[[tiling.Tile], None]:
+        """Return what upscales a tile where it is: its core is the piece, the session sees to the halo."""
+        in_place, image = _checked_in_place(session), job.in_place()
+
+        def run_tile(tile: tiling.Tile) -> None:
+            rows, columns = tile.rows, tile.columns
+            piece = Piece(left=columns.core_start, top=rows.core_start, right=columns.core_end, bottom=rows.core_end)
+            in_place.upscale(image, piece, cancellation)
+            with self._lock:
+                self.tiles_computed += 1
+
+        return run_tile
+
+    def _multiple(self, pool: SessionPool) -> int:
+        """Return what tiles begin at multiples of."""
+        of_backend = 1 if self._works_in_place(pool) else pool.backend.tile_multiple
+        return math.lcm(self._model.spec.size_multiple, of_backend)
+
+    def _works_in_place(self, pool: SessionPool) -> bool:
+        """Return whether sessions are given the image itself; the tile cache needs batches and their results."""
+        return pool.backend.in_place and self._tile_cache is None
+
+    def _memory_for(self, pool: SessionPool, spec: GraphSpec, attempt: PrecisionAttempt, plan: tiling.TilePlan) -> int:
+        """Return roughly how many bytes the streams need for tiles."""
+        streams = pool.session_options.streams
+        if self._works_in_place(pool):
+            session = _checked_in_place(pool.get(spec, attempt.precision))
+            return streams * session.working_memory(plan.tile_size, separate_detail=spec.separate_detail)
+        pixel = memory.bytes_per_pixel(self._model.spec, stores_attention=pool.backend.stores_attention)
+        return math.prod(plan.tile_size) * streams * pixel
+
     def _forget(self, pool: SessionPool) -> None:
         pool.forget()
         if self._tile_cache:
@@ -221,9 +275,12 @@ class TileRunner:
             if self._pool is pool:
                 self._pool = pool.after(error)
 
-    def _plan(self, size: tuple[int, int], tile_size: tuple[int, int], border: Border) -> tiling.TilePlan:
+    def _plan(
+        self, pool: SessionPool, size: tuple[int, int], tile_size: tuple[int, int], border: Border
+    ) -> tiling.TilePlan:
+        multiple = self._multiple(pool)
         rows, columns = (
-            tiling.cover(length, side, halo=self._halo, multiple=self._model.spec.size_multiple, margin=border.margin)
+            tiling.cover(length, side, halo=self._halo, multiple=multiple, margin=border.margin)
             for length, side in zip(reversed(size), reversed(tile_size), strict=True)
         )
         return tiling.TilePlan(rows=rows, columns=columns)
@@ -239,10 +296,10 @@ class TileRunner:
     ) -> tuple[int, int]:
         """Return the size of the tiles for an image that has the size ``seen`` with the margin of its border."""
         tile = self._options.tile_size
-        if tile == "off":
-            return seen
         if tile != "auto":
-            return tile
+            return seen if tile == "off" else tile
+        if self._works_in_place(pool):
+            return self._choose_piece(pool, spec, precision, seen=seen)
         of_model = self._model.spec
         backend, streams = pool.backend, pool.session_options.streams
         allowed = memory.pixels_that_fit(
@@ -255,14 +312,37 @@ class TileRunner:
             fits = fixed_size and math.prod(seen) <= MOST_PIXELS
             if fits or pool.get(spec, precision).has(seen):
                 return seen
-            return tiling.fitting_tile(seen, backend.largest_tile, halo=self._halo, multiple=of_model.size_multiple)
+            return tiling.fitting_tile(seen, backend.largest_tile, halo=self._halo, multiple=self._multiple(pool))
         return tiling.choose_tile(
             seen,
             halo=self._halo,
-            streams=max(streams // self._options.concurrency, 1),
+            streams=self._streams_of_an_image(pool),
             largest_area=min(allowed, self._largest_area()),
-            multiple=of_model.size_multiple,
+            multiple=self._multiple(pool),
         )
+
+    def _choose_piece(
+        self, pool: SessionPool, spec: GraphSpec, precision: Precision, *, seen: tuple[int, int]
+    ) -> tuple[int, int]:
+        """Return the size of the tiles of a session that works in place: as large as memory allows."""
+        session = _checked_in_place(pool.get(spec, precision))
+        height = _LARGEST_HEIGHT
+        while True:
+            piece = tiling.choose_piece(
+                seen,
+                halo=self._halo,
+                streams=self._streams_of_an_image(pool),
+                largest_area=self._options.tile_area,
+                largest_height=height,
+            )
+            needed = session.working_memory(piece, separate_detail=spec.separate_detail)
+            height = max(piece[1] // 2, 4 * self._halo)
+            if needed * pool.session_options.streams <= self._max_memory or height >= piece[1]:
+                return piece
+
+    def _streams_of_an_image(self, pool: SessionPool) -> int:
+        """Return how many streams are there for each of the calls made at the same time."""
+        return max(pool.session_options.streams // self._options.concurrency, 1)
 
     def _largest_area(self) -> float:
         """Return the most pixels that a tile shall have if memory does not matter."""
@@ -271,3 +351,10 @@ class TileRunner:
         # Whole frames are the fastest: 1280x720 in three or four tiles take 12 to 18 % more CPU time, halos included.
         area = math.inf if self._options.concurrency > 1 else (_LARGE_ENOUGH * self._halo) ** 2
         return min(area, self._options.tile_area)
+
+
+def _checked_in_place(session: Session) -> InPlaceSession:
+    """Return a session of a backend that works in place."""
+    if not isinstance(session, InPlaceSession):
+        raise InferenceError(f"{type(session).__name__} does not work in place", hint="set in_place to False")
+    return session

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from paragon_core.errors import InputError
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TileSize = Literal["auto", "off"] | int | tuple[int, int]
+
+#: A tile lower than this many halos costs too much of them.
+_LOW: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +163,32 @@ def choose_tile(
             candidates.append((max(area - largest_area, 0), time, tiles, tile_width, tile_height))
     *_, tile_width, tile_height = min(candidates)
     return tile_width, tile_height
+
+
+@lru_cache(maxsize=64)
+def choose_piece(
+    size: tuple[int, int], *, halo: int, streams: int, largest_area: float, largest_height: float
+) -> tuple[int, int]:
+    """Return the tile (width, height) for sessions that compute an image row by row, whatever its width.
+
+    As many tiles as streams keep all of these busy: below each other, because a row costs least as a whole, and next to
+    each other too where they would be lower than a few halos. More, in whole rounds of streams, where a tile would be
+    larger than ``largest_area`` pixels or ``largest_height`` rows (if the halo leaves any choice).
+    """
+    width, height = size
+    rows = min(streams, max(height // (_LOW * halo), 1))
+    columns = min(math.ceil(streams / rows), max(width // (_LOW * halo), 1))
+    step = max(streams // columns, 1)
+    highest = max(largest_height, _smallest_tile(halo, 1))
+    while True:
+        tile = _tile_length(width, columns, halo, 1), _tile_length(height, rows, halo, 1)
+        is_large = math.prod(tile) > largest_area
+        if tile[1] > highest or (is_large and tile[1] > _LOW * halo):
+            rows = rows // step * step + step
+        elif is_large and tile[0] > _LOW * halo:
+            columns += 1
+        else:
+            return tile
 
 
 def fitting_tile(size: tuple[int, int], largest: tuple[int, int], *, halo: int, multiple: int = 1) -> tuple[int, int]:

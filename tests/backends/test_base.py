@@ -1,4 +1,4 @@
-"""What every runtime promises at the seam, held by the two that need no torch."""
+"""What every runtime promises at the seam, held by those that need no torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from paragon_core.backends import Precision, Session
 
-RUNTIMES = ("openvino", "onnxruntime")
+RUNTIMES = ("native", "openvino", "onnxruntime")
 MODEL = random_model(spec("realtime"))
 
 
@@ -53,7 +53,8 @@ def test_layouts_and_types_are_those_of_the_network(io: str, grey: bool, runtime
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_batch_is_its_images_one_by_one(runtime: str) -> None:
-    for model in (MODEL, random_model(spec("photo")), random_model(spec("pro"))):
+    models = [MODEL] if runtime == "native" else [MODEL, random_model(spec("photo")), random_model(spec("pro"))]
+    for model in models:
         opened = session(runtime, model=model)
         value = batch(3, 6, 7)
         together = opened.run(value)

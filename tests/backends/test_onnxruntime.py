@@ -85,7 +85,7 @@ def test_a_broken_installation_is_reported_not_raised(tmp_path: Path, source: st
         assert "uninstall ;" not in info.hint, info.hint
         assert choose("auto").name == "openvino"
         """,
-        without=["torch"],
+        without=["native", "torch"],
         path=tmp_path,
     )
     assert result.stdout == ""

@@ -75,7 +75,7 @@ def test_a_broken_installation_is_reported_not_raised(tmp_path: Path, source: st
         assert not info.available and "does not load" in info.reason and info.hint == "pip install openvino", info
         assert choose("auto").name == "onnxruntime"
         """,
-        without=["torch"],
+        without=["native", "torch"],
         path=tmp_path,
     )
     assert result.stdout == ""

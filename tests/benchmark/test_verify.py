@@ -56,6 +56,17 @@ def test_all_that_works_here_is_right_and_auto_does_what_is_reported() -> None:
     assert found.size == (40, 28)
 
 
+@pytest.mark.native
+def test_a_backend_that_does_not_run_such_networks_is_listed_as_missing() -> None:
+    photo = random_model(spec("photo"))
+    found = verify(photo, [BACKENDS["native"], BACKENDS["onnxruntime"]], IMAGE, rounds=1)
+    assert found.ok
+    assert {finding.backend for finding in found.findings} == {"onnxruntime"}
+    (missing,) = found.missing
+    assert missing.name == "native"
+    assert "not photo" in missing.reason
+
+
 @pytest.mark.parametrize("fault", [off, off_elsewhere, not_numbers, cut])
 def test_wrong_pixels_in_fp32_are_found(fault: Fault) -> None:
     ok, found = findings(Odd(fp32=fault))

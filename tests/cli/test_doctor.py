@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from paragon_core import __version__, available_backends
 from paragon_core.cli.main import main
 from paragon_core.models.folders import model_folders
+from paragon_core.native import library
 
 if TYPE_CHECKING:
     import pytest
@@ -32,9 +33,22 @@ def test_what_works_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert output.err == ""
 
 
+def test_without_the_native_kernel_it_says_what_is_gained_with_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(library.VARIABLE, raising=False)
+    monkeypatch.setattr(library, "_FILE", "no_such_file.so")
+    assert main(["doctor"]) == 0
+    output = capsys.readouterr().out
+    assert "native: does not work: the native kernel was not built" in output
+    assert "twice as fast" in output
+    assert "C++ compiler" in output
+
+
 def test_without_any_runtime_it_says_what_to_install() -> None:
     code = (
-        "import sys; sys.modules.update(openvino=None, onnxruntime=None, torch=None);"
+        "import os, sys; os.environ['PARAGON_NATIVE_LIBRARY'] = 'absent';"
+        "sys.modules.update(openvino=None, onnxruntime=None, torch=None);"
         "from paragon_core.cli.main import main; sys.exit(main(['doctor']))"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False, text=True)

@@ -166,7 +166,10 @@ def test_errors_become_exit_codes(
 
 
 def test_missing_runtimes_end_with_code_3_and_the_pip_line(folder: Path) -> None:
-    code = "import sys; sys.modules.update(openvino=None, onnxruntime=None, torch=None)\n" + RUN
+    code = (
+        "import os, sys; os.environ['PARAGON_NATIVE_LIBRARY'] = 'absent'\n"
+        "sys.modules.update(openvino=None, onnxruntime=None, torch=None)\n" + RUN
+    )
     result = python(code, "upscale", folder / "image.png")
     assert result.returncode == 3, result.stderr
     assert result.stdout == b""

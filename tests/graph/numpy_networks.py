@@ -163,9 +163,9 @@ def run_block(x: Array, block: Block) -> Array:
     return x + convolve(gelu(convolve(expanded, nano.depthwise)), nano.project)
 
 
-def run(fused: FusedWeights, x: Array) -> Array:
-    """Do what the docstring of `fuse` draws."""
-    features, scale = convolve(x, fused.conv_in), fused.spec.scale
+def run(fused: FusedWeights, x: Array, detail: Array | None = None) -> Array:
+    """Do what the docstring of `fuse` draws; the detail path may see something else than ``x``."""
+    features, scale = convolve(x if detail is None else detail, fused.conv_in), fused.spec.scale
     for block in fused.blocks:
         features = run_block(features, block)
     features = convolve(features, fused.conv_mid)

@@ -41,7 +41,7 @@ def test_errors_tell_a_remedy(tmp_path: Path) -> None:
 
 
 def test_without_onnxruntime_and_openvino_torch_does_the_work(tmp_path: Path) -> None:
-    missing = ["onnxruntime", "openvino", "tensorrt_rtx"]
+    missing = ["native", "onnxruntime", "openvino", "tensorrt_rtx"]
     model, shape, text, asked = answer(tmp_path, "contract", "default_runtime", 3, "openvino", without=missing)
     assert shape == [1, 10, 8, 3]
     assert "torch" in model

@@ -28,6 +28,7 @@ WEIGHTS = ROOT / "paragon_core" / "weights" / "realtime-2x.safetensors"
 EXTRAS = (
     "av",
     "cuda",
+    "native",
     "onnxruntime",
     "openvino",
     "tensorboard",
@@ -50,7 +51,7 @@ def test_nothing_but_torch_and_the_requirements_is_needed(tmp_path: Path) -> Non
     model, shape, text, _ = answer(tmp_path, "contract", "default_runtime", 4, "tensorrt", without=EXTRAS)
     assert "torch" in model
     assert shape == [1, 10, 8, 4]
-    assert text.count(": off, because ") == 3
+    assert text.count(": off, because ") == 4
     for message in answer(tmp_path / "refused", "failures", "without_tensorrt", without=EXTRAS):
         assert "is installed" in message or "is not installed" in message
         assert "pip install tensorrt-rtx-cu13==1.7.1.116" in message

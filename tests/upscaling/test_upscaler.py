@@ -117,11 +117,13 @@ def test_alpha_is_clipped_in_any_case_and_leaves_the_visible_colours_alone() -> 
 
 @pytest.mark.processor
 @pytest.mark.parametrize("name", ["realtime", "stream", "photo", "pro"])
-def test_both_runtimes_and_both_forms_agree_for_every_network(name: str) -> None:
+def test_all_runtimes_and_both_forms_agree_for_every_network(name: str) -> None:
     model = random_model(spec(name, scale=3 if name == "stream" else 2))
     image = random_image(11, 14, 4)  # no multiple of the attention window
     results = []
     for runtime, fused in itertools.product(PRESENT_RUNTIMES, (True, False)):
+        if BACKENDS[runtime].obstacle(model.spec, fused=fused, precision="fp32"):
+            continue
         with Upscaler(model, backend=runtime, precision="fp32", padding="zero", fused=fused, streams=1) as upscaler:
             results.append(upscaler(image).astype(int))
     assert max(np.abs(result - results[0]).max() for result in results) <= 1
@@ -224,13 +226,12 @@ def test_an_explicit_precision_works_or_is_refused_at_once(precision: Any, runti
         assert "fp32" in caught.value.hint
 
 
-@pytest.mark.openvino
 def test_what_is_in_use_can_be_asked() -> None:
     with Upscaler("realtime-2x", backend="onnxruntime", precision="fp32", streams=1) as upscaler:
         assert (upscaler.backend, upscaler.precision_of("uint8"), upscaler.scale) == ("onnxruntime", "fp32", 2)
         assert upscaler.model.name == "realtime-2x"
     with Upscaler(MODEL, device="cpu", streams=1) as upscaler:
-        assert upscaler.backend == "openvino"
+        assert upscaler.backend == PRESENT_RUNTIMES[0]
 
 
 # --- tiles and progress --------------------------------------------------------------------------------------------
@@ -300,7 +301,7 @@ def test_even_alpha_keeps_its_value_exactly_around_a_hole(runtime: str) -> None:
     assert len(np.unique(upscaled)) > 2
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_little_memory_means_more_tiles_and_the_same_pixels(dtype: str, runtime: str) -> None:
     image = random_image(150, 130, 3, dtype=dtype)

@@ -27,7 +27,7 @@ from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling import session_pool
 from tests.random_models import MODEL, batch, random_image, random_model, spec
 from tests.reference_backend import MAGIC, Reference
-from tests.upscalers import same, shared_upscaler
+from tests.upscalers import PRESENT_RUNTIMES, same, shared_upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -277,7 +277,6 @@ FAILURES: dict[str, Callable[[Counting, Path], object]] = {
 }
 
 
-@pytest.mark.openvino
 @pytest.mark.parametrize("fail", FAILURES.values(), ids=FAILURES)
 def test_the_next_backend_takes_over_with_one_line(
     *,
@@ -295,12 +294,13 @@ def test_the_next_backend_takes_over_with_one_line(
     image = random_image(70, 90, 4)
     with caplog.at_level(logging.WARNING, logger="paragon_core"):
         results = [upscaler(image) for _ in range(2)]
-    assert upscaler.backend == "openvino"
-    with Upscaler(MODEL, backend="openvino", precision="fp32", padding="zero") as expected:
+    following = PRESENT_RUNTIMES[0]
+    assert upscaler.backend == following
+    with Upscaler(MODEL, backend=following, precision="fp32", padding="zero") as expected:
         assert all(np.array_equal(result, expected(image)) for result in results)
     lines = [record.message for record in caplog.records if "takes over" in record.message]
     assert len(lines) == 1
-    assert lines[0].startswith("openvino takes over, because reference has no engine: ")
+    assert lines[0].startswith(f"{following} takes over, because reference has no engine: ")
 
 
 def test_a_full_device_gets_engines_of_one_size_then_smaller_ones(

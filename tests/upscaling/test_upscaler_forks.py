@@ -13,10 +13,11 @@ from tests.fresh_python import PROGRAMS, run
 @pytest.mark.parametrize(
     ("backend", "can"),
     # Whoever loads ONNX Runtime, forks, and ends the child other than multiprocessing does, waits for ever.
-    [("openvino", "leave"), ("onnxruntime", "another")],
+    # The native kernel has no threads of its own.
+    [("openvino", "leave"), ("onnxruntime", "another"), ("native", "another leave")],
 )
 def test_a_parents_upscaler(backend: str, can: str) -> None:
-    result = run(PROGRAMS / "forked_upscaler.py", backend, can)
+    result = run(PROGRAMS / "forked_upscaler.py", backend, *can.split())
     statuses = result.stdout.split()
     assert len(statuses) >= 5
     assert set(statuses) == {"0"}, result.stderr

@@ -81,6 +81,17 @@ def test_without_plugins_the_others_are_asked() -> None:
             chosen(precision="bf16")
 
 
+@pytest.mark.native
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_what_the_native_kernel_runs_comes_before_the_plugins(device: str) -> None:
+    assert plugin_for(suited(settings(device=device), SIZE), SIZE) is None
+    assert plugin_for(suited(settings(device=device, precision="fp32"), SIZE), SIZE) is None
+    assert plugin_for(suited(settings(device=device, backend="ov"), SIZE), SIZE) is OV
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PARAGON_NATIVE_LIBRARY", "absent")
+        assert plugin_for(suited(settings(device=device), SIZE), SIZE) is OV
+
+
 def test_transparency_is_upscaled_whatever_the_plugin_computes_in() -> None:
     clip = natural_yuv(length=1)
     alpha = vs.core.std.BlankClip(format=vs.GRAY8, width=60, height=44, length=1, color=[255])

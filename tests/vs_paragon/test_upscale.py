@@ -244,6 +244,7 @@ MISTAKES: dict[str, tuple[Callable[[], vs.VideoNode], dict[str, Any], str]] = {
     "tile": (natural_yuv, {"tile": [1, 2, 3]}, "width and height"),
     "negative tile": (natural_yuv, {"tile": -5}, "width and height"),
     "small tile": (natural_yuv, {"tile": 9}, "at least"),
+    "small tile in Python": (natural_yuv, {"tile": 9, "backend": "onnxruntime"}, "at least"),
     "small tile in a plugin": (natural_yuv, {"tile": 9, "backend": "ov"}, "at least"),
     "streams": (natural_yuv, {"num_streams": 0}, "leave it out"),
     "streams of a plugin": (natural_yuv, {"num_streams": -1, "backend": "ov"}, "leave it out"),
