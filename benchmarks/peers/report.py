@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 SETS = ("Set5", "Set14")
-NAMES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "opencv": "OpenCV", "pillow": "Pillow"}
+NAMES = {
+    "native": "native kernel",
+    "openvino": "OpenVINO",
+    "onnxruntime": "ONNX Runtime",
+    "opencv": "OpenCV",
+    "pillow": "Pillow",
+}
 
 _HUNDRED = 100
 _TEN = 10
