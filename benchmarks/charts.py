@@ -1,6 +1,6 @@
 """Draw the charts of the documentation from the figures in ``benchmarks/results``: docs/charts/*.svg.
 
-    python benchmarks/charts.py
+    python -m benchmarks.charts
 
 The drawings depend on the JSON files only, so that a test can compare them. Colours follow the reader's light or dark
 mode.
@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
+from benchmarks.peers import chart
+from benchmarks.peers.report import NAMES, machine_of, tables
+from benchmarks.svg import WIDTH, drawing
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,26 +25,11 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 CHARTS = ROOT / "docs" / "charts"
 
-WIDTH = 720
 LEFT = 210
 RIGHT = 90
 TOP = 46
 BAR = 18
 GROUP_GAP = 12
-MARGIN = 14
-
-RUNTIMES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
-
-STYLE = """
-text { font: 14px system-ui, sans-serif; fill: #24292f }
-.title { font-weight: 600; font-size: 16px }
-.quiet { fill: #57606a; font-size: 12px }
-.first { fill: #8c959f } .second { fill: #2f6fde } .back { fill: #ffffff }
-@media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3 } .quiet { fill: #9da7b3 }
-  .first { fill: #6e7681 } .second { fill: #58a6ff } .back { fill: #0d1117 }
-}
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +61,7 @@ def bar_chart(title: str, legend: tuple[str, str], rows: Sequence[Bars], *, star
     """
     height = TOP + len(rows) * (2 * BAR + GROUP_GAP) + 34
     unit = (WIDTH - LEFT - RIGHT) / (max(max(row.values) for row in rows) - start)
-    full = (WIDTH + 2 * MARGIN, height + 2 * MARGIN)
-    size = f'viewBox="{-MARGIN} {-MARGIN} {full[0]} {full[1]}" width="{full[0]}" height="{full[1]}"'
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(title)}">',
-        f"<style>{STYLE}</style>",
-        f'<rect class="back" x="{-MARGIN}" y="{-MARGIN}" width="100%" height="100%" rx="8"/>',
-        f'<text class="title" x="0" y="20">{escape(title)}</text>',
-    ]
+    lines = []
     for index, row in enumerate(rows):
         top = TOP + index * (2 * BAR + GROUP_GAP)
         lines.append(f'<text x="{LEFT - 10}" y="{top + BAR + 5}" text-anchor="end">{escape(row.label)}</text>')
@@ -92,7 +74,7 @@ def bar_chart(title: str, legend: tuple[str, str], rows: Sequence[Bars], *, star
     for x, (kind, name) in zip((LEFT, LEFT + 200), zip(("first", "second"), legend, strict=True), strict=True):
         lines.append(f'<rect class="{kind}" x="{x}" y="{y}" width="14" height="14" rx="2"/>')
         lines.append(f'<text class="quiet" x="{x + 20}" y="{y + 12}">{escape(name)}</text>')
-    return "\n".join([*lines, "</svg>", ""])
+    return drawing(title, height, lines)
 
 
 def cpu_ms(case: Any, form: str) -> float:  # noqa: ANN401 - JSON
@@ -134,7 +116,7 @@ def speed() -> str:
     report = read("fusion")
     rows = [
         Bars(
-            label=f"{case['case'].replace('-', ' ')}, {RUNTIMES[case['runtime']]}",
+            label=f"{case['case'].replace('-', ' ')}, {NAMES[case['runtime']]}",
             values=(before, after),
             texts=(f"{before:.0f} ms", f"{after:.0f} ms, {case['fused_vs_upstream']:.1f} times as fast"),
         )
@@ -159,7 +141,22 @@ def quality() -> str:
     return bar_chart("PSNR of luma at x2, from 28 dB", ("Lanczos", "model"), rows, start=28)
 
 
-DRAWINGS = {"speed.svg": speed, "quality.svg": quality}
+def peers() -> str:
+    """Draw the speed and the quality of Paragon and other upscalers."""
+    return chart.draw(read("peers"))
+
+
+def peers_tables() -> str:
+    """Return the speed and the quality of Paragon and other upscalers as Markdown tables."""
+    return tables(read("peers"))
+
+
+def peers_machine() -> str:
+    """Return a sentence about the machine that these times were taken on."""
+    return machine_of(read("peers"))
+
+
+DRAWINGS = {"speed.svg": speed, "quality.svg": quality, "peers.svg": peers}
 
 
 def main() -> None:
@@ -168,7 +165,7 @@ def main() -> None:
     for name, draw in DRAWINGS.items():
         (CHARTS / name).write_text(draw(), encoding="utf-8", newline="\n")
         print(f"docs/charts/{name}")
-    print(machine(), speed_table(), sep="\n\n")
+    print(machine(), speed_table(), peers_machine(), peers_tables(), sep="\n\n")
 
 
 if __name__ == "__main__":

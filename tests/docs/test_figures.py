@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.peers.networks import NETWORKS
+from benchmarks.peers.promises import PROMISES
 from paragon_core.models.model import bundled, load
 from tests.docs.pages import PAGES, ROOT
 from tests.docs.scores import means, report
@@ -81,6 +83,37 @@ def test_the_table_of_speeds(charts: dict[str, Any]) -> None:
     assert charts["machine"]() in PAGES["docs/benchmarks.md"]
 
 
+def test_the_tables_of_peers(charts: dict[str, Any]) -> None:
+    page = PAGES["docs/benchmarks.md"]
+    assert charts["peers_tables"]() in page
+    assert charts["peers_machine"]() in page
+    assert f"medians of {charts['read']('peers')['rounds']} rounds" in page
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_sources_of_published_quality_are_named(scale: int) -> None:
+    published = [make(scale).published for make in NETWORKS]
+    sources = {each.source for each in published if each}
+    assert len(sources) == 3
+    assert all(source in PAGES["docs/benchmarks.md"] for source in sources)
+
+
+def test_the_scores_of_peers_are_those_of_the_models(charts: dict[str, Any]) -> None:
+    quality = charts["read"]("peers")["quality"]
+    for name in ("realtime-2x", "stream-2x"):
+        for each, scores in means(name).items():
+            assert quality["2"][name]["psnr_y"][each] == pytest.approx(scores["model"], abs=0.005)
+
+
+def test_the_promised_ratios_are_on_the_page() -> None:
+    section = PAGES["docs/benchmarks.md"].partition("guards ratios")[2].partition("## Quality")[0]
+    for promise in PROMISES:
+        for ratio in (promise.required, promise.with_avx512):
+            assert ratio is None or f"{ratio:g}" in section, promise.text
+
+
 def test_the_charts_are_drawn_from_the_figures(charts: dict[str, Any]) -> None:
     for name, draw in charts["DRAWINGS"].items():
-        assert (ROOT / "docs" / "charts" / name).read_text(encoding="utf-8") == draw(), "run benchmarks/charts.py"
+        assert (ROOT / "docs" / "charts" / name).read_text(encoding="utf-8") == draw(), (
+            "run python -m benchmarks.charts"
+        )
