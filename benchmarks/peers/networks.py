@@ -152,8 +152,10 @@ def srvgg(name: str, features: int, convolutions: int) -> Callable[[int], Networ
 
 
 def span(scale: int, *, channels: int = 52) -> Network:
-    """Return SPAN: first the convolution before the blocks, three in each, then those of the tail as they run."""
-    quality = {2: (38.08, 33.71), 4: (32.20, 28.66)}
+    """Return SPAN: first the convolution before the blocks, three in each, then those of the tail as they run.
+
+    Without the PSNR of its paper, which could not be looked up.
+    """
     body = Layer(inputs=channels, outputs=channels, kernel=3)
     return Network(
         name="SPAN",
@@ -165,7 +167,7 @@ def span(scale: int, *, channels: int = 52) -> Network:
             Layer(inputs=4 * channels, outputs=channels, kernel=1),
             Layer(inputs=channels, outputs=3 * scale**2, kernel=3),
         ),
-        published=_published(quality, scale, "Wan et al., arXiv 2311.12770"),
+        published=None,
     )
 
 
