@@ -51,16 +51,16 @@ _UPSTREAM: Final[tuple[Kind, tuple[str, ...]]] = ("upstream", RUNTIMES)
 PROMISES: Final = (
     Promise(method="realtime-2x", scale=2, runtimes=RUNTIMES, against=_UPSTREAM, required=1.5),
     Promise(method="realtime-2x", scale=2, runtimes=(NATIVE,), against=_UPSTREAM, required=3.0),
-    Promise(method="realtime-2x", scale=2, runtimes=(NATIVE,), against=_OPENVINO, required=1.7, with_avx512=2.2),
-    Promise(method="stream-2x", scale=2, runtimes=(NATIVE,), against=_OPENVINO, required=1.5, with_avx512=1.7),
-    Promise(method="realtime-4x", scale=4, runtimes=(NATIVE,), against=_OPENVINO, required=2.0),
+    Promise(method="realtime-2x", scale=2, runtimes=(NATIVE,), against=_OPENVINO, required=1.6, with_avx512=1.8),
+    Promise(method="stream-2x", scale=2, runtimes=(NATIVE,), against=_OPENVINO, required=1.3, with_avx512=1.6),
+    Promise(method="realtime-4x", scale=4, runtimes=(NATIVE,), against=_OPENVINO, required=1.7),
     Promise(
         method="realtime-2x",
         scale=2,
         runtimes=(NATIVE,),
         against=_OPENVINO,
-        required=1.7,
-        with_avx512=2.5,
+        required=1.6,
+        with_avx512=1.9,
         size=(1920, 1080),
     ),
 )

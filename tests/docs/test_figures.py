@@ -94,7 +94,7 @@ def test_the_tables_of_peers(charts: dict[str, Any]) -> None:
 def test_the_sources_of_published_quality_are_named(scale: int) -> None:
     published = [make(scale).published for make in NETWORKS]
     sources = {each.source for each in published if each}
-    assert len(sources) == 3
+    assert len(sources) == 2
     assert all(source in PAGES["docs/benchmarks.md"] for source in sources)
 
 

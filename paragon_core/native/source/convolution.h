@@ -18,7 +18,11 @@ struct Convolution {
 struct Taps {
     const float* const* from;
     ptrdiff_t stride;
+    const float* const* other = nullptr;  // what is combined with it, on the way
 };
+
+// What a convolution reads: pixels, or sums or differences of two.
+enum Combination { PLAIN, SUM, DIFFERENCE };
 
 template <int OUT, int N>
 PARAGON_INLINE void begin_with_bias(Vector (&sum)[OUT][N], const Convolution& conv, int first) {
@@ -28,16 +32,21 @@ PARAGON_INLINE void begin_with_bias(Vector (&sum)[OUT][N], const Convolution& co
 }
 
 // Add the outputs from `first` on at N vectors of pixels.
-template <int OUT, int N>
+template <Combination OF = PLAIN, int OUT, int N>
 PARAGON_INLINE void add_up(Vector (&sum)[OUT][N], const Convolution& conv, int first, Taps taps) {
     const float* weight = conv.weight + (ptrdiff_t)first * conv.taps * conv.inputs;
     for (int tap = 0; tap < conv.taps; tap++) {
         const float* from = taps.from[tap];
+        const float* other = OF == PLAIN ? nullptr : taps.other[tap];
         PARAGON_ROLLED
         for (int i = 0; i < conv.inputs; i++) {
             Vector pixels[N];
             PARAGON_UNROLL
-            for (int j = 0; j < N; j++) pixels[j] = load(from + j * LANES);
+            for (int j = 0; j < N; j++) {
+                pixels[j] = load(from + j * LANES);
+                if constexpr (OF == SUM) pixels[j] += load(other + j * LANES);
+                if constexpr (OF == DIFFERENCE) pixels[j] -= load(other + j * LANES);
+            }
             PARAGON_UNROLL
             for (int o = 0; o < OUT; o++) {
                 const Vector factor = all(weight[o]);
@@ -46,6 +55,7 @@ PARAGON_INLINE void add_up(Vector (&sum)[OUT][N], const Convolution& conv, int f
             }
             weight += OUT;
             from += taps.stride;
+            if constexpr (OF != PLAIN) other += taps.stride;
         }
     }
 }

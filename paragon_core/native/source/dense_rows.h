@@ -29,24 +29,17 @@ inline void convolve_middle(const Plan& plan, int now) {
     if (!plan.middle.range.has(y) && !plan.middle.range.has(y + 1)) return;
     const Rows& source = plan.maps[plan.of.blocks];
     const float* rows[4];
-    for (int k = 0; k < 4; k++) rows[k] = plan.row_of(source, y - 1 + k, source.lag);
-    plan.combine(0, source, rows[0], rows[2], [](Vector a, Vector b) { return a - b; });
-    plan.combine(1, source, rows[1], rows[2], [](Vector a, Vector b) { return a + b; });
-    plan.combine(2, source, rows[2], rows[1], [](Vector a, Vector b) { return a - b; });
-    plan.combine(3, source, rows[1], rows[3], [](Vector a, Vector b) { return a - b; });
+    for (int k = 0; k < 4; k++) rows[k] = plan.row_of(source, y - 1 + k, plan.middle.lag) - 1;
     plan.for_pair(plan.middle, y, [&](int row) { plan.middle.begin(row, plan.tile); });
     for_blocks<VECTORS>(plan.tile.width, [&](int p, auto count) __attribute__((always_inline)) {
         constexpr int N = decltype(count)::value;
         const float* taps[4][3];
-        for (int product = 0; product < 4; product++)
-            for (int k = 0; k < 3; k++)
-                taps[product][k] = plan.combined[product] + p + source.lag - plan.middle.lag - 1 + k;
+        for (int row = 0; row < 4; row++)
+            for (int k = 0; k < 3; k++) taps[row][k] = rows[row] + p + k;
+        const MiddlePair& conv = plan.network.conv_mid;
         PARAGON_ROLLED
-        for (int first = 0; first < plan.network.conv_mid.products[0].outputs; first += OUTPUTS) {
+        for (int first = 0; first < conv.products[0].outputs; first += OUTPUTS) {
             Vector sum[OUTPUTS][N];
-            auto product = [&](int number) __attribute__((always_inline)) {
-                add_up(sum, plan.network.conv_mid.products[number], first, {taps[number], source.stride});
-            };
             auto put = [&](int row) __attribute__((always_inline)) {
                 if (!plan.middle.range.has(row)) return;
                 float* to = plan.middle.row(row) + p;
@@ -54,13 +47,13 @@ inline void convolve_middle(const Plan& plan, int now) {
                     store(to + (ptrdiff_t)o * plan.middle.stride + v * LANES, value);
                 });
             };
-            begin_with_bias(sum, plan.network.conv_mid.products[1], first);
-            product(1);
+            begin_with_bias(sum, conv.products[1], first);
+            add_up<SUM>(sum, conv.products[1], first, {taps[1], source.stride, taps[2]});
             for_each(sum, 0, [&](int o, int v, Vector value) __attribute__((always_inline)) {
                 store(plan.scratch + o * BLOCK + v * LANES, value);
             });
-            begin_with_bias(sum, plan.network.conv_mid.products[2], first);
-            product(2);
+            begin_with_bias(sum, conv.products[2], first);
+            add_up<DIFFERENCE>(sum, conv.products[2], first, {taps[2], source.stride, taps[1]});
             PARAGON_UNROLL
             for (int o = 0; o < OUTPUTS; o++) PARAGON_UNROLL
             for (int v = 0; v < N; v++) {
@@ -68,12 +61,12 @@ inline void convolve_middle(const Plan& plan, int now) {
                 store(plan.scratch + o * BLOCK + v * LANES, other - sum[o][v]);
                 sum[o][v] += other;
             }
-            product(0);
+            add_up<DIFFERENCE>(sum, conv.products[0], first, {taps[0], source.stride, taps[2]});
             put(y);
             PARAGON_UNROLL
             for (int o = 0; o < OUTPUTS; o++) PARAGON_UNROLL
             for (int v = 0; v < N; v++) sum[o][v] = load(plan.scratch + o * BLOCK + v * LANES);
-            product(3);
+            add_up<DIFFERENCE>(sum, conv.products[3], first, {taps[1], source.stride, taps[3]});
             put(y + 1);
         }
     });

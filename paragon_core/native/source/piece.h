@@ -35,18 +35,9 @@ inline void look_outside(const Plan& plan, int y) {
 inline bool compute_cells(const Plan& plan, int j) {
     if (j + 1 < plan.top || j > plan.bottom) return true;
     TailSource source;
-    const float* rows[5];
     for (int k = 0; k < 5; k++) {
-        rows[k] = plan.row_of(plan.middle, j - 2 + k, plan.middle.lag);
+        source.map[k] = plan.row_of(plan.middle, j - 2 + k, plan.tail_lag) - 2;
         source.base[k] = plan.row_of(plan.base, j - 2 + k, plan.tail_lag);
-    }
-    for (int k = 0; k < 4; k++)
-        plan.combine(k, plan.middle, rows[k], rows[k + 1], [](Vector a, Vector b) { return a - b; });
-    const int shift = plan.middle.lag - plan.tail_lag - 2;
-    for (int k = 0; k < 2; k++) {
-        source.map[0][k] = rows[1 + 2 * k] + shift;
-        source.map[1][k] = plan.combined[2 * k] + shift;
-        source.map[2][k] = plan.combined[2 * k + 1] + shift;
     }
     source.map_stride = plan.middle.stride;
     source.base_stride = plan.base.stride;
@@ -56,6 +47,7 @@ inline bool compute_cells(const Plan& plan, int j) {
                     plan.height, plan.cells, plan.shared, plan.words);
     return tail.rows(j, source, plan.tile);
 }
+
 inline void convolve_border(const Plan& plan, int now) {
     const Rows& middle = plan.middle;
     plan.for_rows(middle, now, [&](int y) {

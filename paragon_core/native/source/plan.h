@@ -40,7 +40,6 @@ struct Plan {
     Ring ring;
     float* zeros = nullptr;    // a row of any map outside the image
     float* scratch = nullptr;  // [channels][BLOCK], of two rows of the widest map and more
-    float* combined[4] = {};   // rows of differences or sums of others, for a moment
     float* cells = nullptr;    // the tail's results, and what two rows of them share
     float* shared = nullptr;
     uint32_t* words = nullptr;
@@ -99,16 +98,6 @@ struct Plan {
     void for_channels(Work work) const {
         for (int plane = 0; plane < of.planes; plane++)
             for (int p = 0; p < tile.width; p += LANES) work(plane, p);
-    }
-
-    // Combine two rows of a map into one of the four that a stage may use for a moment, kept columns included.
-    template <class Operation>
-    void combine(int number, const Rows& rows, const float* a, const float* b, Operation operation) const {
-        for (int i = 0; i < rows.channels; i++) {
-            const ptrdiff_t at = (ptrdiff_t)i * rows.stride;
-            for (int p = -rounded_up(rows.kept, LANES); p < tile.width; p += LANES)
-                store(combined[number] + at + p, operation(load(a + at + p), load(b + at + p)));
-        }
     }
 
 private:
@@ -200,7 +189,6 @@ private:
         if (has_border()) ring.take(arena, network);
         zeros = arena.take<float>((size_t)channels * stride) + before;
         scratch = arena.take<float>((size_t)4 * 2 * network.hidden * BLOCK);
-        for (float*& row : combined) row = arena.take<float>((size_t)middle.channels * stride) + before;
         cells = arena.take<float>((size_t)network.tail.shared.outputs * BLOCK);
         shared = arena.take<float>((size_t)network.tail.shared.outputs * BLOCK);
         words = arena.take<uint32_t>((size_t)of.planes * of.scale * BLOCK);

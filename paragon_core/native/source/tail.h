@@ -18,7 +18,7 @@ struct Area {
 
 // What two rows of cells are made of.
 struct TailSource {
-    const float* map[3][2];  // for `TailPair`'s parts: conv_mid's rows, and differences between them, at the left tap
+    const float* map[5];  // rows of conv_mid's map, at the left tap
     ptrdiff_t map_stride;
     const float* base[5];  // rows of the base path
     ptrdiff_t base_stride;
@@ -79,19 +79,19 @@ private:
             constexpr int N = decltype(count)::value;
             const int k = tile.column + p - lag;  // the first cell
             if (s * (k + N * LANES - 1) < area.columns.first || s * (k - 1) + 1 >= area.columns.end) return;
-            const float* taps[3][8];
-            for (int part = 0; part < 3; part++)
-                for (int tap = 0; tap < 8; tap++) taps[part][tap] = source.map[part][tap / 4] + p + tap % 4;
+            const float* taps[3][8];  // at rows r0 and r2, r1 and r3, r2 and r4
+            for (int row = 0; row < 3; row++)
+                for (int tap = 0; tap < 8; tap++) taps[row][tap] = source.map[row + 2 * (tap / 4)] + p + tap % 4;
             PARAGON_ROLLED
             for (int first = 0; first < network.tail.shared.outputs; first += OUT) {
                 Vector sum[OUT][N];
                 begin_with_bias(sum, network.tail.shared, first);
-                add_up(sum, network.tail.shared, first, {taps[0], source.map_stride});
+                add_up(sum, network.tail.shared, first, {taps[1], source.map_stride});
                 for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) {
                     store(shared + o * BLOCK + v * LANES, value);
                 });
                 if (!wanted.has(j)) continue;
-                add_up(sum, network.tail.upper, first, {taps[1], source.map_stride});
+                add_up<DIFFERENCE>(sum, network.tail.upper, first, {taps[0], source.map_stride, taps[1]});
                 for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) {
                     store(cells + o * BLOCK + v * LANES, value);
                 });
@@ -104,7 +104,7 @@ private:
                 PARAGON_UNROLL
                 for (int o = 0; o < OUT; o++) PARAGON_UNROLL
                 for (int v = 0; v < N; v++) sum[o][v] = load(shared + (first + o) * BLOCK + v * LANES);
-                add_up(sum, network.tail.lower, first, {taps[2], source.map_stride});
+                add_up<DIFFERENCE>(sum, network.tail.lower, first, {taps[1], source.map_stride, taps[2]});
                 for_each(sum, first, [&](int o, int v, Vector value) __attribute__((always_inline)) {
                     store(cells + o * BLOCK + v * LANES, value);
                 });
