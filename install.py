@@ -87,7 +87,7 @@ def advice(machine: Machine) -> list[Advice]:
     if (machine.system, machine.processor) == ("Windows", "arm64"):
         found.append(Advice((), "OpenVINO has no wheels for Windows on ARM"))
     else:
-        found.append(Advice(("openvino>=2025.0",), "OpenVINO: the fastest on the processor"))
+        found.append(Advice(("openvino>=2025.0",), "OpenVINO: the fastest on the processor after the native kernel"))
     return found
 
 
