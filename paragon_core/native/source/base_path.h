@@ -37,7 +37,6 @@ inline void soften_down(const Plan& plan, int y) {
 }
 
 inline void compute_base(const Plan& plan, int y) {
-    plan.base.begin(y, plan.tile);
     const Rows& source = plan.softens ? plan.softened : plan.pixels;
     const float* from = plan.row_of(source, y, plan.base.lag);
     float* to = plan.base.row(y);
@@ -50,7 +49,7 @@ inline void compute_base(const Plan& plan, int y) {
                   ((taps[0] * r0 + taps[1] * r1) + taps[2] * r2) + taps[3] * r3);
         }
     });
-    // Not finish: the columns beyond the image are cells like others.
+    // Neither begin nor finish: no columns are kept, and those beyond the image are cells like others.
 }
 
 }  // namespace

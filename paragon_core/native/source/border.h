@@ -1,4 +1,4 @@
-// The outermost ring of the result, where upstream's last convolution sees zeros beyond the enlarged features and the
+// The outermost ring of the result, where upstream's last convolution sees zeros beyond the upscaled features and the
 // collapsed tail sees what would continue them; see fuse.border_strips.
 #pragma once
 

@@ -82,8 +82,7 @@ struct Plan {
     // Call `work` for the two rows that a stage with this delay works on, as far as they are in the range.
     template <class Work>
     void for_rows(const Rows& rows, int now, Work work) const {
-        for (int y = now - rows.delay - 1; y <= now - rows.delay; y++)
-            if (rows.range.has(y)) work(y);
+        for_pair(rows, now - rows.delay - 1, work);
     }
 
     // Call `work` for rows y and y + 1, likewise.
@@ -148,10 +147,10 @@ private:
 
     // Find out which rows of each map the piece's own need.
     void choose_rows() {
-        Rows& seen = separate ? detail : pixels;
         const Range cells = {top, bottom + 1};
         middle.range = cells.grown(TAIL.above, TAIL.below, height);
-        base.range = middle.range;
+        base.range = softened.range = middle.range;
+        across.range = softened.range.grown(3, 3, height);
         Range range = middle.range.grown(1, 1, height);
         for (int i = of.blocks; i > 0; i--) {
             maps[i].range = range;
@@ -159,20 +158,8 @@ private:
             range = network.streams() ? expanded[i - 1].range.grown(3, 3, height) : expanded[i - 1].range;
         }
         maps[0].range = range;
-        for (int i = 0; i < of.blocks; i++)  // a skip needs no more: each block only widens
-            if (ends_group(i)) maps[i + 1 - of.group].range.include(maps[i + 1].range);
-        seen.range = range.grown(1, 1, height);
-        if (softens) {
-            softened.range = base.range;
-            across.range = softened.range.grown(3, 3, height);
-            pixels.range.include(across.range);
-        } else {
-            pixels.range.include(base.range);
-        }
-        if (separate) {
-            pixels.range = softens ? across.range : base.range;
-            pixels.range.include(detail.range);
-        }
+        detail.range = pixels.range = range.grown(1, 1, height);
+        pixels.range.include(softens ? across.range : base.range);
         ring.range = Range{top, bottom}.grown(1, 1, height);
         ring.first_column = left;
         ring.column_count = right - left;
