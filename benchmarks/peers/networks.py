@@ -45,7 +45,7 @@ class Layer:
     activation: Activation = "none"
     """Applied to the result; a PReLU has one slope a channel."""
     stride: int = 1
-    """Above 1: of a transposed convolution, which enlarges by it."""
+    """Above 1: of a transposed convolution, which upscales by it."""
 
     @property
     def weights(self) -> int:

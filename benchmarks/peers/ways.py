@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -15,7 +16,7 @@ from paragon_core.models.model import Model, bundled, load
 from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
     from contextlib import ExitStack
 
     import numpy as np
@@ -48,8 +49,8 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Way:
-    """One way to upscale an image."""
+class Candidate:
+    """One way to upscale an image, not open yet."""
 
     method: str
     """The network, or the kernel."""
@@ -57,8 +58,6 @@ class Way:
     """Whose it is."""
     runtime: str
     """What it runs in."""
-    upscale: Upscale
-    """From [h, w, 3] to [scale h, scale w, 3], RGB."""
     parameters: int | None = None
     """Of the network."""
 
@@ -68,8 +67,16 @@ class Way:
         return f"{self.method}, {self.kind}, {self.runtime}"
 
 
-#: A way that is not open yet, and what opens it.
-Candidate = tuple[Way, "Callable[[], Upscale]"]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Way(Candidate):
+    """One that is open."""
+
+    upscale: Upscale
+    """From [h, w, 3] to [scale h, scale w, 3], RGB."""
+
+
+#: What opens a candidate.
+Opening = Callable[[], "Upscale"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,12 +122,12 @@ def open_ways(
     """
     found: list[Way] = []
     skipped: list[Skipped] = []
-    for way, opening in _candidates(stack, task, backends):
-        if way.method in chosen:
+    for candidate, opening in _candidates(stack, task, backends):
+        if candidate.method in chosen:
             try:
-                found.append(replace(way, upscale=opening()))
+                found.append(Way(**vars(candidate), upscale=opening()))
             except ParagonError as error:
-                skipped.append(Skipped(name=way.name, reason=str(error)))
+                skipped.append(Skipped(name=candidate.name, reason=str(error)))
     return found, skipped
 
 
@@ -129,17 +136,19 @@ def parameters_of(model: Model) -> int:
     return sum(value.size for key, value in model.arrays.items() if not key.endswith(".kernel"))
 
 
-def _candidates(stack: ExitStack, task: Task, backends: Collection[str] | None) -> Iterator[Candidate]:
-    """Return each way, not open yet, with the function that opens it."""
+def _candidates(stack: ExitStack, task: Task, backends: Collection[str] | None) -> Iterator[tuple[Candidate, Opening]]:
+    """Yield each candidate with what opens it."""
     yield from _our_candidates(stack, task, backends)
     for make in NETWORKS:
         yield from _network_candidates(task, make(task.scale))
     for library, kernels in LIBRARIES.items():
         for name, upscale in kernels(task.scale).items():
-            yield Way(method=name, kind="resampling", runtime=library, upscale=_closed), _returning(upscale)
+            yield Candidate(method=name, kind="resampling", runtime=library), _returning(upscale)
 
 
-def _our_candidates(stack: ExitStack, task: Task, backends: Collection[str] | None) -> Iterator[Candidate]:
+def _our_candidates(
+    stack: ExitStack, task: Task, backends: Collection[str] | None
+) -> Iterator[tuple[Candidate, Opening]]:
     usable = [backend for backend in BACKENDS.values() if backend.runs_on_cpu and backend.probe().available]
     for name, model in our_models(task.scale).items():
         for backend in usable:
@@ -150,42 +159,36 @@ def _our_candidates(stack: ExitStack, task: Task, backends: Collection[str] | No
                 yield _ours(stack, task, model, name, backend, fused=False)
 
 
-def _network_candidates(task: Task, network: Network) -> Iterator[Candidate]:
+def _network_candidates(task: Task, network: Network) -> Iterator[tuple[Candidate, Opening]]:
     forms = graphs.forms_of(network)
     for form in forms:
         for runtime in RUNTIMES:
-            way = Way(
+            candidate = Candidate(
                 method=network.name,
                 kind="network",
                 runtime=runtime if len(forms) == 1 else f"{runtime} ({form})",
-                upscale=_closed,
                 parameters=network.parameters,
             )
-            yield way, _opening_network(task, network, form, runtime)
+            yield candidate, _opening_network(task, network, form, runtime)
 
 
-def _ours(stack: ExitStack, task: Task, model: Model, name: str, backend: Backend, *, fused: bool) -> Candidate:
-    way = Way(
+def _ours(
+    stack: ExitStack, task: Task, model: Model, name: str, backend: Backend, *, fused: bool
+) -> tuple[Candidate, Opening]:
+    candidate = Candidate(
         method=name,
         kind="ours" if fused else "upstream",
         runtime=backend.name,
-        upscale=_closed,
         parameters=parameters_of(model),
     )
-    return way, _opening_upscaler(stack, task, model, backend, fused=fused)
+    return candidate, _opening_upscaler(stack, task, model, backend, fused=fused)
 
 
-def _closed(image: Pixels) -> Pixels:
-    raise NotImplementedError(image.shape)
-
-
-def _returning(upscale: Upscale) -> Callable[[], Upscale]:
+def _returning(upscale: Upscale) -> Opening:
     return lambda: upscale
 
 
-def _opening_upscaler(
-    stack: ExitStack, task: Task, model: Model, backend: Backend, *, fused: bool
-) -> Callable[[], Upscale]:
+def _opening_upscaler(stack: ExitStack, task: Task, model: Model, backend: Backend, *, fused: bool) -> Opening:
     """Return a function that opens Paragon: whole calls, exact, with the author's border as the others have it."""
 
     def opening() -> Upscale:
@@ -206,7 +209,7 @@ def _opening_upscaler(
     return opening
 
 
-def _opening_network(task: Task, network: Network, form: graphs.Form, runtime: str) -> Callable[[], Upscale]:
+def _opening_network(task: Task, network: Network, form: graphs.Form, runtime: str) -> Opening:
     def opening() -> Upscale:
         return RUNTIMES[runtime](graphs.build(network, (task.width, task.height), form=form), task.calls)
 

@@ -60,7 +60,7 @@ def test_weights_are_the_same_every_time() -> None:
 
 
 def transposed(image: npt.NDArray[np.float64], weight: npt.NDArray[np.float64], stride: int) -> npt.NDArray[np.float64]:
-    """Spread each pixel over its neighbourhood in the enlarged image, by the definition."""
+    """Spread each pixel over its neighbourhood in the upscaled image, by the definition."""
     outputs, inputs, kernel, _ = weight.shape
     height, width = image.shape[1:]
     result = np.zeros((outputs, stride * height + kernel, stride * width + kernel))
