@@ -193,7 +193,11 @@ class NativeBackend(Backend):
         return BackendInfo(name=NAME, available=True, reason=f"CPU, {found.instructions}", version=version)
 
     def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
-        """Return none: it is exact."""
+        """Return none: it is exact.
+
+        Tried on a matrix unit (AMX): numbers as sums of two bfloat16 are off by 6e-6 and not faster than fp32, single
+        bfloat16 numbers are off by five levels on hard images.
+        """
         _check_device(device)
         return ()
 

@@ -38,16 +38,16 @@ inline void compute_row_strip(const Ring& ring, const Network& network, const Ro
     for (int p = 0; p < tile.width; p += LANES) {
         const float* taps[5];
         for (int k = 0; k < 5; k++) taps[k] = row + p + k;
-        convolve<OUTPUTS, 1>(conv, {taps, map.stride}, [&](int o, int, Vector value) __attribute__((always_inline)) {
-            if (o >= of.planes * of.scale) return;
-            float lanes[LANES];
-            store(lanes, value);
+        float strips[rounded_up(3 * MOST_SCALE, OUTPUTS) * LANES];
+        convolve_to<OUTPUTS, 1>(conv, {taps, map.stride}, strips, LANES);
+        for (int o = 0; o < of.planes * of.scale; o++) {
+            const float* lanes = strips + o * LANES;
             float* to = ring.of_row(side, o / of.scale, of.scale) + o % of.scale;
             for (int i = 0; i < LANES; i++) {
                 const int column = tile.column + p + i - lag - ring.first_column;
                 if (column >= 0 && column < ring.column_count) to[column * of.scale] = lanes[i];
             }
-        });
+        }
     }
 }
 

@@ -80,6 +80,14 @@ PARAGON_INLINE void convolve(const Convolution& conv, Taps taps, Use use) {
     }
 }
 
+// The same, each output's pixels into a row of their own.
+template <int OUT, int N>
+PARAGON_INLINE void convolve_to(const Convolution& conv, Taps taps, float* to, ptrdiff_t stride) {
+    convolve<OUT, N>(conv, taps, [&](int o, int v, Vector value) __attribute__((always_inline)) {
+        store(to + (ptrdiff_t)o * stride + v * LANES, value);
+    });
+}
+
 template <int N>
 struct Count {
     static constexpr int value = N;

@@ -15,10 +15,7 @@ inline void convolve_row(const Plan& plan, const Rows& rows, const Rows& source,
     for_blocks<VECTORS>(plan.tile.width, [&](int p, auto count) __attribute__((always_inline)) {
         const float* taps[9];
         for (int k = 0; k < 9; k++) taps[k] = from[k / 3] + p + k % 3;
-        convolve<OUTPUTS, decltype(count)::value>(conv, {taps, source.stride},
-                                                  [&](int o, int v, Vector value) __attribute__((always_inline)) {
-                                                      store(to + (ptrdiff_t)o * rows.stride + p + v * LANES, value);
-                                                  });
+        convolve_to<OUTPUTS, decltype(count)::value>(conv, {taps, source.stride}, to + p, rows.stride);
     });
     rows.finish(y, plan.tile);
 }

@@ -6,6 +6,11 @@
 namespace PARAGON_KERNEL {
 namespace {
 
+struct Depthwise {
+    const float* weight;  // [channels][3][3]
+    const float* bias;    // [channels]
+};
+
 // The weights of a channel, in registers where there are enough.
 struct Filter {
     explicit PARAGON_INLINE Filter(const float* weight) {

@@ -1,36 +1,17 @@
 // A network's weights, as the stages read them.
 #pragma once
 
-#include "arena.h"
-#include "convolution.h"
+#include "packer.h"
 #include "paragon_native.h"
+#include "row_pairs.h"
 
 namespace PARAGON_KERNEL {
 namespace {
-
-struct Depthwise {
-    const float* weight;  // [channels][3][3]
-    const float* bias;    // [channels]
-};
 
 // One block of the body. `expand`, `depthwise` and `project` are nano's; stream gates with two halves of `depthwise`.
 struct Block {
     Convolution mix, expand, project;
     Depthwise near, far, depthwise;
-};
-
-// conv_mid for two rows at once, from rows r0 .. r3 around them (Winograd's F(2, 3), here along the columns): with taps
-// g0 .. g2, the products m0 = g0 (r0 - r2), m1 = (g0 + g1 + g2) / 2 (r1 + r2), m2 = (g0 - g1 + g2) / 2 (r2 - r1) and
-// m3 = g2 (r1 - r3) make m0 + m1 + m2 above m1 - m2 - m3: four products instead of six. Here m3 has its sign inside.
-struct MiddlePair {
-    Convolution products[4];  // each 1x3; the bias is in m1
-};
-
-// The tail for two rows of cells at once, from rows r0 .. r4: with taps k0 .. k3, what both share is r1 (k0 + k1) +
-// r3 (k2 + k3); to that the upper adds (r0 - r1) k0 + (r2 - r3) k2, the lower -(r1 - r2) k1 - (r3 - r4) k3. Three
-// products instead of four.
-struct TailPair {
-    Convolution shared, upper, lower;  // each of two rows and four columns; the bias is in what is shared
 };
 
 // What the tail adds too much in the outermost ring of pixels; see fuse.border_strips.
@@ -57,118 +38,14 @@ struct Network {
     int radius_before_expand() const { return streams() ? 3 : 0; }
 };
 
-// Reads the flat list of weights in its order, and writes each in the order of its stage. Only counts where there is no
-// list.
-class Packer {
-public:
-    Packer(Arena& arena, const float* weights) : arena(arena), next(weights) {}
-
-    // A convolution whose weight of output o, input i and tap k is weight(o, i, k); without a bias if that is null.
-    template <class Weight>
-    Convolution fill(int outputs, int inputs, int taps, int block, const float* bias, Weight weight) {
-        Convolution conv = {nullptr, nullptr, inputs, rounded_up(outputs, block), taps, block};
-        float* to = arena.take<float>((size_t)conv.outputs * inputs * taps);
-        float* to_bias = arena.take<float>(conv.outputs);
-        conv.weight = to;
-        conv.bias = to_bias;
-        for (int o = 0; o < outputs && next; o++) {
-            if (bias) to_bias[o] = bias[o];
-            for (int i = 0; i < inputs; i++)
-                for (int k = 0; k < taps; k++)
-                    to[(((ptrdiff_t)(o / block) * taps + k) * inputs + i) * block + o % block] =
-                        static_cast<float>(weight(o, i, k));
-        }
-        return conv;
-    }
-
-    Convolution dense(int outputs, int inputs, int taps) {
-        const float* given = read((size_t)outputs * inputs * taps);
-        const float* bias = read(outputs);
-        return fill(outputs, inputs, taps, OUTPUTS, bias,
-                    [=](int o, int i, int k) { return given[((ptrdiff_t)o * inputs + i) * taps + k]; });
-    }
-
-    Depthwise depthwise(int channels) {
-        const float* weight = copy((size_t)channels * 9);
-        return {weight, copy(channels)};
-    }
-
-    const float* copy(size_t count) {
-        float* to = arena.take<float>(count);
-        const float* given = read(count);
-        if (next) memcpy(to, given, count * sizeof(float));
-        return to;
-    }
-
-    const float* read(size_t count) {
-        const float* given = next;
-        if (next) next += count;
-        total += count;
-        return given;
-    }
-
-    template <class T>
-    T* room(size_t count) {
-        return arena.take<T>(count);
-    }
-    bool writes() const { return next != nullptr; }
-
-    size_t total = 0;
-
-private:
-    Arena& arena;
-    const float* next;
-};
-
-// Outputs that the tail sums up at once: as many as fill the registers without computing zeros.
-constexpr int WIDE = 12;  // with two vectors
-
-inline int block_of_tail(int outputs) {
-    if (LANES != 16) return OUTPUTS;
-    return outputs == WIDE ? WIDE : outputs % 9 == 0 && outputs % OUTPUTS ? 9 : outputs < OUTPUTS ? 4 : OUTPUTS;
-}
-
-inline MiddlePair pack_middle(Packer& packer, int c) {
-    const float* given = packer.read((size_t)c * c * 9);
-    const float* bias = packer.read(c);
-    MiddlePair pair;
-    for (int product = 0; product < 4; product++)
-        pair.products[product] = packer.fill(c, c, 3, OUTPUTS, product == 1 ? bias : nullptr, [=](int o, int i, int k) {
-            const float* taps = given + ((ptrdiff_t)o * c + i) * 9 + k;
-            const double g0 = taps[0], g1 = taps[3], g2 = taps[6];
-            return product == 0 ? g0 : product == 1 ? (g0 + g1 + g2) / 2 : product == 2 ? (g0 - g1 + g2) / 2 : -g2;
-        });
-    return pair;
-}
-
-inline TailPair pack_tail(Packer& packer, int outputs, int c) {
-    const float* given = packer.read((size_t)outputs * c * 16);
-    const float* bias = packer.read(outputs);
-    const int block = block_of_tail(outputs);
-    auto tap = [=](int o, int i, int row, int column) {
-        return static_cast<double>(given[(((ptrdiff_t)o * c + i) * 4 + row) * 4 + column]);
-    };
-    auto part = [&](const float* own_bias, auto weight) {
-        return packer.fill(outputs, c, 8, block, own_bias,
-                           [=](int o, int i, int k) { return weight(o, i, 2 * (k / 4), k % 4); });
-    };
-    return {
-        part(bias,
-             [=](int o, int i, int row, int column) { return tap(o, i, row, column) + tap(o, i, row + 1, column); }),
-        part(nullptr, [=](int o, int i, int row, int column) { return tap(o, i, row, column); }),
-        part(nullptr, [=](int o, int i, int row, int column) { return -tap(o, i, row + 1, column); }),
-    };
-}
-
 inline Border pack_border(Packer& packer, const ParagonNetwork& of) {
     Border border;
     const int c = of.channels, s = of.scale, strips = of.planes * s;
     const float* weight = packer.read((size_t)2 * strips * c * 5);
     const float* bias = packer.read((size_t)2 * strips);
     for (int side = 0; side < 2; side++) {
-        border.rows[side] =
-            packer.fill(strips, c, 5, OUTPUTS, bias ? bias + side * strips : nullptr,
-                        [=](int o, int i, int k) { return weight[(((ptrdiff_t)side * strips + o) * c + i) * 5 + k]; });
+        packer.fill(border.rows[side], strips, c, 5, bias ? bias + side * strips : nullptr,
+                    [=](int o, int i, int k) { return weight[(((ptrdiff_t)side * strips + o) * c + i) * 5 + k]; });
     }
     const float* up = packer.read((size_t)2 * c * s * c * 3);
     const float* up_bias = packer.read((size_t)2 * c * s);
@@ -214,24 +91,24 @@ inline size_t pack(Network& network, Arena& arena, const ParagonNetwork& of, con
     network.hidden = hidden;
     network.blocks = packer.room<Block>(of.blocks);
     network.base = packer.room<float>(4 * of.scale);
-    network.conv_in = packer.dense(c, of.planes, 9);
+    pack(network.conv_in, packer, c, of.planes, 9);
     for (int i = 0; i < of.blocks; i++) {
         Block block = {};
         if (network.streams()) {
             block.near = packer.depthwise(c);
             block.far = packer.depthwise(c);
-            block.mix = packer.dense(c, 2 * c, 1);
-            block.expand = packer.dense(2 * hidden, c, 1);
+            pack(block.mix, packer, c, 2 * c, 1);
+            pack(block.expand, packer, 2 * hidden, c, 1);
             block.depthwise = packer.depthwise(2 * hidden);
         } else {
-            block.expand = packer.dense(hidden, c, 1);
+            pack(block.expand, packer, hidden, c, 1);
             block.depthwise = packer.depthwise(hidden);
         }
-        block.project = packer.dense(c, hidden, 1);
+        pack(block.project, packer, c, hidden, 1);
         if (packer.writes()) network.blocks[i] = block;
     }
-    network.conv_mid = pack_middle(packer, c);
-    network.tail = pack_tail(packer, outputs, c);
+    pack(network.conv_mid, packer, c, c, 9);
+    pack(network.tail, packer, outputs, c, 16);
     network.border = pack_border(packer, of);
     if (packer.writes()) fill_base(network.base, of.scale);
     return packer.total;

@@ -30,14 +30,9 @@ inline void mix_and_expand(const Plan& plan, int i, int y) {
         }
         const float* taps[1] = {plan.scratch};
         float* mixed = plan.scratch + 2 * plan.of.channels * BLOCK;
-        convolve<OUTPUTS, N>(block.mix, {taps, BLOCK}, [&](int o, int v, Vector value) __attribute__((always_inline)) {
-            store(mixed + o * BLOCK + v * LANES, value);
-        });
+        convolve_to<OUTPUTS, N>(block.mix, {taps, BLOCK}, mixed, BLOCK);
         taps[0] = mixed;
-        convolve<OUTPUTS, N>(block.expand, {taps, BLOCK},
-                             [&](int o, int v, Vector value) __attribute__((always_inline)) {
-                                 store(to + (ptrdiff_t)o * rows.stride + p + v * LANES, value);
-                             });
+        convolve_to<OUTPUTS, N>(block.expand, {taps, BLOCK}, to + p, rows.stride);
     });
     rows.finish(y, plan.tile);
 }
