@@ -15,6 +15,7 @@ from paragon_core.backends.failures import failure
 from paragon_core.backends.torch import CancellableLayers
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
 from paragon_core.graph.torch_fused import FusedParagonSR2
+from paragon_core.network.float32 import whole_float32
 from paragon_core.upscaling.memory import bytes_per_pixel
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class ManagedSession(Session):
         try:
             if self._device.type == "cpu":
                 torch.set_num_threads(self._threads)
-            with torch.inference_mode():
+            with torch.inference_mode(), whole_float32(self._device):
                 return self._run(batch)
         except Exception as error:
             found = failure("torch", error)
@@ -129,6 +130,14 @@ class ManagedTorch(Backend):
             "bf16": model_management.should_use_bf16(self.device),
         }
         return tuple(precision for precision, is_fast in fast.items() if is_fast)
+
+    def free_memory(self, device: str) -> int | None:
+        """Return the memory of the device, all of it: before a run ComfyUI makes room. None for the machine's own."""
+        del device
+        if self.device.type in {"cpu", "mps"}:
+            return None
+        total: int = model_management.get_total_memory(self.device)
+        return total
 
     def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> ManagedSession:
         """Build a session; see `Backend.open`."""

@@ -223,6 +223,14 @@ class Backend(Protocol):
         """
         ...
 
+    def free_memory(self, device: str) -> int | None:
+        """Return the bytes that are free on a device with memory of its own; None where it is the machine's.
+
+        There, one run is made at a time, of a whole image if that fits: no cache of a processor makes small tiles fast.
+        """
+        del device
+        return None
+
     def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> Session:
         """Build a session that computes a model's graph in the form that the spec says, with float32 or uint8 data.
 

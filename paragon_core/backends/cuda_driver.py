@@ -86,6 +86,35 @@ def ask(library: Any) -> Driver:  # noqa: ANN401 - ctypes makes its functions on
     return Driver(cuda=(version // 1000, version % 1000 // 10), gpus=tuple(gpus))
 
 
+def free_memory(index: int, library: Any = None) -> int | None:  # noqa: ANN401 - as in ask
+    """Return the free memory of a GPU in bytes; None where the driver does not say.
+
+    Args:
+        index: its number, as in "cuda:1".
+        library: the driver's library; None finds it.
+
+    """
+    try:
+        library = library or ctypes.CDLL(_LIBRARY)
+        _check(library.cuInit(0))
+        device = _number(library.cuDeviceGet, index)
+        # It is asked of a context: the one that CUDA's runtime, and so everybody, uses for this GPU.
+        context = ctypes.c_void_p()
+        _check(library.cuDevicePrimaryCtxRetain(ctypes.byref(context), device))
+        try:
+            _check(library.cuCtxPushCurrent_v2(context))
+            try:
+                free, total = ctypes.c_size_t(), ctypes.c_size_t()
+                _check(library.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total)))
+            finally:
+                library.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
+        finally:
+            library.cuDevicePrimaryCtxRelease_v2(device)
+    except (OSError, AttributeError, BackendUnavailableError):  # AttributeError: a driver without these functions
+        return None
+    return free.value
+
+
 def _number(function: Any, *arguments: int) -> int:  # noqa: ANN401 - as in ask
     value = ctypes.c_int()
     _check(function(ctypes.byref(value), *arguments))

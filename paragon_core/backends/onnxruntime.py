@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from paragon_core.backends import cuda_driver, onnxruntime_cuda
 from paragon_core.backends.base import Backend, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.cancellation import Cancellation
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
@@ -27,7 +29,6 @@ NAME: Final = "onnxruntime"
 
 _HINT: Final = "pip install onnxruntime"
 _CUDA_HINT: Final = "pip uninstall onnxruntime; pip install 'onnxruntime-gpu[cuda,cudnn]'"
-_NOT_EVEN_ERRORS: Final = 4  # they are raised, and we report them
 
 
 class OnnxRuntimeSession(Session):
@@ -87,25 +88,32 @@ class OnnxRuntimeBackend(Backend):
             runtime = _import()
         except BackendUnavailableError as error:
             return BackendInfo(name=NAME, available=False, reason=str(error), hint=error.hint)
-        cuda = "CUDAExecutionProvider" in runtime.get_available_providers()
+        version = str(runtime.__version__)
+        if not self._lacks_cuda:
+            return BackendInfo(
+                name=NAME, available=True, reason=f"CUDA, {_first_gpu()}", version=version, accelerator="cuda"
+            )
+        is_built_for_it = onnxruntime_cuda.PROVIDER in runtime.get_available_providers()
         return BackendInfo(
             name=NAME,
             available=True,
-            reason="CUDA" if cuda else "CPU",
-            hint="" if cuda else f"for NVIDIA cards: {_CUDA_HINT}",
-            version=str(runtime.__version__),
-            accelerator="cuda" if cuda else "",
+            reason=f"CPU; CUDA does not work: {self._lacks_cuda}" if is_built_for_it else "CPU",
+            hint=f"for NVIDIA cards: {_CUDA_HINT}",
+            version=version,
         )
 
     def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
         """Return fp16 on CUDA; its CPU kernels are fp32 only."""
-        runtime = _import()
-        return ("fp16",) if _wants_cuda(runtime, device) else ()
+        return ("fp16",) if self._wants_cuda(device) else ()
+
+    def free_memory(self, device: str) -> int | None:
+        """Return the free memory of an NVIDIA card; see `Backend.free_memory`."""
+        return cuda_driver.free_memory(_number(device)) if self._wants_cuda(device) else None
 
     def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> OnnxRuntimeSession:
         """Build a session; see `Backend.open`."""
         runtime = _import()
-        cuda = _wants_cuda(runtime, options.device)
+        cuda = self._wants_cuda(options.device)
         if options.precision != "fp32" and not (cuda and options.precision == "fp16"):
             msg = f"ONNX Runtime on {'CUDA' if cuda else 'the CPU'} does not run {options.precision}"
             raise BackendUnavailableError(msg, hint="use precision fp32, or another backend")
@@ -114,17 +122,41 @@ class OnnxRuntimeBackend(Backend):
         given = runtime.SessionOptions()
         given.intra_op_num_threads = options.threads
         given.inter_op_num_threads = 1
-        given.log_severity_level = _NOT_EVEN_ERRORS
+        given.log_severity_level = onnxruntime_cuda.SILENT
         try:
             session = runtime.InferenceSession(
-                graph.SerializeToString(), given, providers=_providers(options, cuda=cuda)
+                graph.SerializeToString(), given, providers=_providers(options, cuda=cuda), enable_fallback=0
             )
         except Exception as error:  # as in run
             raise failure(NAME, error) from error
-        if options.device.startswith("cuda") and "CUDAExecutionProvider" not in session.get_providers():
-            msg = "ONNX Runtime could not start its CUDA provider (its CUDA or cuDNN libraries are missing)"
+        if cuda and onnxruntime_cuda.PROVIDER not in session.get_providers():
+            msg = f"ONNX Runtime could not start its CUDA provider on {options.device}"
             raise BackendUnavailableError(msg, hint=_CUDA_HINT)
         return OnnxRuntimeSession(session, runtime.RunOptions)
+
+    @cached_property
+    def _lacks_cuda(self) -> str:
+        """Why there is no CUDA here, empty if there is; found out once, because it loads all of CUDA."""
+        return onnxruntime_cuda.obstacle(_import())
+
+    def _wants_cuda(self, device: str) -> bool:
+        """Return whether a device is an NVIDIA card.
+
+        Raises:
+            BackendUnavailableError: there is no such device here.
+
+        """
+        if device == "cpu":
+            return False
+        if device == "auto":
+            return not self._lacks_cuda
+        if not device.startswith("cuda"):
+            msg = f"ONNX Runtime has no device {device!r}"
+            raise BackendUnavailableError(msg, hint="use cpu or cuda")
+        if self._lacks_cuda:
+            msg = f"ONNX Runtime does not run on {device}: {self._lacks_cuda}"
+            raise BackendUnavailableError(msg, hint=_CUDA_HINT)
+        return True
 
 
 def _import() -> Any:  # noqa: ANN401 - the module is imported late, so its type is not known here
@@ -147,23 +179,20 @@ def _installed(distribution: str) -> bool:
     return True
 
 
-def _wants_cuda(runtime: Any, device: str) -> bool:  # noqa: ANN401 - as in _import
-    present = "CUDAExecutionProvider" in runtime.get_available_providers()
-    if device == "cpu":
-        return False
-    if device == "auto":
-        return present
-    if not device.startswith("cuda"):
-        msg = f"ONNX Runtime has no device {device!r}"
-        raise BackendUnavailableError(msg, hint="use cpu or cuda")
-    if not present:
-        msg = "this ONNX Runtime was built without CUDA"
-        raise BackendUnavailableError(msg, hint=_CUDA_HINT)
-    return True
+def _first_gpu() -> str:
+    return cuda_driver.find().gpus[0].name
+
+
+def _number(device: str) -> int:
+    """Return the number of a card: 1 of "cuda:1", by default 0."""
+    number = device.partition(":")[2] or "0"
+    if not number.isdecimal():
+        raise BackendUnavailableError(f"ONNX Runtime has no device {device!r}", hint="use cpu, cuda or cuda:1")
+    return int(number)
 
 
 def _providers(options: SessionOptions, *, cuda: bool) -> list[str | tuple[str, dict[str, str]]]:
     if not cuda:
         return ["CPUExecutionProvider"]
-    number = options.device.partition(":")[2] or "0"
-    return [("CUDAExecutionProvider", {"device_id": number, "use_tf32": "0"}), "CPUExecutionProvider"]
+    settings = {"device_id": str(_number(options.device)), "use_tf32": "0"}
+    return [(onnxruntime_cuda.PROVIDER, settings), "CPUExecutionProvider"]

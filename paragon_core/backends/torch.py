@@ -136,26 +136,19 @@ class TorchSession(Session):
 
     @contextlib.contextmanager
     def _numerics(self) -> Iterator[None]:
-        """Hold torch to its threads on a CPU, and to float32 where cuDNN would take ten bits of it."""
+        """Hold torch to its threads on a CPU, and to the whole of float32 on a card."""
         import torch  # noqa: PLC0415 - optional, and slow to import
+
+        from paragon_core.network.float32 import whole_float32  # noqa: PLC0415 - imports torch
 
         if self._device.type == "cpu":
             torch.set_num_threads(self._threads)
-            try:
+        try:
+            with whole_float32(self._device):
                 yield
-            finally:
+        finally:
+            if self._device.type == "cpu":
                 torch.set_num_threads(self._threads_before)
-        elif self._device.type == "cuda":
-            cudnn = torch.backends.cudnn
-            with cudnn.flags(
-                enabled=cudnn.enabled,
-                benchmark=cudnn.benchmark,
-                deterministic=cudnn.deterministic,
-                allow_tf32=False,
-            ):
-                yield
-        else:
-            yield
 
 
 class TorchBackend(Backend):
@@ -200,6 +193,15 @@ class TorchBackend(Backend):
         if _device(torch, device).type != "cpu":
             return precisions
         return tuple(precision for precision in precisions if _has_instructions(torch, precision))
+
+    def free_memory(self, device: str) -> int | None:
+        """Return the free memory of an NVIDIA or AMD card, with what torch keeps for later; None elsewhere."""
+        torch = _import()
+        found = _device(torch, device)
+        if found.type != "cuda":
+            return None
+        free, _ = torch.cuda.mem_get_info(found)
+        return int(free + torch.cuda.memory_reserved(found) - torch.cuda.memory_allocated(found))
 
     def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> TorchSession:
         """Build a session and run a tiny image through it; see `Backend.open`."""

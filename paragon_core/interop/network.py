@@ -18,6 +18,7 @@ from paragon_core.graph.fuse import fuse_arrays
 from paragon_core.graph.torch_fused import FusedParagonSR2
 from paragon_core.interop.state_dicts import under_own_names
 from paragon_core.network import ParagonSR2
+from paragon_core.network.float32 import whole_float32
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,7 +107,7 @@ class AutoFusedParagonSR2(ParagonSR2):
                 arrays = {name: each.detach().cpu().double().numpy() for name, each in self.state_dict().items()}
                 fused = FusedParagonSR2(fuse_arrays(self.spec, arrays), dtype=dtype)
         self._fused = (self._fused or {}) | {dtype: (state, fused.to(x.device))}
-        with torch.no_grad(), _exact_convolutions(x.device):
+        with torch.no_grad(), whole_float32(x.device):
             return fused(x.to(fused.image_dtype), **given)  # type: ignore[no-any-return]  # Module's __call__ returns Any
 
 
@@ -117,13 +118,3 @@ def _is_finite(output: Tensor | tuple[Tensor, Tensor]) -> bool:
 
 def _version(tensor: Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version  # noqa: SLF001 - torch has no other name for it
-
-
-def _exact_convolutions(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """Keep float32 on CUDA from being rounded to ten bits, as Paragon's own backends do."""
-    if device.type != "cuda":
-        return contextlib.nullcontext()
-    cudnn = torch.backends.cudnn
-    return cudnn.flags(
-        enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
-    )

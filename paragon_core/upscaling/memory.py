@@ -11,17 +11,28 @@ from paragon_core.models.spec import HEADS, ModelSpec
 #: Most that a session takes by default for a network that can be tiled exactly.
 DEFAULT_LIMIT: Final = 2 * 2**30
 
+#: Share of a card's free memory that a run may take; the rest is for kernels' own needs and for other programs.
+_SHARE_OF_CARD: Final = 0.75
+
 _FLOAT_BYTES: Final = 4
 
 #: Bytes of a pixel with three channels of 8 bits, the least that images are held in.
 _IMAGE_BYTES: Final = 3
 
 
-def default_limit(spec: ModelSpec) -> int:
-    """Return the default memory limit in bytes: half of what is free.
+def default_limit(spec: ModelSpec, *, on_card: int | None = None) -> int:
+    """Return the default memory limit in bytes: half of what is free, or three quarters of what is free on a card.
 
-    Where tiles give the same pixels as the whole image, more than 2 GiB gains next to nothing, so that is the most.
+    Where tiles give the same pixels as the whole image, more than 2 GiB gains next to nothing on a processor, so that
+    is the most there.
+
+    Args:
+        spec: the network.
+        on_card: free bytes of a device that has memory of its own; None for a processor.
+
     """
+    if on_card is not None:
+        return int(on_card * _SHARE_OF_CARD)
     half = psutil.virtual_memory().available // 2
     return int(half if spec.receptive_radius is None else min(DEFAULT_LIMIT, half))
 

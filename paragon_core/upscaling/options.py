@@ -70,7 +70,8 @@ class UpscaleOptions:
     """Whether results are clipped to 0..1; False returns float images as the network makes them."""
     max_memory: int | None = None
     """Bytes that the runtime may take for its work, roughly; by default half of what is free, and at most 2 GiB for
-    networks with a receptive radius."""
+    networks with a receptive radius. On a card with memory of its own (CUDA, ROCm), by default three quarters of what
+    is free there: whole images, in tiles only what does not fit."""
     streams: int | None = None
     """Number of tiles computed at once; by default the number of physical cores, with one thread each, but 1 on a
     graphics card (2 with TensorRT); for networks that want the whole image in one tile, ``concurrency``, and the

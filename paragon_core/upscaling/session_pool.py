@@ -82,6 +82,8 @@ class SessionPool:
         """The runtime."""
         self.session_options = session_options(model, options, backend)
         """How its sessions compute, but for the precision."""
+        self.memory_of_card = backend.free_memory(options.device)
+        """Free bytes of a device that has memory of its own; None for a processor."""
         self.precisions = Precisions(options.precision, backend, model, self.session_options, fused=options.fused)
         """In which precision they compute."""
         self._model = model

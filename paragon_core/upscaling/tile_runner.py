@@ -71,9 +71,9 @@ class TileRunner:
         self._options = options
         self._spec = GraphSpec(fused=options.fused)
         self._halo = halo_of(model.spec)
-        self._max_memory = memory.default_limit(model.spec) if options.max_memory is None else options.max_memory
         self._pool = SessionPool(model, options)
-        self._tile_cache = TileCache(int(self._max_memory * _REUSE_SHARE)) if options.reuse else None
+        of_machine = memory.default_limit(model.spec) if options.max_memory is None else options.max_memory
+        self._tile_cache = TileCache(int(of_machine * _REUSE_SHARE)) if options.reuse else None
         self._lock = threading.Lock()
         if options.precision != "auto":
             self._pool.get(self._spec, options.precision)  # so that one that does not work is refused now
@@ -257,7 +257,7 @@ class TileRunner:
 
     def _memory_for(self, pool: SessionPool, spec: GraphSpec, attempt: PrecisionAttempt, plan: tiling.TilePlan) -> int:
         """Return roughly how many bytes the streams need for tiles."""
-        streams = pool.session_options.streams
+        streams = self._runs_at_once(pool)
         if self._works_in_place(pool):
             session = _checked_in_place(pool.get(spec, attempt.precision))
             return streams * session.working_memory(plan.tile_size, separate_detail=spec.separate_detail)
@@ -301,9 +301,9 @@ class TileRunner:
         if self._works_in_place(pool):
             return self._choose_piece(pool, spec, precision, seen=seen)
         of_model = self._model.spec
-        backend, streams = pool.backend, pool.session_options.streams
+        backend, streams = pool.backend, self._runs_at_once(pool)
         allowed = memory.pixels_that_fit(
-            of_model, self._max_memory, streams=streams, stores_attention=backend.stores_attention
+            of_model, self._max_memory(pool), streams=streams, stores_attention=backend.stores_attention
         )
         if of_model.receptive_radius is None and math.prod(seen) <= allowed:
             return seen
@@ -317,7 +317,7 @@ class TileRunner:
             seen,
             halo=self._halo,
             streams=self._streams_of_an_image(pool),
-            largest_area=min(allowed, self._largest_area()),
+            largest_area=min(allowed, self._largest_area(pool)),
             multiple=self._multiple(pool),
         )
 
@@ -337,20 +337,31 @@ class TileRunner:
             )
             needed = session.working_memory(piece, separate_detail=spec.separate_detail)
             height = max(piece[1] // 2, 4 * self._halo)
-            if needed * pool.session_options.streams <= self._max_memory or height >= piece[1]:
+            if needed * pool.session_options.streams <= self._max_memory(pool) or height >= piece[1]:
                 return piece
+
+    def _max_memory(self, pool: SessionPool) -> int:
+        """Return the bytes that a runtime may take."""
+        if self._options.max_memory is not None:
+            return self._options.max_memory
+        return memory.default_limit(self._model.spec, on_card=pool.memory_of_card)
+
+    def _runs_at_once(self, pool: SessionPool) -> int:
+        """Return how many tiles are in memory at once: a card computes one while others are copied."""
+        return pool.session_options.streams if pool.memory_of_card is None else 1
 
     def _streams_of_an_image(self, pool: SessionPool) -> int:
         """Return how many streams are there for each of the calls made at the same time."""
-        return max(pool.session_options.streams // self._options.concurrency, 1)
+        return max(self._runs_at_once(pool) // self._options.concurrency, 1)
 
-    def _largest_area(self) -> float:
+    def _largest_area(self, pool: SessionPool) -> float:
         """Return the most pixels that a tile shall have if memory does not matter."""
         if self._tile_cache:
             return _REUSE_AREA
         # Whole frames are the fastest: 1280x720 in three or four tiles take 12 to 18 % more CPU time, halos included.
-        area = math.inf if self._options.concurrency > 1 else (_LARGE_ENOUGH * self._halo) ** 2
-        return min(area, self._options.tile_area)
+        # On a card every tile costs its launches and copies as well.
+        is_whole = self._options.concurrency > 1 or pool.memory_of_card is not None
+        return min(math.inf if is_whole else (_LARGE_ENOUGH * self._halo) ** 2, self._options.tile_area)
 
 
 def _checked_in_place(session: Session) -> InPlaceSession:

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paragon_core.backends import BACKENDS, SessionOptions
+from paragon_core.backends import BACKENDS, BackendInfo, Session, SessionOptions
 from paragon_core.backends.engine_backend import EngineBackend
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
 from paragon_core.errors import NonFiniteError
 from paragon_core.graph.graph_spec import GraphSpec
+from paragon_core.upscaling import precision as precision_module
 from paragon_core.upscaling.precision import (
     MIN_SPEEDUP,
     Closeness,
@@ -160,6 +161,31 @@ def test_a_precision_that_is_not_faster_is_not_trusted() -> None:
     choice = measure(Slow(fast="fp16", fp32=right, fp16=right), MODEL, GraphSpec(), CPU)
     assert choice.precision(8) == "fp32"
     assert "not faster" in choice.reason("fp16", 8)
+
+
+@pytest.mark.parametrize(("accelerator", "sides"), [("", {640, 360}), ("cuda", {1920, 1080})])
+def test_a_card_is_timed_with_large_images(accelerator: str, sides: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones cost as much in fp16 as in fp32 there: their launches."""
+    monkeypatch.setattr(precision_module, "_LONGEST_RUN", math.inf)  # however busy the machine is
+    seen: set[tuple[int, ...]] = set()
+
+    class Swift(Session):
+        def run(self, batch: Any) -> Any:
+            seen.add(batch.shape)
+            return np.repeat(np.repeat(batch, 2, axis=1), 2, axis=2)
+
+        def close(self) -> None:
+            pass
+
+    class Timed(Odd):
+        def probe(self) -> BackendInfo:
+            return replace(super().probe(), accelerator=accelerator)
+
+        def open(self, *_: Any) -> Any:
+            return Swift()
+
+    measure(Timed(fast="fp16", fp32=right, fp16=right), MODEL, GraphSpec(io="uint8"), SessionOptions())
+    assert seen == {(1, 96, 96, 3), (1, min(sides), max(sides), 3)}
 
 
 def test_a_runtime_without_reduced_precisions_is_not_even_started() -> None:
