@@ -10,9 +10,12 @@ import comfy.model_patcher
 import torch
 from comfy import model_management
 
-from paragon_core.backends import BACKENDS, Backend, BackendInfo, Precision, Session, SessionOptions
+from paragon_core.backends import BACKENDS, Backend, BackendInfo, PlaneSession, Precision, Session, SessionOptions
 from paragon_core.backends.failures import failure
-from paragon_core.backends.torch import CancellableLayers
+from paragon_core.backends.gpu_memory import TorchMemory
+from paragon_core.backends.torch import LANES, CancellableLayers, is_nvidia
+from paragon_core.backends.torch_cuda import CudaFrames, upscale_batch
+from paragon_core.backends.torch_network import DTYPES, apply
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
 from paragon_core.graph.torch_fused import FusedParagonSR2
 from paragon_core.network.float32 import whole_float32
@@ -24,11 +27,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from paragon_core.backends import ImageInPlace, Piece
     from paragon_core.backends.cancellation import Cancellation
     from paragon_core.graph.graph_spec import GraphSpec
     from paragon_core.models.model import Model
-
-DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def patcher_for(module: torch.nn.Module, device: torch.device) -> Any:  # noqa: ANN401 - the class's name varies
@@ -91,10 +93,45 @@ class ManagedSession(Session):
 
     def _run(self, batch: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         image = torch.from_numpy(batch).to(self._device)
-        parts = image.chunk(2, dim=1) if self._separate_detail else (image,)
-        output = self.module.to(self._device)(parts[0], detail_input=parts[1] if self._separate_detail else None)
-        result: npt.NDArray[np.float32] = output.to(torch.float32).contiguous().cpu().numpy()
+        output = apply(self.module.to(self._device), image, separate_detail=self._separate_detail)
+        result: npt.NDArray[np.float32] = output.contiguous().cpu().numpy()
         return result
+
+
+class ManagedCudaSession(ManagedSession, PlaneSession):
+    """The same on an NVIDIA card: copies overlap with computing, and the card checks, clips and converts.
+
+    Without CUDA graphs: ComfyUI moves the weights.
+    """
+
+    def __init__(
+        self, model: Model, spec: GraphSpec, options: SessionOptions, device: torch.device, memory: TorchMemory
+    ) -> None:
+        super().__init__(model, spec, options, device)
+        self._spec = spec
+        self._scale = model.spec.scale
+        self._memory = memory
+        self._bytes_per_pixel = bytes_per_pixel(model.spec, stores_attention=False)  # one tile is computed at a time
+        self._frames = CudaFrames(
+            self._compute, memory, device, scale=self._scale, lanes=options.streams, records=False
+        )
+
+    def prepare(self, size: tuple[int, int]) -> None:
+        """Have ComfyUI make room for tiles of this size, and bring the weights."""
+        super().prepare(size)
+        self._memory.settle()
+
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Run one batch; see `Session.run`."""
+        return upscale_batch(self, batch, self._spec, scale=self._scale)
+
+    def upscale(self, image: ImageInPlace, piece: Piece, cancellation: Cancellation | None = None) -> None:
+        """Upscale a tile; see `PlaneSession.upscale`. Not cancelled: it takes a moment."""
+        del cancellation
+        self._frames.upscale(image, piece)
+
+    def _compute(self, image: torch.Tensor) -> torch.Tensor:
+        return apply(self.module.to(self._device), image, separate_detail=self._separate_detail)
 
 
 class ManagedTorch(Backend):
@@ -105,6 +142,7 @@ class ManagedTorch(Backend):
     stores_attention = False
     compiles_slowly = False
     largest_tile = None
+    takes_all_sizes = True
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -118,7 +156,12 @@ class ManagedTorch(Backend):
         accelerator = "" if self.device.type == "cpu" else self.device.type
         version = str(torch.__version__)
         return BackendInfo(
-            name=self.name, available=True, reason=str(self.device), version=version, accelerator=accelerator
+            name=self.name,
+            available=True,
+            reason=str(self.device),
+            version=version,
+            accelerator=accelerator,
+            streams=LANES if is_nvidia(self.device) else 1,
         )
 
     def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
@@ -144,7 +187,10 @@ class ManagedTorch(Backend):
         precision = options.precision
         if self.device.type == "cpu" and precision not in {"fp32", *self.reduced_precisions("cpu")}:
             raise BackendUnavailableError(f"this processor is slow at {precision}", hint="use precision fp32 or auto")
-        return ManagedSession(model, spec, options, self.device)
+        if not is_nvidia(self.device):
+            return ManagedSession(model, spec, options, self.device)
+        index = torch.cuda.current_device() if self.device.index is None else self.device.index
+        return ManagedCudaSession(model, spec, options, self.device, TorchMemory(torch, index))
 
 
 def _waiting_place(device: torch.device) -> torch.device:

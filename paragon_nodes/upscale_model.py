@@ -12,13 +12,14 @@ import torch
 from comfy import model_management
 
 from paragon_core.backends import BACKENDS, Precision, choose
+from paragon_core.backends.torch_network import DTYPES
 from paragon_core.errors import BackendUnavailableError, InputError
 from paragon_core.interop.network import AutoFusedParagonSR2
 from paragon_core.upscaling.options import UpscaleOptions
 from paragon_core.upscaling.upscaler import Upscaler
 from paragon_nodes.descriptor import Descriptor, RuntimeNetwork
 from paragon_nodes.interrupts import Interrupt, check_interrupt
-from paragon_nodes.memory import DTYPES, ManagedTorch, patcher_for
+from paragon_nodes.memory import ManagedTorch, patcher_for
 from paragon_nodes.runtime_memory import RuntimePatcher
 from paragon_nodes.tiles import check_tile_size, least_tile, quick_area
 

@@ -112,7 +112,7 @@ class Session(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImageInPlace:
-    """An image where it is, and the place for its result, for an `InPlaceSession`."""
+    """An image where it is, and the place for its result, for a `PlaneSession`."""
 
     planes: tuple[npt.NDArray[Any], ...]
     """1 or 3 planes [h, w] of uint8, uint16 or float32 (of 0..1), of any strides."""
@@ -142,21 +142,29 @@ class Piece:
     """One past the last column."""
     bottom: int
     """One past the last row."""
+    halo: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Pixels around it that a tile carries on the left, at the top, on the right and at the bottom; they may lie in the
+    margin of the image."""
 
 
 @runtime_checkable
-class InPlaceSession(Session, Protocol):
-    """A session that reads images where they are, writes results where they belong, and takes any size.
+class PlaneSession(Session, Protocol):
+    """A session that reads images where they are, writes results where they belong, and takes any size."""
 
-    It sees to what lies around a piece itself: pieces have no halo, and their pixels are those of the whole image.
-    """
+    def upscale(self, image: ImageInPlace, piece: Piece, cancellation: Cancellation | None = None) -> None:
+        """Upscale a piece of an image into its place; `Session.run` says what may be raised, `lend` how it ends.
+
+        Its halo is what the network sees around it; values that are not finite are an error also where they are floats.
+        """
+        ...
+
+
+@runtime_checkable
+class InPlaceSession(PlaneSession, Protocol):
+    """One that sees to what lies around a piece itself: it needs no halo, the pixels are those of the whole image."""
 
     def working_memory(self, piece: tuple[int, int], *, separate_detail: bool) -> int:
         """Return the bytes that `upscale` takes for a piece of a width and height, besides images."""
-        ...
-
-    def upscale(self, image: ImageInPlace, piece: Piece, cancellation: Cancellation | None = None) -> None:
-        """Upscale a piece of an image into its place; `Session.run` says what may be raised, `lend` how it ends."""
         ...
 
 
@@ -192,6 +200,11 @@ class Backend(Protocol):
     def in_place(self) -> bool:
         """Whether its sessions are `InPlaceSession`s; not, unless said otherwise."""
         return False
+
+    @property
+    def takes_all_sizes(self) -> bool:
+        """Whether one session is as fast for all sizes as one for each; unless said so, that is ``in_place``."""
+        return self.in_place
 
     @property
     def tile_multiple(self) -> int:

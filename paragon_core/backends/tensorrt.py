@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from paragon_core.backends import cuda_driver, tensorrt_build
 from paragon_core.backends.base import BackendInfo, Precision
 from paragon_core.backends.engine_runtime import EngineDevice
-from paragon_core.backends.tensorrt_execution import CUDA_CORE, TensorRtExecutor
+from paragon_core.backends.gpu_memory import CUDA_CORE
+from paragon_core.backends.tensorrt_execution import TensorRtExecutor
 from paragon_core.engines import BuildProgress, EngineKey, Flavour, Profile, Target
 from paragon_core.errors import BackendUnavailableError, InputError
 

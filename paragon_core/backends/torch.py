@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from paragon_core.backends.cancellation import Cancellation
+    from paragon_core.backends.torch_network import TorchNetwork
     from paragon_core.graph.graph_spec import GraphSpec
     from paragon_core.models.model import Model
 
@@ -28,6 +29,9 @@ NAME: Final = "torch"
 _HINT: Final = "pip install torch (which wheel suits a graphics card: https://pytorch.org/get-started/locally)"
 _LEVELS: Final = 255
 _TRIAL_SIDE: Final = 8
+
+#: Tiles that are under way at once on a card: one goes up, one is computed, one comes down.
+LANES: Final = 3
 
 #: Processor features, any of which makes torch fast at a reduced precision; without them it takes 10 to 30 times longer
 #: than in fp32 (measured for fp16).
@@ -63,34 +67,32 @@ class CancellableLayers:
 
 
 class TorchSession(Session):
-    """A network in torch."""
+    """A network in torch, on any device but NVIDIA cards."""
 
     def __init__(self, model: Model, spec: GraphSpec, options: SessionOptions, device: torch.device) -> None:
         import torch  # noqa: PLC0415 - optional, and slow to import
 
-        dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[options.precision]
+        from paragon_core.backends.torch_network import TorchNetwork  # noqa: PLC0415 - imports torch
+
         self._as_bytes = spec.io == "uint8"
         self._device = device
         self._threads = options.threads
         self._threads_before = torch.get_num_threads()
-        module = _module(model, spec, dtype, device)
-        self._module: torch.nn.Module | None = module
-        self._layers = CancellableLayers(module, device)
-        self._image_dtype = torch.float32 if spec.fused else dtype
-        self._averages_grey = spec.grey and not spec.fused
-        self._separate_detail = spec.separate_detail
+        network = TorchNetwork(model, spec, precision=options.precision, device=device)
+        self._network: TorchNetwork | None = network
+        self._layers = CancellableLayers(network.module, device)
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run one batch; see `Session.run`."""
-        module = self._module
-        if module is None:
+        network = self._network
+        if network is None:
             msg = "the session was closed"
             raise BackendUnavailableError(msg, hint="open a new Upscaler")
         import torch  # noqa: PLC0415 - optional, and slow to import
 
         try:
             with torch.inference_mode(), self._numerics():
-                return self._run(module, batch)
+                return self._run(network, batch)
         except Exception as error:  # torch raises RuntimeError for nearly everything
             if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
                 raise failure(NAME, error) from error
@@ -111,24 +113,17 @@ class TorchSession(Session):
         """Drop the weights and what torch keeps for later on a graphics card."""
         import torch  # noqa: PLC0415 - optional, and slow to import
 
-        self._module = None
+        self._network = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _run(self, module: torch.nn.Module, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def _run(self, network: TorchNetwork, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         import torch  # noqa: PLC0415 - optional, and slow to import
 
         image = torch.from_numpy(np.require(batch, requirements=["C", "W"])).to(self._device)
         if self._as_bytes:
             image = image.permute(0, 3, 1, 2).to(torch.float32) / _LEVELS
-        image = image.to(self._image_dtype)
-        parts = image.chunk(2, dim=1) if self._separate_detail else (image,)
-        if self._averages_grey:
-            parts = tuple(part.expand(-1, 3, -1, -1) for part in parts)
-        detail = parts[1] if self._separate_detail else None
-        output: torch.Tensor = module(parts[0], detail_input=detail).to(torch.float32)
-        if self._averages_grey:
-            output = output.mean(1, keepdim=True)
+        output = network(image)
         if self._as_bytes:
             refuse_non_finite(NAME, output.mean(dim=(1, 2, 3)).cpu().numpy())
             output = output.mul_(_LEVELS).round_().clamp_(0, _LEVELS).to(torch.uint8).permute(0, 2, 3, 1)
@@ -159,6 +154,7 @@ class TorchBackend(Backend):
     stores_attention = False
     compiles_slowly = False
     largest_tile = None
+    takes_all_sizes = True
 
     def may_accelerate(self) -> bool:
         """Return whether torch is installed in a build that is not for the CPU only."""
@@ -184,6 +180,7 @@ class TorchBackend(Backend):
             reason=reason,
             version=str(torch.__version__),
             accelerator="" if device.type == "cpu" else device.type,
+            streams=LANES if is_nvidia(device) else 1,
         )
 
     def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
@@ -203,7 +200,7 @@ class TorchBackend(Backend):
         free, _ = torch.cuda.mem_get_info(found)
         return int(free + torch.cuda.memory_reserved(found) - torch.cuda.memory_allocated(found))
 
-    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> TorchSession:
+    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> Session:
         """Build a session and run a tiny image through it; see `Backend.open`."""
         torch = _import()
         device = _device(torch, options.device)
@@ -211,7 +208,7 @@ class TorchBackend(Backend):
             msg = f"this processor has no {options.precision} instructions that torch uses"
             raise BackendUnavailableError(msg, hint="use precision fp32 or auto")
         try:
-            session = TorchSession(model, spec, options, device)
+            session = _open(torch, model, spec, options, device)
         except Exception as error:
             raise failure(NAME, error) from error
         side, channels = _TRIAL_SIDE, spec.channels
@@ -227,18 +224,27 @@ class TorchBackend(Backend):
         return session
 
 
-def _module(model: Model, spec: GraphSpec, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
-    """Return the network with its weights in place."""
+def _open(torch: Any, model: Model, spec: GraphSpec, options: SessionOptions, device: torch.device) -> Session:  # noqa: ANN401 - as in _import
+    """Return the kind of session that suits a device."""
+    if not is_nvidia(device):
+        return TorchSession(model, spec, options, device)
+    from paragon_core.backends.gpu_memory import TorchMemory  # noqa: PLC0415 - only where it is needed
+    from paragon_core.backends.torch_cuda import CudaFrames, CudaSession  # noqa: PLC0415 - imports torch
+    from paragon_core.backends.torch_network import TorchNetwork  # noqa: PLC0415 - imports torch
+
+    memory = TorchMemory(torch, torch.cuda.current_device() if device.index is None else device.index)
+    levels = spec.fused and spec.io == "uint8"
+    network = TorchNetwork(model, spec, precision=options.precision, device=device, levels=levels)
+    memory.settle()
+    frames = CudaFrames(network, memory, device, scale=model.spec.scale, levels=levels, lanes=options.streams)
+    return CudaSession(frames, spec, scale=model.spec.scale, trim=memory.trim)
+
+
+def is_nvidia(device: torch.device) -> bool:
+    """Return whether a device is an NVIDIA card; torch calls those of AMD cuda as well."""
     import torch  # noqa: PLC0415 - optional, and slow to import
 
-    if spec.fused:
-        from paragon_core.graph.torch_fused import FusedParagonSR2  # noqa: PLC0415 - imports torch
-
-        return FusedParagonSR2.from_model(model, spec, dtype=dtype, device=device)
-    from paragon_core.network import ParagonSR2  # noqa: PLC0415 - imports torch
-
-    plain = ParagonSR2.from_model(model, dtype=dtype).to(device)
-    return plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # not annotated
+    return device.type == "cuda" and torch.version.hip is None
 
 
 def _import() -> Any:  # noqa: ANN401 - the module is imported late, so its type is not known here

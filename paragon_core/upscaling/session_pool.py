@@ -138,7 +138,7 @@ class SessionPool:
 
         """
         self._refuse_inherited()
-        if self.backend.in_place:
+        if self.backend.takes_all_sizes:
             return False
         with self._lock:  # counted in any case: sizes that come again and again pay for a session, too
             pixels = self._pixels_of_size.get(size, 0) + tiles * size[0] * size[1]

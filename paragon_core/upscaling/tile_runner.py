@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from paragon_core.backends import InPlaceSession, Piece
+from paragon_core.backends import InPlaceSession, Piece, PlaneSession
 from paragon_core.backends.cancellation import Cancellation
 from paragon_core.engines import MOST_PIXELS
 from paragon_core.errors import EngineError, InferenceError, NonFiniteError
@@ -182,7 +182,7 @@ class TileRunner:
         session = pool.get(spec, attempt.precision)
         session.prepare(plan.tile_size)  # here, because whoever waits for a build can be interrupted
         cancellation = Cancellation()
-        if self._works_in_place(pool):
+        if isinstance(session, PlaneSession) and self._tile_cache is None:
             run_tile = self._in_place(session, attempt.job, cancellation)
         else:
             run_tile = self._in_batches(session, spec, attempt, plan, cancellation)
@@ -233,14 +233,27 @@ class TileRunner:
 
         return run_tile
 
-    def _in_place(self, session: Session, job: ImageJob, cancellation: Cancellation) -> Callable[[tiling.Tile], None]:
-        """Return what upscales a tile where it is: its core is the piece, the session sees to the halo."""
-        in_place, image = _checked_in_place(session), job.in_place()
+    def _in_place(
+        self, session: PlaneSession, job: ImageJob, cancellation: Cancellation
+    ) -> Callable[[tiling.Tile], None]:
+        """Return what upscales a tile where it is: its core is the piece."""
+        image = job.in_place()
 
         def run_tile(tile: tiling.Tile) -> None:
             rows, columns = tile.rows, tile.columns
-            piece = Piece(left=columns.core_start, top=rows.core_start, right=columns.core_end, bottom=rows.core_end)
-            in_place.upscale(image, piece, cancellation)
+            piece = Piece(
+                left=columns.core_start,
+                top=rows.core_start,
+                right=columns.core_end,
+                bottom=rows.core_end,
+                halo=(
+                    columns.core_start - columns.start,
+                    rows.core_start - rows.start,
+                    columns.end - columns.core_end,
+                    rows.end - rows.core_end,
+                ),
+            )
+            session.upscale(image, piece, cancellation)
             with self._lock:
                 self.tiles_computed += 1
 
@@ -252,7 +265,7 @@ class TileRunner:
         return math.lcm(self._model.spec.size_multiple, of_backend)
 
     def _works_in_place(self, pool: SessionPool) -> bool:
-        """Return whether sessions are given the image itself; the tile cache needs batches and their results."""
+        """Return whether tiles need no halo, and memory is known; the tile cache needs batches and their results."""
         return pool.backend.in_place and self._tile_cache is None
 
     def _memory_for(self, pool: SessionPool, spec: GraphSpec, attempt: PrecisionAttempt, plan: tiling.TilePlan) -> int:

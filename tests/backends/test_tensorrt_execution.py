@@ -5,9 +5,7 @@ What they compute is for tests/gpu.
 
 from __future__ import annotations
 
-import ctypes
 import logging
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock, create_autospec
 
@@ -16,7 +14,7 @@ import pytest
 
 from paragon_core.backends import tensorrt_build, tensorrt_execution
 from paragon_core.backends.tensorrt_build import GraphToBuild
-from paragon_core.backends.tensorrt_execution import CudaMemory, TensorRtExecutor, TorchMemory
+from paragon_core.backends.tensorrt_execution import TensorRtExecutor
 from paragon_core.engines import IMAGES, Profile
 from paragon_core.errors import EngineRefusedError, InferenceError, OutOfMemoryError
 from tests.backends.drivers import has_driver
@@ -212,81 +210,3 @@ def test_a_real_engine_is_refused_here_without_a_crash_or_a_word_on_stdout(
     with pytest.raises(EngineRefusedError, match=r"TensorRT refused the engine: .*[Cc]uda"):
         load(trt)
     assert capfd.readouterr().out == ""
-
-
-# --- memory ------------------------------------------------------------------------------------------------------
-
-
-def test_memory_by_cuda_core() -> None:
-    core = pytest.importorskip("cuda.core", reason="pip install cuda-core")
-    made = MagicMock()
-    device = create_autospec(core.Device, instance=True)
-    streams = [create_autospec(core.Stream, instance=True, handle=number) for number in (10, 11, 12)]
-    device.create_stream.side_effect = streams
-    kept = (ctypes.c_uint8 * 24)()
-    host = create_autospec(core.Buffer, instance=True, size=24, handle=ctypes.addressof(kept))
-    on_device = create_autospec(core.Buffer, instance=True, size=24, handle=4096)
-    device.allocate.return_value = on_device
-    made.Device.return_value = device
-    made.LegacyPinnedMemoryResource.return_value = create_autospec(core.LegacyPinnedMemoryResource, instance=True)
-    made.LegacyPinnedMemoryResource.return_value.allocate.return_value = host
-
-    memory = CudaMemory(made, 1)
-    made.Device.assert_called_once_with(1)
-    buffer = memory.buffer((2, 3), np.dtype(np.float32))
-    device.allocate.assert_called_once_with(24, stream=streams[0])
-    buffer.array[...] = 1.5
-    assert np.frombuffer(bytes(kept), np.float32).tolist() == [1.5] * 6
-    assert buffer.address == 4096
-    one, other = memory.stream(), memory.stream()
-    assert one.handle == 11
-    one.upload(buffer)
-    host.copy_to.assert_called_once_with(on_device, stream=streams[1])
-    one.download(buffer)
-    on_device.copy_to.assert_called_once_with(host, stream=streams[1])
-    one.wait_for(other)
-    streams[1].wait.assert_called_once_with(streams[2].record.return_value)
-    one.wait()
-    streams[1].sync.assert_called_once_with()
-
-    builder = create_autospec(core.graph.GraphBuilder, instance=True)
-    streams[1].create_graph_builder.return_value = builder
-    started: list[str] = []
-    launch = one.record(lambda: started.append("work"))
-    builder.begin_building.assert_called_once_with(mode="thread_local")
-    builder.end_building.assert_called_once_with()
-    launch()
-    builder.complete.return_value.launch.assert_called_once_with(streams[1])
-    assert started == ["work"]
-
-
-def test_memory_by_torch() -> None:
-    torch = pytest.importorskip("torch")
-    made = SimpleNamespace(
-        device=torch.device,
-        uint8=torch.uint8,
-        cuda=create_autospec(torch.cuda),
-        empty=lambda shape, **options: torch.empty(shape, dtype=options["dtype"]),
-    )
-    memory = TorchMemory(made, 1)
-    memory.use()
-    made.cuda.set_device.assert_called_once_with(torch.device("cuda", 1))
-    buffer = memory.buffer((2, 3), np.dtype(np.uint8))
-    assert buffer.array.shape == (2, 3)
-    assert buffer.array.dtype == np.uint8
-    stream = create_autospec(torch.cuda.Stream, instance=True, cuda_stream=11)
-    made.cuda.Stream.return_value = stream
-    one = memory.stream()
-    assert one.handle == 11
-    buffer.array[...] = 7
-    one.upload(buffer)
-    assert buffer.device.tolist() == [[7] * 3] * 2
-    buffer.device.fill_(9)
-    one.download(buffer)
-    assert buffer.array.tolist() == [[9] * 3] * 2
-    one.wait_for(one)
-    stream.wait_stream.assert_called_once_with(stream)
-    one.wait()
-    stream.synchronize.assert_called_once_with()
-    one.record(lambda: None)()
-    made.cuda.CUDAGraph.return_value.replay.assert_called_once_with()

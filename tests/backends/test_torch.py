@@ -209,7 +209,7 @@ def test_out_of_memory_is_told_apart(model: Model) -> None:
     with pytest.raises(OutOfMemoryError) as caught:
         session.run(np.broadcast_to(np.float32(0), (1, 3, 2**22, 2**22)))  # numpy cannot make this contiguous
     assert "tiles" in caught.value.hint
-    session._module = _Greedy()  # noqa: SLF001  (an image that numpy can hold and torch cannot upscale is too slow)
+    session._network.module = _Greedy()  # type: ignore[attr-defined]  # noqa: SLF001  (an image that numpy can hold and torch cannot upscale is too slow)
     with pytest.raises(OutOfMemoryError) as caught:
         session.run(random_image(4, 4).numpy())
     assert "tiles" in caught.value.hint

@@ -18,7 +18,7 @@ from paragon_core.engines import IMAGES, EngineCache
 from paragon_core.errors import EngineError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import load
-from paragon_core.upscaling.trial_images import natural_image
+from tests.gpu.photographs import photograph, psnr, reference
 from tests.random_models import batch, random_image, random_model, spec
 
 if TYPE_CHECKING:
@@ -44,24 +44,6 @@ def _card() -> None:
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("engines")
-
-
-def reference(image: np.ndarray, model: Any = "realtime-2x", **options: Any) -> np.ndarray:
-    with Upscaler(model, backend="onnxruntime", precision="fp32", device="cpu", **options) as upscaler:
-        return upscaler(image)
-
-
-def photograph(dtype: str = "uint8", height: int = 96, width: int = 96) -> np.ndarray:
-    """Return the test image, repeated to a size."""
-    tile = np.moveaxis(natural_image()[0], 0, 2)
-    image = np.tile(tile, (height // 96 + 1, width // 96 + 1, 1))[:height, :width]
-    return np.rint(image * 255).astype(np.uint8) if dtype == "uint8" else image.astype(dtype)
-
-
-def psnr(result: np.ndarray, expected: np.ndarray) -> float:
-    peak = 255 if expected.dtype == np.uint8 else 1
-    error = float(np.mean(((result.astype(np.float64) - expected) / peak) ** 2))
-    return float("inf") if error == 0 else -10 * float(np.log10(error))
 
 
 @pytest.mark.parametrize("variant", list(MODELS))

@@ -62,7 +62,9 @@ def stopped_passes() -> list[Any]:
             return len(layers)
         raise AssertionError
 
-    return [whole, stopped(), stopped(), list(model.upscaler(600)(image).shape)]
+    after, sticky = stopped(), stopped()
+    stop_at = 0
+    return [whole, after, sticky, list(model.upscaler(600)(image).shape)]
 
 
 def tile_sizes() -> list[Any]:
