@@ -12,8 +12,8 @@ from comfy import model_management
 
 from paragon_core.backends import BACKENDS, Backend, BackendInfo, PlaneSession, Precision, Session, SessionOptions
 from paragon_core.backends.failures import failure
-from paragon_core.backends.gpu_memory import TorchMemory
-from paragon_core.backends.torch import LANES, CancellableLayers, is_nvidia
+from paragon_core.backends.gpu_memory import LANES, TorchMemory
+from paragon_core.backends.torch import CancellableLayers, is_nvidia
 from paragon_core.backends.torch_cuda import CudaFrames, upscale_batch
 from paragon_core.backends.torch_network import DTYPES, apply
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError

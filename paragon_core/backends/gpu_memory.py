@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+#: Images that are under way at once on a card: one goes up, one is computed, one comes down.
+LANES: Final = 3
+
 CUDA_CORE: Final = "pip install cuda-core 'cuda-bindings==13.*'"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
+import threading
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -14,6 +16,8 @@ from paragon_core.backends import cuda_driver, onnxruntime_cuda
 from paragon_core.backends.base import Backend, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.cancellation import Cancellation
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
+from paragon_core.backends.gpu_memory import LANES, memory_of
+from paragon_core.backends.onnxruntime_execution import BoundRuns, BoundSession
 from paragon_core.errors import BackendUnavailableError
 from paragon_core.graph import onnx_graph
 
@@ -22,12 +26,18 @@ if TYPE_CHECKING:
 
     import onnxruntime
 
+    from paragon_core.backends.gpu_memory import Memory
+    from paragon_core.backends.onnxruntime_cuda import Settings
     from paragon_core.graph.graph_spec import GraphSpec
     from paragon_core.models.model import Model
 
 NAME: Final = "onnxruntime"
 
 _HINT: Final = "pip install onnxruntime"
+_CPU: Final = "CPUExecutionProvider"
+
+_LOG = logging.getLogger(__name__)
+
 _CUDA_HINT: Final = "pip uninstall onnxruntime; pip install 'onnxruntime-gpu[cuda,cudnn]'"
 
 
@@ -52,8 +62,7 @@ class OnnxRuntimeSession(Session):
 
     def _run(self, batch: npt.NDArray[Any], cancellation: Cancellation) -> npt.NDArray[Any]:
         if self._session is None:
-            msg = "the session was closed"
-            raise BackendUnavailableError(msg, hint="open a new Upscaler")
+            raise _closed()
         options = self._new_options()
         try:
             with cancellation.ending(lambda: setattr(options, "terminate", True)):
@@ -67,6 +76,32 @@ class OnnxRuntimeSession(Session):
     def close(self) -> None:
         """Drop the runtime's session."""
         self._session = None
+
+
+class BoundOnnxRuntimeSession(Session):
+    """A network in ONNX Runtime on a card, with memory that is bound."""
+
+    def __init__(self, runs: BoundRuns) -> None:
+        self._runs: BoundRuns | None = runs
+
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Run one batch; see `Session.run`."""
+        with self.lend(batch) as output:
+            return output.copy()
+
+    @contextmanager
+    def lend(self, batch: npt.NDArray[Any], cancellation: Cancellation | None = None) -> Iterator[npt.NDArray[Any]]:
+        """Run one batch and lend the memory next to the card; see `Session.lend`."""
+        if self._runs is None:
+            raise _closed()
+        with self._runs.lend(batch, cancellation) as output:
+            yield output
+
+    def close(self) -> None:
+        """Drop the runtime's session and the memory."""
+        if self._runs is not None:
+            self._runs.close()
+        self._runs = None
 
 
 class OnnxRuntimeBackend(Backend):
@@ -91,7 +126,12 @@ class OnnxRuntimeBackend(Backend):
         version = str(runtime.__version__)
         if not self._lacks_cuda:
             return BackendInfo(
-                name=NAME, available=True, reason=f"CUDA, {_first_gpu()}", version=version, accelerator="cuda"
+                name=NAME,
+                available=True,
+                reason=f"CUDA, {_first_gpu()}",
+                version=version,
+                accelerator="cuda",
+                streams=LANES,
             )
         is_built_for_it = onnxruntime_cuda.PROVIDER in runtime.get_available_providers()
         return BackendInfo(
@@ -110,7 +150,7 @@ class OnnxRuntimeBackend(Backend):
         """Return the free memory of an NVIDIA card; see `Backend.free_memory`."""
         return cuda_driver.free_memory(_number(device)) if self._wants_cuda(device) else None
 
-    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> OnnxRuntimeSession:
+    def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> Session:
         """Build a session; see `Backend.open`."""
         runtime = _import()
         cuda = self._wants_cuda(options.device)
@@ -123,16 +163,61 @@ class OnnxRuntimeBackend(Backend):
         given.intra_op_num_threads = options.threads
         given.inter_op_num_threads = 1
         given.log_severity_level = onnxruntime_cuda.SILENT
+        data = graph.SerializeToString()
+
+        def new_session(*providers: Any) -> Any:  # noqa: ANN401 - of a module that is imported late
+            # The fallback prints to standard output, and computes elsewhere.
+            return runtime.InferenceSession(data, given, providers=[*providers, _CPU], enable_fallback=0)
+
+        if cuda:
+            return self._open_on_card(model, spec, options, new_session)
         try:
-            session = runtime.InferenceSession(
-                graph.SerializeToString(), given, providers=_providers(options, cuda=cuda), enable_fallback=0
-            )
+            session = new_session()
         except Exception as error:  # as in run
             raise failure(NAME, error) from error
-        if cuda and onnxruntime_cuda.PROVIDER not in session.get_providers():
-            msg = f"ONNX Runtime could not start its CUDA provider on {options.device}"
-            raise BackendUnavailableError(msg, hint=_CUDA_HINT)
         return OnnxRuntimeSession(session, runtime.RunOptions)
+
+    def _open_on_card(
+        self, model: Model, spec: GraphSpec, options: SessionOptions, new_session: Callable[[Any], Any]
+    ) -> Session:
+        """Return a session on a card, with the first settings that this ONNX Runtime takes."""
+        number = _number(options.device)
+        memory = _memory(number)
+
+        def open_with(settings: Settings) -> Session:
+            session, new_options = new_session(settings.provider), _import().RunOptions
+            if onnxruntime_cuda.PROVIDER not in session.get_providers():
+                msg = f"ONNX Runtime could not start its CUDA provider on {options.device}"
+                raise BackendUnavailableError(msg, hint=_CUDA_HINT)
+            if memory is None:
+                return OnnxRuntimeSession(session, new_options)
+            bound = BoundSession(
+                session=session,
+                new_options=new_options,
+                spec=spec,
+                scale=model.spec.scale,
+                device=("cuda", number),
+                is_graph=settings.is_graph,
+            )
+            runs = BoundRuns(bound, memory, lanes=options.streams, one_at_a_time=self._one_at_a_time)
+            return BoundOnnxRuntimeSession(runs)
+
+        may_be_graph = memory is not None and spec.size is not None
+        *better, plain = onnxruntime_cuda.settings(number, precision=options.precision, may_be_graph=may_be_graph)
+        for settings in better:
+            try:
+                return open_with(settings)
+            except Exception as error:  # noqa: BLE001 - the runtime has no exception type of its own
+                _LOG.info("ONNX Runtime on CUDA does without %s: %s", settings, " ".join(str(error).split()))
+        try:
+            return open_with(plain)
+        except Exception as error:
+            raise failure(NAME, error) from error
+
+    @cached_property
+    def _one_at_a_time(self) -> threading.Lock:
+        """Held while a session runs on a card."""
+        return threading.Lock()
 
     @cached_property
     def _lacks_cuda(self) -> str:
@@ -191,8 +276,14 @@ def _number(device: str) -> int:
     return int(number)
 
 
-def _providers(options: SessionOptions, *, cuda: bool) -> list[str | tuple[str, dict[str, str]]]:
-    if not cuda:
-        return ["CPUExecutionProvider"]
-    settings = {"device_id": str(_number(options.device)), "use_tf32": "0"}
-    return [(onnxruntime_cuda.PROVIDER, settings), "CPUExecutionProvider"]
+def _memory(number: int) -> Memory | None:
+    """Return the memory of a card, or None where nothing is installed that gives it."""
+    try:
+        return memory_of(number)
+    except BackendUnavailableError as error:
+        _LOG.info("ONNX Runtime copies through memory of its own: %s (%s)", error, error.hint)
+        return None
+
+
+def _closed() -> BackendUnavailableError:
+    return BackendUnavailableError("the session was closed", hint="open a new Upscaler")

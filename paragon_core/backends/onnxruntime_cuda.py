@@ -1,4 +1,4 @@
-"""ONNX Runtime's CUDA provider: whether it computes here.
+"""ONNX Runtime's CUDA provider: whether it computes here, and with which settings.
 
 That a wheel has the provider says little: its libraries of CUDA and cuDNN are other packages, and where they are
 missing ONNX Runtime computes on the processor without an error.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import onnx
@@ -19,15 +20,77 @@ from paragon_core.backends import cuda_driver
 from paragon_core.errors import BackendUnavailableError
 from paragon_core.graph.onnx_nodes import IR_VERSION, OPSET
 
+if TYPE_CHECKING:
+    from paragon_core.backends.base import Precision
+
 PROVIDER: Final = "CUDAExecutionProvider"
 
 #: Severity of messages that are not shown, not even errors: they are raised, and we report them.
 SILENT: Final = 4
 
+#: Settings of the provider for all sessions: fp32 is fp32; kernels are chosen, not tried, which took seconds for every
+#: new size; and memory is taken as needed, not in powers of two.
+_SETTINGS: Final = {
+    "use_tf32": "0",
+    "cudnn_conv_algo_search": "HEURISTIC",
+    "arena_extend_strategy": "kSameAsRequested",
+}
+
 _SIDE: Final = 8
 _LIBRARIES_MISSING: Final = "its CUDA or cuDNN libraries are missing or do not load"
 
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the provider runs a session."""
+
+    number: int
+    """Which card."""
+    prefers_nhwc: bool = False
+    """Whether channels come last: what the matrix units of cards want in half precision."""
+    is_graph: bool = False
+    """Whether runs are recorded as a CUDA graph."""
+
+    @property
+    def provider(self) -> tuple[str, dict[str, str]]:
+        """The provider with its options, as `onnxruntime.InferenceSession` takes it."""
+        chosen = {"device_id": str(self.number), **_SETTINGS}
+        if self.prefers_nhwc:
+            chosen["prefer_nhwc"] = "1"
+        if self.is_graph:
+            chosen["enable_cuda_graph"] = "1"
+        return PROVIDER, chosen
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing left that it could do without."""
+        return not (self.prefers_nhwc or self.is_graph)
+
+    def __str__(self) -> str:
+        """Return what it has, for people."""
+        return " and ".join(["a CUDA graph"] * self.is_graph + ["channels last"] * self.prefers_nhwc)
+
+
+def settings(number: int, *, precision: Precision, may_be_graph: bool) -> list[Settings]:
+    """Return settings for a session, in the order in which to try them; the last ones are plain.
+
+    Not measured: no card was available. Channels come last in half precision only, because depthwise convolutions in
+    fp32 have no fast kernel for that.
+
+    Args:
+        number: which card.
+        precision: that of the session.
+        may_be_graph: whether it is for one size, and its memory bound.
+
+    """
+    nhwc = precision != "fp32"
+    wanted = [(nhwc, may_be_graph), (nhwc, False), (False, False)]
+    return [
+        Settings(number=number, prefers_nhwc=channels_last, is_graph=is_graph)
+        for channels_last, is_graph in dict.fromkeys(wanted)
+    ]
 
 
 def obstacle(runtime: Any) -> str:  # noqa: ANN401 - the module is imported late, so its type is not known here

@@ -1,4 +1,4 @@
-"""Run engines on an NVIDIA GPU: all lines of Paragon that only a GPU can try are here (tests/gpu).
+"""Run engines on an NVIDIA GPU; what is here and in `gpu_memory` only a GPU can try (tests/gpu).
 
 One stream of the GPU computes; each lane, of which one serves one caller at a time, has a stream that copies, and its
 own buffers. So one lane's pixels travel while another's are computed, and the engine's working memory is there once.

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from paragon_core.backends.base import Backend, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
+from paragon_core.backends.gpu_memory import LANES, TorchMemory
 from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ NAME: Final = "torch"
 _HINT: Final = "pip install torch (which wheel suits a graphics card: https://pytorch.org/get-started/locally)"
 _LEVELS: Final = 255
 _TRIAL_SIDE: Final = 8
-
-#: Tiles that are under way at once on a card: one goes up, one is computed, one comes down.
-LANES: Final = 3
 
 #: Processor features, any of which makes torch fast at a reduced precision; without them it takes 10 to 30 times longer
 #: than in fp32 (measured for fp16).
@@ -228,7 +226,6 @@ def _open(torch: Any, model: Model, spec: GraphSpec, options: SessionOptions, de
     """Return the kind of session that suits a device."""
     if not is_nvidia(device):
         return TorchSession(model, spec, options, device)
-    from paragon_core.backends.gpu_memory import TorchMemory  # noqa: PLC0415 - only where it is needed
     from paragon_core.backends.torch_cuda import CudaFrames, CudaSession  # noqa: PLC0415 - imports torch
     from paragon_core.backends.torch_network import TorchNetwork  # noqa: PLC0415 - imports torch
 
