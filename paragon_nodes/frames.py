@@ -20,6 +20,8 @@ from paragon_nodes.interrupts import check_interrupt
 from paragon_nodes.upscale_model import UpscaleModel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from paragon_core.upscaling.output_size import OutputSize, Size
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -82,7 +84,12 @@ def check_numbers(image: torch.Tensor, name: str) -> None:
 
 
 def upscale_all(
-    images: torch.Tensor, target: Size, upscaler: Upscaler, *, size: OutputSize | None = None
+    images: torch.Tensor,
+    target: Size,
+    upscaler: Upscaler,
+    *,
+    size: OutputSize | None = None,
+    on_card: Callable[[torch.Tensor], torch.Tensor | None] | None = None,
 ) -> torch.Tensor:
     """Return [B, H, W, C] upscaled into one tensor that is there from the start.
 
@@ -91,6 +98,7 @@ def upscale_all(
         target: width and height of the results.
         upscaler: computes one image after another.
         size: the size that leads to ``target``; None for the scale of the network.
+        on_card: upscales an image without taking it from its card, or returns None if ``upscaler`` is to do it.
 
     Raises:
         InputError: an image has values that are not numbers.
@@ -100,6 +108,7 @@ def upscale_all(
     """
     count, channels = images.shape[0], images.shape[3]
     out = _room((count, target[1], target[0], channels), images.dtype)
+    is_direct = out.device.type == "cpu"
     bar = comfy.utils.ProgressBar(count)
     for index, image in enumerate(images):
         check_interrupt()
@@ -109,9 +118,16 @@ def upscale_all(
 
         name = f"image {index + 1} of {count}" if count > 1 else "the image"
         check_numbers(image, name)
+        if on_card is not None and (upscaled := on_card(image)) is not None:
+            out[index] = upscaled
+            bar.update_absolute(index + 1, count)
+            continue
         pixels = image if image.dtype in {torch.float32, torch.float16} else image.float()
         try:
-            out[index] = torch.from_numpy(upscaler(pixels.cpu().numpy(), size=size, progress=progress))
+            place = out[index].numpy() if is_direct and out.dtype == pixels.dtype else None
+            result = upscaler(pixels.cpu().numpy(), size=size, progress=progress, out=place)
+            if place is None:
+                out[index] = torch.from_numpy(result)
         except NonFiniteError as error:
             raise NonFiniteError(f"{name}: {error}", hint=error.hint) from error
     return out

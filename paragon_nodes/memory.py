@@ -175,9 +175,9 @@ class ManagedTorch(Backend):
         return tuple(precision for precision, is_fast in fast.items() if is_fast)
 
     def free_memory(self, device: str) -> int | None:
-        """Return the memory of the device, all of it: before a run ComfyUI makes room. None for the machine's own."""
+        """Return the memory of a card, all of it: before a run ComfyUI makes room. None for the machine's own."""
         del device
-        if self.device.type in {"cpu", "mps"}:
+        if self.device.type not in {"cuda", "xpu"}:
             return None
         total: int = model_management.get_total_memory(self.device)
         return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 from comfy_api.latest import io
@@ -70,4 +71,6 @@ class ParagonUpscale(io.ComfyNode):
         with translate_errors():
             model, images = paragon_model(upscale_model), checked_images(image)
             target = images.shape[2] * model.scale, images.shape[1] * model.scale
-            return io.NodeOutput(upscale_all(images, target, model.upscaler(tile_size, padding=padding)))
+            upscaler = model.upscaler(tile_size, padding=padding)
+            on_card = None if tile_size else partial(model.on_card, padding=padding)
+            return io.NodeOutput(upscale_all(images, target, upscaler, on_card=on_card))

@@ -15,6 +15,8 @@ from paragon_core.backends import BACKENDS, Precision, choose
 from paragon_core.backends.torch_network import DTYPES
 from paragon_core.errors import BackendUnavailableError, InputError
 from paragon_core.interop.network import AutoFusedParagonSR2
+from paragon_core.upscaling import memory
+from paragon_core.upscaling.border import Border
 from paragon_core.upscaling.options import UpscaleOptions
 from paragon_core.upscaling.upscaler import Upscaler
 from paragon_nodes.descriptor import Descriptor, RuntimeNetwork
@@ -99,6 +101,45 @@ class UpscaleModel(Descriptor):
             self._upscaler.close()
             self._upscaler = upscaler
         return self._upscaler
+
+    def on_card(self, image: torch.Tensor, padding: PaddingChoice) -> torch.Tensor | None:
+        """Return [H, W, 3] of 0..1 upscaled without leaving the card that it is on.
+
+        ComfyUI keeps images there with --gpu-only. None where that is not the network's place, where the image needs
+        tiles or a path of its own for transparency, and where values are not numbers: then it goes the usual way.
+        """
+        runtime = self._upscaler.options.backend
+        if not isinstance(runtime, ManagedTorch) or image.device.type == "cpu" or image.device != runtime.device:
+            return None
+        height, width, channels = image.shape
+        border = Border.of(self.paragon.spec, padding)
+        pixels = math.prod(border.grown((width, height)))
+        needed = pixels * memory.bytes_per_pixel(self.paragon.spec, stores_attention=False)
+        limit = memory.default_limit(self.paragon.spec, on_card=runtime.free_memory("auto"))
+        if channels != self.input_channels or needed > limit:
+            return None
+        model_management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
+        try:
+            return self.upscale_where_it_is(image, border)
+        except torch.OutOfMemoryError:
+            pass
+        model_management.soft_empty_cache()  # outside the handler: the exception held the tensors
+        return None
+
+    @torch.inference_mode()
+    def upscale_where_it_is(self, image: torch.Tensor, border: Border) -> torch.Tensor | None:
+        """Return [H, W, 3] upscaled and clipped, on the device of the image; None if it has values beyond numbers."""
+        margin, scale = border.margin, self.scale
+        rows, columns = (
+            torch.from_numpy(border.places(-margin, side + margin, side)).to(image.device) for side in image.shape[:2]
+        )
+        seen = image.index_select(0, rows).index_select(1, columns).movedim(-1, 0)[None]
+        output = self.model.to(image.device)(seen.float())[0]
+        inside = output[:, margin * scale :, margin * scale :][:, : image.shape[0] * scale, : image.shape[1] * scale]
+        if not bool(torch.isfinite(inside).all()):
+            return None
+        result: torch.Tensor = inside.clamp(0, 1).movedim(0, -1).to(image.dtype)
+        return result
 
     def release(self) -> None:
         """Give back the memory of a runtime that ComfyUI does not manage; the next image takes it again."""

@@ -89,6 +89,20 @@ def check_planes(planes: Sequence[Image], out: Sequence[Image], detail: Sequence
         raise _not_numbers()
 
 
+def check_out(out: Image | None, image: Image, size: tuple[int, int]) -> None:
+    """Check the place for the result of an image, of a width and height.
+
+    Raises:
+        InputError: it has another shape or data type, or may not be written.
+
+    """
+    shape = (size[1], size[0], *image.shape[2:])
+    if out is None or (out.shape == shape and out.dtype == image.dtype and out.flags.writeable):
+        return
+    msg = f"the result does not fit into an array of {out.dtype} and shape {out.shape}"
+    raise InputError(msg, hint=f"give a writable array of {image.dtype} and shape {shape}, or leave it out")
+
+
 def fill_transparent(colour: Image, alpha: Image) -> Image:
     """Return ``colour`` with colours from nearby where the image is fully transparent.
 

@@ -14,7 +14,7 @@ from paragon_core.models.model import Model, load
 from paragon_core.upscaling.border import Border, halo_of
 from paragon_core.upscaling.free_size import upscale_to
 from paragon_core.upscaling.options import UpscaleKeywords, UpscaleOptions
-from paragon_core.upscaling.planes import check_planes, fill_transparent, flat_areas, split
+from paragon_core.upscaling.planes import check_out, check_planes, fill_transparent, flat_areas, split
 from paragon_core.upscaling.precision import BYTE_BITS, FLOAT_BITS
 from paragon_core.upscaling.tile_io import ByteImageJob, FloatImageJob
 from paragon_core.upscaling.tile_runner import TileProgress, TileRunner
@@ -131,7 +131,14 @@ class Upscaler:
         """Give the runtime's memory back as soon as the calls under way have ended; the next call takes it again."""
         self._runner.release()
 
-    def __call__(self, image: Image, *, size: OutputSize | None = None, progress: TileProgress | None = None) -> Image:
+    def __call__(
+        self,
+        image: Image,
+        *,
+        size: OutputSize | None = None,
+        progress: TileProgress | None = None,
+        out: Image | None = None,
+    ) -> Image:
         """Return an image upscaled, with the data type and the channels of the input.
 
         By the model's scale, or to any size: then the model runs as often as needed, in floats from its first run on,
@@ -146,9 +153,11 @@ class Upscaler:
             size: the size that the result shall have, instead of the model's scale.
             progress: called with (tiles done, tiles in all) from the calling thread, those of alpha included; an
                 exception that it raises ends the work and reaches the caller.
+            out: where to put the result, of its shape and data type and of any strides; it is returned then. Its old
+                content is lost, also where this fails. By default a new array.
 
         Raises:
-            InputError: the image is not of such a kind.
+            InputError: the image is not of such a kind, or ``out`` does not suit.
             UnsupportedSizeError: the result, or a step on the way to it, would have more than 2^30 pixels.
             BackendUnavailableError: the upscaler was closed, or belongs to the process from which this one was forked.
             OutOfMemoryError: it does not fit, even in small tiles.
@@ -158,14 +167,15 @@ class Upscaler:
         """
         with _named_memory_errors(image, self.scale):
             if size is None:
-                return self._upscale_by_scale(image, progress)
+                return self._upscale_by_scale(image, progress, out=out)
             split(image)  # which refuses what is no image
             width, height = image.shape[1], image.shape[0]
             target = size.of((width, height))
             if target == (width * self.scale, height * self.scale):
-                return self._upscale_by_scale(image, progress)
+                return self._upscale_by_scale(image, progress, out=out)
+            check_out(out, image, target)
             bits = BYTE_BITS if image.dtype == np.uint8 else FLOAT_BITS
-            return upscale_to(
+            result = upscale_to(
                 image,
                 target,
                 scale=self.scale,
@@ -173,6 +183,7 @@ class Upscaler:
                 clip=self.options.clip,
                 progress=progress,
             )
+            return _put(result, out)
 
     def upscale_planes(
         self,
@@ -225,13 +236,19 @@ class Upscaler:
             flat = flat_areas(plane, wrap=self._border.padding == "wrap")
             return self._upscale_alpha(plane, flat, None)[:, :, 0]
 
-    def _upscale_by_scale(self, image: Image, progress: TileProgress | None, *, bits: int = FLOAT_BITS) -> Image:
+    def _upscale_by_scale(
+        self, image: Image, progress: TileProgress | None, *, bits: int = FLOAT_BITS, out: Image | None = None
+    ) -> Image:
         """Return an image of any kind upscaled by the model's scale; ``bits`` is the depth that matters for floats."""
         parts = split(image)
+        check_out(out, image, (image.shape[1] * self.scale, image.shape[0] * self.scale))
         if parts.alpha is not None:
-            return self._upscale_with_alpha(parts.colour, parts.alpha, progress, bits=bits)
-        result = self._upscale_channels(parts.colour, progress, self._border, clip=self.options.clip, bits=bits)
-        return result.reshape(image.shape[0] * self.scale, image.shape[1] * self.scale, *image.shape[2:])
+            return _put(self._upscale_with_alpha(parts.colour, parts.alpha, progress, bits=bits), out)
+        shape = image.shape[0] * self.scale, image.shape[1] * self.scale
+        result = np.empty((*shape, *image.shape[2:]), dtype=image.dtype) if out is None else out
+        place = result[:, :, None] if result.ndim == len(shape) else result
+        self._upscale_channels(parts.colour, progress, self._border, clip=self.options.clip, bits=bits, out=place)
+        return result
 
     def _upscale_with_alpha(self, colour: Image, alpha: Image, progress: TileProgress | None, *, bits: int) -> Image:
         """Return colour [h, w, 1 or 3] and alpha [h, w, 1] upscaled, one behind the other in the last axis."""
@@ -260,16 +277,24 @@ class Upscaler:
         return result
 
     def _upscale_channels(
-        self, image: Image, progress: TileProgress | None, border: Border, *, clip: bool, bits: int
+        self,
+        image: Image,
+        progress: TileProgress | None,
+        border: Border,
+        *,
+        clip: bool,
+        bits: int,
+        out: Image | None = None,
     ) -> Image:
         """Return [h, w, 1 or 3] upscaled; ``bits`` is the depth that matters where it is not bytes."""
         height, width, channels = image.shape
-        result = np.empty((height * self.scale, width * self.scale, channels), dtype=image.dtype)
+        shape = height * self.scale, width * self.scale, channels
+        result = np.empty(shape, dtype=image.dtype) if out is None else out
         if image.dtype == np.uint8:
             self._runner.run(ByteImageJob(image=image, out=result, border=border), progress)
         else:
-            planes, out = tuple(np.moveaxis(image, 2, 0)), tuple(np.moveaxis(result, 2, 0))
-            job = FloatImageJob(planes=planes, out=out, clip=clip, border=border, bits=bits)
+            planes, places = tuple(np.moveaxis(image, 2, 0)), tuple(np.moveaxis(result, 2, 0))
+            job = FloatImageJob(planes=planes, out=places, clip=clip, border=border, bits=bits)
             self._runner.run(job, progress)
         return result
 
@@ -297,6 +322,14 @@ def _named_memory_errors(image: Image, scale: int) -> Iterator[None]:
     except MemoryError as error:
         msg = f"there is not enough memory to upscale an image of shape {image.shape} by {scale}"
         raise OutOfMemoryError(msg, hint="close other programs, or cut the image into parts") from error
+
+
+def _put(result: Image, out: Image | None) -> Image:
+    """Return the result, in the place for it if there is one."""
+    if out is None:
+        return result
+    out[...] = result
+    return out
 
 
 def _part(progress: TileProgress | None, before: int, after: int) -> TileProgress | None:

@@ -18,13 +18,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paragon_core.backends.base import Precision, SessionOptions
-from paragon_core.backends.torch import TorchBackend
+from paragon_core.backends import torch as backend_module
+from paragon_core.backends.base import PlaneSession, Precision, SessionOptions
+from paragon_core.backends.torch import TorchBackend, is_nvidia
 from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.models.model import Model
 from paragon_core.models.spec import REVISIONS, ModelSpec, Variant, preset
 from paragon_core.network import ParagonSR2
+from tests.backends.slow_card import SlowCard
 from tests.network.random_networks import attentive, random_image, randomised, specs
 from tests.upscalers import ROUNDING
 
@@ -274,6 +276,49 @@ def test_reduced_precisions_on_the_cpu_are_those_with_instructions() -> None:
     for precision in ("fp16", "bf16"):
         has = any(value for name, value in features.items() if value is True and name.endswith(precision))
         assert (precision in BACKEND.reduced_precisions("cpu")) == has
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> SlowCard:
+    """Have torch find an NVIDIA card, which is made of the processor."""
+    made = SlowCard()
+    monkeypatch.setattr(backend_module, "_device", lambda *_: torch.device("cpu"))
+    monkeypatch.setattr(backend_module, "is_nvidia", lambda _: True)
+    monkeypatch.setattr(backend_module, "TorchMemory", lambda *_: made)
+    monkeypatch.setattr(backend_module, "_has_instructions", lambda *_: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    return made
+
+
+@pytest.mark.parametrize("io", ["uint8", "float32"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_on_nvidia_cards_images_go_through_lanes(model: Model, card: SlowCard, io: Any, precision: Precision) -> None:
+    session = BACKEND.open(model, GraphSpec(io=io), SessionOptions(device="cuda", precision=precision, streams=2))
+    assert isinstance(session, PlaneSession)
+    assert card.settled > 0  # weights are there before another stream reads them
+    assert BACKEND.probe().streams == 3
+    x = random_image(9, 12).numpy()
+    value = np.rint(x * 255).astype(np.uint8).transpose(0, 2, 3, 1) if io == "uint8" else x
+    exact = BACKEND.open(model, GraphSpec(io=io), SessionOptions(device="cuda"))
+    allowed = (2 if io == "uint8" else 0.05) if precision == "bf16" else 1e-6
+    assert np.abs(session.run(value).astype(np.float64) - exact.run(value)).max() <= allowed
+
+
+def test_amd_cards_and_others_go_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not is_nvidia(torch.device("cpu"))
+    assert not is_nvidia(torch.device("mps"))
+    monkeypatch.setattr(torch.version, "hip", None)
+    assert is_nvidia(torch.device("cuda", 1))
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    assert not is_nvidia(torch.device("cuda", 1))
+
+
+def test_a_cards_free_memory_counts_what_torch_keeps_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert BACKEND.free_memory("cpu") is None
+    monkeypatch.setattr(backend_module, "_device", lambda *_: torch.device("cuda", 1))
+    for name, value in {"mem_get_info": (600, 1000), "memory_reserved": 300, "memory_allocated": 100}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda _, value=value: value)
+    assert BACKEND.free_memory("cuda:1") == 800
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:

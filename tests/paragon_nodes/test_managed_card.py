@@ -19,3 +19,15 @@ def test_pixels_are_the_same_and_the_weights_may_be_moved(tmp_path: Path) -> Non
     assert max(errors) <= 1e-5
     assert work == ["download", "run", "upload"]  # no CUDA graph, which would know where the weights were
     assert types == ["float32", "uint8"]
+
+
+def test_images_may_stay_on_their_card(tmp_path: Path) -> None:
+    errors, dtype, refused = answer(tmp_path, "managed_card", "where_it_is")
+    assert len(errors) == 4
+    assert max(errors) <= 1e-5
+    assert dtype == "torch.float16"
+    assert refused == [True, True]  # values that are not numbers, and images of the processor go the usual way
+
+
+def test_results_are_written_where_they_belong(tmp_path: Path) -> None:
+    assert answer(tmp_path, "managed_card", "batches") == [True, True, True, 2]
