@@ -194,8 +194,12 @@ class TorchMemory:
         self._torch.cuda.current_stream(self._device).synchronize()
 
     def trim(self) -> None:
-        """Give memory back that torch keeps for later."""
+        """Give memory back that torch keeps for later, on the GPU and next to it."""
         self._torch.cuda.empty_cache()
+        accelerator = getattr(self._torch, "accelerator", None)
+        empty = getattr(accelerator, "empty_host_cache", None)  # older releases keep what is next to the GPU
+        if empty is not None:
+            empty()
 
     def stream(self) -> TorchStream:
         """See `Memory.stream`."""
@@ -225,6 +229,7 @@ class TorchStream:
     def __init__(self, torch: Any, stream: Any) -> None:  # noqa: ANN401 - imported late
         self._torch, self._stream = torch, stream
         self.handle = int(stream.cuda_stream)
+        self._done = torch.cuda.Event(blocking=True)  # the processor has other work while it waits: to encode videos
         self._pool: Any = None
 
     def run(self, work: Callable[[], None]) -> None:
@@ -248,7 +253,8 @@ class TorchStream:
 
     def wait(self) -> None:
         """See `Stream.wait`."""
-        self._stream.synchronize()
+        self._done.record(self._stream)
+        self._done.synchronize()
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """See `Stream.record`.

@@ -89,7 +89,7 @@ class BoundRuns:
         self._bound = bound
         self._memory = memory
         self._one_at_a_time = one_at_a_time
-        self._lanes: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
+        self._lanes: queue.LifoQueue[_Lane] = queue.LifoQueue()  # so that one caller at a time uses one
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="paragon-graph") if bound.is_graph else None
         try:
             memory.use()

@@ -107,7 +107,7 @@ class CudaFrames:
         self._records = records
         self._compute: TorchStream = memory.stream()
         self._one_at_a_time = threading.Lock()
-        self._lanes: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
+        self._lanes: queue.LifoQueue[_Lane] = queue.LifoQueue()  # so that one caller at a time uses one
         for _ in range(lanes):
             self._lanes.put(_Lane(stream=memory.stream()))
 

@@ -82,7 +82,9 @@ def test_memory_by_torch() -> None:
     one.wait_for(one)
     stream.wait_stream.assert_called_once_with(stream)
     one.wait()
-    stream.synchronize.assert_called_once_with()
+    made.cuda.Event.assert_called_once_with(blocking=True)
+    made.cuda.Event.return_value.record.assert_called_once_with(stream)
+    made.cuda.Event.return_value.synchronize.assert_called_once_with()
     started: list[str] = []
     one.run(lambda: started.append("work"))
     assert started == ["work"]
@@ -107,4 +109,8 @@ def test_torchs_memory_is_selected_settled_and_trimmed() -> None:
     made.cuda.current_stream.return_value.synchronize.assert_called_once_with()
     memory.trim()
     made.cuda.empty_cache.assert_called_once_with()
+    made.accelerator = create_autospec(torch.accelerator)
+    memory.trim()
+    if hasattr(torch.accelerator, "empty_host_cache"):
+        made.accelerator.empty_host_cache.assert_called_once_with()
     made.cuda.set_device.assert_not_called()  # the host program's own device stays

@@ -212,6 +212,14 @@ def test_the_third_tile_of_a_size_is_a_graph_and_another_size_begins_again() -> 
     assert len(card.buffers) == 3 * 3
 
 
+def test_one_caller_at_a_time_takes_memory_once() -> None:
+    card = SlowCard()
+    session = opened(form=GraphSpec(io="uint8"), card=card, lanes=3)
+    for _ in range(4):
+        session.run(random_image(4, 6, 3)[None])
+    assert len(card.buffers) == 3
+
+
 def test_where_no_graph_can_be_recorded_layers_go_on_being_launched(caplog: pytest.LogCaptureFixture) -> None:
     card = SlowCard()
     card.refuses_graphs = True
