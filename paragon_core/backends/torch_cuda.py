@@ -115,12 +115,13 @@ class CudaFrames:
         """Upscale a tile of an image into its place; see `PlaneSession.upscale`."""
         lane = self._lanes.get()
         try:
+            # What is done about missing memory stands outside the handler of the error: that held the call's tensors.
             if not self._is_computed(lane, image, piece):
-                # Outside the handler: the exception held the failed call's tensors, and smaller tiles will need their
-                # memory.
-                self._memory.trim()
-                msg = f"torch ran out of memory on {self._device}"
-                raise OutOfMemoryError(msg, hint="use smaller tiles, or a smaller max_memory")
+                self._release_idle_lanes()
+                if not self._is_computed(lane, image, piece):
+                    self._memory.trim()  # smaller tiles will need it
+                    msg = f"torch ran out of memory on {self._device}"
+                    raise OutOfMemoryError(msg, hint="use smaller tiles, or a smaller max_memory")
             self._write(lane, image, piece)
         finally:
             self._lanes.put(lane)
@@ -144,6 +145,17 @@ class CudaFrames:
                 raise found from error
             return False
         return True
+
+    def _release_idle_lanes(self) -> None:
+        """Let go of what lanes keep for tiles of their last size: graphs hold memory as large as a run takes."""
+        idle = []
+        with suppress(queue.Empty):
+            while True:
+                idle.append(self._lanes.get_nowait())
+        for lane in idle:
+            lane.buffers = None
+            self._lanes.put(lane)
+        self._memory.trim()
 
     def _write(self, lane: _Lane, image: ImageInPlace, piece: Piece) -> None:
         buffers = lane.buffers

@@ -19,8 +19,9 @@ import torch
 
 from paragon_core.backends import BACKENDS, PlaneSession, SessionOptions
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
+from paragon_core.backends.staging import Layout
 from paragon_core.backends.torch import TorchBackend
-from paragon_core.backends.torch_cuda import CudaFrames, CudaSession
+from paragon_core.backends.torch_cuda import CudaFrames, CudaSession, _Form
 from paragon_core.backends.torch_network import TorchNetwork
 from paragon_core.errors import BackendUnavailableError, InferenceError, NonFiniteError, OutOfMemoryError
 from paragon_core.graph.graph_spec import GraphSpec
@@ -250,6 +251,14 @@ def test_one_session_serves_all_sizes() -> None:
     assert {each.size for each in opened_specs} <= {None}
 
 
+def _form_of(width: int, height: int) -> _Form:
+    given, result = (
+        Layout(shape=(3, scale * height, scale * width), dtype=np.dtype("float32"), interleaved=False)
+        for scale in (1, 2)
+    )
+    return _Form(given=given, result=result, clip=False)
+
+
 # --- trouble ---------------------------------------------------------------------------------------------------------
 
 
@@ -298,9 +307,31 @@ def test_a_full_card_is_told_apart_and_emptied(text: str) -> None:
         session.run(batch(1, 4, 5))
     assert "tiles" in caught.value.hint
     assert caught.value.__context__ is None  # which would hold the tensors of the failed call
-    assert card.trimmed == 1
+    assert card.trimmed == 2
     full[0] = False
     assert session.run(batch(1, 4, 5)).shape == (1, 3, 8, 10)
+
+
+def test_what_idle_lanes_keep_is_given_up_before_a_tile_is_refused() -> None:
+    card = SlowCard()
+    frames = CudaFrames(lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3), card, CPU, scale=2, lanes=2)  # type: ignore[arg-type]
+    session = CudaSession(frames, GraphSpec(), scale=2, trim=card.trim)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(session.run, [batch(1, 4, 5)] * 20))
+    lanes = [frames._lanes.get() for _ in range(2)]  # noqa: SLF001 - only their memory shows what they keep
+    for lane in lanes:
+        frames._lanes.put(lane)  # noqa: SLF001 - likewise
+    take, large = card.buffer, (3, 40, 50)
+
+    def buffer(shape: tuple[int, ...], dtype: Any) -> Any:
+        if shape == large and any(lane.buffers is not None for lane in lanes):
+            raise RuntimeError("CUDA error: out of memory")
+        return take(shape, dtype)
+
+    lanes[0].buffers = frames._buffers(_form_of(5, 4))  # noqa: SLF001 - however the threads went
+    card.buffer = buffer  # type: ignore[method-assign]
+    assert session.run(batch(1, 40, 50)).shape == (1, 3, 80, 100)
+    assert card.trimmed == 1
 
 
 def test_memory_next_to_the_card_may_be_missing_as_well() -> None:
