@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -47,8 +48,11 @@ def suited(settings: Settings, size: tuple[int, int]) -> Settings:
     if OV.alone_has(settings.device):
         return replace(settings, backend=OV.namespace)
     if is_gpu:
+        if named := _backend_by_name(settings.device):
+            return replace(settings, backend=named)
         raise BackendUnavailableError(
-            "no runtime here can use a graphics card", hint='paragon doctor says why; device="cpu" works everywhere'
+            "no runtime here can use a graphics card without being asked to",
+            hint='paragon doctor says why; try device="webgpu" or backend="ncnn"; device="cpu" works everywhere',
         )
     if settings.precision in {"fp16", "bf16"}:
         return replace(settings, backend=_backend_for(settings, size))
@@ -75,12 +79,15 @@ def plugin_for(settings: Settings, size: tuple[int, int]) -> Plugin | None:
         return _engine_plugin(settings, size)
     if automatic is None or settings.precision not in {"auto", "fp32"}:
         return None
-    if automatic.in_place or (automatic.may_accelerate() and automatic.probe().accelerator):
+    is_on_card = settings.device.partition(":")[0] in automatic.named_devices or (
+        automatic.may_accelerate() and automatic.probe().accelerator
+    )
+    if automatic.in_place or is_on_card:
         # A graphics card through Python beats the processor without; so does a runtime that needs no copies of frames.
         return None
     # Not only what `choose` chose: with its plugin in the process, Python's OpenVINO does not load.
-    found = (plugin for plugin in ONNX_PLUGINS.values() if not plugin.missing and not plugin.obstacle(settings, size))
-    return next(found, None)
+    plugins = (plugin for plugin in ONNX_PLUGINS.values() if plugin.is_automatic and not plugin.missing)
+    return next((plugin for plugin in plugins if not plugin.obstacle(settings, size)), None)
 
 
 def _choose(settings: Settings, without: Sequence[str] = ()) -> Backend:
@@ -127,6 +134,16 @@ def _accelerator() -> str:
         return choose("auto").probe().accelerator
     except BackendUnavailableError:
         return ""
+
+
+def _backend_by_name(device: str) -> str:
+    """Return the name of the backend that calls its device so, and has it here; empty if there is none."""
+    for name, backend in BACKENDS.items():
+        if device.partition(":")[0] in backend.named_devices:
+            with suppress(BackendUnavailableError):
+                backend.reduced_precisions(device)
+                return name
+    return ""
 
 
 def _backend_for(settings: Settings, size: tuple[int, int]) -> str:

@@ -17,6 +17,7 @@ from paragon_core.backends.base import (
     Precision,
     Session,
     SessionOptions,
+    is_on_cpu,
 )
 from paragon_core.backends.engine_backend import EngineBackend
 from paragon_core.backends.failures import refuse_obstacle
@@ -28,7 +29,7 @@ from paragon_core.backends.torch import TorchBackend
 from paragon_core.errors import BackendUnavailableError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from paragon_core.models.spec import ModelSpec
 
@@ -46,6 +47,7 @@ __all__ = [
     "available_backends",
     "backends",
     "choose",
+    "is_on_cpu",
 ]
 
 BACKENDS: Final[dict[str, Backend]] = {
@@ -100,17 +102,24 @@ def choose(
         return _named(name, spec, fused=fused, precision=precision)
     kind = device.partition(":")[0]
     candidates = [backend for backend in BACKENDS.values() if backend.name not in without and suits(backend)]
-    if kind != "cpu":
-        for backend in candidates:
-            accelerator = backend.probe().accelerator if backend.may_accelerate() else ""
-            if accelerator and kind in {"auto", accelerator}:
-                return backend
+    on_card = None if kind == "cpu" else _with_device(kind, candidates)
+    if on_card is not None:
+        return on_card
     if kind in {"auto", "cpu"}:
         for backend in candidates:
             if backend.runs_on_cpu and backend.probe().available:
                 return backend
     msg = "no runtime works here" + ("" if kind in {"auto", "cpu"} else f" on {device}")
     raise BackendUnavailableError(msg, hint="pip install openvino onnxruntime; then: paragon doctor")
+
+
+def _with_device(kind: str, candidates: Sequence[Backend]) -> Backend | None:
+    """Return the first backend with an accelerator, for a kind other than "auto" with one of that kind."""
+    for backend in candidates:
+        accelerator = backend.probe().accelerator if backend.may_accelerate() else ""
+        if accelerator and kind in {"auto", accelerator}:
+            return backend
+    return next((each for each in candidates if kind in each.named_devices and each.probe().available), None)
 
 
 def _named(name: str, spec: ModelSpec | None, *, fused: bool, precision: Precision | Literal["auto"]) -> Backend:

@@ -65,6 +65,11 @@ class SessionOptions:
     """Called with the share of a build that is done, and its current step; what it raises ends the build."""
 
 
+def is_on_cpu(info: BackendInfo, device: str) -> bool:
+    """Return whether a backend computes on the processor for what a user calls the device."""
+    return device == "cpu" or (device == "auto" and not info.accelerator)
+
+
 class Session(Protocol):
     """A network that is ready to run."""
 
@@ -213,6 +218,11 @@ class Backend(Protocol):
         More than 1 where neighbouring rows are computed together.
         """
         return 1
+
+    @property
+    def named_devices(self) -> tuple[str, ...]:
+        """Devices that are taken by name only, not by "auto": no speed was measured. None, unless said otherwise."""
+        return ()
 
     def obstacle(self, spec: ModelSpec, *, fused: bool, precision: Precision | Literal["auto"]) -> str:
         """Return why it runs no such networks in this form and precision, wherever it is; empty if it does."""

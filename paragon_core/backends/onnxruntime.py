@@ -1,4 +1,4 @@
-"""ONNX Runtime: on the CPU everywhere, on NVIDIA cards with the onnxruntime-gpu wheel."""
+"""ONNX Runtime: on the CPU everywhere, on NVIDIA cards with the onnxruntime-gpu wheel, on others with WebGPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.backends import cuda_driver, onnxruntime_cuda
+from paragon_core.backends import cuda_driver, onnxruntime_cuda, onnxruntime_webgpu
 from paragon_core.backends.base import Backend, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.cancellation import Cancellation
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
@@ -112,6 +112,7 @@ class OnnxRuntimeBackend(Backend):
     stores_attention = True
     compiles_slowly = False
     largest_tile = None
+    named_devices = (onnxruntime_webgpu.DEVICE,)
 
     def may_accelerate(self) -> bool:
         """Return whether the wheel with CUDA is installed."""
@@ -143,16 +144,23 @@ class OnnxRuntimeBackend(Backend):
         )
 
     def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
-        """Return fp16 on CUDA; its CPU kernels are fp32 only."""
+        """Return fp16 on CUDA and WebGPU; its CPU kernels are fp32 only."""
+        if onnxruntime_webgpu.is_meant(device):
+            onnxruntime_webgpu.find(_import(), device)
+            return ("fp16",)
         return ("fp16",) if self._wants_cuda(device) else ()
 
     def free_memory(self, device: str) -> int | None:
-        """Return the free memory of an NVIDIA card; see `Backend.free_memory`."""
+        """Return the free memory of an NVIDIA card; WebGPU does not say it. See `Backend.free_memory`."""
+        if onnxruntime_webgpu.is_meant(device):
+            return None
         return cuda_driver.free_memory(_number(device)) if self._wants_cuda(device) else None
 
     def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> Session:
         """Build a session; see `Backend.open`."""
         runtime = _import()
+        if onnxruntime_webgpu.is_meant(options.device):
+            return onnxruntime_webgpu.open_session(runtime, model, spec, options)
         cuda = self._wants_cuda(options.device)
         if options.precision != "fp32" and not (cuda and options.precision == "fp16"):
             msg = f"ONNX Runtime on {'CUDA' if cuda else 'the CPU'} does not run {options.precision}"
@@ -237,7 +245,7 @@ class OnnxRuntimeBackend(Backend):
             return not self._lacks_cuda
         if not device.startswith("cuda"):
             msg = f"ONNX Runtime has no device {device!r}"
-            raise BackendUnavailableError(msg, hint="use cpu or cuda")
+            raise BackendUnavailableError(msg, hint="use cpu, cuda or webgpu")
         if self._lacks_cuda:
             msg = f"ONNX Runtime does not run on {device}: {self._lacks_cuda}"
             raise BackendUnavailableError(msg, hint=_CUDA_HINT)

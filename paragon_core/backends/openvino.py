@@ -1,4 +1,4 @@
-"""OpenVINO: the fastest runtime on most CPUs."""
+"""OpenVINO: the fastest runtime on most CPUs, and one for Intel's graphics cards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 NAME: Final = "openvino"
 
 _HINT: Final = "pip install openvino"
-_DEVICE: Final = "CPU"
+_GPU_HINT: Final = "install Intel's driver for computing (Debian, Ubuntu: intel-opencl-icd); or use device cpu"
+_CPU: Final = "CPU"
+_GPU: Final = "gpu"
 _HINTS: Final[dict[Precision, str]] = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
 _CAPABILITIES: Final[dict[Precision, str]] = {"fp16": "FP16", "bf16": "BF16"}
 
@@ -76,23 +78,24 @@ class OpenVinoSession(Session):
 
 
 class OpenVinoBackend(Backend):
-    """Runs our ONNX graphs in OpenVINO's CPU plugin."""
+    """Runs our ONNX graphs in OpenVINO's plugins for the CPU and, by name, for Intel's graphics cards."""
 
     name = NAME
     runs_on_cpu = True
     stores_attention = False
     compiles_slowly = False
     largest_tile = None
+    named_devices = (_GPU,)
 
     def may_accelerate(self) -> bool:
-        """Return False: Paragon runs OpenVINO on the CPU."""
+        """Return False: on graphics cards it was not measured, so they are taken by name only."""
         return False
 
     def probe(self) -> BackendInfo:
         """Find out whether OpenVINO works here."""
         try:
             core, version = _core()
-            name = str(core.get_property(_DEVICE, "FULL_DEVICE_NAME"))
+            name = str(core.get_property(_CPU, "FULL_DEVICE_NAME"))
         except BackendUnavailableError as error:
             return BackendInfo(name=NAME, available=False, reason=str(error), hint=error.hint)
         except RuntimeError as error:
@@ -100,10 +103,9 @@ class OpenVinoBackend(Backend):
         return BackendInfo(name=NAME, available=True, reason=name, version=version)
 
     def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
-        """Return the reduced precisions that this processor has instructions for."""
-        _check_device(device)
+        """Return the reduced precisions that this processor, or graphics card, has instructions for."""
         core, _ = _core()
-        capabilities = core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+        capabilities = core.get_property(_device(core, device), "OPTIMIZATION_CAPABILITIES")
         return tuple(precision for precision, mark in _CAPABILITIES.items() if mark in capabilities)
 
     def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> OpenVinoSession:
@@ -111,11 +113,12 @@ class OpenVinoBackend(Backend):
 
         The precision is always spelled out: left alone, OpenVINO computes in bfloat16 where the processor can.
         """
-        _check_device(options.device)
         core, _ = _core()
+        device = _device(core, options.device)
         capability = _CAPABILITIES.get(options.precision)
-        if capability and capability not in core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES"):
-            msg = f"this processor has no {options.precision} instructions for OpenVINO"
+        if capability and capability not in core.get_property(device, "OPTIMIZATION_CAPABILITIES"):
+            processor = "processor" if device == _CPU else "graphics card"
+            msg = f"this {processor} has no {options.precision} instructions for OpenVINO"
             raise BackendUnavailableError(msg, hint="use precision fp32 or auto")
         graph = onnx_graph.build(
             model,
@@ -125,14 +128,17 @@ class OpenVinoBackend(Backend):
             merge_base=options.precision != "bf16",
             check=spec.io == "uint8",
         )
-        given = {
+        given: dict[str, str | bool] = {
             "INFERENCE_PRECISION_HINT": _HINTS[options.precision],
             "NUM_STREAMS": str(options.streams),
-            "INFERENCE_NUM_THREADS": str(options.streams * options.threads),
-            "ENABLE_CPU_PINNING": False,
         }
+        if device == _CPU:
+            given |= {
+                "INFERENCE_NUM_THREADS": str(options.streams * options.threads),
+                "ENABLE_CPU_PINNING": False,
+            }
         try:
-            compiled = core.compile_model(core.read_model(graph.SerializeToString()), _DEVICE, given)
+            compiled = core.compile_model(core.read_model(graph.SerializeToString()), device, given)
         except Exception as error:  # as in run
             raise failure(NAME, error) from error
         return OpenVinoSession(compiled, options.streams)
@@ -172,7 +178,23 @@ def _loaded() -> tuple[Any, str, int]:
     return core, str(openvino.__version__).split("-")[0], os.getpid()
 
 
-def _check_device(device: str) -> None:
-    if device not in {"auto", "cpu"}:
-        msg = f"Paragon runs OpenVINO on the CPU only, not on {device!r}"
-        raise BackendUnavailableError(msg, hint="use device cpu, or another backend")
+def _device(core: Any, name: str) -> str:  # noqa: ANN401 - the module is imported late
+    """Return what OpenVINO calls a device; its second graphics card, "gpu:1", is GPU.1.
+
+    Raises:
+        BackendUnavailableError: there is no such device.
+
+    """
+    if name in {"auto", "cpu"}:
+        return _CPU
+    kind, _, number = name.partition(":")
+    if kind != _GPU or not (number or "0").isdecimal():
+        msg = f"Paragon runs OpenVINO on processors and on Intel's graphics cards, not on {name!r}"
+        raise BackendUnavailableError(msg, hint="use cpu, gpu or gpu:1 (the second card)")
+    device = f"GPU.{int(number)}" if number else "GPU"
+    try:
+        core.get_property(device, "FULL_DEVICE_NAME")
+    except RuntimeError as error:
+        msg = f"OpenVINO finds no graphics card {name!r} of Intel here"
+        raise BackendUnavailableError(msg, hint=_GPU_HINT) from error
+    return device

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from paragon_core.backends import BackendInfo
     from paragon_core.media.formats import ImageFormat
 
-_PACKAGES = ("numpy", "onnx", "onnxruntime", "openvino", "pillow", "safetensors", "tensorrt-rtx-cu13", "torch")
+_PACKAGES = (
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-ep-webgpu",
+    "openvino",
+    "pillow",
+    "safetensors",
+    "tensorrt-rtx-cu13",
+    "torch",
+)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -51,7 +61,7 @@ def examine() -> dict[str, Any]:
     """Find out what works here, as JSON knows it."""
     from PIL import features
 
-    from paragon_core.backends import available_backends
+    from paragon_core.backends import BACKENDS, available_backends
     from paragon_core.cli import doctor_vapoursynth
     from paragon_core.media.formats import FORMATS
     from paragon_core.models.folders import model_folders
@@ -71,6 +81,12 @@ def examine() -> dict[str, Any]:
         "processors": os.cpu_count(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "backends": [_try(info) for info in available_backends()],
+        "devices": [
+            {"device": device} | _try(info, device)
+            for info in available_backends()
+            for device in BACKENDS[info.name].named_devices
+            if info.available
+        ],
         "formats": {name: reads(name, row) for name, row in FORMATS.items()},
         "models": list(bundled()),
         "folders": [{"path": str(folder), "exists": folder.is_dir()} for folder in model_folders()],
@@ -93,8 +109,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _try(info: BackendInfo) -> dict[str, Any]:
-    """Upscale a small image with a backend: being importable is not yet working."""
+def _try(info: BackendInfo, device: str = "auto") -> dict[str, Any]:
+    """Upscale a small image with a backend on a device: being importable is not yet working."""
     import numpy as np
 
     from paragon_core.upscaling.upscaler import Upscaler
@@ -111,7 +127,7 @@ def _try(info: BackendInfo) -> dict[str, Any]:
         return found
     try:
         start = time.perf_counter()
-        with Upscaler(DEFAULT_MODEL, backend=info.name) as upscaler:
+        with Upscaler(DEFAULT_MODEL, backend=info.name, device=device) as upscaler:
             grey = upscaler(np.full((48, 64, 3), 128, np.uint8))
             found |= {"precision": upscaler.precision_of("uint8"), "seconds": round(time.perf_counter() - start, 2)}
     except ParagonError as error:
@@ -121,6 +137,12 @@ def _try(info: BackendInfo) -> dict[str, Any]:
         hint = "use another backend, and please report it with this output"
         return found | {"works": False, "reason": "it computes wrong pixels", "hint": hint}
     return found
+
+
+def _answer_failure(title: str, found: dict[str, Any]) -> None:
+    answer(f"  {title}: does not work: {one_line(found['reason'])}")
+    if found["hint"]:
+        answer(f"    hint: {one_line(found['hint'])}")
 
 
 def _answer(findings: dict[str, Any]) -> None:
@@ -144,9 +166,14 @@ def _answer(findings: dict[str, Any]) -> None:
         if backend["works"]:
             answer(f"  {backend['name']} {backend['version']}: works ({backend['precision']}{device})")
         else:
-            answer(f"  {backend['name']}: does not work: {one_line(backend['reason'])}")
-            if backend["hint"]:
-                answer(f"    hint: {one_line(backend['hint'])}")
+            _answer_failure(backend["name"], backend)
+    if findings["devices"]:
+        answer("\ndevices that are used only when they are named (--device):")
+    for found in findings["devices"]:
+        if found["works"]:
+            answer(f"  {found['device']}: works ({found['name']}, {found['precision']})")
+        else:
+            _answer_failure(found["device"], found)
     missing = [name for name, there in findings["formats"].items() if not there]
     extras: dict[str, str] = {name: row.extra for name, row in FORMATS.items() if row.extra}
     answer(f"\nimage formats: {', '.join(name for name, there in findings['formats'].items() if there)}")

@@ -23,6 +23,7 @@ _VS_MLRT: Final = {
     "ort": ("onnxruntime_version", "ONNX Runtime"),
     "trt": ("tensorrt_version", "TensorRT"),
     "trt_rtx": ("tensorrt_version", "TensorRT-RTX"),
+    "ncnn": ("ncnn_version", "ncnn"),
 }
 
 #: Where Paragon's plugin is, from the folder that Python imports from.

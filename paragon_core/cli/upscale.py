@@ -80,7 +80,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     speed.add_argument(
         "--backend", default="auto", metavar="NAME", help="runtime (see: paragon doctor) [the fastest here]"
     )
-    speed.add_argument("--device", default="auto", help="the runtime's name of a device, such as cpu or cuda:1 [auto]")
+    speed.add_argument(
+        "--device", default="auto", help="the runtime's name of a device, such as cpu, cuda:1 or webgpu [auto]"
+    )
     speed.add_argument(
         "--precision",
         default="auto",

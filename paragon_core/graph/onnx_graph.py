@@ -35,6 +35,7 @@ def build(
     merge_base: bool = True,
     exact_border: bool = True,
     portable: bool = False,
+    webgpu: bool = False,
     check: bool = False,
 ) -> onnx.ModelProto:
     """Return a model as an ONNX graph with one input, "input", and one output, "output".
@@ -48,10 +49,12 @@ def build(
         exact_border: False leaves the outermost ring of output pixels wrong (fused only; to measure its cost).
         portable: keep to operators that every runtime has, TensorRT, ncnn and float16 in ONNX Runtime among them: the
             same pixels, 3 to 5 % slower on a CPU.
+        webgpu: keep to those that ONNX Runtime has for WebGPU: ``portable``, and bytes are rounded by sums, since it
+            lacks Round.
         check: what ``uint8`` cannot show, that values are not finite, at a cost below what can be measured (a sum over
             what is in the cache anyway). A second output, "mean", [batch] of float32, is the mean of each image before
-            it is rounded and clipped. With ``portable``, the output has one more row instead, of ones if a value
-            is not finite, else of zeros: with two outputs TensorRT-RTX no longer makes the same engine twice.
+            it is rounded and clipped. With ``portable`` alone, the output has one more row instead, of ones if a
+            value is not finite, else of zeros: with two outputs TensorRT-RTX no longer makes the same engine twice.
 
     Raises:
         InputError: for a combination that does not exist.
@@ -70,15 +73,18 @@ def build(
     if spec.fused:
         weights = fuse_arrays(model.spec, arrays)
         result = fused_form.write(
-            graph, image, detail, weights, merge_base=merge_base, exact_border=exact_border, portable=portable
+            graph, image, detail, weights, merge_base=merge_base, exact_border=exact_border, portable=portable or webgpu
         )
     else:
         result = plain_form.write(graph, image, detail, model.spec, arrays)
     if check:
         _write_mean(graph, result)
-    _write(graph, result, spec.io, bytes_last=portable, with_row=check)
+    as_row = check and portable and not webgpu
+    if spec.io == "uint8":
+        result = (_rounded_by_sums if webgpu else _rounded)(graph, result)
+    _write(graph, result, spec.io, bytes_last=portable or webgpu, with_row=as_row)
     proto = _finish(model, spec, graph, precision)
-    if check and portable:
+    if as_row:
         if spec.size is not None:
             proto.graph.output[0].type.tensor_type.shape.dim[1].dim_value += 1
     elif check:
@@ -114,10 +120,23 @@ def _write_mean(graph: Graph, value: str) -> None:
     graph.nodes[-1].output[0] = CHECK
 
 
+def _rounded(graph: Graph, value: str) -> str:
+    """Round half to even and clip to 0..255."""
+    return graph.node("Clip", graph.node("Round", value), graph.scalar(0), graph.scalar(255))
+
+
+def _rounded_by_sums(graph: Graph, value: str) -> str:
+    """Do what `_rounded` does without Round: floats as large as what is added have no digits after the point."""
+    if graph.float_type != TensorProto.FLOAT:
+        value = graph.cast(value, TensorProto.FLOAT)  # cards may keep or round sums of float16 in ways of their own
+    large = graph.scalar32(2.0**23)
+    clipped = graph.node("Clip", value, graph.scalar32(0), graph.scalar32(255))
+    return graph.node("Sub", graph.node("Add", clipped, large), large)
+
+
 def _write(graph: Graph, value: str, io: Io, *, bytes_last: bool, with_row: bool) -> None:
     if io == "uint8":
-        value = graph.node("Clip", graph.node("Round", value), graph.scalar(0), graph.scalar(255))
-        if bytes_last:  # TensorRT has bytes at its door only
+        if bytes_last:  # TensorRT and WebGPU have bytes at their doors only
             value = graph.node("Transpose", value, perm=[0, 2, 3, 1])
             if with_row:
                 value = graph.node("Concat", value, _row(graph, value), axis=1)

@@ -48,7 +48,8 @@ class UpscaleOptions:
     image's depth, hard images included (`precision`). Where a reduced precision leaves the range of its numbers, fp32
     takes over for that image, with a warning in the log."""
     device: str = "auto"
-    """The backend's name of a device, for example "cpu", "cuda:1"; or "auto"."""
+    """The backend's name of a device: "cpu", "cuda:1", "mps", or what is used only when named: "webgpu" (any graphics
+    card, in ONNX Runtime), "gpu" (Intel's, in OpenVINO); "auto" for the best of the others."""
     tile: TileSize = "auto"
     """"auto" (tiles chosen for speed and memory), "off" (always the whole image), or the size of a tile in
     low-resolution pixels, halo included: a number or (width, height). For networks with a receptive radius (realtime,

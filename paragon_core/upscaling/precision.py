@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from paragon_core.backends import is_on_cpu
 from paragon_core.errors import BackendError, NonFiniteError, OutOfMemoryError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.precision_memory import Trial, TrialKey, recall, remember
@@ -219,7 +220,7 @@ class _PrecisionTrials:
         self._backend = backend
         self._model = model
         self._options = replace(options, precision="fp32", streams=1, threads=1)
-        on_cpu = options.device == "cpu" or not backend.probe().accelerator
+        on_cpu = is_on_cpu(backend.probe(), options.device)
         self._timed_size = _REALISTIC if on_cpu or backend.compiles_slowly else _REALISTIC_ON_CARD
         # On a busy machine the time on the clock says nothing about one thread; it is all there is for a graphics card.
         self._clock = time.process_time if on_cpu else time.perf_counter

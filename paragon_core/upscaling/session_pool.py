@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from paragon_core.backends import SessionOptions, choose
+from paragon_core.backends import SessionOptions, choose, is_on_cpu
 from paragon_core.cores import usable_cores
 from paragon_core.errors import BackendUnavailableError
 from paragon_core.upscaling.precision import Precisions
@@ -41,7 +41,9 @@ _LOG = logging.getLogger(__name__)
 def session_options(model: Model, options: UpscaleOptions, backend: Backend) -> SessionOptions:
     """Return how the sessions of a model compute in a backend, but for the precision, which differs between them."""
     found = backend.probe()
-    cores = usable_cores() if options.device == "cpu" or not found.accelerator else found.streams
+    cores = usable_cores() if is_on_cpu(found, options.device) else found.streams
+    if options.device.partition(":")[0] in backend.named_devices:  # what it found is about the device of "auto"
+        cores = 1
     whole = model.spec.receptive_radius is None
     streams = (min(options.concurrency, cores) if whole else cores) if options.streams is None else options.streams
     return SessionOptions(

@@ -64,6 +64,21 @@ def test_an_accelerator_comes_first_unless_the_cpu_is_asked_for(monkeypatch: pyt
     assert choose("auto", "cpu").name == fastest()
 
 
+def test_what_was_not_measured_is_taken_by_name_only(offer: Callable[..., None]) -> None:
+    others = list(BACKENDS.values())
+    pretender = Pretender(BackendInfo(name="pretender", available=True))
+    pretender.named_devices = ("npu",)
+    pretender.runs_on_cpu = False
+    offer(pretender, *others)
+    assert choose("auto", "npu").name == choose("auto", "npu:1").name == "pretender"
+    assert choose("auto").name != "pretender"
+    broken = Pretender(BackendInfo(name="pretender", available=False))
+    broken.named_devices = ("npu",)
+    offer(broken, *others)
+    with pytest.raises(BackendUnavailableError, match="npu"):
+        choose("auto", "npu")
+
+
 def test_what_cannot_run_on_the_cpu_is_not_chosen_for_it(offer: Callable[..., None]) -> None:
     card = Pretender(BackendInfo(name="pretender", available=True, accelerator="cuda"))
     card.runs_on_cpu = False

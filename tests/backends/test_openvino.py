@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from paragon_core.backends import SessionOptions
+from paragon_core.backends import BACKENDS, SessionOptions, choose
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
+from paragon_core.errors import BackendUnavailableError
 from paragon_core.graph.graph_spec import GraphSpec
+from paragon_core.upscaling.options import UpscaleOptions
+from paragon_core.upscaling.session_pool import session_options
 from tests.fresh_python import PROGRAMS, run
 from tests.random_models import batch, random_model, spec
 
@@ -54,6 +57,54 @@ def test_the_version_is_the_short_one() -> None:
     version = BACKEND.probe().version
     assert openvino.__version__.startswith(version)
     assert "-" not in version
+
+
+class Core:
+    """OpenVINO's core, with graphics cards of Intel that compute on the processor."""
+
+    def __init__(self, *cards: str) -> None:
+        self.core = openvino.Core()
+        self.cards = cards
+        self.compiled: list[tuple[str, dict[str, str | bool]]] = []
+
+    def get_property(self, device: str, name: str) -> object:
+        if device not in {"CPU", *self.cards}:
+            raise RuntimeError("no supported devices found")
+        return ["FP32", "FP16"] if name == "OPTIMIZATION_CAPABILITIES" else f"Card {device}"
+
+    def read_model(self, graph: bytes) -> object:
+        return self.core.read_model(graph)
+
+    def compile_model(self, model: object, device: str, settings: dict[str, str | bool]) -> object:
+        self.compiled.append((device, settings))
+        return self.core.compile_model(model, "CPU", settings)
+
+
+@pytest.mark.parametrize(("name", "device"), [("gpu", "GPU"), ("gpu:1", "GPU.1")])
+def test_intels_cards_are_openvinos(monkeypatch: pytest.MonkeyPatch, name: str, device: str) -> None:
+    """That the card computes is not tested: no such card was available."""
+    core = Core("GPU", "GPU.1")
+    monkeypatch.setattr(sys.modules[OpenVinoBackend.__module__], "_core", lambda: (core, "2026.4"))
+    assert BACKEND.reduced_precisions(name) == ("fp16",)
+    value = batch(1, 9, 7)
+    on_card = BACKEND.open(MODEL, GraphSpec(), SessionOptions(device=name)).run(value)
+    assert core.compiled == [(device, {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"})]
+    assert np.abs(on_card - BACKEND.open(MODEL, GraphSpec(), SessionOptions()).run(value)).max() <= 1e-5
+    assert choose("auto", name) is BACKENDS["openvino"]
+    assert session_options(MODEL, UpscaleOptions(device=name), BACKEND).streams == 1
+    with pytest.raises(BackendUnavailableError, match="no bf16"):
+        BACKEND.open(MODEL, GraphSpec(), SessionOptions(device=name, precision="bf16"))
+
+
+def test_a_card_that_is_not_here_has_a_remedy() -> None:
+    if "GPU.7" in openvino.Core().available_devices:
+        pytest.skip("here are eight graphics cards")
+    with pytest.raises(BackendUnavailableError, match="finds no graphics card 'gpu:7' of Intel") as caught:
+        BACKEND.open(MODEL, GraphSpec(), SessionOptions(device="gpu:7"))
+    assert "driver" in caught.value.hint
+    for name in ("npu", "gpu:first", "cuda"):
+        with pytest.raises(BackendUnavailableError, match="not on"):
+            BACKEND.reduced_precisions(name)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paragon_core import __version__, available_backends
+from paragon_core.backends import BACKENDS
 from paragon_core.cli.main import main
 from paragon_core.models.folders import model_folders
 from paragon_core.native import library
@@ -24,6 +25,9 @@ def test_what_works_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert {found["name"]: found["works"] for found in findings["backends"]} == {
         info.name: info.available for info in available_backends()
     }
+    named = {device: name for name, backend in BACKENDS.items() for device in backend.named_devices}
+    assert {found["device"]: found["name"] for found in findings["devices"]}.items() <= named.items()
+    assert all(found["works"] or found["hint"] for found in findings["devices"])
     assert findings["formats"]["png"]
     assert [folder["path"] for folder in findings["folders"]] == list(map(str, model_folders()))
     assert main(["doctor"]) == 0

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 import paragon_core
 from paragon_core.errors import InputError
+from paragon_core.graph import onnx_graph
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.graph.onnx_graph import INPUT, OUTPUT, build
+from paragon_core.graph.onnx_nodes import IR_VERSION, OPSET, Graph
 from tests.random_models import batch, random_image, random_model, spec
 from tests.upscalers import same
 
@@ -112,6 +114,42 @@ def test_the_portable_form_gives_the_same_pixels_with_operators_that_all_runtime
     onnx.checker.check_model(portable, full_check=True)
     bytes_made_by = [node for node in portable.graph.node if node.op_type == "Cast" and node.output[0] == OUTPUT]
     assert len(bytes_made_by) == (io == "uint8")
+
+
+@pytest.mark.parametrize("io", ["float32", "uint8"])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_form_for_webgpu_gives_the_same_pixels_with_the_operators_that_it_has(name: str, io: Any) -> None:
+    fast = build(MODELS[name], GraphSpec(io=io), merge_base=False)
+    webgpu = build(MODELS[name], GraphSpec(io=io), merge_base=False, webgpu=True, check=io == "uint8")
+    for width, height in SMALL_SIZES:
+        value = batch(2, height, width) if io == "float32" else random_image(height, width, 3)[None]
+        assert same(in_onnxruntime(webgpu, value), in_onnxruntime(fast, value))
+    onnx.checker.check_model(webgpu, full_check=True)
+    assert not {node.op_type for node in webgpu.graph.node} & {"Round", "IsNaN", "ScatterElements"}
+    assert [output.name for output in webgpu.graph.output] == [OUTPUT, *(["mean"] if io == "uint8" else [])]
+    half = build(MODELS[name], GraphSpec(io=io), precision="fp16", webgpu=True)
+    assert np.abs(in_onnxruntime(half, value) - in_onnxruntime(fast, value).astype(np.float64)).mean() < (
+        1 if io == "uint8" else 0.01
+    )
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@given(
+    values=st.lists(st.one_of(st.floats(-6e4, 6e4, width=32), st.integers(-512, 512).map(lambda n: n / 2)), min_size=1)
+)
+def test_sums_round_like_numpy(precision: Any, values: list[float]) -> None:
+    graph = Graph(precision)
+    onnx_graph._rounded_by_sums(graph, INPUT)  # noqa: SLF001 - whole networks meet no ties
+    graph.nodes[-1].output[0] = OUTPUT
+    types = {INPUT: graph.float_type, OUTPUT: onnx.TensorProto.FLOAT}
+    given_, found = ([onnx.helper.make_tensor_value_info(name, kind, ["n"])] for name, kind in types.items())
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(graph.nodes, "rounding", given_, found, graph.initializers),
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    array = np.array(values, np.float32 if precision == "fp32" else np.float16)
+    np.testing.assert_array_equal(in_onnxruntime(model, array), np.rint(array).clip(0, 255))
 
 
 @pytest.mark.parametrize("size", [(0, 4), (4, 0), (-1, 4)])

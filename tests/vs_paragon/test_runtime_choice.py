@@ -61,6 +61,19 @@ def test_without_a_card_gpu_is_an_error() -> None:
     assert "paragon doctor" in caught.value.hint
 
 
+@pytest.mark.usefixtures("without_plugins")
+def test_without_a_card_of_nvidia_gpu_is_the_one_of_intel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(BACKENDS["openvino"]), "reduced_precisions", lambda _self, _device: ("fp16",))
+    assert chosen(device="gpu") == ("openvino", "gpu")
+    assert chosen(device="gpu:1", precision="fp16") == ("openvino", "gpu:1")
+
+
+def test_webgpu_goes_through_python_although_plugins_are_there() -> None:
+    assert chosen(device="webgpu") == ("auto", "webgpu")
+    for backend in ("auto", "onnxruntime"):
+        assert plugin_for(suited(settings(device="webgpu", backend=backend), SIZE), SIZE) is None
+
+
 def test_the_plugins_own_devices_are_the_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = type("Plugin", (), {"AvailableDevices": staticmethod(lambda: ["CPU", b"GPU.0", "GPU.1", "NPU"])})
     monkeypatch.setattr(base, "vs", type("Vs", (), {"core": type("Core", (), {"ov": plugin})}))

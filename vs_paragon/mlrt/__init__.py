@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from paragon_core.errors import EngineError
 from paragon_core.upscaling.border import Border
 from vs_paragon import borders, finite, frames
+from vs_paragon.mlrt.ncnn import NcnnPlugin
 from vs_paragon.mlrt.ort import OnnxRuntimePlugin
 from vs_paragon.mlrt.ov import OpenVinoPlugin, conflict_named
 from vs_paragon.mlrt.trt import TensorRtPlugin
@@ -20,14 +21,16 @@ if TYPE_CHECKING:
 
     from paragon_core.upscaling.upscaler import Upscaler
     from vs_paragon.frames import Settings
-    from vs_paragon.mlrt.base import Plugin
+    from vs_paragon.mlrt.base import OnnxPlugin, Plugin
 
 _log = logging.getLogger(__name__)
 
 OV: Final = OpenVinoPlugin()
 
 #: Plugins that run ONNX graphs, by namespace; the fastest first.
-ONNX_PLUGINS: Final[Mapping[str, Plugin]] = {plugin.namespace: plugin for plugin in (OV, OnnxRuntimePlugin())}
+ONNX_PLUGINS: Final[Mapping[str, OnnxPlugin]] = {
+    plugin.namespace: plugin for plugin in (OV, OnnxRuntimePlugin(), NcnnPlugin())
+}
 
 #: Plugins that run engines of TensorRT, by namespace; in the order of choice.
 ENGINE_PLUGINS: Final[Mapping[str, Plugin]] = {

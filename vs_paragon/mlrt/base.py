@@ -68,6 +68,10 @@ class OnnxPlugin(Plugin):
 
     merges_base: ClassVar[bool] = False
     """Whether the graph is faster with the base path merged into the network's last layer."""
+    is_portable: ClassVar[bool] = False
+    """Whether it needs the graph with operators that every runtime has."""
+    is_automatic: ClassVar[bool] = True
+    """Whether "auto" takes it; else it must be named."""
 
     @abstractmethod
     def arguments(self, settings: Settings) -> dict[str, Any]:
@@ -90,16 +94,20 @@ class OnnxPlugin(Plugin):
     def run(self, clips: Sequence[vs.VideoNode], settings: Settings) -> vs.VideoNode:
         """See `Plugin.run`; the plugin cuts tiles of the wanted size, or of one that fits into memory."""
         spec = GraphSpec(grey=clips[0].format.color_family is vs.GRAY, separate_detail=len(clips) > 1)
-        network = onnx_bytes(settings.model, spec, merge_base=self.merges_base, portable=False)
+        network = onnx_bytes(settings.model, spec, merge_base=self.merges_base, portable=self.is_portable)
         result: vs.VideoNode = self.functions.Model(
             list(clips),
             network_path=network,
             path_is_serialization=True,
-            num_streams=settings.frames_at_once,
+            num_streams=self.streams(settings),
             **tile_arguments((clips[0].width, clips[0].height), settings),
             **self.arguments(settings),
         )
         return result
+
+    def streams(self, settings: Settings) -> int:
+        """Return the number of frames that are computed at once."""
+        return settings.frames_at_once
 
     def is_exact(self, precision: str) -> bool:
         """See `Plugin.is_exact`; these plugins compute in fp32 unless they are told otherwise."""
