@@ -18,7 +18,14 @@ import numpy.typing as npt
 from paragon_core.errors import InputError, MediaError, UnsupportedSizeError
 from paragon_core.quality.resize import resize, round_to_uint8
 from paragon_core.training.degradations import degraded_forms
-from paragon_core.training.patterns import pattern_pair
+from paragon_core.training.patterns import (
+    PATTERN_ANSWERS,
+    PATTERN_KINDS,
+    USUAL_KINDS,
+    PatternAnswer,
+    PatternKind,
+    pattern_pair,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,6 +56,10 @@ class PatchOptions:
     """How often each group of images is drawn from, in any unit; empty: every image equally often."""
     pattern_share: float = 0.0
     """Share of the patches that are drawn patterns of single pixels instead (`patterns`)."""
+    pattern_kinds: tuple[PatternKind, ...] = USUAL_KINDS
+    """Kinds of patterns that are drawn (`patterns.PatternKind`); one that is named twice is drawn twice as often."""
+    pattern_answer: PatternAnswer = "lanczos"
+    """What is to be made of a pattern: "lanczos", clipped, or "linear", which keeps its range and its mean."""
 
     def __post_init__(self) -> None:
         """Refuse sizes without pixels.
@@ -63,6 +74,12 @@ class PatchOptions:
                 raise InputError(msg)
         if not 0 <= self.pattern_share <= 1:
             msg = f"pattern_share must lie in 0..1, not {self.pattern_share}"
+            raise InputError(msg)
+        if not self.pattern_kinds or not set(self.pattern_kinds) <= set(PATTERN_KINDS):
+            msg = f"pattern_kinds must be some of {', '.join(PATTERN_KINDS)}, not {self.pattern_kinds}"
+            raise InputError(msg)
+        if self.pattern_answer not in PATTERN_ANSWERS:
+            msg = f"pattern_answer must be one of {', '.join(PATTERN_ANSWERS)}, not {self.pattern_answer!r}"
             raise InputError(msg)
         if self.shares and not (min(self.shares) >= 0 and 0 < sum(self.shares) < math.inf):
             msg = f"shares must be finite, not negative and not all 0, not {self.shares}"
@@ -134,7 +151,9 @@ class PatchSource:
     def _cut(self, generator: np.random.Generator) -> tuple[Pixels, Pixels]:
         # Asked for only where there are patterns: without them, runs draw the same patches as ever.
         if self.options.pattern_share and generator.random() < self.options.pattern_share:
-            return pattern_pair(generator, self.options.low_size, self.scale)
+            options = self.options
+            kinds, answer = options.pattern_kinds, options.pattern_answer
+            return pattern_pair(generator, options.low_size, self.scale, kinds=kinds, answer=answer)
         group = generator.choice(len(self._groups), p=self._shares)
         image = generator.integers(len(self._groups[group]))
         low, high = self._groups[group][image]
