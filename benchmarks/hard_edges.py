@@ -3,8 +3,9 @@
     python -m benchmarks.hard_edges [MODEL ...]
 
 The 200 images are of `scripts.training_data.screen_content` with a seed that no training uses. Printed are the mean
-PSNR of all pixels in dB, the lowest and the highest value of any output (0..1 would be right), and the same two for
-patterns that no reduced photograph holds. The model cards quote these figures.
+PSNR of all pixels in dB, the lowest and the highest value of any output (0..1 would be right), and for each kind of
+`paragon_core.quality.hard_images` the worst: by how many levels of 255 values leave the range of the image, and by how
+many the mean changes. The model cards quote these figures.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from paragon_core.errors import InferenceError
+from paragon_core.models.model import bundled
+from paragon_core.quality.hard_images import hard_images, measure, worst
 from paragon_core.quality.resize import resize, round_to_uint8
 from paragon_core.upscaling.upscaler import Upscaler
 from scripts.training_data.screen_content import screen_content
@@ -25,44 +27,25 @@ if TYPE_CHECKING:
 
 IMAGES, SIDE, SEED = 200, 192, 7
 
-#: Brightness of single pixels.
-_LEVELS = (128, 192, 224, 255)
-
-_MIDDLE = 32
-
-
-def patterns() -> dict[str, npt.NDArray[np.uint8]]:
-    """Return images 64x64x3 of single pixels."""
-    generator = np.random.default_rng(0)
-    rows, columns = np.indices((64, 64))
-    found = {
-        "checkerboard": np.where((rows + columns) % 2, 255, 0),
-        "noise of full range": generator.integers(0, 256, (64, 64)),
-    }
-    for level in _LEVELS:
-        found[f"pixel of {level} on black"] = np.where((rows == _MIDDLE) & (columns == _MIDDLE), level, 0)
-        found[f"line of {level} on black"] = np.where(rows == _MIDDLE, level, 0)
-    return {name: np.repeat(plane[:, :, None], 3, axis=2).astype(np.uint8) for name, plane in found.items()}
-
 
 def main(models: Sequence[str]) -> None:
     """Print the figures of each model."""
     drawn = [np.asarray(image) for image in screen_content(IMAGES, SIDE, seed=SEED)]
-    small = [round_to_uint8(resize(image, SIDE // 2, SIDE // 2)) for image in drawn]
     for name in models:
         with Upscaler(name, precision="fp32", clip=False) as upscale:
+            small = [round_to_uint8(resize(image, *[SIDE // upscale.scale] * 2)) for image in drawn]
             made = [upscale(image.astype(np.float32) / 255) for image in small]
             pairs = zip(made, drawn, strict=True)
             errors = [np.mean((np.clip(one, 0, 1) - image / 255.0) ** 2) for one, image in pairs]
             lowest, highest = min(one.min() for one in made), max(one.max() for one in made)
             print(f"{name}: screen content {np.mean(-10 * np.log10(errors)):.1f} dB, {lowest:.3g} to {highest:.3g}")
-            for pattern, image in patterns().items():
+            for kind, images in hard_images().items():
                 try:
-                    one = upscale(image.astype(np.float32) / 255)[16:-16, 16:-16]
-                    print(f"  {pattern}: {one.min():.3g} to {one.max():.3g}")
+                    found = worst(measure(image, upscale(image.astype(np.float32) / 255)) for image in images.values())
+                    print(f"  {kind}: {found}{'' if found.allowed else ' (not allowed)'}")
                 except InferenceError as error:
-                    print(f"  {pattern}: {error}")
+                    print(f"  {kind}: {error}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["realtime-2x", "stream-2x"])
+    main(sys.argv[1:] or bundled())
