@@ -1,10 +1,11 @@
 """Score a model on folders of images, with bicubic and Lanczos upscaling for comparison.
 
-    python -m paragon_core.quality.evaluate --data FOLDER --model NAME|FILE
+    python -m paragon_core.quality.evaluate --data FOLDER --model NAME|FILE [--reducer box]
 
 The protocol is that of published tables: crop the original to a multiple of the scale, shrink it with MATLAB's
 antialiased bicubic, round to 8 bits, upscale in RGB, round to 8 bits, and compare luma without a border as wide as
-the scale. A grey original is treated as RGB with three equal channels.
+the scale. A grey original is treated as RGB with three equal channels. Other
+reducers than bicubic show how a model takes images that somebody else shrank.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,11 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 
+#: How an original is shrunk; all are antialiased.
+Reducer = Literal["bicubic", "box", "bilinear", "lanczos"]
+
+KERNELS: Final[dict[Reducer, Kernel]] = {"bicubic": "cubic", "box": "box", "bilinear": "linear", "lanczos": "lanczos3"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
@@ -58,13 +64,14 @@ class Pair:
         return int(self.high.shape[0] // self.low.shape[0])
 
 
-def make_pair(name: str, original: Pixels, scale: int) -> Pair:
+def make_pair(name: str, original: Pixels, scale: int, reducer: Reducer = "bicubic") -> Pair:
     """Crop an original to a multiple of ``scale`` and shrink it by the protocol.
 
     Args:
         name: what reports call the image.
         original: HxWx3, RGB.
         scale: the upscaling factor to be scored.
+        reducer: how it is shrunk; the protocol says "bicubic".
 
     Raises:
         UnsupportedSizeError: if the image is too small to be scored.
@@ -76,11 +83,11 @@ def make_pair(name: str, original: Pixels, scale: int) -> Pair:
         msg = f"{name} has {original.shape[1]}x{original.shape[0]} pixels, too few to be scored"
         raise UnsupportedSizeError(msg, hint=f"at x{scale} every side needs {smallest + scale - 1} pixels")
     high = original[: height * scale, : width * scale]
-    return Pair(name=name, low=round_to_uint8(resize(high, height, width)), high=high)
+    return Pair(name=name, low=round_to_uint8(resize(high, height, width, kernel=KERNELS[reducer])), high=high)
 
 
-def read_pairs(folder: Path, scale: int) -> Iterable[Pair]:
-    """Read the images of one set in the order of their names, one at a time.
+def read_pairs(folder: Path, scale: int, reducer: Reducer = "bicubic") -> Iterable[Pair]:
+    """Read the images of one set in the order of their names, one at a time, and shrink them.
 
     Raises:
         MediaError: if an image cannot be read.
@@ -89,7 +96,7 @@ def read_pairs(folder: Path, scale: int) -> Iterable[Pair]:
 
     """
     for path in _images(folder):
-        yield make_pair(path.name, _read_rgb(path), scale)
+        yield make_pair(path.name, _read_rgb(path), scale, reducer)
 
 
 def upscale_classically(low: Pixels, *, scale: int, kernel: Kernel) -> Pixels:
@@ -145,7 +152,9 @@ def _read_rgb(path: Path) -> Pixels:
     return array if array.ndim == 3 else array[:, :, None].repeat(3, axis=2)  # noqa: PLR2004 - axes
 
 
-def evaluate(data: Path, upscale: Callable[[Pixels], Pixels], scale: int) -> dict[str, dict[str, dict[str, Score]]]:
+def evaluate(
+    data: Path, upscale: Callable[[Pixels], Pixels], scale: int, reducer: Reducer = "bicubic"
+) -> dict[str, dict[str, dict[str, Score]]]:
     """Score ``upscale`` and the two baselines on every set under ``data``: ``result[set][image][method]``.
 
     Raises:
@@ -158,7 +167,8 @@ def evaluate(data: Path, upscale: Callable[[Pixels], Pixels], scale: int) -> dic
         "bicubic": partial(upscale_classically, scale=scale, kernel="cubic"),
         "lanczos": partial(upscale_classically, scale=scale, kernel="lanczos3"),
     }
-    return {folder.resolve().name: score_set(read_pairs(folder, scale), methods) for folder in find_sets(data)}
+    sets = {folder.resolve().name: read_pairs(folder, scale, reducer) for folder in find_sets(data)}
+    return {name: score_set(pairs, methods) for name, pairs in sets.items()}
 
 
 def means(images: Mapping[str, Mapping[str, Score]]) -> dict[str, Score]:
@@ -189,6 +199,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--alpha", type=float, help="upsampler_alpha, where the file does not hold it")
     parser.add_argument("--backend", default="auto", help="openvino, onnxruntime, torch or auto (default)")
     parser.add_argument("--precision", default="fp32", help="fp32 (default), fp16, bf16 or auto")
+    parser.add_argument(
+        "--reducer", default="bicubic", choices=KERNELS, help="how originals are shrunk; bicubic is the protocol"
+    )
     parser.add_argument("--json", action="store_true", help="print every image as JSON; null: infinite PSNR")
     return parser
 
@@ -198,7 +211,7 @@ def _report(options: argparse.Namespace) -> dict[str, Any]:
     model = load(options.model, upsampler_alpha=options.alpha)
     # The author's border: the protocol leaves it out, and published figures are of networks that see zeros beyond it.
     with Upscaler(model, backend=options.backend, precision=options.precision, padding="zero") as upscaler:
-        sets = evaluate(options.data, upscaler, model.spec.scale)
+        sets = evaluate(options.data, upscaler, model.spec.scale, options.reducer)
         running_on = {"backend": upscaler.backend, "precision": upscaler.precision_of("uint8")}
     return {
         "model": model.name,
@@ -207,6 +220,7 @@ def _report(options: argparse.Namespace) -> dict[str, Any]:
         "scale": model.spec.scale,
         "upsampler_alpha": model.spec.upsampler_alpha,
         "settings_from": model.settings_from,
+        "reducer": options.reducer,
         **running_on,
         "sets": {
             name: {
@@ -228,6 +242,7 @@ def _plain(scores: Mapping[str, Score]) -> dict[str, dict[str, float | None]]:
 
 def _table(report: Mapping[str, Any]) -> str:
     what = "{model}: {variant} x{scale}, alpha {upsampler_alpha:g}, {backend} {precision}".format_map(report)
+    what += "" if report["reducer"] == "bicubic" else f"; originals shrunk by {report['reducer']}"
     heading = "PSNR-Y in dB / SSIM" + "".join(f"{method:>18}" for method in ("model", "bicubic", "lanczos"))
     lines = [what, heading]
     for name, scores in report["sets"].items():

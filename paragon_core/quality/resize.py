@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Floats = npt.NDArray[np.float64]
-Kernel = Literal["cubic", "lanczos3"]
+Kernel = Literal["cubic", "lanczos3", "box", "linear"]
 
 
 def _cubic(x: Floats) -> Floats:
@@ -40,8 +40,23 @@ def _lanczos3(x: Floats) -> Floats:
     return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)  # noqa: PLR2004  (the radius of the kernel)
 
 
+def _box(x: Floats) -> Floats:
+    """Mean of what is nearest, of both where two are: shrinking by an integer averages squares."""
+    return np.where(np.abs(x) < 0.5 + 1e-9, 1.0, 0.0)
+
+
+def _linear(x: Floats) -> Floats:
+    """Interpolate between neighbours: a triangle."""
+    return np.where(np.abs(x) < 1, 1 - np.abs(x), 0.0)
+
+
 #: Each kernel's function and the radius outside which it is zero, in samples of the grid it is defined on.
-_KERNELS: dict[Kernel, tuple[Callable[[Floats], Floats], int]] = {"cubic": (_cubic, 2), "lanczos3": (_lanczos3, 3)}
+_KERNELS: dict[Kernel, tuple[Callable[[Floats], Floats], float]] = {
+    "cubic": (_cubic, 2),
+    "lanczos3": (_lanczos3, 3),
+    "box": (_box, 0.5),
+    "linear": (_linear, 1),
+}
 
 
 def _taps(length: int, new_length: int, kernel: Kernel) -> tuple[npt.NDArray[np.intp], Floats]:
@@ -74,7 +89,7 @@ def resize(image: npt.NDArray[np.generic], height: int, width: int, *, kernel: K
         image: HxW or HxWxC, real numbers of any type and range.
         height: rows of the result.
         width: columns of the result.
-        kernel: ``"cubic"`` (a = -0.5) or ``"lanczos3"``.
+        kernel: ``"cubic"`` (a = -0.5), ``"lanczos3"``, ``"linear"`` or ``"box"``.
 
     Returns:
         float64 of shape (height, width) or (height, width, C), in the range of the input apart from overshoot at edges.

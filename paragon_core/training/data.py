@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from paragon_core.training.degradations import Degradations
+    from paragon_core.training.degradations import Degradations, Form
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -134,7 +134,7 @@ class PatchSource:
             raise InputError(msg, hint="name one share for each folder, or none")
         self._shares = np.array(shares) / sum(shares)
         self._clean_share = degradations.clean_share if degradations else 1.0
-        self._forms: list[list[list[Pixels]]] = []
+        self._forms: list[list[list[Form]]] = []
         if degradations:
             forms = iter(degraded_forms([high for group in self._groups for _, high in group], scale, degradations))
             self._forms = [list(islice(forms, len(group))) for group in self._groups]
@@ -159,7 +159,8 @@ class PatchSource:
         low, high = self._groups[group][image]
         if self._forms and generator.random() >= self._clean_share:
             forms = self._forms[group][image]
-            low = forms[generator.integers(len(forms))]
+            form = forms[generator.integers(len(forms))]
+            low, high = form.low, high[form.down :, form.right :]
         size, s = self.options.low_size, self.scale
         top = int(generator.integers(BORDER, low.shape[0] - BORDER - size + 1))
         left = int(generator.integers(BORDER, low.shape[1] - BORDER - size + 1))

@@ -1,4 +1,4 @@
-"""What happens to a low-resolution image besides the reduction: blur, noise, JPEG, H.264.
+"""What happens to a low-resolution image: other reducers than bicubic, blur, noise, JPEG, H.264.
 
 Compression takes longer than a step of training, so every image gets a few degraded forms before the first step, and
 a patch draws one of them. For H.264 see `paragon_core.training.moving_clips`.
@@ -16,8 +16,9 @@ import numpy.typing as npt
 from paragon_core.errors import InputError
 from paragon_core.quality.blur import blurred
 from paragon_core.quality.h264 import HIGHEST_CRF, PRESETS, compress
-from paragon_core.quality.resize import resize, round_to_uint8
+from paragon_core.quality.resize import round_to_uint8
 from paragon_core.training.moving_clips import FIRST_KEPT, FRAMES, join_in_grid, moving_clip, split_grid
+from paragon_core.training.reductions import TRAINING_REDUCERS, Reduction, TrainingReducer, draw_reduction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +37,7 @@ class Degradations:
     """Which degraded forms an image gets. Values are drawn uniformly from each range, again for each form."""
 
     clean_share: float = 0.25
-    """Share of the patches that are only reduced, so that the network does not forget clean images."""
+    """Share of the patches that are only reduced, by bicubic, so that the network does not forget clean images."""
     forms: int = 4
     """Degraded forms of each image; each takes as much memory as the low-resolution image."""
     h264_share: float = 1.0
@@ -47,6 +48,10 @@ class Degradations:
     """Share of the forms that are compressed as JPEG; what the two shares leave is not compressed."""
     jpeg_quality: tuple[float, float] = (50, 95)
     """Range of Pillow's JPEG quality; chroma is 4:4:4, 4:2:2 or 4:2:0."""
+    reducers: tuple[TrainingReducer, ...] = ("bicubic",)
+    """What reduces a form (`paragon_core.training.reductions`); one that is named twice is drawn twice as often."""
+    camera_blur: tuple[float, float] = (0, 0.7)
+    """Range of the Gaussian's standard deviation in the reducer "camera", in pixels of the large image."""
     blur: tuple[float, float] = (0, 0)
     """Range of the Gaussian's standard deviation before the reduction, in pixels of the large image."""
     noise: tuple[float, float] = (0, 0)
@@ -74,15 +79,31 @@ class Degradations:
             msg = f"forms must be at least 1, not {self.forms}"
             raise InputError(msg)
         limits = {"crf": (1, HIGHEST_CRF), "jpeg_quality": (1, 100)}
-        for name in ("crf", "jpeg_quality", "blur", "noise", "shot_noise"):
+        if not self.reducers or not set(self.reducers) <= set(TRAINING_REDUCERS):
+            msg = f"reducers must be some of {', '.join(TRAINING_REDUCERS)}, not {self.reducers}"
+            raise InputError(msg)
+        for name in ("crf", "jpeg_quality", "camera_blur", "blur", "noise", "shot_noise"):
             (low, high), (least, most) = getattr(self, name), limits.get(name, (0, 100))
             if not least <= low <= high <= most:
                 msg = f"{name} must be a range in {least}..{most}, the smaller end first, not {(low, high)}"
                 raise InputError(msg)
 
 
-def degraded_forms(images: Sequence[Pixels], scale: int, options: Degradations) -> list[list[Pixels]]:
-    """Return ``options.forms`` low-resolution forms of every image, aligned with it pixel by pixel.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Form:
+    """A degraded form of an image."""
+
+    low: Pixels
+    """(H / scale)x(W / scale)x3."""
+    down: int = 0
+    """Rows of the large image above the first low-resolution pixel, less than the scale. The last pixels then show
+    what is beyond the image, mirrored."""
+    right: int = 0
+    """Columns left of it."""
+
+
+def degraded_forms(images: Sequence[Pixels], scale: int, options: Degradations) -> list[list[Form]]:
+    """Return ``options.forms`` low-resolution forms of every image.
 
     Args:
         images: large ones, HxWx3, RGB, sides multiples of ``scale``.
@@ -93,19 +114,21 @@ def degraded_forms(images: Sequence[Pixels], scale: int, options: Degradations) 
         BackendUnavailableError: if H.264 is asked for and PyAV is missing.
 
     """
-    result: list[list[Pixels]] = [[] for _ in images]
+    result: list[list[Form]] = [[] for _ in images]
     for number in range(options.forms):
         generator = np.random.default_rng((options.seed, number))
         shares = (options.h264_share, options.jpeg_share, max(0.0, 1 - options.h264_share - options.jpeg_share))
         kinds = generator.choice(3, size=len(images), p=shares)
         for index in np.flatnonzero(kinds).tolist():
-            reduced = _reduced(_blurred(images[index], options, generator), scale)
-            form = _noisy(reduced, _noise(options, generator), generator)
-            result[index].append(_as_jpeg(form, options, generator) if kinds[index] == 1 else form)
+            reduction = _reduction(scale, options, generator)
+            reduced = reduction.reduce(_blurred(reduction.prepared(images[index]), options, generator), scale)
+            low = _noisy(reduced, _noise(options, generator), generator)
+            low = _as_jpeg(low, options, generator) if kinds[index] == 1 else low
+            result[index].append(Form(low=low, down=reduction.down, right=reduction.right))
         for batch in _alike(images, generator.permutation(np.flatnonzero(kinds == 0))):
             videos = _as_video([images[index] for index in batch], scale, options, generator)
-            for index, image in zip(batch, videos, strict=True):
-                result[index].append(image)
+            for index, form in zip(batch, videos, strict=True):
+                result[index].append(form)
     return result
 
 
@@ -113,8 +136,8 @@ def _blurred(image: Pixels, options: Degradations, generator: np.random.Generato
     return blurred(image, generator.uniform(*options.blur))
 
 
-def _reduced(image: Pixels, scale: int) -> Floats:
-    return resize(image, image.shape[0] // scale, image.shape[1] // scale)
+def _reduction(scale: int, options: Degradations, generator: np.random.Generator) -> Reduction:
+    return draw_reduction(options.reducers, scale, options.camera_blur, generator)
 
 
 def _noise(options: Degradations, generator: np.random.Generator) -> tuple[float, float]:
@@ -153,15 +176,19 @@ def _alike(images: Sequence[Pixels], indices: Iterable[int]) -> Iterator[list[in
 
 def _as_video(
     images: Sequence[Pixels], scale: int, options: Degradations, generator: np.random.Generator
-) -> list[Pixels]:
+) -> list[Form]:
     kept = int(generator.integers(FIRST_KEPT, FRAMES))
     crf = round(generator.uniform(*options.crf), 1)
     preset = PRESETS[generator.integers(len(PRESETS))]
-    clips = []
+    clips, reductions = [], []
     for image in images:
-        moving = moving_clip(_blurred(image, options, generator), scale, kept, generator)
+        reduction = _reduction(scale, options, generator)
+        prepared = _blurred(reduction.prepared(image), options, generator)
+        moving = moving_clip(prepared, scale, kept, generator, reduction.kernel)
         noise = _noise(options, generator)
         clips.append([_noisy(frame, noise, generator) for frame in moving])
+        reductions.append(reduction)
     frames = compress(join_in_grid(clips), crf=crf, preset=preset)
     height, width, _ = clips[0][0].shape
-    return split_grid(frames[kept], height, width, len(clips))
+    lows = split_grid(frames[kept], height, width, len(clips))
+    return [Form(low=low, down=each.down, right=each.right) for low, each in zip(lows, reductions, strict=True)]

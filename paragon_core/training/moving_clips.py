@@ -8,13 +8,13 @@ side by side in one video, each moving its own way: encoding two dozen at a time
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from paragon_core.quality.resize import resize
+from paragon_core.quality.resize import Kernel, resize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,18 +33,29 @@ _ZOOM = 0.006
 #: Share of the clips without movement.
 _STILL = 0.3
 
+#: Pillow's names of the kernels.
+_RESAMPLING: Final[dict[Kernel, Image.Resampling]] = {
+    "cubic": Image.Resampling.BICUBIC,
+    "lanczos3": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+    "linear": Image.Resampling.BILINEAR,
+}
+
 #: Side of H.264's macroblocks: clips that lie side by side must not share one.
 _MACROBLOCK = 16
 
 
-def moving_clip(image: Pixels, scale: int, kept: int, generator: np.random.Generator) -> list[Floats]:
+def moving_clip(
+    image: Pixels, scale: int, kept: int, generator: np.random.Generator, kernel: Kernel = "cubic"
+) -> list[Floats]:
     """Reduce an image along a random movement of constant speed.
 
     Args:
         image: HxWx3, sides multiples of ``scale``. What comes in from outside is its mirror image.
         scale: how much smaller the frames are.
-        kept: index of the frame that shows the image itself, reduced as the scores' protocol says.
+        kept: index of the frame that shows the image itself.
         generator: decides the movement.
+        kernel: what reduces the image; the scores' protocol says "cubic".
 
     Returns:
         `FRAMES` frames (H / scale)x(W / scale)x3, in levels of 0..255.
@@ -54,7 +65,7 @@ def moving_clip(image: Pixels, scale: int, kept: int, generator: np.random.Gener
     still = generator.random() < _STILL
     down, right = (0.0 if still else speed for speed in generator.uniform(-_PAN, _PAN, 2))
     zoom = 0.0 if still else generator.uniform(-_ZOOM, _ZOOM)
-    own = resize(image, height // scale, width // scale)
+    own = resize(image, height // scale, width // scale, kernel=kernel)
     if still:
         return [own] * FRAMES
     margin = math.ceil(FRAMES * (_PAN + _ZOOM * max(height, width) / 2))
@@ -64,7 +75,7 @@ def moving_clip(image: Pixels, scale: int, kept: int, generator: np.random.Gener
         grown = (1 + zoom * time) / 2
         row, column = margin + height / 2 + down * time, margin + width / 2 + right * time
         box = (column - grown * width, row - grown * height, column + grown * width, row + grown * height)
-        frame = wide.resize((width // scale, height // scale), Image.Resampling.BICUBIC, box=box)
+        frame = wide.resize((width // scale, height // scale), _RESAMPLING[kernel], box=box)
         frames.append(np.asarray(frame, dtype=np.float64))
     frames[kept] = own
     return frames

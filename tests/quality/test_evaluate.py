@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from paragon_core.quality.evaluate import Reducer
+
 
 def drawing(height: int = 60, width: int = 49, seed: int = 0) -> npt.NDArray[np.uint8]:
     """Return an image of soft blobs."""
@@ -118,6 +120,18 @@ def test_the_original_is_cropped_and_shrunk(scale: int) -> None:
     assert pair.low.shape == (61 // scale, 47 // scale, 3)
     np.testing.assert_array_equal(pair.high, original[: 61 // scale * scale, : 47 // scale * scale])
     assert upscale_classically(pair.low, scale=scale, kernel="cubic").shape == pair.high.shape
+
+
+@pytest.mark.parametrize(("reducer", "resampling"), [("box", "BOX"), ("bilinear", "BILINEAR"), ("lanczos", "LANCZOS")])
+@pytest.mark.parametrize("scale", [2, 3])
+def test_other_reducers_are_those_of_pillow(reducer: Reducer, resampling: str, scale: int) -> None:
+    original = drawing(60, 48)
+    pair = make_pair("drawing", original, scale, reducer)
+    size = (48 // scale, 60 // scale)
+    wanted = np.asarray(Image.fromarray(original).resize(size, Image.Resampling[resampling])).astype(int)
+    inside = slice(3, -3)  # beyond the border Pillow sees nothing, not the mirrored image
+    assert np.abs(pair.low[inside, inside] - wanted[inside, inside]).max() <= 1
+    assert not np.array_equal(pair.low, make_pair("drawing", original, scale).low)
 
 
 def test_a_perfect_method_has_infinite_psnr_and_a_wrong_size_is_refused() -> None:

@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 from paragon_core.errors import BackendUnavailableError, InputError
 from paragon_core.quality.metrics import luma, psnr
 from paragon_core.quality.resize import resize, round_to_uint8
-from paragon_core.training.data import PatchOptions, PatchSource
+from paragon_core.training.data import BORDER, PatchOptions, PatchSource
 from paragon_core.training.degradations import Degradations, degraded_forms
+from paragon_core.training.reductions import TRAINING_REDUCERS, Reduction, draw_reduction
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from paragon_core.quality.resize import Kernel
+    from paragon_core.training.reductions import TrainingReducer
 
     Images = list[npt.NDArray[np.uint8]]
 
@@ -30,13 +34,17 @@ def reduced(images: Images) -> Images:
     return [round_to_uint8(resize(image, image.shape[0] // 2, image.shape[1] // 2)) for image in images]
 
 
+def lows(images: Images, options: Degradations, scale: int = 2) -> list[Images]:
+    return [[form.low for form in forms] for forms in degraded_forms(images, scale, options)]
+
+
 def mean_psnr(images: Images, options: Degradations) -> float:
-    forms = degraded_forms(images, 2, options)
+    forms = lows(images, options)
     return float(np.mean([psnr(luma(each[0]), luma(low)) for each, low in zip(forms, reduced(images), strict=True)]))
 
 
 def test_without_any_degradation_only_the_reduction_is_left(images: Images) -> None:
-    forms = degraded_forms(images, 2, NOTHING)
+    forms = lows(images, NOTHING)
     assert all(np.array_equal(form, low) for (form,), low in zip(forms, reduced(images), strict=True))
 
 
@@ -60,18 +68,18 @@ def test_forms_stay_aligned_and_the_setting_rules_the_damage(
 
 def test_noise_has_the_deviation_that_was_asked_for() -> None:
     grey = [np.full((128, 128, 3), 128, np.uint8)]
-    (form,) = degraded_forms(grey, 2, replace(NOTHING, noise=(4, 4)))[0]
+    (form,) = lows(grey, replace(NOTHING, noise=(4, 4)))[0]
     assert form.std() == pytest.approx(4, rel=0.05)
     dark, light = (np.full((128, 128, 3), level, np.uint8) for level in (20, 180))
-    shot = degraded_forms([dark, light], 2, replace(NOTHING, shot_noise=(6, 6)))
+    shot = lows([dark, light], replace(NOTHING, shot_noise=(6, 6)))
     assert shot[1][0].std() / shot[0][0].std() == pytest.approx(3, rel=0.05)
 
 
 def test_forms_differ_from_one_another_and_come_back_the_same(images: Images) -> None:
-    first, second = (degraded_forms(images, 2, EVERYTHING) for _ in range(2))
+    first, second = (lows(images, EVERYTHING) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert all(not np.array_equal(one, other) for one, other in first)
-    elsewhere = degraded_forms(images, 2, replace(EVERYTHING, seed=1))
+    elsewhere = lows(images, replace(EVERYTHING, seed=1))
     assert not any(np.array_equal(a, b) for a, b in zip(first, elsewhere, strict=True))
 
 
@@ -80,7 +88,7 @@ def test_forms_differ_from_one_another_and_come_back_the_same(images: Images) ->
 def test_images_may_have_any_sizes(sizes: list[tuple[int, int]], seed: int) -> None:
     generator = np.random.default_rng(seed)
     mixed = [generator.integers(0, 256, (2 * height, 2 * width, 3), np.uint8) for height, width in sizes]
-    forms = degraded_forms(mixed, 2, replace(EVERYTHING, seed=seed))
+    forms = lows(mixed, replace(EVERYTHING, seed=seed))
     assert [[form.shape for form in each] for each in forms] == [[(*size, 3)] * 2 for size in sizes]
 
 
@@ -123,6 +131,9 @@ def test_the_generator_alone_decides_which_form_a_patch_gets(images: Images) -> 
         ("h264_share", -0.1),
         ("jpeg_share", 0.5),  # next to the default share of H.264
         ("forms", 0),
+        ("reducers", ()),
+        ("reducers", ("bicubic", "nearest")),
+        ("camera_blur", (0.7, 0)),
         ("crf", (0, 20)),
         ("crf", (30, 20)),
         ("jpeg_quality", (50, 101)),
@@ -133,6 +144,63 @@ def test_the_generator_alone_decides_which_form_a_patch_gets(images: Images) -> 
 def test_impossible_degradations_are_refused(field: str, value: object) -> None:
     with pytest.raises(InputError, match=field):
         Degradations(**{field: value})  # type: ignore[arg-type]
+
+
+def test_each_reducer_makes_what_its_name_says(images: Images) -> None:
+    options = replace(NOTHING, camera_blur=(0, 0))
+    means = [np.floor(image.reshape(48, 2, 48, 2, 3).mean((1, 3)) + 0.5).astype(np.uint8) for image in images]
+    found = {reducer: lows(images, replace(options, reducers=(reducer,))) for reducer in TRAINING_REDUCERS}
+    for reducer in ("box", "camera"):
+        assert all(np.array_equal(form, mean) for (form,), mean in zip(found[reducer], means, strict=True))
+    sharpness = {
+        reducer: np.mean([np.abs(np.diff(form.astype(int), axis=0)).mean() for (form,) in forms])
+        for reducer, forms in found.items()
+    }
+    assert sharpness["lanczos"] > sharpness["bicubic"] > sharpness["box"] > sharpness["bilinear"]
+    (soft,) = lows(images[:1], replace(NOTHING, reducers=("camera",), camera_blur=(2, 2)))[0]
+    assert np.abs(np.diff(soft.astype(int), axis=0)).mean() < 0.8 * sharpness["box"]
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_areas_begin_at_any_pixel_and_patches_show_the_same_place(images: Images, scale: int) -> None:
+    options = replace(NOTHING, reducers=("area",), forms=60, clean_share=0)
+    size = 96 // scale - 2 * BORDER - 3
+    forms = degraded_forms(images[:1], scale, options)[0]
+    assert {(form.down, form.right) for form in forms} == {(y, x) for y in range(scale) for x in range(scale)}
+    patches = PatchOptions(low_size=size, batch_size=40)
+    drawn = PatchSource([images[:1]], scale=scale, options=patches, degradations=options).draw(np.random.default_rng(0))
+    for low, high in zip(drawn.low, drawn.high, strict=True):
+        means = high.reshape(size, scale, size, scale, 3).mean((1, 3))
+        assert np.abs(means - low).max() <= 0.5
+
+
+def test_reducers_are_drawn_for_video_too(images: Images) -> None:
+    kernels: tuple[Kernel, ...] = ("cubic", "linear")
+    reducers: tuple[TrainingReducer, ...] = ("bicubic", "bilinear")
+    grey = [image[:, :, :1].repeat(3, axis=2) for image in images]  # of colours, half the resolution is lost
+    wanted = [[round_to_uint8(resize(image, 48, 48, kernel=kernel)) for image in grey] for kernel in kernels]
+    for own, reducer in enumerate(reducers):
+        forms = lows(grey, Degradations(forms=1, crf=(1, 1), reducers=(reducer,)))
+        errors = [
+            np.mean([np.abs(luma(form) - luma(low)).mean() for (form,), low in zip(forms, each, strict=True)])
+            for each in wanted
+        ]
+        assert errors[own] < 0.7 * errors[1 - own]
+
+
+def test_a_kind_that_is_named_twice_is_drawn_twice_as_often(images: Images) -> None:
+    options = replace(NOTHING, forms=100, reducers=("bicubic", "bicubic", "bicubic", "box"))
+    forms = lows([images[0][:32, :32]], options)[0]
+    counts = np.unique([form.tobytes() for form in forms], return_counts=True)[1]
+    assert len(counts) == 2
+    assert counts.max() / 100 == pytest.approx(0.75, abs=0.12)
+
+
+def test_bicubic_alone_takes_nothing_from_the_generator() -> None:
+    generator = np.random.default_rng(0)
+    before = generator.bit_generator.state
+    assert draw_reduction(("bicubic",), 2, (0, 0.7), generator) == Reduction()
+    assert generator.bit_generator.state == before
 
 
 def test_without_pyav_only_video_is_refused(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:

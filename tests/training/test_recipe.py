@@ -156,3 +156,15 @@ def test_a_recipe_is_followed_and_leaves_its_mark(tmp_path: Path, images: list[n
     assert steps == list(range(1, 21))
     assert scores[1] > scores[0]
     assert load(tmp_path / "run/best.safetensors").metadata["recipe_sha256"] == recipe.sha256
+
+
+def test_lists_of_words_are_read_and_unknown_words_are_refused(tmp_path: Path) -> None:
+    words = '"speckles", "single lines", "text"'
+    text = GOOD.replace("batch_size = 9", f"batch_size = 9\npattern_kinds = [{words}]")
+    text += '\n[degradations]\nh264_share = 0\nreducers = ["bicubic", "area"]\n'
+    recipe = read_recipe(written(tmp_path, text))
+    assert recipe.patches.pattern_kinds == ("speckles", "single lines", "text")
+    assert recipe.degradations == Degradations(h264_share=0, reducers=("bicubic", "area"))
+    for word in ("text", "area"):
+        with pytest.raises(InputError, match=r"pattern_kinds|reducers"):
+            read_recipe(written(tmp_path, text.replace(f'"{word}"', '"nearest"')))
