@@ -224,15 +224,15 @@ def _report(options: argparse.Namespace) -> dict[str, Any]:
         **running_on,
         "sets": {
             name: {
-                "mean": _plain(means(images)),
-                "pictures": {image: _plain(scores) for image, scores in images.items()},
+                "mean": plain(means(images)),
+                "pictures": {image: plain(scores) for image, scores in images.items()},
             }
             for name, images in sets.items()
         },
     }
 
 
-def _plain(scores: Mapping[str, Score]) -> dict[str, dict[str, float | None]]:
+def plain(scores: Mapping[str, Score]) -> dict[str, dict[str, float | None]]:
     """Return scores as JSON can hold them: it has no infinity, so null stands for "no pixel differs"."""
     return {
         method: {"psnr_y": each.psnr_y if math.isfinite(each.psnr_y) else None, "ssim": each.ssim}
@@ -246,12 +246,13 @@ def _table(report: Mapping[str, Any]) -> str:
     heading = "PSNR-Y in dB / SSIM" + "".join(f"{method:>18}" for method in ("model", "bicubic", "lanczos"))
     lines = [what, heading]
     for name, scores in report["sets"].items():
-        cells = "".join(f"{_cell(**mean):>18}" for mean in scores["mean"].values())
+        cells = "".join(f"{cell(**mean):>18}" for mean in scores["mean"].values())
         lines.append(f"{name} ({len(scores['pictures'])})".ljust(19) + cells)
     return "\n".join(lines) + "\n"
 
 
-def _cell(psnr_y: float | None, ssim: float) -> str:
+def cell(psnr_y: float | None, ssim: float) -> str:
+    """Return a score of `plain` as a table shows it."""
     return f"{'inf' if psnr_y is None else format(psnr_y, '.3f')} / {ssim:.4f}"
 
 

@@ -223,5 +223,5 @@ def test_the_command_says_what_is_wrong(folder: Path, capsys: pytest.CaptureFixt
 
 
 def test_infinite_scores_are_null_in_json_and_inf_in_the_table() -> None:
-    assert evaluation._plain({"model": Score(psnr_y=math.inf, ssim=1)}) == {"model": {"psnr_y": None, "ssim": 1}}  # noqa: SLF001
-    assert evaluation._cell(None, 1) == "inf / 1.0000"  # noqa: SLF001
+    assert evaluation.plain({"model": Score(psnr_y=math.inf, ssim=1)}) == {"model": {"psnr_y": None, "ssim": 1}}
+    assert evaluation.cell(None, 1) == "inf / 1.0000"
