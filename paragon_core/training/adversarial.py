@@ -141,8 +141,8 @@ class AdversarialTrainer(Trainer):
             self._judging, lr=adversarial.discriminator_learning_rate, betas=_BETAS
         )
 
-    def advance(self) -> float:
-        """Do one step of both and return the network's loss of pixels, in 0..1."""
+    def advance(self) -> Tensor:
+        """Do one step of both and return the network's loss of pixels, in 0..1; on a GPU, without waiting for it."""
         low, wanted = self._draw()
         learns = self.step >= self.adversarial.discriminator_warmup
         with torch.set_grad_enabled(learns):
@@ -154,7 +154,7 @@ class AdversarialTrainer(Trainer):
         if learns:
             self._descend(loss + self._judgement(real, made))
         self._finish_step()
-        return float(loss.detach())
+        return loss.detach()
 
     def auxiliary_networks(self) -> dict[str, Arrays]:
         """Return the discriminator's weights, under upstream's keys."""
@@ -192,8 +192,8 @@ class AdversarialTrainer(Trainer):
         loss = relativistic_loss(of_real, of_made)
         loss.backward()  # type: ignore[no-untyped-call]
         self._discriminator_optimiser.step()
-        self.figures["discriminator's loss"] = float(loss.detach())
-        self.figures["told apart"] = float((of_real > of_made).float().mean())
+        self.figures["discriminator's loss"] = loss.detach()
+        self.figures["told apart"] = (of_real > of_made).float().mean()
 
     def _judgement(self, real: Tensor, made: Tensor) -> Tensor:
         """Return the weighted losses of discriminator and VGG19."""
@@ -202,12 +202,12 @@ class AdversarialTrainer(Trainer):
         with torch.no_grad():
             of_real = self.discriminator(real)
         adversarial = relativistic_loss(self.discriminator(made), of_real)
-        self.figures["adversarial loss"] = float(adversarial.detach())
+        self.figures["adversarial loss"] = adversarial.detach()
         loss = self.adversarial.adversarial_weight * adversarial
         if self._perceptual:
             with self._autocast():
                 perceptual = self._perceptual(made, real)
-            self.figures["perceptual loss"] = float(perceptual.detach())
+            self.figures["perceptual loss"] = perceptual.detach()
             loss = loss + self.adversarial.perceptual_weight * perceptual
         return loss
 

@@ -132,7 +132,9 @@ class PatchSource:
         if len(shares) != len(self._groups):
             msg = f"{len(self._groups)} groups of images have {len(shares)} shares"
             raise InputError(msg, hint="name one share for each folder, or none")
-        self._shares = np.array(shares) / sum(shares)
+        # As `Generator.choice` makes them of shares: it would check and sum them again for every patch.
+        self._bounds = (np.array(shares) / sum(shares)).cumsum()
+        self._bounds /= self._bounds[-1]
         self._clean_share = degradations.clean_share if degradations else 1.0
         self._forms: list[list[list[Form]]] = []
         if degradations:
@@ -154,7 +156,7 @@ class PatchSource:
             options = self.options
             kinds, answer = options.pattern_kinds, options.pattern_answer
             return pattern_pair(generator, options.low_size, self.scale, kinds=kinds, answer=answer)
-        group = generator.choice(len(self._groups), p=self._shares)
+        group = int(self._bounds.searchsorted(generator.random(), side="right"))
         image = generator.integers(len(self._groups[group]))
         low, high = self._groups[group][image]
         if self._forms and generator.random() >= self._clean_share:

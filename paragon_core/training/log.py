@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import torch
 
 from paragon_core.atomic_files import unwritable
 from paragon_core.errors import BackendUnavailableError, MediaError
 from paragon_core.training.options import learning_rate
+from paragon_core.training.pairs import CPU
 from paragon_core.training.validation import reference_upscaler
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    from torch import Tensor
 
     from paragon_core.models.spec import ModelSpec
     from paragon_core.quality.evaluate import Pair
@@ -65,7 +68,7 @@ class TensorBoardLog:
         with self._writing():
             self._writer = SummaryWriter(str(folder), purge_step=step + 1)
         self._options = options
-        self._losses: list[float] = []
+        self._losses: list[Tensor] = []
 
     def __enter__(self) -> Self:
         """Return the log."""
@@ -80,15 +83,15 @@ class TensorBoardLog:
             if kind is None:  # else the first error is the one to report
                 raise
 
-    def log_step(self, step: int, loss: float, figures: Mapping[str, float]) -> None:
-        """Take note of step ``step`` (1 is the first)."""
+    def log_step(self, step: int, loss: Tensor, figures: Mapping[str, Tensor]) -> None:
+        """Take note of step ``step`` (1 is the first); scalars are read every `EVERY` steps only."""
         self._losses.append(loss)
         if step % EVERY:
             return
-        self._point("training/loss", sum(self._losses) / len(self._losses), step)
+        self._point("training/loss", float(torch.stack(self._losses).double().mean()), step)
         self._point("training/rate of learning", learning_rate(self._options, step - 1), step)
         for name, figure in figures.items():
-            self._point(f"training/{name}", figure, step)
+            self._point(f"training/{name}", float(figure), step)
         self._losses.clear()
 
     def log_validation(
@@ -97,13 +100,15 @@ class TensorBoardLog:
         arrays: Mapping[str, npt.NDArray[np.floating]],
         spec: ModelSpec,
         sets: Mapping[str, Sequence[Pair]],
+        *,
+        device: torch.device = CPU,
     ) -> None:
-        """Take note of what a validation found with the weights ``arrays``."""
+        """Take note of what a validation on ``device`` found with the weights ``arrays``."""
         self._point("training/steps a second", progress.rate, progress.step)
         for name, score in progress.scores.items():
             self._point(f"{name}/PSNR", score.psnr_y, progress.step)
             self._point(f"{name}/SSIM", score.ssim, progress.step)
-        upscale = reference_upscaler(arrays, spec)
+        upscale = reference_upscaler(arrays, spec, device=device)
         for name, pairs in sets.items():
             for pair in pairs[:_SHOWN]:
                 low, high = _middle(pair)

@@ -7,6 +7,9 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import torch
+from torch import Tensor
+
 from paragon_core.atomic_files import prepare_folder, remove_leftovers
 from paragon_core.training.interrupts import postponed_interrupt
 from paragon_core.training.log import TensorBoardLog
@@ -40,11 +43,15 @@ class Learner(Protocol):
         """How long it is trained."""
 
     @property
-    def figures(self) -> Mapping[str, float]:
-        """What the last step found besides its loss, by name, for the log; may be empty."""
+    def device(self) -> torch.device:
+        """Where it is trained, and scored."""
 
-    def advance(self) -> float:
-        """Do one step and return its loss."""
+    @property
+    def figures(self) -> Mapping[str, Tensor]:
+        """What the last step found besides its loss, by name, for the log; scalars on the device, may be empty."""
+
+    def advance(self) -> Tensor:
+        """Do one step and return its loss, a scalar on the device: nothing waits for it there until it is read."""
 
     def arrays(self) -> Arrays:
         """Return the weights to score and to save, under upstream's keys."""
@@ -103,7 +110,7 @@ def train(
         board = stack.enter_context(TensorBoardLog(folder / "log", learner.options, step=learner.step)) if log else None
         interrupted = stack.enter_context(postponed_interrupt())
         while learner.step < learner.options.steps:
-            started, losses = time.perf_counter(), []
+            started, losses = time.perf_counter(), list[Tensor]()
             for _ in range(_until_next_validation(learner)):
                 losses.append(learner.advance())
                 if board:
@@ -112,17 +119,17 @@ def train(
                     tick(learner.step)
                 if interrupted():
                     break
+            arrays = learner.arrays()  # which waits for the last step
             elapsed = time.perf_counter() - started
-            arrays = learner.arrays()
             progress = TrainingProgress(
                 step=learner.step,
-                loss=sum(losses) / len(losses),
+                loss=float(torch.stack(losses).double().mean()),
                 rate=len(losses) / elapsed,
-                scores=validate(arrays, learner.spec, sets),
+                scores=validate(arrays, learner.spec, sets, device=learner.device),
             )
             report(progress)
             if board:
-                board.log_validation(progress, arrays, learner.spec, sets)
+                board.log_validation(progress, arrays, learner.spec, sets, device=learner.device)
             save_weights(folder / "last.safetensors", arrays, learner.spec, progress, notes)
             _save_auxiliary_networks(folder, learner, notes)
             total = sum(score.psnr_y for score in progress.scores.values())

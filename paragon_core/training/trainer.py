@@ -18,6 +18,7 @@ from paragon_core.training.initialization import scale_from_data, solve_tail
 from paragon_core.training.losses import luma_weighted_charbonnier, luma_weighted_l1, ms_ssim_loss
 from paragon_core.training.options import TrainingOptions, learning_rate
 from paragon_core.training.pairs import CPU, base_path, interior_pair, whole_pair
+from paragon_core.training.prefetch import PatchQueue
 from paragon_core.training.saving import Arrays, refuse_other, to_text
 from paragon_core.training.soap import Soap
 
@@ -68,9 +69,9 @@ class Trainer:
         self.source = source
         self.step = 0
         #: What the last step found besides its loss: the length of the gradient, where it is clipped.
-        self.figures: dict[str, float] = {}
-        self._draws = np.random.default_rng(options.seed)
-        self._device = device
+        self.figures: dict[str, Tensor] = {}
+        self._patches = PatchQueue(source, np.random.default_rng(options.seed))
+        self.device = device
         side = spec.scale * source.options.low_size
         if options.attention == "flex" and spec.attention:
             require_flex(device, torch.bfloat16 if options.bfloat16 else torch.float32)
@@ -90,13 +91,13 @@ class Trainer:
         self._ema = ExponentialMovingAverage(self.network, options.ema_decay)
         self._optimiser = make_optimiser(self.network.parameters(), options)
 
-    def advance(self) -> float:
-        """Do one step and return its loss, for pixels in 0..1."""
+    def advance(self) -> Tensor:
+        """Do one step and return its loss, for pixels in 0..1; on a GPU, without waiting for it."""
         low, wanted = self._draw()
         loss = self._loss(low, self._detail(low), wanted)
         self._descend(loss)
         self._finish_step()
-        return float(loss.detach())
+        return loss.detach()
 
     def arrays(self) -> Arrays:
         """Return the EMA weights of the whole network under upstream's keys."""
@@ -117,7 +118,7 @@ class Trainer:
             "network": self.network.state_dict(),
             "ema": self._ema.tensors,
             "optimiser": self._optimiser.state_dict(),
-            "draws": json.dumps(self._draws.bit_generator.state),
+            "draws": json.dumps(self._patches.state),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -133,14 +134,14 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self._ema.restore(state["ema"] if "ema" in state else state["average"])  # its name in older states
         self._optimiser.load_state_dict(state["optimiser"])
-        self._draws.bit_generator.state = json.loads(state["draws"])
+        self._patches.restore(json.loads(state["draws"]))
 
     def _draw(self) -> tuple[Tensor, Tensor]:
         """Return the patches of a step, see `whole_pair`."""
-        return whole_pair(self.source.draw(self._draws), self._base)
+        return whole_pair(self._patches.take(), self._base)
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self.options.bfloat16)
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.bfloat16)
 
     def _detail(self, low: Tensor) -> Tensor:
         """Return the learned part of the output, float32."""
@@ -150,7 +151,7 @@ class Trainer:
 
     def _loss(self, low: Tensor, detail: Tensor, wanted: Tensor) -> Tensor:
         """Return the weighted sum of the losses, which is 0 where ``detail`` is what is ``wanted``."""
-        options, error, loss = self.options, detail - wanted, torch.zeros((), device=self._device)
+        options, error, loss = self.options, detail - wanted, torch.zeros((), device=self.device)
         if options.l1_weight:
             loss = loss + options.l1_weight * luma_weighted_l1(error * self._weight, luma_share=options.luma_share)
         if options.charbonnier_weight:
@@ -170,7 +171,7 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         if self.options.clip_norm:
             length = nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
-            self.figures["length of the gradient"] = float(length)
+            self.figures["length of the gradient"] = length
         self._optimiser.step()
 
     def _finish_step(self) -> None:
@@ -179,7 +180,7 @@ class Trainer:
 
     def _init_weights(self) -> None:
         generator = torch.Generator().manual_seed(self.options.seed)
-        drawn = [self.source.draw(self._draws) for _ in range(_INIT_BATCHES)]
+        drawn = [self._patches.take() for _ in range(_INIT_BATCHES)]
         base = base_kernel(self.spec.scale)
         for module in self.network.modules():
             if isinstance(module, LayerScale):

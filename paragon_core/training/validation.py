@@ -12,7 +12,7 @@ import torch
 from paragon_core.network import ParagonSR2
 from paragon_core.quality.evaluate import Pair, score_set
 from paragon_core.quality.metrics import Score, mean_score
-from paragon_core.training.pairs import planes
+from paragon_core.training.pairs import CPU, planes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,10 +44,14 @@ class TrainingProgress:
 
 
 def validate(
-    arrays: Mapping[str, npt.NDArray[np.floating]], spec: ModelSpec, sets: Mapping[str, Sequence[Pair]]
+    arrays: Mapping[str, npt.NDArray[np.floating]],
+    spec: ModelSpec,
+    sets: Mapping[str, Sequence[Pair]],
+    *,
+    device: torch.device = CPU,
 ) -> Scores:
     """Score weights with the protocol of `paragon_core.quality`, as whole images through the reference network."""
-    upscale = reference_upscaler(arrays, spec)
+    upscale = reference_upscaler(arrays, spec, device=device)
     return {
         name: mean_score([scores["model"] for scores in score_set(pairs, {"model": upscale}).values()])
         for name, pairs in sets.items()
@@ -55,14 +59,14 @@ def validate(
 
 
 def reference_upscaler(
-    arrays: Mapping[str, npt.NDArray[np.floating]], spec: ModelSpec
+    arrays: Mapping[str, npt.NDArray[np.floating]], spec: ModelSpec, *, device: torch.device = CPU
 ) -> Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]:
-    """Return a function that upscales a whole image HxWx3 through the reference network, on the processor."""
-    network = ParagonSR2.from_arrays(spec, arrays)
+    """Return a function that upscales a whole image HxWx3 through the reference network on ``device``."""
+    network = ParagonSR2.from_arrays(spec, arrays).to(device)
 
     @torch.inference_mode()
     def upscale(low: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        upscaled = network(planes(low[None]))[0].movedim(0, -1)
-        return np.asarray((upscaled.clamp(0, 1) * 255).round().to(torch.uint8))
+        upscaled = network(planes(low[None], device))[0].movedim(0, -1)
+        return np.asarray((upscaled.clamp(0, 1) * 255).round().to(torch.uint8).cpu())
 
     return upscale

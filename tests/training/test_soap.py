@@ -55,6 +55,35 @@ def test_it_continues_from_its_state_bit_for_bit() -> None:
     assert torch.equal(*weights)
 
 
+def test_parameters_of_one_shape_move_as_each_would_alone() -> None:
+    shapes = [(6, 4), (6, 4), (5,), (6, 2, 2, 1), (5,), ()]
+    generator = torch.Generator().manual_seed(0)
+    gradients = [[torch.randn(shape, generator=generator) for shape in shapes] for _ in range(25)]
+    together, alone = ([torch.zeros(shape, requires_grad=True) for shape in shapes] for _ in range(2))
+    optimisers = [Soap(together, lr=0.1), *(Soap([each], lr=0.1) for each in alone)]
+    for step in gradients:
+        for weights in (together, alone):
+            for weight, gradient in zip(weights, step, strict=True):
+                weight.grad = gradient.clone()
+        for optimiser in optimisers:
+            optimiser.step()
+    for one, other in zip(together, alone, strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_parameters_may_lack_a_gradient_at_times() -> None:
+    steady, rare = (torch.zeros(6, 4, requires_grad=True) for _ in range(2))
+    optimiser = Soap([steady, rare], lr=0.1)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(30):
+        steady.grad = torch.randn(6, 4, generator=generator)
+        rare.grad = torch.randn(6, 4, generator=generator) if step % 3 == 0 else None
+        before = rare.detach().clone()
+        optimiser.step()
+        assert torch.equal(before, rare) == (rare.grad is None)
+    assert [optimiser.state[each]["step"] for each in (steady, rare)] == [30, 10]
+
+
 @pytest.mark.parametrize("shape", [(), (7,), (4, 6), (1, 6, 4), (8, 3, 3, 3), (8, 1, 3, 3)])
 def test_every_shape_of_a_network_finds_its_target(shape: tuple[int, ...]) -> None:
     target = torch.randn(shape, generator=torch.Generator().manual_seed(1))
