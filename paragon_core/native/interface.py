@@ -7,9 +7,11 @@ from enum import IntEnum
 from typing import Final
 
 #: ``PARAGON_NATIVE_VERSION`` of the header that this file follows.
-VERSION: Final = 1
+VERSION: Final = 2
 
 MOST_PLANES: Final = 3
+MOST_FACTOR: Final = 4
+MOST_TAPS: Final = 17
 
 
 class Status(IntEnum):
@@ -37,6 +39,14 @@ class Sample(IntEnum):
     UINT8 = 0
     UINT16 = 1
     FLOAT32 = 2
+
+
+class Matrix(IntEnum):
+    """What a pixel of a video is made of."""
+
+    PLAIN = 0
+    YUV = 1
+    YCGCO = 2
 
 
 class ParagonNetwork(ctypes.Structure):
@@ -88,6 +98,38 @@ class ParagonPiece(ctypes.Structure):
     )
 
 
+class ParagonSpan(ctypes.Structure):
+    """Samples and the floats that they stand for."""
+
+    _fields_ = (("scale", ctypes.c_float), ("inverse", ctypes.c_float), ("zero", ctypes.c_float))
+
+
+class ParagonTaps(ctypes.Structure):
+    """A filter."""
+
+    _fields_ = (("first", ctypes.c_int32), ("count", ctypes.c_int32), ("weights", ctypes.c_float * MOST_TAPS))
+
+
+class ParagonColour(ctypes.Structure):
+    """How samples of a video are to be read or written."""
+
+    _fields_ = (
+        ("sample", ctypes.c_int32),
+        ("matrix", ctypes.c_int32),
+        ("down", ctypes.c_int32),
+        ("across", ctypes.c_int32),
+        ("peak", ctypes.c_float),
+        ("luma", ParagonSpan),
+        ("chroma", ParagonSpan),
+        ("to_rgb", ctypes.c_float * 4),
+        ("from_rgb", ctypes.c_float * 5),
+        ("up_rows", ParagonTaps * MOST_FACTOR),
+        ("up_columns", ParagonTaps * MOST_FACTOR),
+        ("down_rows", ParagonTaps),
+        ("down_columns", ParagonTaps),
+    )
+
+
 def declare(library: ctypes.CDLL) -> None:
     """Tell ctypes the types of the library's functions, `ParagonNetwork` and so on.
 
@@ -96,6 +138,14 @@ def declare(library: ctypes.CDLL) -> None:
 
     """
     pointer = ctypes.POINTER
+    conversion = (
+        pointer(ParagonColour),
+        ctypes.c_int32,
+        ctypes.c_int32,
+        pointer(ParagonPlane),
+        pointer(ParagonPlane),
+        ctypes.c_char_p,
+    )
     for name, result, arguments in (
         (
             "paragon_create",
@@ -114,6 +164,8 @@ def declare(library: ctypes.CDLL) -> None:
             ctypes.c_int64,
             (ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32, ctypes.c_int32),
         ),
+        ("paragon_to_floats", ctypes.c_int32, conversion),
+        ("paragon_to_samples", ctypes.c_int32, conversion),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

@@ -96,7 +96,7 @@ def mirrored(plane: Plane, first: int, last: int, axis: int = _ROWS) -> Plane:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Taps:
+class Taps:
     """What one output sample in each period is made from."""
 
     first: int
@@ -112,7 +112,7 @@ def _upsampled(plane: Plane, factor: int, offset: float, axis: int) -> Plane:
     shape[axis] = length * factor
     result = np.empty(shape, dtype=np.float32)
     for phase in range(factor):
-        taps = _upsampling_taps(factor, offset, phase)
+        taps = upsampling_taps(factor, offset, phase)
         values = _filtered(plane, axis, taps, margin=_REACH, step=1, length=length)
         _part(result, axis, slice(phase, None, factor))[...] = values
     return result
@@ -122,10 +122,10 @@ def _subsampled(plane: Plane, factor: int, offset: float, axis: int) -> Plane:
     """Subsample a plane along an axis; it has the stretched kernel's reach more on both sides than the result."""
     margin = _REACH * factor
     length = (plane.shape[axis] - 2 * margin) // factor
-    return _filtered(plane, axis, _subsampling_taps(factor, offset), margin=margin, step=factor, length=length)
+    return _filtered(plane, axis, subsampling_taps(factor, offset), margin=margin, step=factor, length=length)
 
 
-def _filtered(plane: Plane, axis: int, taps: _Taps, *, margin: int, step: int, length: int) -> Plane:
+def _filtered(plane: Plane, axis: int, taps: Taps, *, margin: int, step: int, length: int) -> Plane:
     """Return, for k < ``length``, the sum over taps t of ``weights[t] * plane[margin + k * step + first + t]``."""
     starts = [margin + taps.first + tap for tap in range(len(taps.weights))]
     parts = [_part(plane, axis, slice(start, start + (length - 1) * step + 1, step)) for start in starts]
@@ -141,7 +141,7 @@ def _part(plane: Plane, axis: int, where: slice) -> Plane:
 
 
 @cache
-def _upsampling_taps(factor: int, offset: float, phase: int) -> _Taps:
+def upsampling_taps(factor: int, offset: float, phase: int) -> Taps:
     """Return the taps for luma sample ``factor * k + phase``, relative to chroma sample k."""
     place = (phase - offset) / factor
     first = int(np.floor(place)) - 1
@@ -149,21 +149,21 @@ def _upsampling_taps(factor: int, offset: float, phase: int) -> _Taps:
 
 
 @cache
-def _subsampling_taps(factor: int, offset: float) -> _Taps:
+def subsampling_taps(factor: int, offset: float) -> Taps:
     """Return the taps for chroma sample k, relative to luma sample ``factor * k``."""
     first = int(np.ceil(offset - _REACH * factor))
     taps = range(first, first + 2 * _REACH * factor + 1)
     return _trimmed(first, [_kernel((tap - offset) / factor) for tap in taps])
 
 
-def _trimmed(first: int, weights: list[float]) -> _Taps:
+def _trimmed(first: int, weights: list[float]) -> Taps:
     """Leave out zeros at both ends, and divide by the sum."""
     while not weights[0]:
         first, weights = first + 1, weights[1:]
     while not weights[-1]:
         weights = weights[:-1]
     total = sum(weights)
-    return _Taps(first=first, weights=tuple(weight / total for weight in weights))
+    return Taps(first=first, weights=tuple(weight / total for weight in weights))
 
 
 def _kernel(distance: float) -> float:

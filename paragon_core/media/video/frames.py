@@ -16,10 +16,9 @@ from paragon_core.media.video.colour import (
     UNSPECIFIED,
     SampleArray,
     VideoColour,
-    from_network,
     guess_matrix,
-    to_network,
 )
+from paragon_core.media.video.conversion import from_network, to_network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

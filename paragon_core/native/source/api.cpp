@@ -8,13 +8,16 @@
 #include <cpuid.h>
 namespace avx512 {
 extern const Kernel kernel;
+extern const Conversion conversion;
 }
 namespace avx2 {
 extern const Kernel kernel;
+extern const Conversion conversion;
 }
 #elif defined(__aarch64__)
 namespace neon {
 extern const Kernel kernel;
+extern const Conversion conversion;
 }
 #endif
 
@@ -56,6 +59,18 @@ const Kernel* kernel_of(const char* name) {
 const Kernel* kernel_of(const char*) { return nullptr; }
 #endif
 
+const Conversion* conversion_of(const char* name) {
+    const Kernel* kernel = kernel_of(name);
+    if (!kernel) return nullptr;
+#if defined(__x86_64__)
+    return kernel == &avx512::kernel ? &avx512::conversion : &avx2::conversion;
+#elif defined(__aarch64__)
+    return &neon::conversion;
+#else
+    return nullptr;
+#endif
+}
+
 constexpr int MOST_CHANNELS = 1024, MOST_SIDE = 1 << 24;
 
 bool valid(const ParagonNetwork& network) {
@@ -88,6 +103,32 @@ bool valid(const ParagonImage& image, const ParagonPiece& piece, int planes) {
     for (int i = 0; i < image.height + 2 * image.margin; i++)
         if (image.rows[i] < 0 || image.rows[i] >= image.height) return false;
     return true;
+}
+
+// A filter around places 0 to before `end` that reaches as far as the cubic kernel, stretched by `scale`.
+bool valid(const ParagonTaps& taps, int scale, int end) {
+    constexpr int REACH = 2;
+    return taps.count >= 1 && taps.count <= PARAGON_MOST_TAPS && taps.first >= -REACH * scale &&
+           taps.first + taps.count <= REACH * scale + end;
+}
+
+bool valid(const ParagonColour& colour, int width, int height, const ParagonPlane* samples,
+           const ParagonPlane* floats) {
+    if (width < 1 || height < 1 || width > MOST_SIDE || height > MOST_SIDE) return false;
+    if (colour.sample < PARAGON_UINT8 || colour.sample > PARAGON_FLOAT32) return false;
+    if (colour.matrix < PARAGON_PLAIN || colour.matrix > PARAGON_YCGCO) return false;
+    const int size = colour.sample == PARAGON_UINT8 ? 1 : colour.sample == PARAGON_UINT16 ? 2 : 4;
+    for (int i = 0; i < (colour.matrix == PARAGON_PLAIN ? 1 : 3); i++)
+        if (!samples[i].data || !floats[i].data || samples[i].column != size || floats[i].column != 4) return false;
+    if (colour.matrix == PARAGON_PLAIN) return true;
+    const int factors[] = {colour.down, colour.across};
+    for (const int factor : factors)
+        if (factor != 1 && factor != 2 && factor != 4) return false;
+    for (int p = 0; p < colour.down; p++)
+        if (!valid(colour.up_rows[p], 1, 1)) return false;
+    for (int p = 0; p < colour.across; p++)
+        if (!valid(colour.up_columns[p], 1, 1)) return false;
+    return valid(colour.down_rows, colour.down, colour.down) && valid(colour.down_columns, colour.across, colour.across);
 }
 
 }  // namespace
@@ -137,4 +178,18 @@ int32_t paragon_upscale(const ParagonUpscaler* upscaler, const ParagonImage* ima
                         const volatile int32_t* cancelled) {
     if (!valid(*image, *piece, upscaler->planes)) return PARAGON_REFUSED;
     return upscaler->kernel->upscale(upscaler->network, *image, *piece, cancelled);
+}
+
+int32_t paragon_to_floats(const ParagonColour* colour, int32_t width, int32_t height, const ParagonPlane* samples,
+                          const ParagonPlane* floats, const char* instructions) {
+    const Conversion* conversion = conversion_of(instructions);
+    if (!conversion || !valid(*colour, width, height, samples, floats)) return PARAGON_REFUSED;
+    return conversion->to_floats(*colour, width, height, samples, floats);
+}
+
+int32_t paragon_to_samples(const ParagonColour* colour, int32_t width, int32_t height, const ParagonPlane* floats,
+                           const ParagonPlane* samples, const char* instructions) {
+    const Conversion* conversion = conversion_of(instructions);
+    if (!conversion || !valid(*colour, width, height, samples, floats)) return PARAGON_REFUSED;
+    return conversion->to_samples(*colour, width, height, floats, samples);
 }

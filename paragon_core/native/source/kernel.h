@@ -16,3 +16,9 @@ struct Kernel {
     int64_t (*working_memory)(const void*, const ParagonImage&, const ParagonPiece&);
     int (*upscale)(const void*, const ParagonImage&, const ParagonPiece&, const volatile int32_t* cancelled);
 };
+
+// Conversions of video samples; see colour.cpp.
+struct Conversion {
+    int (*to_floats)(const ParagonColour&, int width, int height, const ParagonPlane* from, const ParagonPlane* to);
+    int (*to_samples)(const ParagonColour&, int width, int height, const ParagonPlane* from, const ParagonPlane* to);
+};

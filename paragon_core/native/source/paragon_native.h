@@ -14,7 +14,7 @@
 #endif
 
 // Changes whenever a structure or the meaning of an argument does.
-#define PARAGON_NATIVE_VERSION 1
+#define PARAGON_NATIVE_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -79,6 +79,43 @@ typedef struct ParagonPiece {
 
 typedef struct ParagonUpscaler ParagonUpscaler;
 
+// What a pixel of a video is made of.
+enum ParagonMatrix {
+    PARAGON_PLAIN = 0,  // one plane, each sample on its own: grey, or one of R, G and B
+    PARAGON_YUV = 1,    // luma, and two differences from it
+    PARAGON_YCGCO = 2,
+};
+
+// Luma samples for a chroma sample, across or down, are 1, 2 or 4.
+enum { PARAGON_MOST_FACTOR = 4, PARAGON_MOST_TAPS = 17 };
+
+// Samples and the floats that they stand for: float = (sample - zero) * inverse, sample = float * scale + zero.
+typedef struct ParagonSpan {
+    float scale, inverse, zero;
+} ParagonSpan;
+
+// A filter: what it makes at place 0 is the sum of weights[t] * sample first + t.
+typedef struct ParagonTaps {
+    int32_t first, count;
+    float weights[PARAGON_MOST_TAPS];
+} ParagonTaps;
+
+// How samples of a video are to be read or written.
+typedef struct ParagonColour {
+    int32_t sample;        // a ParagonSample; floats are taken as they are, without ParagonSpan
+    int32_t matrix;        // a ParagonMatrix
+    int32_t down, across;  // luma samples for a chroma sample
+    float peak;            // largest sample
+    ParagonSpan luma, chroma;
+    // Of PARAGON_YUV: red - luma for a Cr of 1, blue - luma for a Cb of 1, and luma - green for each of these two.
+    float to_rgb[4];
+    float from_rgb[5];  // weights of red, green and blue in luma; Cb for a blue - luma of 1, and Cr likewise
+    // Chroma at luma sample factor * k + p, from chroma samples k + first ...
+    ParagonTaps up_rows[PARAGON_MOST_FACTOR], up_columns[PARAGON_MOST_FACTOR];
+    // Chroma sample k, from luma samples factor * k + first ...
+    ParagonTaps down_rows, down_columns;
+} ParagonColour;
+
 // PARAGON_NATIVE_VERSION of the library.
 PARAGON_API int32_t paragon_version(void);
 
@@ -100,6 +137,16 @@ PARAGON_API int64_t paragon_working_memory(const ParagonUpscaler* upscaler, int3
 // soon. No byte outside the piece's own pixels is written, no sample outside the image is read.
 PARAGON_API int32_t paragon_upscale(const ParagonUpscaler* upscaler, const ParagonImage* image,
                                     const ParagonPiece* piece, const volatile int32_t* cancelled);
+
+// Convert samples of a video of this size to float32 of 0..1, and float32 to samples, rounded to nearest. PARAGON_PLAIN
+// has one plane; the others have luma, Cb and Cr for samples, and R, G and B for floats. Samples of a row are next to each
+// other. Returns a ParagonStatus. `instructions` are as for paragon_create, and change no bit of the result.
+PARAGON_API int32_t paragon_to_floats(const ParagonColour* colour, int32_t width, int32_t height,
+                                      const ParagonPlane* samples, const ParagonPlane* floats,
+                                      const char* instructions);
+PARAGON_API int32_t paragon_to_samples(const ParagonColour* colour, int32_t width, int32_t height,
+                                       const ParagonPlane* floats, const ParagonPlane* samples,
+                                       const char* instructions);
 
 #ifdef __cplusplus
 }

@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paragon_core.errors import UnsupportedFormatError
-from paragon_core.media.video.colour import VideoColour, from_network, guess_matrix, to_network
+from paragon_core.media.video import array_conversion, native_conversion
+from paragon_core.media.video.colour import FLOAT, VideoColour, guess_matrix
+from paragon_core.media.video.conversion import from_network, to_network
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.frames import colour_of, fill, planes_of
+from paragon_core.native.library import MAX_ISA, load
 from paragon_core.quality import h264
 
 av = pytest.importorskip("av")
@@ -264,3 +267,50 @@ def test_rgb_gets_the_matrix_that_goes_with_its_primaries(primaries: int, matrix
     rgb = VideoColour(matrix=0, full=True, bits=16)
     samples = VideoEncoding(codec="hevc").frame_format(rgb, "gbrp16le", rotated=False, primaries=primaries)
     assert (samples.colour.matrix, samples.colour.full, samples.pixel_format) == (matrix, False, "yuv420p10le")
+
+
+def as_bits(arrays: list[Array]) -> list[bytes]:
+    return [np.ascontiguousarray(array).tobytes() for array in arrays]
+
+
+@pytest.mark.native
+@given(
+    colour=st.builds(
+        VideoColour,
+        matrix=st.sampled_from([0, *WEIGHTS, 8]),
+        full=st.booleans(),
+        bits=st.sampled_from([8, 9, 10, 12, 14, 16, FLOAT]),
+        factors=st.sampled_from(SUBSAMPLINGS),
+        chroma_location=st.sampled_from(list(LOCATIONS)),
+    ),
+    size=sizes,
+    grey=st.booleans(),
+    isa=st.sampled_from(["", "avx2"]),
+    seed=st.integers(0, 2**32),
+)
+def test_the_native_kernel_makes_the_same_bits(
+    colour: VideoColour, size: tuple[int, int], grey: bool, isa: str, seed: int
+) -> None:
+    height, width = size
+    rng = np.random.default_rng(seed)
+    factors = (1, 1) if colour.matrix == 0 else colour.factors
+    shapes = [size, *[(-(-height // factors[0]), -(-width // factors[1]))] * 2]
+    samples: list[Array] = []
+    for h, w in shapes:
+        if colour.bits == FLOAT:
+            plane = rng.uniform(-0.6, 1.1, (h, w + 3)).astype(np.float32)
+        else:
+            plane = rng.integers(0, 2**colour.bits, (h, w + 3)).astype(np.uint8 if colour.bits == 8 else np.uint16)
+        samples.append(plane[:, 2 : 2 + w])
+    planes = list(rng.uniform(-0.1, 1.1, (1 if grey else 3, height, width + 5)).astype(np.float32)[:, :, 1 : 1 + width])
+    library = load()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(MAX_ISA, isa)
+        assert native_conversion.takes(samples, planes, colour)
+        made = native_conversion.to_network(library, samples[: 1 if grey else 3], colour)
+        out = [np.full_like(plane, 77) for plane in samples]
+        native_conversion.from_network(library, planes, out, colour)
+    assert as_bits(made) == as_bits(array_conversion.to_network(samples[: 1 if grey else 3], colour))
+    expected = [np.full_like(plane, 77) for plane in samples]
+    array_conversion.from_network(planes, expected, colour)
+    assert as_bits(out) == as_bits(expected)
