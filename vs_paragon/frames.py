@@ -73,13 +73,14 @@ def upscaler(settings: Settings) -> Upscaler:
     return Upscaler(settings.model, options)
 
 
-def upscaled(clips: Sequence[vs.VideoNode], upscaler: Upscaler, *, bits: int) -> vs.VideoNode:
+def upscaled(clips: Sequence[vs.VideoNode], upscaler: Upscaler, *, bits: int, finite: bool = False) -> vs.VideoNode:
     """Upscale an RGBS or GRAYS clip.
 
     Args:
         clips: the clip, and if there is a second one, what the detail path shall see instead of it.
         upscaler: computes the frames.
         bits: depth to which a reduced precision must be the same as fp32.
+        finite: whether the clips are known to hold no NaN or infinity.
 
     """
     source = clips[0]
@@ -89,7 +90,7 @@ def upscaled(clips: Sequence[vs.VideoNode], upscaler: Upscaler, *, bits: int) ->
     def upscale(_n: int, inputs: list[vs.VideoFrame]) -> vs.VideoFrame:
         result = vs.core.create_video_frame(video_format, width, height)
         image, *detail = (planes(frame) for frame in inputs)
-        upscaler.upscale_planes(image, planes(result), detail=detail[0] if detail else None, bits=bits)
+        upscaler.upscale_planes(image, planes(result), detail=detail[0] if detail else None, bits=bits, finite=finite)
         return result
 
     template = source.std.BlankClip(width=width, height=height, keep=True)

@@ -125,7 +125,8 @@ def _upscaled(
         network = mlrt.upscaled(clips, settings, plugin)
     else:
         frames.check_tile(settings, (clip.width, clip.height))
-        network = frames.upscaled(clips, mlrt.python_upscaler(settings), bits=settings.bits)
+        is_integer = clip.format.sample_type is vs.INTEGER
+        network = frames.upscaled(clips, mlrt.python_upscaler(settings), bits=settings.bits, finite=is_integer)
     alpha_upscaler = cache(partial(mlrt.python_upscaler, settings))
 
     @cache

@@ -58,8 +58,10 @@ def split(image: Image) -> Planes:
     return Planes(colour=pixels[:, :, :-1], alpha=pixels[:, :, -1:])
 
 
-def check_planes(planes: Sequence[Image], out: Sequence[Image], detail: Sequence[Image], *, scale: int) -> None:
-    """Check what `Upscaler.upscale_planes` was given.
+def check_planes(
+    planes: Sequence[Image], out: Sequence[Image], detail: Sequence[Image], *, scale: int, finite: bool = False
+) -> None:
+    """Check what `Upscaler.upscale_planes` was given; ``finite``: values need no look, they are numbers.
 
     Raises:
         UnsupportedFormatError: a data type, or values that are not numbers.
@@ -85,7 +87,7 @@ def check_planes(planes: Sequence[Image], out: Sequence[Image], detail: Sequence
     if len(out) != len(planes) or any(plane.shape != upscaled or not plane.flags.writeable for plane in out):
         msg = f"the result does not fit into planes of shapes {[plane.shape for plane in out]}"
         raise InputError(msg, hint=f"give {len(planes)} writable planes of shape {upscaled}")
-    if not all(np.isfinite(plane).all() for plane in (*planes, *detail)):
+    if not finite and not all(np.isfinite(plane).all() for plane in (*planes, *detail)):
         raise _not_numbers()
 
 

@@ -192,6 +192,7 @@ class Upscaler:
         *,
         detail: Sequence[Image] | None = None,
         bits: int = FLOAT_BITS,
+        finite: bool = False,
         progress: TileProgress | None = None,
     ) -> None:
         """Upscale planes straight into others: for frames of a video, which come one like the other.
@@ -208,6 +209,8 @@ class Upscaler:
                 ``planes`` (`temporal`).
             bits: the depth that matters, that of the video for example: "auto" takes a reduced precision only if it is
                 the same as fp32 to this depth.
+            finite: the planes are known to hold no NaN or infinity, for example because they come from integers;
+                nobody looks for them then.
             progress: as for a call.
 
         Raises:
@@ -219,7 +222,7 @@ class Upscaler:
 
         """
         seen = () if detail is None else tuple(detail)
-        check_planes(planes, out, seen, scale=self.scale)
+        check_planes(planes, out, seen, scale=self.scale, finite=finite)
         job = FloatImageJob(
             planes=tuple(planes), out=tuple(out), border=self._border, detail=seen, clip=self.options.clip, bits=bits
         )

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paragon_core.errors import BackendUnavailableError, InferenceError, InputError, OutOfMemoryError
+from paragon_core.upscaling.planes import check_planes
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.backends.watched_backend import Watched
 from tests.patience import PATIENCE
@@ -126,6 +127,14 @@ def test_what_does_not_belong_together_is_refused_and_nothing_written(planes: An
         shared_upscaler().upscale_planes(planes, out, detail=detail)
     assert caught.value.hint
     assert all(map(np.array_equal, out, before))
+
+
+def test_planes_said_to_be_finite_give_the_same_pixels_and_are_not_looked_at() -> None:
+    looked_at, trusted = places(GOOD), places(GOOD)
+    shared_upscaler().upscale_planes(GOOD, looked_at)
+    shared_upscaler().upscale_planes(GOOD, trusted, finite=True)
+    assert all(map(np.array_equal, looked_at, trusted))
+    check_planes([np.full((4, 5), np.nan, "f4")], places(GOOD)[:1], (), scale=2, finite=True)
 
 
 def test_a_network_that_overflows_is_reported() -> None:

@@ -6,6 +6,7 @@ VapourSynth's ``resize.Bicubic``. Reducing stretches it by the factor. Beyond th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -14,6 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 Plane = npt.NDArray[np.float32]
+
+#: Makes a number of planes of a shape [height, width], with anything in them.
+MakePlanes = Callable[[int, tuple[int, int]], list[Plane]]
 
 _A: Final = -0.5
 #: Samples to each side of a place that the kernel reaches.

@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from paragon_core.errors import BackendUnavailableError
 from paragon_core.media.video import array_conversion, native_conversion
 from paragon_core.native import library
@@ -17,17 +19,25 @@ from paragon_core.native import library
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from paragon_core.media.video.chroma import Plane
+    from paragon_core.media.video.chroma import MakePlanes, Plane
     from paragon_core.media.video.colour import SampleArray, VideoColour
     from paragon_core.native.library import NativeLibrary
 
 
-def to_network(samples: Sequence[SampleArray], colour: VideoColour) -> list[Plane]:
+def new_planes(count: int, shape: tuple[int, int]) -> list[Plane]:
+    """Return planes of a shape [height, width], with anything in them."""
+    return [np.empty(shape, dtype=np.float32) for _ in range(count)]
+
+
+def to_network(
+    samples: Sequence[SampleArray], colour: VideoColour, make_planes: MakePlanes = new_planes
+) -> list[Plane]:
     """Convert a frame to float32 planes of 0..1.
 
     Args:
         samples: luma [h, w] alone; luma, Cb and Cr [ceil(h / factor), ceil(w / factor)]; or R, G and B.
         colour: how to read them.
+        make_planes: may return memory that was used before; it is not asked where NumPy does the work.
 
     Returns:
         Grey [h, w]; or R, G and B, each [h, w].
@@ -35,7 +45,7 @@ def to_network(samples: Sequence[SampleArray], colour: VideoColour) -> list[Plan
     """
     found = _library()
     if found is not None and native_conversion.takes(samples, [], colour):
-        return native_conversion.to_network(found, samples, colour)
+        return native_conversion.to_network(found, samples, colour, make_planes)
     return array_conversion.to_network(samples, colour)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
 from paragon_core.media.prefetch import completed
+from paragon_core.media.video.colour import FLOAT
+from paragon_core.media.video.conversion import new_planes
 from paragon_core.media.video.frames import colour_of, fill, planes_of
 from paragon_core.upscaling.precision import FLOAT_BITS
 from paragon_core.upscaling.resize import resize_plane
@@ -24,17 +26,36 @@ from paragon_core.upscaling.temporal import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor, Future
 
     from av import VideoFrame
 
-    from paragon_core.media.video.chroma import Plane
+    from paragon_core.media.video.chroma import MakePlanes, Plane
     from paragon_core.media.video.colour import VideoColour
     from paragon_core.media.video.rotation import Rotation
     from paragon_core.media.video.source import Step
     from paragon_core.upscaling.output_size import Size
     from paragon_core.upscaling.upscaler import Upscaler
+
+
+class PlanePool:
+    """Planes that are lent again and again: memory that is new to a process takes as long as writing to it."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._free: defaultdict[tuple[int, ...], list[list[Plane]]] = defaultdict(list)
+
+    @contextmanager
+    def lend(self, count: int, shape: tuple[int, int]) -> Iterator[list[Plane]]:
+        """Lend ``count`` planes of a shape for the time of a block; what is in them is arbitrary."""
+        free = self._free[count, *shape]
+        try:
+            planes = free.pop()  # not a test before it: another thread may take the last
+        except IndexError:
+            planes = new_planes(count, shape)
+        yield planes
+        free.append(planes)  # not after an error, which ends the video
 
 
 class FrameUpscaler:
@@ -74,6 +95,7 @@ class FrameUpscaler:
         self._blank = blank
         self._colour = colour
         self._window: deque[Future[tuple[list[Plane], float]]] = deque(maxlen=window_length(temporal))
+        self._pool = PlanePool()
         self._count = 0
         self._over = False
 
@@ -96,11 +118,11 @@ class FrameUpscaler:
         whole = self._count == len(self._window)
         return self._executor.submit(self._smoothed, step, step.frame, list(self._window), whole=whole)
 
-    def _upright_planes(self, frame: VideoFrame) -> list[Plane]:
-        return [self._rotation.apply(plane) for plane in planes_of(frame, colour_of(frame))]
+    def _upright_planes(self, frame: VideoFrame, make_planes: MakePlanes) -> list[Plane]:
+        return [self._rotation.apply(plane) for plane in planes_of(frame, colour_of(frame), make_planes)]
 
     def _measured(self, frame: VideoFrame) -> tuple[list[Plane], float]:
-        planes = self._upright_planes(frame)
+        planes = self._upright_planes(frame, new_planes)  # others look at them later
         return planes, mean_luma(planes)
 
     def _smoothed(
@@ -114,20 +136,33 @@ class FrameUpscaler:
         return self._result(step, frame, measured[0][0], blend([planes for planes, _ in measured], weights))
 
     def _upscaled(self, step: Step, frame: VideoFrame) -> Step:
-        return self._result(step, frame, self._upright_planes(frame), None)
+        with ExitStack() as lent:
+            planes = self._upright_planes(frame, partial(self._lend, lent))
+            return self._result(step, frame, planes, None)
 
     def _result(self, step: Step, frame: VideoFrame, planes: Sequence[Plane], detail: Sequence[Plane] | None) -> Step:
-        for _ in range(self._runs):
-            height, width = (side * self._upscaler.scale for side in planes[0].shape)
-            out = [np.empty((height, width), dtype=np.float32) for _ in planes]
-            self._upscaler.upscale_planes(
-                planes, out, detail=detail, bits=min(self._colour.bits, FLOAT_BITS), progress=self._end_if_over
-            )
-            planes, detail = out, None  # which is smooth now
         result = self._blank()
-        fill(result, [resize_plane(plane, self._size) for plane in planes], self._colour)
+        finite = colour_of(frame).bits != FLOAT
+        with ExitStack() as lent:
+            for _ in range(self._runs):
+                height, width = (side * self._upscaler.scale for side in planes[0].shape)
+                out = self._lend(lent, len(planes), (height, width))
+                self._upscaler.upscale_planes(
+                    planes,
+                    out,
+                    detail=detail,
+                    bits=min(self._colour.bits, FLOAT_BITS),
+                    finite=finite,
+                    progress=self._end_if_over,
+                )
+                planes, detail, finite = out, None, True  # it is smooth now, and looked at by the upscaler
+            fill(result, [resize_plane(plane, self._size) for plane in planes], self._colour)
         result.pts, result.time_base = frame.pts, frame.time_base
         return replace(step, frame=result)
+
+    def _lend(self, lent: ExitStack, count: int, shape: tuple[int, int]) -> list[Plane]:
+        """Return planes until ``lent`` closes."""
+        return lent.enter_context(self._pool.lend(count, shape))
 
     def _end_if_over(self, _done: int, _total: int) -> None:
         if self._over:

@@ -18,7 +18,7 @@ from paragon_core.media.video.colour import (
     VideoColour,
     guess_matrix,
 )
-from paragon_core.media.video.conversion import from_network, to_network
+from paragon_core.media.video.conversion import from_network, new_planes, to_network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from av import VideoFormat, VideoFrame
     from av.sidedata.sidedata import SideData
 
-    from paragon_core.media.video.chroma import Plane
+    from paragon_core.media.video.chroma import MakePlanes, Plane
 
 
 _FULL_RANGE: Final = 2
@@ -40,12 +40,19 @@ _ORDER: Final = "le" if sys.byteorder == "little" else "be"
 _SUFFIXES: Final = {8: "", FLOAT: f"f32{_ORDER}", **{bits: f"{bits}{_ORDER}" for bits in _DEPTHS[1:]}}
 
 
-def planes_of(frame: VideoFrame, colour: VideoColour) -> list[Plane]:
-    """Return a frame as float32 planes of 0..1: R, G and B, or grey. Transparency is left out."""
+def planes_of(frame: VideoFrame, colour: VideoColour, make_planes: MakePlanes = new_planes) -> list[Plane]:
+    """Return a frame as float32 planes of 0..1: R, G and B, or grey. Transparency is left out.
+
+    Args:
+        frame: PyAV's.
+        colour: how to read it.
+        make_planes: see `to_network`.
+
+    """
     wanted = planar_format(frame.format)
     if frame.format.name != wanted:
         frame = frame.reformat(format=wanted)  # another order of the same samples
-    return to_network(_samples(frame), colour)
+    return to_network(_samples(frame), colour, make_planes)
 
 
 def fill(frame: VideoFrame, planes: Sequence[Plane], colour: VideoColour) -> None:

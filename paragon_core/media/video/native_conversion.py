@@ -29,7 +29,7 @@ from paragon_core.native.interface import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from paragon_core.media.video.chroma import Plane, Taps
+    from paragon_core.media.video.chroma import MakePlanes, Plane, Taps
     from paragon_core.media.video.colour import SampleArray, VideoColour
     from paragon_core.native.library import NativeLibrary
 
@@ -42,9 +42,12 @@ def takes(samples: Sequence[SampleArray], planes: Sequence[Plane], colour: Video
     return all(_fits(array, dtype) for array in samples) and all(_fits(array, np.dtype("float32")) for array in planes)
 
 
-def to_network(library: NativeLibrary, samples: Sequence[SampleArray], colour: VideoColour) -> list[Plane]:
+def to_network(
+    library: NativeLibrary, samples: Sequence[SampleArray], colour: VideoColour, make_planes: MakePlanes
+) -> list[Plane]:
     """Convert a frame that the kernel `takes` to float32 planes; see `conversion.to_network`."""
-    result = [np.empty(samples[0].shape, dtype=np.float32) for _ in samples]
+    height, width = samples[0].shape
+    result = make_planes(len(samples), (height, width))
     convert = library.functions.paragon_to_floats
     if len(samples) == 1 or colour.matrix == RGB:
         for plane, target in zip(samples, result, strict=True):
@@ -99,7 +102,9 @@ def _sample(colour: VideoColour) -> Sample:
 @cache
 def _plain(colour: VideoColour) -> ParagonColour:
     """Return how a plane of grey, R, G or B is to be read or written."""
-    return ParagonColour(sample=_sample(colour), matrix=Matrix.PLAIN, peak=colour.peak, luma=_span(colour, chroma=False))
+    return ParagonColour(
+        sample=_sample(colour), matrix=Matrix.PLAIN, peak=colour.peak, luma=_span(colour, chroma=False)
+    )
 
 
 @cache

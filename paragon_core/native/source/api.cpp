@@ -9,16 +9,16 @@
 namespace avx512 {
 extern const Kernel kernel;
 extern const Conversion conversion;
-}
+}  // namespace avx512
 namespace avx2 {
 extern const Kernel kernel;
 extern const Conversion conversion;
-}
+}  // namespace avx2
 #elif defined(__aarch64__)
 namespace neon {
 extern const Kernel kernel;
 extern const Conversion conversion;
-}
+}  // namespace neon
 #endif
 
 namespace {
@@ -128,7 +128,8 @@ bool valid(const ParagonColour& colour, int width, int height, const ParagonPlan
         if (!valid(colour.up_rows[p], 1, 1)) return false;
     for (int p = 0; p < colour.across; p++)
         if (!valid(colour.up_columns[p], 1, 1)) return false;
-    return valid(colour.down_rows, colour.down, colour.down) && valid(colour.down_columns, colour.across, colour.across);
+    return valid(colour.down_rows, colour.down, colour.down) &&
+           valid(colour.down_columns, colour.across, colour.across);
 }
 
 }  // namespace

@@ -181,13 +181,14 @@ private:
 
 template <class T>
 void read_row(float* to, const T* from, const ParagonSpan& span, int width) {
-    for_lanes(width, [&](int x, int n) __attribute__((always_inline)) { store_lanes(to + x, read(from + x, span, n), n); });
+    for_lanes(width,
+              [&](int x, int n) __attribute__((always_inline)) { store_lanes(to + x, read(from + x, span, n), n); });
 }
 
 template <class T>
 void to_rgb_row(const ParagonColour& colour, const T* luma, const float* cb, const float* cr, float* const (&out)[3],
                 int width) {
-    const float *w = colour.to_rgb;
+    const float* w = colour.to_rgb;
     const bool ycgco = colour.matrix == PARAGON_YCGCO;
     for_lanes(width, [&](int x, int n) __attribute__((always_inline)) {
         const Vector y = read(luma + x, colour.luma, n), b = load(cb + x), r = load(cr + x);
@@ -281,7 +282,8 @@ private:
 };
 
 template <class T>
-int to_floats(const ParagonColour& colour, int width, int height, const ParagonPlane* samples, const ParagonPlane* out) {
+int to_floats(const ParagonColour& colour, int width, int height, const ParagonPlane* samples,
+              const ParagonPlane* out) {
     if (colour.matrix == PARAGON_PLAIN) {
         for (int y = 0; y < height; y++)
             read_row(row_of<float>(out[0], y), row_of<const T>(samples[0], y), colour.luma, width);
@@ -310,7 +312,7 @@ void write_row(T* to, const float* from, const ParagonColour& colour, const Para
 template <class T>
 void from_rgb_row(const ParagonColour& colour, const float* const (&planes)[3], T* luma, float* cb, float* cr,
                   int width) {
-    const float *w = colour.from_rgb;
+    const float* w = colour.from_rgb;
     const bool ycgco = colour.matrix == PARAGON_YCGCO;
     for_lanes(width, [&](int x, int n) __attribute__((always_inline)) {
         const Vector red = load_lanes<Vector>(planes[0] + x, n), green = load_lanes<Vector>(planes[1] + x, n),
@@ -335,7 +337,8 @@ void from_rgb_row(const ParagonColour& colour, const float* const (&planes)[3], 
 }
 
 template <class T>
-int to_samples(const ParagonColour& colour, int width, int height, const ParagonPlane* planes, const ParagonPlane* out) {
+int to_samples(const ParagonColour& colour, int width, int height, const ParagonPlane* planes,
+               const ParagonPlane* out) {
     if (colour.matrix == PARAGON_PLAIN) {
         for (int y = 0; y < height; y++)
             write_row(row_of<T>(out[0], y), row_of<const float>(planes[0], y), colour, colour.luma, width);
@@ -403,12 +406,16 @@ int for_sample(const ParagonColour& colour, F f) {
     }
 }
 
-int all_to_floats(const ParagonColour& colour, int width, int height, const ParagonPlane* from, const ParagonPlane* to) {
-    return for_sample(colour, [&](auto sample) { return to_floats<decltype(sample)>(colour, width, height, from, to); });
+int all_to_floats(const ParagonColour& colour, int width, int height, const ParagonPlane* from,
+                  const ParagonPlane* to) {
+    return for_sample(colour,
+                      [&](auto sample) { return to_floats<decltype(sample)>(colour, width, height, from, to); });
 }
 
-int all_to_samples(const ParagonColour& colour, int width, int height, const ParagonPlane* from, const ParagonPlane* to) {
-    return for_sample(colour, [&](auto sample) { return to_samples<decltype(sample)>(colour, width, height, from, to); });
+int all_to_samples(const ParagonColour& colour, int width, int height, const ParagonPlane* from,
+                   const ParagonPlane* to) {
+    return for_sample(colour,
+                      [&](auto sample) { return to_samples<decltype(sample)>(colour, width, height, from, to); });
 }
 
 }  // namespace

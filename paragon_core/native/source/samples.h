@@ -79,7 +79,8 @@ void write_words(char* to, const uint32_t* words, int stride, int cells) {
 // The compiler makes vectors of this.
 template <>
 inline void write_words<2>(char* to, const uint32_t* words, int stride, int cells) {
-    for (int i = 0; i < cells; i++) store(to + (ptrdiff_t)i * 8, words[i] | static_cast<uint64_t>(words[stride + i]) << 32);
+    for (int i = 0; i < cells; i++)
+        store(to + (ptrdiff_t)i * 8, words[i] | static_cast<uint64_t>(words[stride + i]) << 32);
 }
 
 // Cells [first, end) of a block; `words` holds, word by word, those of `stride` cells.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from paragon_core.errors import UnsupportedFormatError
 from paragon_core.media.video import array_conversion, native_conversion
 from paragon_core.media.video.colour import FLOAT, VideoColour, guess_matrix
-from paragon_core.media.video.conversion import from_network, to_network
+from paragon_core.media.video.conversion import from_network, new_planes, to_network
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.frames import colour_of, fill, planes_of
 from paragon_core.native.library import MAX_ISA, load
@@ -307,7 +307,7 @@ def test_the_native_kernel_makes_the_same_bits(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(MAX_ISA, isa)
         assert native_conversion.takes(samples, planes, colour)
-        made = native_conversion.to_network(library, samples[: 1 if grey else 3], colour)
+        made = native_conversion.to_network(library, samples[: 1 if grey else 3], colour, new_planes)
         out = [np.full_like(plane, 77) for plane in samples]
         native_conversion.from_network(library, planes, out, colour)
     assert as_bits(made) == as_bits(array_conversion.to_network(samples[: 1 if grey else 3], colour))
