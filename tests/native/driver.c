@@ -21,6 +21,8 @@
 static const char* const INSTRUCTIONS[] = {"avx512", "avx2", "neon"};
 // One of each kind, scale and number of planes.
 enum { NETWORKS = 32 };
+// Colours of frames that are converted.
+enum { COLOURS = 600 };
 static const int SCALES[] = {2, 3, 4, 8};
 // Around the edges of vectors, blocks and tiles (up to 192 columns), and images smaller than what a pixel looks at.
 static const int SIZES[][2] = {{1, 1}, {2, 1}, {1, 2}, {3, 5}, {5, 3}, {16, 4}, {17, 6}, {24, 2}, {47, 5}, {49, 3}, {97, 4}, {1, 40}, {260, 2}, {150, 9}, {49, 30}};
@@ -28,7 +30,7 @@ static const int MARGINS[] = {0, 1, 4, 11};
 static const int SAMPLE_SIZES[] = {1, 2, 4};
 static const float PEAKS[] = {255, 1023, 1};
 
-static long images, pieces;
+static long images, pieces, frames;
 
 static void fail(const char* format, ...) {
     va_list arguments;
@@ -394,6 +396,114 @@ static void run(int index, const int size[2], int margin, int write) {
     free(first);
 }
 
+// Colours
+
+static ParagonTaps random_taps(int scale, int end) {
+    ParagonTaps taps = {0};
+    taps.first = (int)next(2 * scale + 1) - 2 * scale;
+    const int most = 2 * scale + end - taps.first;
+    taps.count = 1 + (int)next(most < PARAGON_MOST_TAPS ? most : PARAGON_MOST_TAPS);
+    for (int t = 0; t < taps.count; t++) taps.weights[t] = between(-0.3f, 0.6f);
+    return taps;
+}
+
+// A filter of a factor of 1 has one tap, where the sample itself is.
+static ParagonTaps no_taps(void) {
+    ParagonTaps taps = {0, 1, {1}};
+    return taps;
+}
+
+static ParagonColour random_colour(void) {
+    static const int factors[] = {1, 2, 4};
+    static const float peaks[] = {255, 1023, 1};
+    const int sample = (int)next(3);
+    ParagonColour colour = {.sample = sample, .matrix = (int)next(3), .down = factors[next(3)], .across = factors[next(3)]};
+    colour.peak = peaks[sample];
+    const float spans[] = {colour.peak, between(0.8f, 1) * colour.peak};
+    colour.luma = (ParagonSpan){spans[0], 1 / spans[0], 0};
+    colour.chroma = (ParagonSpan){spans[1], 1 / spans[1], between(0.4f, 0.6f) * colour.peak};
+    for (int i = 0; i < LENGTH(colour.to_rgb); i++) colour.to_rgb[i] = between(0.1f, 1.8f);
+    for (int i = 0; i < LENGTH(colour.from_rgb); i++) colour.from_rgb[i] = between(0.1f, 0.8f);
+    for (int p = 0; p < colour.down; p++) colour.up_rows[p] = colour.down > 1 ? random_taps(1, 1) : no_taps();
+    for (int p = 0; p < colour.across; p++) colour.up_columns[p] = colour.across > 1 ? random_taps(1, 1) : no_taps();
+    colour.down_rows = colour.down > 1 ? random_taps(colour.down, colour.down) : no_taps();
+    colour.down_columns = colour.across > 1 ? random_taps(colour.across, colour.across) : no_taps();
+    return colour;
+}
+
+// Planes of a frame, each of which ends with its last sample.
+typedef struct Frame {
+    ParagonPlane planes[3];
+    int64_t sizes[3];
+} Frame;
+
+static Frame new_frame(int size, int spare, const int widths[3], const int heights[3]) {
+    Frame frame = {0};
+    for (int i = 0; i < 3; i++) {
+        const int64_t row = (int64_t)(widths[i] + spare) * size;
+        frame.sizes[i] = row * (heights[i] - 1) + (int64_t)widths[i] * size;
+        frame.planes[i] = (ParagonPlane){memory(frame.sizes[i]), row, size};
+        memset(frame.planes[i].data, 0x25, frame.sizes[i]);
+    }
+    return frame;
+}
+
+static void free_frame(Frame* frame) {
+    for (int i = 0; i < 3; i++) free(frame->planes[i].data);
+}
+
+static void check_same(const Frame* found, const Frame* expected, const char* what) {
+    for (int i = 0; i < 3; i++)
+        if (memcmp(found->planes[i].data, expected->planes[i].data, found->sizes[i])) fail("%s differ", what);
+}
+
+// A frame to floats and back: the same bits in each instruction set, and those of the frame if nothing is mixed.
+static void check_colours(uint32_t seed) {
+    Frame first_floats = {0}, first_samples = {0};
+    for (int k = 0; k < LENGTH(INSTRUCTIONS); k++) {
+        state = seed;
+        const ParagonColour colour = random_colour();
+        const int width = 1 + (int)next(75), height = 1 + (int)next(40), spare = (int)next(3), size = SAMPLE_SIZES[colour.sample];
+        const int across = colour.matrix ? colour.across : 1, down = colour.matrix ? colour.down : 1;
+        const int widths[] = {width, (width + across - 1) / across, (width + across - 1) / across};
+        const int heights[] = {height, (height + down - 1) / down, (height + down - 1) / down};
+        const int whole_widths[] = {width, width, width}, whole_heights[] = {height, height, height};
+        Frame given = new_frame(size, spare, widths, heights), samples = new_frame(size, spare, widths, heights);
+        Frame floats = new_frame(4, spare, whole_widths, whole_heights);
+        for (int i = 0; i < 3; i++)
+            for (int y = 0; y < heights[i]; y++)
+                for (int x = 0; x < widths[i]; x++) {
+                    const float value = colour.sample == PARAGON_FLOAT32 ? between(-0.1f, 1.1f) : (float)next((uint32_t)colour.peak + 1);
+                    set(at(&given.planes[i], x, y), colour.sample, value);
+                }
+        const int status = paragon_to_floats(&colour, width, height, given.planes, floats.planes, INSTRUCTIONS[k]);
+        if (status == PARAGON_DONE) {
+            if (paragon_to_samples(&colour, width, height, floats.planes, samples.planes, INSTRUCTIONS[k])) fail("no way back");
+            if (!colour.matrix && memcmp(given.planes[0].data, samples.planes[0].data, given.sizes[0])) fail("grey differs");
+            if (first_floats.planes[0].data) {
+                check_same(&floats, &first_floats, "floats");
+                check_same(&samples, &first_samples, "samples");
+            } else {
+                first_floats = floats;
+                first_samples = samples;
+                floats = samples = (Frame){0};
+            }
+            frames++;
+        } else if (status != PARAGON_REFUSED) {
+            fail("status %d of a conversion", status);
+        }
+        ParagonColour wrong = colour;
+        wrong.matrix = PARAGON_YUV;
+        wrong.down = 3;
+        if (paragon_to_floats(&wrong, width, height, given.planes, given.planes, NULL) != PARAGON_REFUSED) fail("a factor of 3 is taken");
+        free_frame(&given);
+        free_frame(&samples);
+        free_frame(&floats);
+    }
+    free_frame(&first_floats);
+    free_frame(&first_samples);
+}
+
 int main(int count, char** arguments) {
     const char* command = count > 1 ? arguments[1] : "";
     const int write = !strcmp(command, "write"), every = count == 3 ? atoi(arguments[2]) : 0;
@@ -402,9 +512,10 @@ int main(int count, char** arguments) {
     if ((!write && strcmp(command, "check")) || every < 1) fail("driver which, or driver check|write N");
     if (!write)
         for (int k = 0; k < LENGTH(INSTRUCTIONS); k++) check_refusals(INSTRUCTIONS[k]);
+    for (int i = 0; i < COLOURS && !write; i += every) check_colours((uint32_t)i + 1);
     for (int i = 0; i < NETWORKS * LENGTH(SIZES); i += every)
         run(i % NETWORKS, SIZES[i / NETWORKS], MARGINS[i / 3 % LENGTH(MARGINS)], write);
     paragon_destroy(NULL);
-    if (!write) printf("%ld images, %ld pieces\n", images, pieces);
+    if (!write) printf("%ld images, %ld pieces, %ld frames\n", images, pieces, frames);
     return 0;
 }

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,7 +30,7 @@ DRIVER = Path(__file__).with_name("driver.c")
 #: gcc finds uninitialized values in its own headers; clang has no such warning.
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unknown-warning-option", "-Wno-maybe-uninitialized")
 
-#: What kernel.cpp is compiled for, for each processor as `platform.machine` names it.
+#: What kernel.cpp and colour.cpp are compiled for, for each processor as `platform.machine` names it.
 KERNELS = {"x86_64": ("avx512", "avx2"), "aarch64": ("neon",), "arm64": ("neon",)}
 
 #: Results that are about 1, in another order of sums.
@@ -49,7 +50,7 @@ def options(part: str) -> list[str]:
     """Return the options with which CMakeLists.txt compiles a part."""
     text = (SOURCE / "CMakeLists.txt").read_text("utf-8")
     found = dict(re.findall(r"^set\(flags_(\w+)([^)]*)\)", text, re.MULTILINE))
-    return [*found.get(part, "").split(), *found["all"].split(), "-std=c++17"]
+    return found.get(part, "").split()
 
 
 def run(*command: str | Path) -> str:
@@ -61,15 +62,16 @@ def run(*command: str | Path) -> str:
 def compile_parts(compiler: Compiler, kernels: Iterable[str], folder: Path, *extra: str) -> list[Path]:
     """Compile the kernel for some instruction sets, and what chooses between them."""
 
-    def compile_part(part: str) -> Path:
-        made = folder / f"{part}.o"
-        source = SOURCE / ("api.cpp" if part == "api" else "kernel.cpp")
-        flags = [f"-DPARAGON_KERNEL={part}", *options(part), "-O2", *WARNINGS, *extra]
-        run(*compiler.cpp, *flags, "-c", source, "-o", made)
+    def compile_part(part: tuple[str, str]) -> Path:
+        source, kernel = part
+        made = folder / f"{source}-{kernel}.o"
+        flags = [f"-DPARAGON_KERNEL={kernel}", *options(kernel), *options("all"), *options(source)]
+        flags += ["-std=c++17", "-O2", *WARNINGS, *extra]
+        run(*compiler.cpp, *flags, "-c", SOURCE / f"{source}.cpp", "-o", made)
         return made
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(compile_part, [*kernels, "api"]))
+        return list(pool.map(compile_part, [*product(("kernel", "colour"), kernels), ("api", "all")]))
 
 
 def link(compiler: Compiler, parts: list[Path], folder: Path, *extra: str) -> Path:
@@ -153,12 +155,13 @@ def test_no_function_is_shared_between_instruction_sets(parts: list[Path]) -> No
     for part in parts:
         lines = [line.split() for line in run("nm", "--defined-only", part).splitlines()]
         shown = {name for *_, kind, name in lines if kind.isupper() or kind in "uvw"}
-        if part.stem == "api":
+        source, kernel = part.stem.split("-")
+        if source == "api":
             assert shown
             assert not [name for name in shown if not name.startswith("paragon_")]
         else:
             assert len(shown) == 1, shown
-            assert part.stem in shown.pop()
+            assert kernel in shown.pop()
 
 
 @pytest.mark.parametrize(
