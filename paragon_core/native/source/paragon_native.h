@@ -1,4 +1,5 @@
-// The interface of the native kernel: a ParagonSR2 network of the kinds realtime and stream on a processor, in float32.
+// The interface of the native kernel: a ParagonSR2 network of the kinds realtime and stream on a processor, in float32;
+// and the colours of videos.
 //
 // C, so that Python loads it by ctypes and other programs can link it. No function throws, starts threads or keeps
 // state outside of what it returns. Calls with the same network may run at once, each on its own piece of an image.
