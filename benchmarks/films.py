@@ -56,8 +56,9 @@ WORK = {"stream": 8}
 #: Frames that differ; further ones are the same, forwards and backwards.
 _DIFFERENT = 24
 
-#: The share of the network's frames a second that is promised for what Paragon does around it.
-PROMISED = 0.9
+#: The share of the network's speed that is left where it is the bottleneck, and where a frame takes it no longer than
+#: the codecs and the conversions around it.
+PROMISED, PROMISED_OF_FAST = 0.9, 0.8
 
 RATE = Fraction(25)
 
@@ -115,14 +116,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         with ProcessPoolExecutor(1, get_context("spawn"), initializer=keep_to, initargs=(cores,)) as process:
             timings, backend = process.submit(measure, case).result()
-        print(f"\n{model} in {backend}, {size}, cores: {cores}, {case.frames} frames, {case.rounds} rounds\n")
-        figures = figures_of(timings, case.frames)
-        print_table(figures)
+        print(f"{model} in {backend}, {size}, cores: {cores}, {case.frames} frames", file=sys.stderr, flush=True)
         found.append(
-            {"model": model, "backend": backend, "size": size, "cores": cores, "frames": case.frames, "ways": figures}
+            {
+                "model": model,
+                "backend": backend,
+                "size": size,
+                "cores": cores,
+                "frames": case.frames,
+                "rounds": case.rounds,
+                "ways": figures_of(timings, case.frames),
+            }
         )
+    print(f"\n{table(found)}\n")
     if options.output:
-        report = {"machine": machine, "rounds": options.rounds, "cases": found}
+        report = {"machine": machine, "cases": found}
         options.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     held = [promises_hold(case) for case in found]
     return 0 if all(held) else 1
@@ -254,23 +262,40 @@ def figures_of(timings: Mapping[str, Timing], frames: int) -> dict[str, dict[str
     return result
 
 
-def print_table(figures: Mapping[str, Mapping[str, float]]) -> None:
-    """Print the figures of a case."""
-    print("| way | frames/s | CPU ms/frame | network's fps | network's CPU | network's and codecs' CPU |")
-    print("|---|---:|---:|---:|---:|---:|")
-    for name, of in figures.items():
-        shares = [f"{of[key]:.2f}" if key in of else "" for key in ("speed", "cpu_share", "share_with_codecs")]
-        print(f"| {name} | {of['fps']:.1f} | {of['cpu_ms']:.1f} | {' | '.join(shares)} |")
+def table(cases: Sequence[Mapping[str, Any]]) -> str:
+    """Return what was measured as a table: CPU milliseconds a frame, and shares of the network's speed."""
+    lines = [
+        "| network, input | cores | preset | network, ms | codecs | film | CPU | fps | filter | CPU | fps |",
+        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for case in cases:
+        ways = case["ways"]
+        filtered = ways.get("vapoursynth")
+        of_filter = columns(filtered, "cpu_share") if filtered else " | | "
+        for name, film in ways.items():
+            kind, _, preset = name.partition(", ")
+            if kind == "film":
+                lines.append(
+                    f"| {case['model']}, {case['size']} | {case['cores']} | {preset} | {ways['network']['cpu_ms']:.1f} "
+                    f"| {ways[f'codecs, {preset}']['cpu_ms']:.1f} | {columns(film, 'share_with_codecs')} "
+                    f"| {of_filter} |"
+                )
+    return "\n".join(lines)
+
+
+def columns(way: Mapping[str, float], share: str) -> str:
+    """Return CPU ms a frame, the share of the network's speed by CPU time, and that by the clock."""
+    return f"{way['cpu_ms']:.1f} | {way[share]:.2f} | {way['speed']:.2f}"
 
 
 def promises_hold(case: Mapping[str, Any]) -> bool:
     """Print by how much CPU time Paragon slows the network down, codecs left aside, and return whether it is little."""
-    kept = True
+    kept, promised = True, PROMISED_OF_FAST if case["model"].startswith("realtime") else PROMISED
     for name, of in case["ways"].items():
         share = of.get("share_with_codecs", of["cpu_share"] if name == "vapoursynth" else None)
         if share is not None:
-            print(f"{case['model']}, {case['size']}, cores: {case['cores']}, {name}: {share:.2f} (promised {PROMISED})")
-            kept = kept and share >= PROMISED
+            print(f"{case['model']}, {case['size']}, cores: {case['cores']}, {name}: {share:.2f} (promised {promised})")
+            kept = kept and share >= promised
     return kept
 
 

@@ -90,6 +90,15 @@ def test_the_tables_of_peers(charts: dict[str, Any]) -> None:
     assert f"medians of {charts['read']('peers')['rounds']} rounds" in page
 
 
+def test_the_table_of_films(charts: dict[str, Any]) -> None:
+    pytest.importorskip("av")
+    report = charts["read"]("films")
+    films = runpy.run_path(str(ROOT / "benchmarks" / "films.py"))
+    section = PAGES["docs/benchmarks.md"].partition("## Films")[2].partition("\n## ")[0]
+    assert films["table"](report["cases"]) in section
+    assert all(f"{films[promised]:g}" in section for promised in ("PROMISED", "PROMISED_OF_FAST"))
+
+
 @pytest.mark.parametrize("scale", [2, 4])
 def test_the_sources_of_published_quality_are_named(scale: int) -> None:
     published = [make(scale).published for make in NETWORKS]

@@ -49,7 +49,7 @@ class Compiler(NamedTuple):
 def options(part: str) -> list[str]:
     """Return the options with which CMakeLists.txt compiles a part."""
     text = (SOURCE / "CMakeLists.txt").read_text("utf-8")
-    found = dict(re.findall(r"^set\(flags_(\w+)([^)]*)\)", text, re.MULTILINE))
+    found: dict[str, str] = dict(re.findall(r"^set\(flags_(\w+)([^)]*)\)", text, re.MULTILINE))
     return found.get(part, "").split()
 
 
