@@ -13,7 +13,20 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 from paragon_core import __version__
-from paragon_core.cli import bench, doctor, engine, export, info, models, streams, train, upscale, verify
+from paragon_core.cli import (
+    bench,
+    compare,
+    doctor,
+    engine,
+    export,
+    info,
+    models,
+    report,
+    streams,
+    train,
+    upscale,
+    verify,
+)
 from paragon_core.cli.console import Console
 from paragon_core.cli.exit_codes import BAD_INPUT, INTERRUPTED, OK, OUR_BUG, exit_code
 from paragon_core.cli.signals import Signals
@@ -26,7 +39,7 @@ if TYPE_CHECKING:
 #: Most characters of argparse's words about a mistake, which quote what was typed.
 _LONGEST_MISTAKE: Final = 2000
 
-_COMMANDS = (upscale, info, export, models, engine, train, doctor, verify, bench)
+_COMMANDS = (upscale, compare, report, info, export, models, engine, train, doctor, verify, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
