@@ -24,8 +24,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "report",
         help="write a page that shows a source next to its results",
         description="Write one HTML file that shows an image or a video next to what became of it: a slider between "
-        "the source (by bicubic and Lanczos) and each result, zoom, crops of the places that differ most, with --reference "
-        "also PSNR, SSIM and heat maps, of videos PSNR frame by frame. It loads nothing from anywhere.",
+        "the source (by bicubic and Lanczos) and each result, zoom, crops of the places that differ most, with "
+        "--reference also PSNR, SSIM and heat maps, of videos PSNR frame by frame. It loads nothing from anywhere.",
     )
     parser.add_argument("source", metavar="IN", help="the image or video that was upscaled")
     parser.add_argument("results", nargs="+", metavar="OUT", help="what became of it, by one model or several")

@@ -151,10 +151,8 @@ def levels_of_frame(frame: VideoFrame) -> Levels:
     rotation = rotation_of(frame) or Rotation()
     planes = [rotation.apply(plane) for plane in planes_of(frame, colour)]
     rgb = np.stack(planes if len(planes) == 3 else planes * 3, axis=2)  # noqa: PLR2004 - R, G and B
-    scaled = np.clip(rgb, 0, 1) * np.float32(_PEAK)
-    if colour.bits > _BYTE:
-        return scaled.astype(np.float64)
-    return np.rint(scaled).astype(np.uint8)
+    levels: npt.NDArray[np.float64] = np.clip(rgb, 0, 1).astype(np.float64) * _PEAK
+    return rounded(levels) if colour.bits <= _BYTE else levels
 
 
 def rounded(levels: Levels) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from PIL import Image
 from paragon_core.report.contents import Thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from paragon_core.report.contents import Pixels, Version
     from paragon_core.report.places import Place
@@ -82,16 +82,15 @@ def whole(versions: Sequence[Version], *, most_bytes: int) -> EncodedImages:
     """
     height, width = versions[0].pixels.shape[:2]
     longest = max(width, height)
-    for side, quality in _WHOLE_STEPS:
-        if quality is None and longest > side:
-            continue
+    steps = [(side, quality) for side, quality in _WHOLE_STEPS if quality is not None or longest <= side]
+    for side, quality in steps:
         shrunk = longest > side
         size = (max(width * side // longest, 1), max(height * side // longest, 1)) if shrunk else (width, height)
-        images = tuple(_encoded(each.pixels, each.icc, quality=quality, size=size) for each in versions)
-        found = EncodedImages(images=images, side=side if shrunk else None, quality=quality)
-        if sum(len(each.data) for each in images) <= most_bytes:
+        encoded = (_encoded(each.pixels, each.icc, quality=quality, size=size) for each in versions)
+        images = _within(encoded, most_bytes if (side, quality) != steps[-1] else None)
+        if images is not None:
             break
-    return found
+    return EncodedImages(images=images or (), side=side if shrunk else None, quality=quality)
 
 
 def crops(versions: Sequence[Version], places: Sequence[Place], *, most_bytes: int) -> EncodedImages:
@@ -104,7 +103,7 @@ def crops(versions: Sequence[Version], places: Sequence[Place], *, most_bytes: i
 
     """
     for quality in _CROP_STEPS:
-        images = tuple(
+        encoded = (
             _encoded(
                 each.pixels[place.top : place.top + place.height, place.left : place.left + place.width],
                 each.icc,
@@ -114,9 +113,22 @@ def crops(versions: Sequence[Version], places: Sequence[Place], *, most_bytes: i
             for place in places
             for each in versions
         )
-        if sum(len(each.data) for each in images) <= most_bytes:
+        images = _within(encoded, most_bytes if quality != _CROP_STEPS[-1] else None)
+        if images is not None:
             break
-    return EncodedImages(images=images, side=None, quality=quality)
+    return EncodedImages(images=images or (), side=None, quality=quality)
+
+
+def _within(images: Iterator[EncodedImage], most_bytes: int | None) -> tuple[EncodedImage, ...] | None:
+    """Return all images, or None as soon as they have more bytes than that."""
+    found, left = [], most_bytes
+    for each in images:
+        found.append(each)
+        if left is not None:
+            left -= len(each.data)
+            if left < 0:
+                return None
+    return tuple(found)
 
 
 def thumbnail(name: str, pixels: Pixels) -> Thumbnail:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -173,12 +171,6 @@ class ComfyPage:
         # The page looks for a help page in English first, then for the one without a language, and finds that.
         if "paragon" in complaint.lower() and "/en.md" not in complaint:
             self.complaints.append(complaint)
-
-
-def chromium() -> str | None:
-    """Return a Chromium that is installed here, or Chrome, or what CHROMIUM names."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 @contextmanager

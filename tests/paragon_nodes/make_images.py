@@ -14,8 +14,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from tests.browsers import chromium
 from tests.paragon_nodes import example_workflows
-from tests.paragon_nodes.comfy_page import chromium, opened
+from tests.paragon_nodes.comfy_page import opened
 from tests.paragon_nodes.comfy_server import ROOT, ComfyServer
 from tests.paragon_nodes.short_videos import frames_of, pan
 

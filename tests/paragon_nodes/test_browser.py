@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.browsers import chromium
 from tests.paragon_nodes import example_workflows
-from tests.paragon_nodes.comfy_page import ComfyPage, chromium, opened
+from tests.paragon_nodes.comfy_page import ComfyPage, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
