@@ -7,6 +7,7 @@
   const views = [...stage.querySelectorAll(".view")];
   const images = views.map((view) => view.querySelector("img"));
   const MOST = 32;
+  const SHARP = 4; // pixels of the screen for one of an image from which on they are shown as squares
   const NEAR = 28; // pixels from the line within which a finger takes it
   const state = {zoom: 1, x: 0.5, y: 0.5, split: 50}; // x and y: what is in the middle, in parts of the image
 
@@ -23,7 +24,7 @@
     for (const image of images) {
       image.style.transform = `translate(${across}%, ${down}%) scale(${state.zoom})`;
       const shown = image.clientWidth * state.zoom * window.devicePixelRatio;
-      image.classList.toggle("pixelated", shown >= 2 * Number(image.dataset.pixels));
+      image.classList.toggle("pixelated", shown >= SHARP * Number(image.dataset.pixels));
     }
     stage.style.setProperty("--split", `${state.split}%`);
     stage.classList.toggle("zoomed", state.zoom > 1);

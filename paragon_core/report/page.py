@@ -138,7 +138,7 @@ def _heat_legend(contents: Contents) -> str:
     )
     return (
         '<p class="heat-legend">Heat maps: no difference '
-        '<svg viewBox="0 0 120 12" aria-hidden="true"><defs><linearGradient id="ramp">'
+        '<svg viewBox="0 0 120 12" preserveAspectRatio="none" aria-hidden="true"><defs><linearGradient id="ramp">'
         f'{stops}</linearGradient></defs><rect width="120" height="12" fill="url(#ramp)"/></svg> '
         f"{full:g} levels of 255 or more, in the channel that differs most. Where a map is smaller than the image, "
         "each of its pixels shows the largest difference below it.</p>"
@@ -173,7 +173,7 @@ def _row(version: Version, comparison: Comparison | MeanComparison, *, is_best: 
 
 
 def _decibels(value: float) -> str:
-    return "no difference" if math.isinf(value) else f"{value:.2f} dB"
+    return "infinite" if math.isinf(value) else f"{value:.2f} dB"
 
 
 def _crops(contents: Contents, taken: int) -> str:

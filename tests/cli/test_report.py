@@ -9,7 +9,6 @@ from paragon_core.models.model import load
 from tests.report.examples import photo_files, video_files
 
 
-
 def test_a_page(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo_files(here)
     options = ["--model", "realtime-2x", "--note", "12 images a second", "--title", "A cat", "--reference"]
@@ -21,7 +20,7 @@ def test_a_page(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "<li>12 images a second</li>" in page
     output = capsys.readouterr()
     assert output.out == ""
-    assert output.err == f"{Path("out", "cat.html")} ({len(page.encode()) / 1e6:.2f} MB)\n"
+    assert output.err == f"{Path('out', 'cat.html')} ({len(page.encode()) / 1e6:.2f} MB)\n"
 
 
 def test_a_page_about_videos(here: Path) -> None:

@@ -50,6 +50,8 @@ def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     if "photo.jpg" in command:
         with Image.open(ROOT / "examples" / "chelsea.png") as photo:
             photo.resize((960, 540)).save(tmp_path / "photo.jpg")
+    if {"compare", "report"} & set(command.split()):
+        _compared_files(tmp_path)
     monkeypatch.chdir(tmp_path)
     arguments = shlex.split(command)[1:]
     quick = ["--rounds", "1", "--no-memory"] if "bench" in arguments else []
@@ -59,6 +61,22 @@ def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     if "--fit" in arguments:
         with Image.open(tmp_path / "photo_3840x2160.jpg") as photo:
             assert photo.size == (3840, 2160)
+
+
+def _compared_files(folder: Path) -> None:
+    """Write the files that the examples of `paragon compare` and `paragon report` name."""
+    with Image.open(folder / "examples" / "chelsea.png") as photo:
+        original = photo.convert("RGB").crop((0, 0, 300, 200))
+    for name in ("results", "originals"):
+        (folder / name).mkdir()
+        original.save(folder / name / "chelsea.png")
+    original.save(folder / "original.png")
+    small = original.resize((150, 100))
+    small.save(folder / "small.png")
+    small.resize(original.size).save(folder / "result.png")
+    videos.make(folder / "small.mkv")
+    for name in ("result.mkv", "original.mkv"):
+        videos.make(folder / name, size=(128, 96))
 
 
 def test_training_is_offered_as_shown() -> None:

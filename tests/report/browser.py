@@ -101,10 +101,10 @@ def main() -> None:
             paragon(["upscale", str(folder / "photo.png"), "-o", result, "--model", Path(result).stem, "--quiet"])
         files = [str(folder / "photo.png"), *results, "--reference", str(folder / "reference.png")]
         paragon(["report", *files, "-o", str(folder / "report.html"), "--quiet"])
-        with opened(folder / "report.html", browser=browser) as report:
+        with opened(folder / "report.html", browser=browser, size=(960, 1390)) as report:
             report.page.locator(".go").first.click()
-            report.page.keyboard.press("-")
-            report.page.evaluate("scrollTo(0, 0)")
+            report.page.keyboard.press("+")
+            report.page.evaluate("document.activeElement.blur(), scrollTo({top: 0, behavior: 'instant'})")
             shot = Image.open(io.BytesIO(report.page.screenshot())).convert("RGB")
     shot.save(SCREENSHOT, quality=88, method=6)
 
