@@ -98,20 +98,11 @@ def _result(each: Measurement) -> dict[str, Any]:
     }
 
 
-def markdown(report: Report) -> str:
-    """Return the report as Markdown, ready to paste."""
-    spec = report.model.spec
-    remembers = any(each.footprint for each in report.measurements)
-    on_gpu = any(each.footprint and each.footprint.device is not None for each in report.measurements)
+def table(report: Report) -> list[list[str]]:
+    """Return the figures as rows of cells, the headings first; the first four cells of a row are words."""
+    remembers, on_gpu = _remembers(report), _is_on_gpu(report)
     heading = ["input", "runtime", "precision", "what", "median ms", "average", "p95", "spread", "fps", "CPU ms"]
-    heading += ["memory"] * remembers + ["GPU memory"] * on_gpu
-    words = 4
-    lines = [
-        f"**{report.model.name}** ({spec.variant} x{spec.scale}), Paragon {__version__}. {_machine(report.machine)}",
-        "",
-        _row(heading),
-        "|" + "---|" * words + "---:|" * (len(heading) - words),
-    ]
+    rows = [heading + ["memory"] * remembers + ["GPU memory"] * on_gpu]
     for each in report.measurements:
         cells = [each.workload, each.candidate.backend, each.candidate.precision, _what(each.candidate)]
         cells += [f"{1e3 * seconds:.1f}" for seconds in (each.median, each.average, each.p95)]
@@ -120,9 +111,35 @@ def markdown(report: Report) -> str:
             cells.append(_megabytes(each.footprint.process if each.footprint else None))
         if on_gpu:
             cells.append(_megabytes(each.footprint.device if each.footprint else None))
-        lines.append(_row(cells))
-    lines += ["", _explanation(report, remembers=remembers)]
-    return "\n".join(lines + _left_out(report))
+        rows.append(cells)
+    return rows
+
+
+def markdown(report: Report) -> str:
+    """Return the report as Markdown, ready to paste."""
+    spec = report.model.spec
+    heading, *rows = table(report)
+    words = 4
+    lines = [
+        f"**{report.model.name}** ({spec.variant} x{spec.scale}), Paragon {__version__}. {_machine(report.machine)}",
+        "",
+        _row(heading),
+        "|" + "---|" * words + "---:|" * (len(heading) - words),
+        *map(_row, rows),
+        "",
+        explanation(report),
+    ]
+    if reasons := left_out(report):
+        lines += ["", "Not measured:", "", *(f"- {reason}" for reason in reasons)]
+    return "\n".join(lines)
+
+
+def _remembers(report: Report) -> bool:
+    return any(each.footprint for each in report.measurements)
+
+
+def _is_on_gpu(report: Report) -> bool:
+    return any(each.footprint and each.footprint.device is not None for each in report.measurements)
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
@@ -133,27 +150,28 @@ def _machine(machine: Mapping[str, Any]) -> str:
     return f"{machine['cpu']}; {facts}. NVIDIA GPUs: {'; '.join(machine['gpus']) or 'none'}."
 
 
-def _explanation(report: Report, *, remembers: bool) -> str:
+def explanation(report: Report) -> str:
+    """Return how the figures were measured, in words."""
     text = (
         f"Every one ran {WARM_UP} times on each image to warm up, then {report.rounds} times, all in turns. Times "
         "are those on the clock, except CPU ms: the median over all threads, which other programs disturb least. "
         "Spread: width of the middle half of the runs, as a share of the median. Fps: images a second, one after "
         "the other. Network: float32 in and out. End to end: uint8 in and out, with everything around the network."
     )
-    if remembers:
+    if _remembers(report):
         text += " Memory: the largest amount resident in a process that upscales the largest image, Python included."
     if any(each.candidate.attention for each in report.measurements):
         text += " Attention none, sdpa, flex: the network layer by layer, as it is trained."
     return text
 
 
-def _left_out(report: Report) -> list[str]:
-    """Return a list of what is not in the table, and why."""
+def left_out(report: Report) -> list[str]:
+    """Return what is not in the table, and why."""
     reasons = {f"{info.name}: {info.reason}": None for info in report.missing}
     for each in report.skipped:
         what = f" ({_what(each.candidate)})" if each.candidate.attention else ""
         reasons[f"{each.candidate.backend} {each.candidate.precision}{what}: {each.reason}"] = None
-    return ["", "Not measured:", "", *(f"- {reason}" for reason in reasons)] if reasons else []
+    return list(reasons)
 
 
 def _what(candidate: Candidate) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from paragon_core.cli import arguments as options
 from paragon_core.cli.console import Console, answer, answer_json
 from paragon_core.cli.exit_codes import NO_BACKEND, OK
+from paragon_core.cli.report import output_page, write_page
 from paragon_core.errors import BackendUnavailableError
 from paragon_core.models import DEFAULT_MODEL
 
@@ -56,6 +57,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--no-memory", action="store_true", help="do not measure memory, for which each runs in a process of its own"
     )
+    parser.add_argument("--report", metavar="X.html", help="also write a page with charts, the table and the machine")
     options.add_model_settings(parser)
     options.add_json(parser)
     options.add_debug(parser)
@@ -66,6 +68,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
     from paragon_core.benchmark import speed, speed_report
 
+    page = output_page(arguments.report) if arguments.report else None
     model = options.load_model(arguments.model, arguments)
     workloads = _workloads(arguments)
     machine = speed_report.describe_here()  # before our own work makes it look busy
@@ -95,6 +98,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         skipped=tuple(skipped),
         missing=tuple(info for info in infos.values() if not info.available),
     )
+    if page is not None:
+        from paragon_core.report.speed_page import render_speed
+
+        write_page(page, render_speed(report), console)
     if arguments.json:
         answer_json(speed_report.as_json(report))
     else:

@@ -63,15 +63,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
-    from paragon_core.atomic_files import atomic_write, prepare_folder
     from paragon_core.models.model import load
     from paragon_core.report.collect import ReportOptions, collect
     from paragon_core.report.page import render
 
-    output = Path(arguments.output)
-    if output.suffix.lower() not in _EXTENSIONS:
-        msg = f"{output} does not end in .html"
-        raise InputError(msg, hint="browsers would not show it: give a name such as report.html")
+    output = output_page(arguments.output)
     wanted = ReportOptions(
         source=Path(arguments.source),
         results=tuple(map(Path, arguments.results)),
@@ -82,14 +78,44 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         most_frames=arguments.frames,
         time_range=time_range_of(arguments),
     )
-    prepare_folder(output)
     contents = collect(wanted, on_progress=console.draw)
     console.draw("writing the page")
-    page = render(contents).encode()
-    with atomic_write(output) as stream:
-        stream.write(page)
+    page = render(contents)
     console.erase()
     for remark in contents.remarks:
         console.say(f"paragon: note: {remark}")
-    console.say(f"{output} ({len(page) / 1e6:.2f} MB)")
+    write_page(output, page, console)
     return OK
+
+
+def output_page(name: str) -> Path:
+    """Return the path of a page that is to be written, once it is known that it can be.
+
+    Raises:
+        InputError: its name is not that of a page.
+        MediaError: it cannot be written.
+
+    """
+    from paragon_core.atomic_files import prepare_folder
+
+    path = Path(name)
+    if path.suffix.lower() not in _EXTENSIONS:
+        msg = f"{path} does not end in .html"
+        raise InputError(msg, hint="browsers would not show it: give a name such as report.html")
+    prepare_folder(path)
+    return path
+
+
+def write_page(path: Path, page: str, console: Console) -> None:
+    """Write a page, whole or not at all.
+
+    Raises:
+        MediaError: it cannot be written.
+
+    """
+    from paragon_core.atomic_files import atomic_write
+
+    content = page.encode()
+    with atomic_write(path) as stream:
+        stream.write(content)
+    console.say(f"{path} ({len(content) / 1e6:.2f} MB)")

@@ -1,33 +1,23 @@
-"""From the contents of a report to one HTML file that loads nothing.
-
-What comes from files goes through `_text`: printable, and escaped. Should anything slip through, the page's content
-security policy runs no script but the one whose hash it names, and loads nothing but images that are in the page.
-"""
+"""From the contents of a report on results to one HTML file that loads nothing."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
-from html import escape
-from importlib.resources import files
-from string import Template
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from paragon_core.printable import printable
 from paragon_core.report.encoded_images import ALL_BYTES, WHOLE_BYTES, crops, data_url, encode_map, whole
 from paragon_core.report.heat import RAMP, full_heat, heat_map
+from paragon_core.report.html import asset, definitions, document, filled, machine, text
 from paragon_core.report.plot import plot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from paragon_core.quality.comparison import Comparison, MeanComparison
     from paragon_core.report.contents import Contents, Version
     from paragon_core.report.encoded_images import EncodedImage, EncodedImages
     from paragon_core.report.places import Place
 
-_LONGEST: Final = 1000
 #: Longest side of a heat map in pixels.
 _MAP_SIDE: Final = 960
 #: How much of the viewer's width a crop takes when it is shown there.
@@ -37,18 +27,12 @@ _MOST_ZOOM: Final = 32.0
 
 def render(contents: Contents) -> str:
     """Return the page."""
-    script, style = _asset("page.js"), _asset("page.css")
-    policy = f"default-src 'none'; img-src data:; script-src '{_hash(script)}'; style-src '{_hash(style)}'"
     maps = _maps(contents)
     taken = sum(len(each.data) for _, each in maps)
     shown = whole(contents.versions, most_bytes=WHOLE_BYTES - taken)
     taken += sum(len(each.data) for each in shown.images)
-    return Template(_asset("page.html")).substitute(
-        policy=policy,
-        style=style,
-        script=script,
-        title=_text(contents.title),
-        subtitle=_subtitle(contents),
+    content = filled(
+        "results.html",
         viewer=_viewer(contents, shown, maps),
         numbers=_numbers(contents),
         crops=_crops(contents, taken),
@@ -56,21 +40,9 @@ def render(contents: Contents) -> str:
         files=_files(contents),
         models=_models(contents),
         remarks=_remarks(contents),
-        machine=_machine(contents.machine),
+        machine=machine(contents.machine),
     )
-
-
-def _text(value: object, limit: int = _LONGEST) -> str:
-    """Return a text of any origin as HTML shows it: in one line, printable, escaped."""
-    return escape(printable(str(value), limit))
-
-
-def _asset(name: str) -> str:
-    return (files("paragon_core.report") / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
+    return document(title=contents.title, subtitle=_subtitle(contents), content=content, script=asset("page.js"))
 
 
 def _subtitle(contents: Contents) -> str:
@@ -101,8 +73,8 @@ def _viewer(contents: Contents, shown: EncodedImages, maps: Sequence[tuple[str, 
     images += [(f"Heat map of {name}", image) for name, image in maps]
     left, right = 1, 2
     views = "".join(
-        f'<figure class="view" data-index="{index}"><img src="{image.url}" alt="{_text(name)}" width="{width}" '
-        f'height="{height}" data-pixels="{image.size[0]}" draggable="false"><figcaption>{_text(name)}</figcaption>'
+        f'<figure class="view" data-index="{index}"><img src="{image.url}" alt="{text(name)}" width="{width}" '
+        f'height="{height}" data-pixels="{image.size[0]}" draggable="false"><figcaption>{text(name)}</figcaption>'
         "</figure>"
         for index, (name, image) in enumerate(images)
     )
@@ -113,7 +85,8 @@ def _viewer(contents: Contents, shown: EncodedImages, maps: Sequence[tuple[str, 
         frame = f" Frame {index}, at {seconds:.3f} s: the one that differs most."
     legend = _heat_legend(contents) if maps else ""
     return (
-        Template(_asset("viewer.html")).substitute(
+        filled(
+            "viewer.html",
             lefts=_choices(images, left),
             rights=_choices(images, right),
             views=views,
@@ -125,7 +98,7 @@ def _viewer(contents: Contents, shown: EncodedImages, maps: Sequence[tuple[str, 
 
 def _choices(images: Sequence[tuple[str, object]], chosen: int) -> str:
     return "".join(
-        f'<option value="{index}"{" selected" if index == chosen else ""}>{_text(name)}</option>'
+        f'<option value="{index}"{" selected" if index == chosen else ""}>{text(name)}</option>'
         for index, (name, _) in enumerate(images)
     )
 
@@ -169,7 +142,7 @@ def _row(version: Version, comparison: Comparison | MeanComparison, *, is_best: 
         f"{comparison.max_difference:.4g} of 255",
     )
     marked = ' class="best"' if is_best else ""
-    return f'<tr{marked}><th scope="row">{_text(version.name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+    return f'<tr{marked}><th scope="row">{text(version.name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 
 
 def _decibels(value: float) -> str:
@@ -198,9 +171,9 @@ def _crops(contents: Contents, taken: int) -> str:
 def _crop_group(number: int, place: Place, versions: Sequence[Version], images: Sequence[EncodedImage]) -> str:
     height, width = versions[0].pixels.shape[:2]
     figures = "".join(
-        f'<figure><img class="crop" src="{image.url}" alt="{_text(version.name)}, place {number + 1}" '
+        f'<figure><img class="crop" src="{image.url}" alt="{text(version.name)}, place {number + 1}" '
         f'width="{2 * image.size[0]}" height="{2 * image.size[1]}">'
-        f"<figcaption>{_text(version.name)}</figcaption></figure>"
+        f"<figcaption>{text(version.name)}</figcaption></figure>"
         for version, image in zip(versions, images, strict=True)
     )
     across, down = place.left + place.width / 2, place.top + place.height / 2
@@ -222,9 +195,9 @@ def _frames(contents: Contents) -> str:
         f'<div class="place"><h3>{number}. Frame {row.index} at {row.seconds:.3f} s: {_decibels(row.psnr_y)}</h3>'
         f'<div class="scroll" role="region" aria-label="Frame {row.index}" tabindex="0"><div class="row">'
         + "".join(
-            f'<figure><img src="{data_url(each.data)}" alt="{_text(each.name)}, frame {row.index}" '
+            f'<figure><img src="{data_url(each.data)}" alt="{text(each.name)}, frame {row.index}" '
             f'width="{each.size[0]}" height="{each.size[1]}">'
-            f"<figcaption>{_text(each.name)}</figcaption></figure>"
+            f"<figcaption>{text(each.name)}</figcaption></figure>"
             for each in row.thumbnails
         )
         + "</div></div></div>"
@@ -232,7 +205,7 @@ def _frames(contents: Contents) -> str:
     )
     which = "every frame" if len(series.indices) == series.total else f"{len(series.indices)} of {series.total} frames"
     return (
-        f"<section><h2>Frame by frame</h2><p>PSNR-Y of {which}, compared with {_text(series.against)}. Numbers mark "
+        f"<section><h2>Frame by frame</h2><p>PSNR-Y of {which}, compared with {text(series.against)}. Numbers mark "
         f'the frames below, which differ most.</p><div class="scroll" role="region" aria-label="Plot" tabindex="0">'
         f"{plot(series)}</div>{rows}</section>"
     )
@@ -241,15 +214,19 @@ def _frames(contents: Contents) -> str:
 def _files(contents: Contents) -> str:
     parts = []
     for each in contents.files:
-        text = f"<details><summary>Text in the file</summary>{_list(each.text.items())}</details>" if each.text else ""
-        parts.append(f'<div class="card"><h3>{_text(each.role)}</h3>{_list(each.facts.items())}{text}</div>')
+        inside = (
+            f"<details><summary>Text in the file</summary>{definitions(each.text.items())}</details>"
+            if each.text
+            else ""
+        )
+        parts.append(f'<div class="card"><h3>{text(each.role)}</h3>{definitions(each.facts.items())}{inside}</div>')
     return f'<div class="cards">{"".join(parts)}</div>'
 
 
 def _models(contents: Contents) -> str:
-    cards = "".join(f'<div class="card"><h3>Model</h3>{_list(each.items())}</div>' for each in contents.models)
+    cards = "".join(f'<div class="card"><h3>Model</h3>{definitions(each.items())}</div>' for each in contents.models)
     whose = "As named for this report." if contents.models else "No model was named for this report."
-    notes = "".join(f"<li>{_text(note)}</li>" for note in contents.notes)
+    notes = "".join(f"<li>{text(note)}</li>" for note in contents.notes)
     return (
         f"<p>{whose} The files do not record the model, its settings or its speed.</p>"
         + (f'<div class="cards">{cards}</div>' if cards else "")
@@ -258,19 +235,5 @@ def _models(contents: Contents) -> str:
 
 
 def _remarks(contents: Contents) -> str:
-    items = "".join(f"<li>{_text(remark)}</li>" for remark in contents.remarks)
+    items = "".join(f"<li>{text(remark)}</li>" for remark in contents.remarks)
     return f"<h3>Not as the files have it</h3><ul>{items}</ul>" if items else ""
-
-
-def _machine(machine: Mapping[str, Any]) -> str:
-    values = (
-        (name.replace("_", " "), ", ".join(map(str, value)) or "none" if isinstance(value, list) else value)
-        for name, value in machine.items()
-        if value is not None
-    )
-    return _list(values)
-
-
-def _list(pairs: Iterable[tuple[str, object]]) -> str:
-    rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in pairs)
-    return f"<dl>{rows}</dl>"

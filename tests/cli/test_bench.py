@@ -76,3 +76,12 @@ def test_what_does_not_work_here(offer: Callable[..., None], capsys: pytest.Capt
 def test_mistakes(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", *arguments]) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_a_page_next_to_the_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "speed.html"
+    assert main(["bench", "--size", "16x12", "--report", str(page), *QUICK]) == 0
+    assert "**realtime-2x** (realtime x2)" in capsys.readouterr().out
+    assert "<h1>Speed of realtime-2x</h1>" in page.read_text(encoding="utf-8")
+    assert main(["bench", "--size", "16x12", "--report", "speed.txt", *QUICK]) == 2
+    assert "does not end in .html" in capsys.readouterr().err

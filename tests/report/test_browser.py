@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from paragon_core.cli.main import main
 from paragon_core.report.collect import ReportOptions, collect
 from paragon_core.report.page import render
 from tests.browsers import chromium
@@ -63,6 +64,15 @@ def of_videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("videos")
     files = video_files(folder)
     return written(folder / "report.html", ReportOptions(source=files["source"], results=(files["result"],)))
+
+
+@pytest.fixture(scope="module")
+def of_speed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a page about speed."""
+    path = tmp_path_factory.mktemp("speed") / "speed.html"
+    quick = ["--size", "16x12", "--rounds", "1", "--no-memory", "--backends", "onnxruntime"]
+    assert main(["bench", *quick, "--report", str(path)]) == 0
+    return path
 
 
 def written(path: Path, options: ReportOptions) -> Path:
@@ -185,7 +195,7 @@ def test_two_fingers_zoom(of_images: Path, browser: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["of_images", "of_videos"])
+@pytest.mark.parametrize("kind", ["of_images", "of_videos", "of_speed"])
 def test_axe_finds_no_fault(kind: str, scheme: str, request: pytest.FixtureRequest, browser: str, axe: str) -> None:
     path = request.getfixturevalue(kind)
     with opened(path, browser=browser, scheme=scheme) as page:
