@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -13,6 +13,7 @@ HEATS = st.tuples(st.integers(1, 30), st.integers(1, 30)).flatmap(
 )
 
 
+@settings(max_examples=50)
 @given(heat=HEATS, side=st.integers(1, 40))
 def test_the_largest_difference_stays_visible_at_any_size(heat: np.ndarray, side: int) -> None:
     drawn = heat_map(heat, full=255, width=side, height=side)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -16,6 +16,7 @@ def total(error: np.ndarray, place: Place) -> float:
     return float(error[place.top : place.top + place.height, place.left : place.left + place.width].sum())
 
 
+@settings(max_examples=50)
 @given(error=ERRORS, side=st.integers(1, 50), most=st.integers(1, 8))
 def test_places_are_whole_apart_and_in_order(error: np.ndarray, side: int, most: int) -> None:
     places = places_that_differ(error, side=side, most=most)
