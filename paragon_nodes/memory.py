@@ -15,7 +15,7 @@ from paragon_core.backends.failures import failure
 from paragon_core.backends.gpu_memory import LANES, TorchMemory
 from paragon_core.backends.torch import CancellableLayers, is_nvidia
 from paragon_core.backends.torch_cuda import CudaFrames, upscale_batch
-from paragon_core.backends.torch_network import DTYPES, apply
+from paragon_core.backends.torch_network import DTYPES, apply, on_samples
 from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
 from paragon_core.graph.torch_fused import FusedParagonSR2
 from paragon_core.network.float32 import whole_float32
@@ -112,9 +112,8 @@ class ManagedCudaSession(ManagedSession, PlaneSession):
         self._scale = model.spec.scale
         self._memory = memory
         self._bytes_per_pixel = bytes_per_pixel(model.spec, stores_attention=False)  # one tile is computed at a time
-        self._frames = CudaFrames(
-            self._compute, memory, device, scale=self._scale, lanes=options.streams, records=False
-        )
+        work = on_samples(self._compute, device)
+        self._frames = CudaFrames(work, memory, device, scale=self._scale, lanes=options.streams, records=False)
 
     def prepare(self, size: tuple[int, int]) -> None:
         """Have ComfyUI make room for tiles of this size, and bring the weights."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from paragon_core.backends import torch_triton
 from paragon_core.backends.base import Backend, BackendInfo, Precision, Session, SessionOptions
 from paragon_core.backends.failures import failure, refuse_non_finite, unavailable
 from paragon_core.backends.gpu_memory import LANES, TorchMemory
@@ -172,10 +173,12 @@ class TorchBackend(Backend):
             return BackendInfo(name=NAME, available=False, reason=str(error), hint=error.hint)
         except (RuntimeError, AssertionError) as error:  # a driver that does not suit the wheel
             return BackendInfo(name=NAME, available=False, reason=str(error).partition("\n")[0], hint=_HINT)
+        triton = torch_triton.version() if is_nvidia(device) else ""
         return BackendInfo(
             name=NAME,
             available=True,
-            reason=reason,
+            reason=f"{reason}, Triton {triton}" if triton else reason,  # other kernels, other results of trials
+            hint=torch_triton.HINT if is_nvidia(device) and not triton else "",
             version=str(torch.__version__),
             accelerator="" if device.type == "cpu" else device.type,
             streams=LANES if is_nvidia(device) else 1,
@@ -227,13 +230,18 @@ def _open(torch: Any, model: Model, spec: GraphSpec, options: SessionOptions, de
     if not is_nvidia(device):
         return TorchSession(model, spec, options, device)
     from paragon_core.backends.torch_cuda import CudaFrames, CudaSession  # noqa: PLC0415 - imports torch
-    from paragon_core.backends.torch_network import TorchNetwork  # noqa: PLC0415 - imports torch
+    from paragon_core.backends.torch_network import TorchNetwork, Work, on_samples  # noqa: PLC0415 - imports torch
 
     memory = TorchMemory(torch, torch.cuda.current_device() if device.index is None else device.index)
-    levels = spec.fused and spec.io == "uint8"
-    network = TorchNetwork(model, spec, precision=options.precision, device=device, levels=levels)
+    work: Work
+    if program := torch_triton.find_program(model, spec, options.precision, device):
+        work = program.upscale
+    else:
+        levels = spec.fused and spec.io == "uint8"
+        network = TorchNetwork(model, spec, precision=options.precision, device=device, levels=levels)
+        work = on_samples(network, device, levels=levels)
     memory.settle()
-    frames = CudaFrames(network, memory, device, scale=model.spec.scale, levels=levels, lanes=options.streams)
+    frames = CudaFrames(work, memory, device, scale=model.spec.scale, lanes=options.streams)
     return CudaSession(frames, spec, scale=model.spec.scale, trim=memory.trim)
 
 

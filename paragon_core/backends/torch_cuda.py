@@ -25,15 +25,14 @@ from paragon_core.backends import staging
 from paragon_core.backends.base import ImageInPlace, Piece, PlaneSession
 from paragon_core.backends.failures import failure, non_finite
 from paragon_core.backends.staging import Layout
-from paragon_core.backends.torch_network import from_samples, to_samples
 from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
-from paragon_core.network.float32 import whole_float32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from paragon_core.backends.cancellation import Cancellation
     from paragon_core.backends.gpu_memory import TorchBuffer, TorchMemory, TorchStream
+    from paragon_core.backends.torch_network import Work
     from paragon_core.graph.graph_spec import GraphSpec
 
 NAME: Final = "torch"
@@ -78,32 +77,29 @@ class CudaFrames:
 
     def __init__(
         self,
-        network: Callable[[torch.Tensor], torch.Tensor],
+        work: Work,
         memory: TorchMemory,
         device: torch.device,
         *,
         scale: int,
-        levels: bool = False,
         lanes: int = 1,
         records: bool = True,
     ) -> None:
         """Take streams of a card.
 
         Args:
-            network: maps [1, channels, h, w] of float32 to [1, channels, sh, sw], on the card.
+            work: what the card does for a tile, samples to samples: a network's layers (`on_samples`) or its kernels.
             memory: the card's.
             device: the card.
             scale: factor along both axes.
-            levels: whether the network takes and returns levels of bytes, not values of 0..1.
             lanes: most callers at once; more wait for each other.
             records: whether work may become a CUDA graph: only where the weights stay where they are.
 
         """
-        self._network = network
+        self._work = work
         self._memory = memory
         self._device = device
         self._scale = scale
-        self._levels = levels
         self._records = records
         self._compute: TorchStream = memory.stream()
         self._one_at_a_time = threading.Lock()
@@ -171,8 +167,6 @@ class CudaFrames:
             result=Layout.of(image.out, (width * self._scale, height * self._scale)),
             clip=image.clip,
         )
-        if self._levels and {form.given.dtype, form.result.dtype} != {np.dtype(np.uint8)}:
-            raise InferenceError(f"the network takes uint8, not {form.given.dtype}", hint="please report this")
         with self._memory.selected(), torch.inference_mode():
             buffers = lane.buffers
             if buffers is None or buffers.form != form:
@@ -197,7 +191,7 @@ class CudaFrames:
         if buffers.launch is not None:
             buffers.launch()
             return
-        self._compute.run(lambda: self._work(buffers))
+        self._compute.run(lambda: self._start(buffers))
         buffers.runs += 1
         if self._records and buffers.runs >= _RUNS_BEFORE_RECORDING:
             self._record(buffers)
@@ -205,25 +199,21 @@ class CudaFrames:
     def _record(self, buffers: _Buffers) -> None:
         """Make a CUDA graph of the work; where that fails, layers go on being launched one by one."""
         try:
-            buffers.launch = self._compute.record(lambda: self._work(buffers))
+            buffers.launch = self._compute.record(lambda: self._start(buffers))
         except Exception as error:  # noqa: BLE001 - torch raises RuntimeError for nearly everything
             self._records = False
             _LOG.info("torch records no CUDA graph: %s", " ".join(str(error).split()))
 
-    def _work(self, buffers: _Buffers) -> None:
+    def _start(self, buffers: _Buffers) -> None:
         """Start all that the card does for a tile."""
         form = buffers.form
-        with whole_float32(self._device):
-            image = from_samples(buffers.given.device, interleaved=form.given.interleaved, levels=self._levels)
-            output = self._network(image)
-            to_samples(
-                output,
-                buffers.result.device,
-                buffers.finite.device,
-                interleaved=form.result.interleaved,
-                levels=self._levels,
-                clip=form.clip,
-            )
+        image = _planes(buffers.given.device, form.given)
+        self._work(image, _planes(buffers.result.device, form.result), buffers.finite.device, clip=form.clip)
+
+
+def _planes(samples: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """Return samples as [1, channels, h, w], where they are."""
+    return (samples.permute(2, 0, 1) if layout.interleaved else samples)[None]
 
 
 class CudaSession(PlaneSession):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import torch
 from torch import Tensor
 
+from paragon_core.errors import InferenceError
 from paragon_core.graph.fuse import for_bytes, for_grey, fuse_arrays
 from paragon_core.graph.torch_fused import FusedParagonSR2
 from paragon_core.network import ParagonSR2
+from paragon_core.network.float32 import whole_float32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,50 +90,81 @@ def _module(
     return FusedParagonSR2(fuse_arrays(model.spec, for_bytes(arrays) if levels else arrays), dtype=dtype, device=device)
 
 
-def from_samples(samples: Tensor, *, interleaved: bool, levels: bool) -> Tensor:
-    """Return samples as a batch of one image, [1, channels, h, w] of float32.
+class Work(Protocol):
+    """Starts all that a device does for a tile; it need not wait until it is done."""
+
+    def __call__(self, image: Tensor, out: Tensor, finite: Tensor, *, clip: bool) -> None:
+        """Upscale samples into their place.
+
+        Args:
+            image: [1, channels, h, w] of any strides; uint8, uint16 or float32 of 0..1.
+            out: the place, [1, planes, sh, sw] of any strides and the same type; float16 is possible for float32.
+            finite: [1] of uint8: becomes 1 if all values are numbers, else 0.
+            clip: whether floats are clipped to 0..1; integers are in any case, and float16 to what it can hold.
+
+        """
+        ...
+
+
+def on_samples(network: Callable[[Tensor], Tensor], device: torch.device, *, levels: bool = False) -> Work:
+    """Return a network of floats as work on samples: they are converted, checked and rounded around it.
 
     Args:
-        samples: [h, w, channels] where they are interleaved, else [channels, h, w]; uint8, uint16 or float32 of 0..1.
-        interleaved: which of these.
+        network: maps [1, channels, h, w] of float32 to [1, planes, sh, sw].
+        device: where it computes.
+        levels: whether it takes and returns levels of bytes, not values of 0..1; samples have to be bytes then.
+
+    """
+
+    def work(image: Tensor, out: Tensor, finite: Tensor, *, clip: bool) -> None:
+        if levels and {image.dtype, out.dtype} != {torch.uint8}:
+            raise InferenceError(f"the network takes uint8, not {image.dtype}", hint="please report this")
+        with whole_float32(device):
+            output = network(from_samples(image, levels=levels))
+            to_samples(output, out, finite, levels=levels, clip=clip)
+
+    return work
+
+
+def from_samples(samples: Tensor, *, levels: bool) -> Tensor:
+    """Return samples as float32.
+
+    Args:
+        samples: of any shape; uint8, uint16 or float32 of 0..1.
         levels: whether integers keep their values; else they become values of 0..1.
 
     """
-    planes = samples.permute(2, 0, 1) if interleaved else samples
-    if planes.dtype == torch.uint16:  # a type of which cards know little
-        image = planes.view(torch.int16).to(torch.int32).bitwise_and_(0xFFFF).to(torch.float32)
+    if samples.dtype == torch.uint16:  # a type of which cards know little
+        image = samples.view(torch.int16).to(torch.int32).bitwise_and_(0xFFFF).to(torch.float32)
     else:
-        image = planes.to(torch.float32)
+        image = samples.to(torch.float32)
     peak = _PEAKS.get(samples.dtype)
-    return (image if peak is None or levels else image.div_(peak))[None]
+    return image if peak is None or levels else image.div_(peak)
 
 
-def to_samples(output: Tensor, target: Tensor, finite: Tensor, *, interleaved: bool, levels: bool, clip: bool) -> None:
+def to_samples(output: Tensor, out: Tensor, finite: Tensor, *, levels: bool, clip: bool) -> None:
     """Check, round, clip and convert a result into its place; nothing waits for a device.
 
     Args:
-        output: [1, channels, h, w] of float32; its values are lost.
-        target: the place, [h, w, channels] where it is interleaved, else [channels, h, w]; uint8, uint16, float16 or
-            float32.
-        finite: [1] of uint8: 1 if all values of the output are numbers, else 0.
-        interleaved: the layout of ``target``.
+        output: of float32; its values are lost.
+        out: the place, of the same shape; uint8, uint16, float16 or float32.
+        finite: as for `Work`.
         levels: whether the output has the range of the integers; else it has 0..1.
-        clip: whether floats are clipped to 0..1; integers are in any case, and float16 to what it can hold.
+        clip: as for `Work`.
 
     """
     lowest, highest = output.aminmax()  # which are not numbers if any value is not: one pass, and nothing overflows
     finite.copy_(torch.isfinite(lowest).logical_and_(torch.isfinite(highest)))
-    values = output[0]
-    peak = _PEAKS.get(target.dtype)
+    values = output
+    peak = _PEAKS.get(out.dtype)
     if peak is not None:
         values = (values if levels else values.mul_(peak)).round_().clamp_(0, peak)
     elif clip:
         values = values.clamp_(0, 1)
-    elif target.dtype == torch.float16:
+    elif out.dtype == torch.float16:
         limits = torch.finfo(torch.float16)
         values = values.clamp_(limits.min, limits.max)
-    place = target.permute(2, 0, 1) if interleaved else target
-    if place.dtype == torch.uint16:
-        place.view(torch.int16).copy_(values.to(torch.int32))
+    if out.dtype == torch.uint16:
+        out.view(torch.int16).copy_(values.to(torch.int32))
     else:
-        place.copy_(values)
+        out.copy_(values)

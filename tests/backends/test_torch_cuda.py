@@ -22,7 +22,7 @@ from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.staging import Layout
 from paragon_core.backends.torch import TorchBackend
 from paragon_core.backends.torch_cuda import CudaFrames, CudaSession, _Form
-from paragon_core.backends.torch_network import TorchNetwork
+from paragon_core.backends.torch_network import TorchNetwork, Work, on_samples
 from paragon_core.errors import BackendUnavailableError, InferenceError, NonFiniteError, OutOfMemoryError
 from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.upscaling.upscaler import Upscaler
@@ -51,12 +51,29 @@ def opened(
     lanes: int = 1,
     precision: Precision = "fp32",
     network: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    work: Work | None = None,
 ) -> CudaSession:
     made: Any = card or SlowCard()
     levels = form.fused and form.io == "uint8"
     network = network or TorchNetwork(model, form, precision=precision, device=CPU, levels=levels)
-    frames = CudaFrames(network, made, CPU, scale=model.spec.scale, levels=levels, lanes=lanes)
+    work = work or on_samples(network, CPU, levels=levels)
+    frames = CudaFrames(work, made, CPU, scale=model.spec.scale, lanes=lanes)
     return CudaSession(frames, form, scale=model.spec.scale, trim=made.trim)
+
+
+def kernels(form: GraphSpec) -> Work:
+    """Return what takes the place of the Triton kernels: samples as they are go in and come out."""
+    network = TorchNetwork(MODEL, form, precision="fp32", device=CPU)
+
+    def work(image: torch.Tensor, out: torch.Tensor, finite: torch.Tensor, *, clip: bool) -> None:
+        peak = 1 if image.is_floating_point() else torch.iinfo(image.dtype).max
+        values = network(image.to(torch.float32) / peak)
+        finite.fill_(int(values.isfinite().all()))
+        if clip or peak != 1:
+            values = values.clamp(0, 1)
+        out.copy_(values if peak == 1 else (values * peak).round())
+
+    return work
 
 
 class OnSlowCard(TorchBackend):
@@ -106,6 +123,21 @@ def test_the_detail_path_sees_the_second_half() -> None:
     value = batch(1, 9, 12, channels=6)
     expected = TORCH.open(MODEL, form, SessionOptions(device="cpu")).run(value)
     assert np.abs(opened(form=form).run(value) - expected).max() <= 1e-5
+
+
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize(("io", "separate"), [("float32", False), ("float32", True), ("uint8", False)])
+def test_kernels_of_our_own_get_samples_as_they_are(io: Any, *, separate: bool, grey: bool) -> None:
+    form = GraphSpec(io=io, grey=grey, separate_detail=separate)
+    value = batch(1, 9, 12, form.channels) if io == "float32" else random_image(9, 12, form.channels)[None]
+    expected = TORCH.open(MODEL, form, SessionOptions(device="cpu")).run(value)
+    session = opened(form=form, work=kernels(form))
+    for _ in range(4):  # one by one at first, then as a graph
+        assert np.abs(session.run(value).astype(np.float64) - expected).max() <= (1 if io == "uint8" else 1e-5)
+    if io == "float32":
+        value[0, 0, 3, 4] = np.nan
+        with pytest.raises(NonFiniteError):
+            session.run(value)
 
 
 @pytest.mark.parametrize("channels", [(), (1,), (3,), (4,)])
@@ -314,7 +346,8 @@ def test_a_full_card_is_told_apart_and_emptied(text: str) -> None:
 
 def test_what_idle_lanes_keep_is_given_up_before_a_tile_is_refused() -> None:
     card = SlowCard()
-    frames = CudaFrames(lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3), card, CPU, scale=2, lanes=2)  # type: ignore[arg-type]
+    work = on_samples(lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3), CPU)
+    frames = CudaFrames(work, card, CPU, scale=2, lanes=2)  # type: ignore[arg-type]  # not a card's
     session = CudaSession(frames, GraphSpec(), scale=2, trim=card.trim)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(session.run, [batch(1, 4, 5)] * 20))

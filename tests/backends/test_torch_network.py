@@ -35,21 +35,23 @@ def samples(dtype: str, *, interleaved: bool) -> npt.NDArray[Any]:
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_samples_become_a_batch_of_floats(dtype: str, *, levels: bool, interleaved: bool) -> None:
     given_samples = samples(dtype, interleaved=interleaved)
-    image = from_samples(torch.from_numpy(given_samples), interleaved=interleaved, levels=levels)
     planes = np.moveaxis(given_samples, 2, 0) if interleaved else given_samples
+    image = from_samples(torch.from_numpy(planes), levels=levels)
     peak = 1 if levels or dtype == "float32" else PEAKS[dtype]
     assert image.dtype == torch.float32
-    assert np.array_equal(image.numpy(), (planes.astype(np.float32) / np.float32(peak))[None])
+    assert np.array_equal(image.numpy(), planes.astype(np.float32) / np.float32(peak))
 
 
-def written(output: npt.NDArray[Any], dtype: str, **options: Any) -> tuple[npt.NDArray[Any], bool]:
-    shape = output.shape if not options["interleaved"] else (*output.shape[1:], output.shape[0])
-    target = torch.from_numpy(np.empty(shape, dtype))
+def written(
+    output: npt.NDArray[Any], dtype: str, *, interleaved: bool, **options: bool
+) -> tuple[npt.NDArray[Any], bool]:
+    shape = output.shape if not interleaved else (*output.shape[1:], output.shape[0])
+    result = np.empty(shape, dtype)
+    planes = np.moveaxis(result, 2, 0) if interleaved else result
     finite = torch.full((1,), 7, dtype=torch.uint8)
-    to_samples(torch.from_numpy(output.copy())[None], target, finite, **options)
+    to_samples(torch.from_numpy(output.copy()), torch.from_numpy(planes), finite, **options)
     assert int(finite) in {0, 1}
-    result = target.numpy()
-    return np.moveaxis(result, 2, 0) if options["interleaved"] else result, bool(finite)
+    return planes, bool(finite)
 
 
 @given(
