@@ -46,7 +46,7 @@ PARAGON_INLINE T larger(T a, T b) {
     return a < b ? b : a;
 }
 template <class T>
-PARAGON_INLINE T rounded_up(T value, T multiple) {
+constexpr PARAGON_INLINE T rounded_up(T value, T multiple) {
     return (value + multiple - 1) / multiple * multiple;
 }
 
