@@ -21,7 +21,10 @@ from PIL import Image
 
 from paragon_core.training.adversarial import AdversarialOptions
 from paragon_core.training.data import PatchOptions
+from paragon_core.training.degradations import Degradations
 from paragon_core.training.options import TrainingOptions
+from paragon_core.training.recipe import read_recipe
+from paragon_core.training.reductions import TRAINING_REDUCERS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 COMMANDS = [line for line in PAGE.splitlines() if line.startswith("paragon ")]
-(RECIPE,) = re.findall(r"^```toml\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+RECIPE, DEGRADATIONS = re.findall(r"^```toml\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
 
 
 def test_the_commands_run_one_after_the_other(
@@ -58,8 +61,22 @@ def test_the_commands_run_one_after_the_other(
     }
 
 
+def test_the_degradations_fit_the_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE + DEGRADATIONS, encoding="utf-8")
+    degradations = read_recipe(path).degradations
+    assert degradations is not None
+    assert set(degradations.reducers) == set(TRAINING_REDUCERS)
+
+
 @pytest.mark.parametrize(
-    ("table", "kind"), [("data", PatchOptions), ("training", TrainingOptions), ("adversarial", AdversarialOptions)]
+    ("table", "kind"),
+    [
+        ("data", PatchOptions),
+        ("training", TrainingOptions),
+        ("degradations", Degradations),
+        ("adversarial", AdversarialOptions),
+    ],
 )
 def test_the_table_holds_every_field_and_its_default(table: str, kind: type[DataclassInstance]) -> None:
     section = PAGE.partition(f"### [{table}]\n")[2].partition("\n#")[0]
