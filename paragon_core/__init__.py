@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from paragon_core.media.files import upscale_file, upscale_video
     from paragon_core.models.model import Model, bundled, load
     from paragon_core.models.spec import ModelSpec
+    from paragon_core.shaders.export import export_shader
     from paragon_core.upscaling.image import upscale
     from paragon_core.upscaling.options import UpscaleOptions
     from paragon_core.upscaling.output_size import OutputSize
@@ -38,6 +39,7 @@ __all__ = [
     "backends",
     "bundled",
     "export_onnx",
+    "export_shader",
     "load",
     "upscale",
     "upscale_file",
@@ -57,6 +59,7 @@ _HOMES: Final = {
     "backends": "backends",
     "bundled": "models.model",
     "export_onnx": "graph.export",
+    "export_shader": "shaders.export",
     "load": "models.model",
     "upscale": "upscaling.image",
     "upscale_file": "media.files",

@@ -30,6 +30,7 @@ PUBLIC = [
     "backends",
     "bundled",
     "export_onnx",
+    "export_shader",
     "load",
     "upscale",
     "upscale_file",

@@ -51,3 +51,36 @@ def test_an_existing_checkpoint_is_not_overwritten_by_mistake(tmp_path: Path) ->
     path.write_bytes(b"precious")
     assert main(["export", "realtime-2x", "-o", str(path)]) == 2
     assert path.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("options", [[], ["--luma"], ["--precision", "fp16"]])
+def test_shaders(tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
+    path = tmp_path / "m.glsl"
+    assert main(["export", "realtime-2x", "-o", str(path), *options]) == 0
+    assert "m.glsl" in capsys.readouterr().err
+    text = path.read_text(encoding="utf-8")
+    assert ("//!HOOK LUMA\n" in text) == ("--luma" in options)
+    assert ("float16_t" in text) == ("fp16" in options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["stream-2x", "-o", "m.glsl"], "a stream network has no form as a shader"),
+        (["realtime-2x", "-o", "m.glsl", "--io", "uint8"], "a shader has no option --io"),
+        (["realtime-2x", "-o", "m.glsl", "--grey"], "a shader has no option --grey"),
+        (["realtime-2x", "-o", "m.onnx", "--luma"], "an ONNX graph has no option --luma"),
+        (["realtime-2x", "-o", "m.hlsl"], "ends in neither .onnx nor .glsl"),
+    ],
+)
+def test_what_does_not_go_together(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
