@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: test_engines, test_training and test_benchmarks run their examples.
 ELSEWHERE = {"docs/engines.md", "docs/training.md", "docs/benchmarks.md", "CHANGELOG.md"}
 
-LANGUAGES = {"py", "python", "sh", "text", "toml", ""}
+LANGUAGES = {"ini", "py", "python", "sh", "text", "toml", ""}
 
 COMMANDS = list(
     dict.fromkeys(command for page in PAGES if page not in ELSEWHERE for command in commands(page, "paragon"))
