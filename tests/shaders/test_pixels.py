@@ -11,6 +11,7 @@ from PIL import Image
 import paragon_core as paragon
 from paragon_core.shaders.export import export_shader
 from tests.docs.pages import ROOT
+from tests.random_models import random_model, spec
 from tests.shaders.players import play
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: In levels of 255. Features travel as halves, which lavapipe truncates and GPUs round.
 MOST, LEAST_PSNR = 0.8, 64.0
+
+X3 = random_model(spec("realtime", scale=3, channels=16, revision="v11", upsampler_alpha=0.0))
 
 pytestmark = pytest.mark.slow
 
@@ -43,12 +46,13 @@ def frames(height: int, width: int, *, luma: bool) -> list[Pixels]:
         ("realtime-4x", False, "fp16", (21, 35)),
         ("realtime-2x", True, "fp16", (3, 7)),
         ("realtime-4x", True, "fp32", (17, 33)),
+        ("x3", False, "fp32", (19, 23)),
     ],
 )
 def test_a_player_shows_our_pixels(
     tmp_path: Path, *, model: str, luma: bool, precision: Precision, size: tuple[int, int]
 ) -> None:
-    network = paragon.load(model)
+    network = X3 if model == "x3" else paragon.load(model)
     shader = export_shader(network, tmp_path / "shader.glsl", luma=luma, precision=precision)
     given = frames(*size, luma=luma)
     shown = play(shader, given, network.spec.scale)
