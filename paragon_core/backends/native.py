@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paragon_core.backends.base import Backend, BackendInfo, ImageInPlace, InPlaceSession, Piece, Precision
+from paragon_core.backends.batches import as_images
 from paragon_core.backends.cancellation import Cancellation
 from paragon_core.backends.failures import non_finite, refuse_obstacle
 from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
@@ -58,29 +59,16 @@ class NativeSession(InPlaceSession):
         yield self._run(batch, cancellation or Cancellation())
 
     def _run(self, batch: npt.NDArray[Any], cancellation: Cancellation) -> npt.NDArray[Any]:
-        self._check(batch)
-        is_bytes = batch.dtype == np.uint8
-        count, *_ = batch.shape
-        height, width = batch.shape[1:3] if is_bytes else batch.shape[2:]
-        upscaled, channels = (self._scale * height, self._scale * width), 1 if self._spec.grey else 3
-        output = np.empty((count, *upscaled, channels) if is_bytes else (count, channels, *upscaled), batch.dtype)
-        for image, result in zip(batch, output, strict=True):
-            planes, out = (tuple(np.moveaxis(array, -1, 0) if is_bytes else array) for array in (image, result))
-            in_place = ImageInPlace(
-                planes=planes[:channels],
-                detail=planes[channels:],
-                out=out,
-                columns=np.arange(width, dtype=np.int32),
-                rows=np.arange(height, dtype=np.int32),
-                clip=False,
-            )
+        output, images = as_images(batch, self._spec, scale=self._scale, name=NAME)
+        for image in images:
+            height, width = image.planes[0].shape
             cuts = np.linspace(0, height, min(self._threads, height) + 1, dtype=int).tolist()
             strips = [Piece(left=0, right=width, top=cut, bottom=end) for cut, end in itertools.pairwise(cuts)]
             if len(strips) == 1:
-                self.upscale(in_place, strips[0], cancellation)
+                self.upscale(image, strips[0], cancellation)
                 continue
             with ThreadPoolExecutor(len(strips)) as threads:
-                list(threads.map(lambda strip, image=in_place: self.upscale(image, strip, cancellation), strips))
+                list(threads.map(lambda strip, image=image: self.upscale(image, strip, cancellation), strips))
         return output
 
     def working_memory(self, piece: tuple[int, int], *, separate_detail: bool) -> int:
@@ -141,21 +129,6 @@ class NativeSession(InPlaceSession):
             if peak not in self._kernels:
                 self._kernels[peak] = kernel.Kernel(self._library, packing.pack(self._fused, peak))
             return self._kernels[peak]
-
-    def _check(self, batch: npt.NDArray[Any]) -> None:
-        """Refuse a batch that the graph would not take."""
-        spec = self._spec
-        if batch.ndim == 4 and 0 not in batch.shape:  # noqa: PLR2004 - images of a batch, channels, height and width
-            is_bytes = spec.io == "uint8"
-            height, width = batch.shape[1:3] if is_bytes else batch.shape[2:]
-            channels = batch.shape[3 if is_bytes else 1]
-            fits = spec.size is None or (width, height, len(batch)) == (*spec.size, 1)
-            if batch.dtype == np.dtype(spec.io) and channels == spec.channels and fits:
-                return
-        raise InferenceError(
-            f"native takes no batch of shape {batch.shape} and type {batch.dtype} for this network",
-            hint="give what the GraphSpec of the session says",
-        )
 
 
 class NativeBackend(Backend):

@@ -23,9 +23,10 @@ import torch
 
 from paragon_core.backends import staging
 from paragon_core.backends.base import ImageInPlace, Piece, PlaneSession
+from paragon_core.backends.batches import as_images
 from paragon_core.backends.failures import failure, non_finite
 from paragon_core.backends.staging import Layout
-from paragon_core.errors import BackendUnavailableError, InferenceError, OutOfMemoryError
+from paragon_core.errors import BackendUnavailableError, OutOfMemoryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -259,25 +260,8 @@ def upscale_batch(session: PlaneSession, batch: npt.NDArray[Any], spec: GraphSpe
         InferenceError: the batch has another type or other axes than the spec says.
 
     """
-    axes = 4
-    if batch.ndim != axes or batch.dtype != spec.io:
-        raise InferenceError(f"{NAME} failed: a batch of {batch.dtype}, {batch.shape}", hint="please report this")
-    is_bytes = spec.io == "uint8"
-    count, *rest = batch.shape
-    height, width = rest[:2] if is_bytes else rest[1:]
-    channels = 1 if spec.grey else 3
-    shape = (scale * height, scale * width, channels) if is_bytes else (channels, scale * height, scale * width)
-    output = np.empty((count, *shape), batch.dtype)
-    for image, result in zip(batch, output, strict=True):
-        planes, out = (tuple(np.moveaxis(array, -1, 0) if is_bytes else array) for array in (image, result))
-        own = len(planes) // 2 if spec.separate_detail else len(planes)
-        in_place = ImageInPlace(
-            planes=planes[:own],
-            detail=planes[own:],
-            out=out,
-            columns=np.arange(width, dtype=np.int32),
-            rows=np.arange(height, dtype=np.int32),
-            clip=False,
-        )
-        session.upscale(in_place, Piece(left=0, top=0, right=width, bottom=height))
+    output, images = as_images(batch, spec, scale=scale, name=NAME)
+    for image in images:
+        height, width = image.planes[0].shape
+        session.upscale(image, Piece(left=0, top=0, right=width, bottom=height))
     return output
