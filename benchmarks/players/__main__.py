@@ -27,7 +27,7 @@ from paragon_core.quality.evaluate import Pair, find_sets, means, read_pairs, sc
 from paragon_core.quality.video import BLUR, PANS, compressed_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from paragon_core.quality.metrics import Score
 
@@ -61,6 +61,21 @@ def measure(pairs: Sequence[Pair], shaders: Sequence[Path], *, scale: int, crf: 
     methods: dict[str, Callable[[Pixels], Pixels]] = {SCALER: partial(play, scale=scale)}
     methods |= {shader.stem: partial(play, scale=scale, shader=shader.resolve()) for shader in shaders}
     return {kind: means(score_set(images, methods)) for kind, images in sources(pairs, crf)}
+
+
+def table(results: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]) -> list[str]:
+    """Return the PSNR of what ``--output`` wrote as the rows of a table: a row for each shader."""
+    kinds = [(folder, kind) for folder, found in results.items() for kind in found]
+    methods = next(iter(next(iter(results.values())).values()))
+    rows = [
+        f"| {' | '.join(['shader', *(f'{folder}, {kind}' for folder, kind in kinds)])} |",
+        f"|---|{'---:|' * len(kinds)}",
+    ]
+    for method in methods:
+        scores = (results[folder][kind][method]["psnr_y"] for folder, kind in kinds)
+        name = f"the player's {method}" if method == SCALER else method.removeprefix("paragon-")
+        rows.append(f"| {' | '.join([name, *(f'{score:.2f}' for score in scores)])} |")
+    return rows
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import paragon_core as paragon
-from benchmarks.players.__main__ import box_reduced, main, sources
+from benchmarks.players.__main__ import box_reduced, main, sources, table
 from benchmarks.players.playing import play
 from paragon_core.quality.evaluate import make_pair
-from tests.docs.pages import ROOT
+from tests.docs.pages import PAGES, ROOT
 from tests.random_models import random_image
 from tests.shaders.players import lavapipe
 
@@ -43,6 +43,11 @@ def test_every_kind_of_source_has_the_size_of_its_scale() -> None:
     assert list(kinds) == ["clean", "box", "H.264 at CRF 26", "soft H.264 at CRF 26"]
     assert [len(images) for images in kinds.values()] == [2, 2, 6, 6]
     assert all(pair.scale == 2 for images in kinds.values() for pair in images)
+
+
+def test_the_page_shows_the_results() -> None:
+    results = json.loads((ROOT / "benchmarks" / "results" / "players.json").read_text(encoding="utf-8"))
+    assert "\n".join(table(results)) in PAGES["docs/players.md"]
 
 
 @pytest.mark.slow
