@@ -5,9 +5,10 @@
 The author's rows are by his protocol (`benchmark_release.py`): images of varied sizes one after the other, each run
 once, after warming up; only the network counts, from a float32 image on the device to one there, by the device's own
 events; fp16 is autocast, and compiled means with dynamic sizes. Without a graphics card the clock on the wall counts,
-and only fp32 runs. Below them stand the fused network in torch by the same protocol, and `Upscaler` in every runtime
-that works here, from bytes in memory to bytes in memory, which nobody's network alone can be compared with. Without
-``--input`` the images are generated, of sizes like those of Urban100 reduced to a half. Needs torch.
+and only fp32 runs. Below them stand the fused network in torch and in Triton kernels by the same protocol, and
+`Upscaler` in every runtime that works here, from bytes in memory to bytes in memory, which nobody's network alone can
+be compared with. Without ``--input`` the images are generated, of sizes like those of Urban100 reduced to a half. Needs
+torch.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ import numpy as np
 import torch
 
 from paragon_core.backends import BACKENDS
+from paragon_core.backends.torch_triton import find_program
 from paragon_core.benchmark.bench import describe_machine
 from paragon_core.benchmark.gpus import describe
 from paragon_core.benchmark.images import as_batch, like_a_photograph, read_folder
-from paragon_core.errors import ParagonError
+from paragon_core.errors import BackendUnavailableError, ParagonError
 from paragon_core.graph.fuse import fuse_arrays
+from paragon_core.graph.graph_spec import GraphSpec
 from paragon_core.graph.torch_fused import FusedParagonSR2
 from paragon_core.models.model import load
 from paragon_core.network import ParagonSR2
@@ -98,13 +101,14 @@ def wall_seconds(action: Callable[[], object]) -> float:
 
 
 def network_rows(name: str, model: Model, images: Sequence[Pixels], device: torch.device) -> Iterator[Row]:
-    """Time the author's form in fp32, fp16 and compiled, and the fused one in fp32 and fp16, on the device itself."""
+    """Time the author's form in fp32, fp16 and compiled, and the fused one in fp32, fp16 and kernels, on the device."""
     layer_by_layer = ParagonSR2.from_model(model).to(device).eval()
     ways: dict[str, Callable[[], Network]] = {"PyTorch fp32": lambda: layer_by_layer}
     if device.type == "cuda":
         ways["PyTorch fp16"] = partial(_autocast, layer_by_layer)
         ways["PyTorch fp16 (compiled)"] = partial(_compiled, layer_by_layer)
         ways["fused, PyTorch fp16"] = partial(_fused, model, torch.float16, device)
+        ways["Triton kernels, fp16"] = partial(_kernels, model, device)
     ways["fused, PyTorch fp32"] = partial(_fused, model, torch.float32, device)
     for way, make in ways.items():
         try:
@@ -177,6 +181,21 @@ def _fused(model: Model, dtype: torch.dtype, device: torch.device) -> Network:
 
     def run(batch: Tensor) -> object:
         return network(batch.to(network.image_dtype))
+
+    return run
+
+
+def _kernels(model: Model, device: torch.device) -> Network:
+    program = find_program(model, GraphSpec(), "fp16", device)
+    if program is None:
+        raise BackendUnavailableError("there are no kernels for this network or card", hint="the log says why")
+    scale, finite = model.spec.scale, torch.empty(1, dtype=torch.uint8, device=device)
+
+    def run(batch: Tensor) -> object:
+        count, planes, height, width = batch.shape
+        out = torch.empty((count, planes, scale * height, scale * width), device=device)
+        program.upscale(batch, out, finite)
+        return out
 
     return run
 
