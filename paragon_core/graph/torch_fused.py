@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from paragon_core.graph.fuse import for_grey, fuse_arrays
 from paragon_core.graph.fused_weights import NanoWeights, PhotoWeights, ProWeights, ResidualGroup, StreamWeights
+from paragon_core.models.spec import PRODUCT_LIMIT
 from paragon_core.network.attention import from_windows, join_heads, split_heads, to_windows
 from paragon_core.network.blocks import gated_product, root_mean_square
 
@@ -114,12 +115,12 @@ class FusedStreamBlock(nn.Module):
         self.gate_a = nn.Sequential(_convolution(weights.expand_a), _convolution(weights.gate_a))
         self.gate_b = nn.Sequential(_convolution(weights.expand_b), _convolution(weights.gate_b))
         self.project = _convolution(weights.project)
-        self._clamped = weights.clamped
+        self._bound = PRODUCT_LIMIT if weights.clamped else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``x`` [B, C, H, W] to the same shape."""
         mixed = self.near(x).add_(self.far(x))
-        product = gated_product(self.gate_a(mixed), self.gate_b(mixed), clamped=self._clamped)
+        product = gated_product(self.gate_a(mixed), self.gate_b(mixed), bound=self._bound)
         branch: Tensor = self.project(product)
         return branch.add_(x)
 

@@ -21,6 +21,9 @@ REVISIONS: dict[Variant, tuple[Revision, ...]] = {
     "pro": ("v11",),
 }
 
+#: What the products in stream's blocks are clamped to since v11: the largest value of float16 (spec §1).
+PRODUCT_LIMIT = 65504.0
+
 #: ``upsampler_alpha`` that upstream's factory functions use by default.
 FACTORY_ALPHA: dict[Variant, float] = {"realtime": 0.3, "stream": 0.0, "photo": 0.4, "pro": 0.4}
 

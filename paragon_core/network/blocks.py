@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paragon_core.models.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
-from paragon_core.models.spec import TOKEN_DIM, TOKENS, ModelSpec, Revision
+from paragon_core.models.spec import PRODUCT_LIMIT, TOKEN_DIM, TOKENS, ModelSpec, Revision
 from paragon_core.network.attention import Attend, WindowAttention
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ INITIAL_LAYER_SCALE = 1e-5
 
 _RMS_EPSILON = 1e-6
 _SQUEEZE = 16
-_HALF_LIMIT = 65504.0
 _TOKEN_DEVIATION = 0.02
 
 
@@ -98,11 +97,11 @@ def root_mean_square(x: Tensor) -> Tensor:
     return torch.sqrt(_widened(x).square().mean(1, keepdim=True) + _RMS_EPSILON).to(x.dtype)
 
 
-def gated_product(a: Tensor, b: Tensor, *, clamped: bool) -> Tensor:
-    """Return ``a * b``; ``clamped`` takes it at least in float32 and keeps it in the range of float16 (spec §1)."""
-    if not clamped:
+def gated_product(a: Tensor, b: Tensor, *, bound: float | None) -> Tensor:
+    """Return ``a * b``; with a bound, taken at least in float32 and clamped: to `PRODUCT_LIMIT` in v11 (§1)."""
+    if bound is None:
         return a * b
-    return (_widened(a) * _widened(b)).clamp_(-_HALF_LIMIT, _HALF_LIMIT).to(a.dtype)
+    return (_widened(a) * _widened(b)).clamp_(-bound, bound).to(a.dtype)
 
 
 def _widened(x: Tensor) -> Tensor:
@@ -166,13 +165,13 @@ class StreamBlock(nn.Module):
         self.gate = nn.Conv2d(2 * spec.hidden, 2 * spec.hidden, 3, padding=1, groups=2 * spec.hidden)
         self.out = nn.Conv2d(spec.hidden, channels, 1)
         self.scale = _residual_scale(channels, spec.revision)
-        self._clamps = spec.revision == "v11"
+        self._bound = PRODUCT_LIMIT if spec.revision == "v11" else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``x`` [B, C, H, W] to the same shape."""
         mixed = self.fuse(torch.cat([self.dw1(x), self.dw3(x)], dim=1))
         first, second = self.gate(self.proj(mixed)).chunk(2, dim=1)
-        result: Tensor = x + self.scale(self.out(gated_product(first, second, clamped=self._clamps)))
+        result: Tensor = x + self.scale(self.out(gated_product(first, second, bound=self._bound)))
         return result
 
 

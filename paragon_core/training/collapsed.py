@@ -9,6 +9,7 @@ Afterwards `expand_tail` writes it into upstream's keys, exactly.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from torch.utils.checkpoint import checkpoint
 from paragon_core.errors import InputError
 from paragon_core.graph.fuse import absorb_gain, base_as_cells, collapse_tail
 from paragon_core.graph.fused_weights import Convolution
+from paragon_core.models.spec import PRODUCT_LIMIT
 from paragon_core.network import ParagonSR2
 from paragon_core.network.blocks import IMAGE_CHANNELS, Group, StreamBlock
 from paragon_core.training.stream_block import stream_block
@@ -37,6 +39,9 @@ Array = npt.NDArray[np.float64]
 #: Low-resolution pixels that a 4x4 kernel without padding loses along each axis.
 LOST = 3
 
+#: How the keys of LayerScale end, which v11 has and v9 has not.
+_RESIDUAL_SCALE = ".scale.gamma"
+
 #: The taps of conv_out that `expand_tail` uses, and so the channels that it needs for each colour: the middle one
 #: reaches most of the 4x4 kernel, each diagonal one adds a corner and the two arms next to it.
 _TAPS = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -51,13 +56,21 @@ class CollapsedNetwork(nn.Module):
     left: Tensor
     right: Tensor
 
-    def __init__(self, spec: ModelSpec, *, attention: AttentionMode = "sdpa", checkpointing: bool = False) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        *,
+        attention: AttentionMode = "sdpa",
+        checkpointing: bool = False,
+        product_bound: float = PRODUCT_LIMIT,
+    ) -> None:
         """Build it with torch's default weights and a tail of zeros: the output is the base path alone.
 
         Args:
             spec: what to build; photo and pro keep their attention, whose windows start at a patch's corner.
             attention: torch's implementation of it.
             checkpointing: compute each block again in the backward pass instead of keeping its feature maps.
+            product_bound: what stream's products are clamped to in v11, see `product_scales`.
 
         Raises:
             InputError: if the network has too few channels for `expand_tail`, softens its input, or is of revision v6.
@@ -75,6 +88,7 @@ class CollapsedNetwork(nn.Module):
         whole = ParagonSR2(spec, attention_mode=attention)
         self.spec = spec
         self.checkpointing = checkpointing
+        self.product_bound = product_bound
         self.conv_in = whole.conv_in
         self.body = whole.body
         self.conv_mid = whole.conv_mid
@@ -88,11 +102,11 @@ class CollapsedNetwork(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """Return what the tail sees: [B, C, H, W] of ``x`` [B, 3, H, W]."""
         x = self.conv_in(x)
-        clamped = self.spec.revision == "v11"
+        bound = self.product_bound if self.spec.revision == "v11" else None
         for group in self.body:
             assert isinstance(group, Group)  # noqa: S101  (torch types the items of a list as Module)
             for block in group.blocks:
-                run = partial(stream_block, block, clamped=clamped) if isinstance(block, StreamBlock) else block
+                run = partial(stream_block, block, bound=bound) if isinstance(block, StreamBlock) else block
                 if self.checkpointing and torch.is_grad_enabled():
                     # No block draws random numbers, so there is no state of them to keep.
                     x = checkpoint(run, x, use_reentrant=False, preserve_rng_state=False)
@@ -135,24 +149,50 @@ class CollapsedNetwork(nn.Module):
         arrays = ParagonSR2(self.spec).to_arrays()
         arrays.update({key: array.astype(np.float32) for key, array in state.items()})
         arrays.update({key: array.astype(np.float32) for key, array in expand_tail(tail, self.spec).items()})
+        for key, factor in product_scales(self.spec, PRODUCT_LIMIT / self.product_bound).items():
+            arrays[key] = (state[key] * factor).astype(np.float32)
         return arrays
 
     def load_arrays(self, arrays: Mapping[str, npt.NDArray[np.floating]]) -> None:
         """Take over the weights of a whole network, its tail collapsed: the start of a fine-tuning.
+
+        One of v9 is taken as one of v11 whose residual scales are 1, with products within `product_bound` as they are.
 
         Raises:
             UnsupportedArchitectureError: when a key is missing or unexpected.
             WeightError: when an array has the wrong shape.
 
         """
+        scales = product_scales(self.spec, self.product_bound / PRODUCT_LIMIT)
+        if self.spec.revision == "v11" and not any(key.endswith(_RESIDUAL_SCALE) for key in arrays):
+            missing = {key: np.ones_like(array) for key, array in ParagonSR2(self.spec).to_arrays().items()}
+            arrays = {key: array for key, array in missing.items() if key.endswith(_RESIDUAL_SCALE)} | dict(arrays)
+            scales = {}
         whole = ParagonSR2.from_arrays(self.spec, arrays, dtype=torch.float64)
         state = whole.state_dict()
+        for key, factor in scales.items():
+            state[key] *= factor
         up = Convolution(weight=state["up.0.weight"].numpy(), bias=state["up.0.bias"].numpy())
         out = Convolution(weight=state["conv_out.weight"].numpy(), bias=state["conv_out.bias"].numpy())
         tail = collapse_tail(up, absorb_gain(out, float(state["detail_gain"])), self.spec.scale)
         own = {key: tensor for key, tensor in state.items() if key.startswith(("conv_in.", "body.", "conv_mid."))}
         own["tail.weight"], own["tail.bias"] = torch.tensor(tail.weight), torch.tensor(tail.bias)
         self.load_state_dict(own)
+
+
+def product_scales(spec: ModelSpec, factor: float) -> dict[str, float]:
+    """Return what multiplies which of stream's weights so that its products are ``factor`` times as large.
+
+    What the blocks compute stays the same, but for the place where v11 clamps products: at `PRODUCT_LIMIT`, which they
+    never come near to as they are. A network whose products were kept within a bound while it was trained keeps them
+    there, with products ``PRODUCT_LIMIT / bound`` times as large. Empty for networks that do not clamp.
+    """
+    if spec.variant != "stream" or spec.revision != "v11":
+        return {}
+    root = math.sqrt(factor)
+    scales = {"gate.weight": root, "gate.bias": root, "out.weight": 1 / factor}
+    keys = ParagonSR2(spec).state_dict()
+    return {key: scale for key in keys for end, scale in scales.items() if key.endswith(f".{end}")}
 
 
 def cells(high: Tensor, scale: int) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from paragon_core.errors import InputError
+from paragon_core.models.spec import PRODUCT_LIMIT
 
 #: How gradients become steps: `paragon_core.training.soap.Soap` or torch's AdamW.
 Optimiser = Literal["soap", "adamw"]
@@ -75,6 +76,9 @@ class TrainingOptions:
     layer_scale: float = 1e-5
     """Initial value of the factors in front of the residuals of photo, pro and revision v11. Upstream's 1e-5 lets
     nothing through at first."""
+    product_bound: float = PRODUCT_LIMIT
+    """What the products of a stream network of revision v11 are clamped to while it is trained, and afterwards: those
+    of photographs stay below 5, those of one-pixel patterns grow beyond all bounds. The default is upstream's."""
     bfloat16: bool = True
     """Whether the passes run in bfloat16; weights, their EMA and the loss stay in float32."""
     attention: Attention = "sdpa"
@@ -101,7 +105,7 @@ class TrainingOptions:
             if not 0 <= getattr(self, name) <= 1:
                 msg = f"{name} must lie in 0..1, not {getattr(self, name)}"
                 raise InputError(msg)
-        for name in ("learning_rate", "charbonnier_epsilon", "layer_scale"):
+        for name in ("learning_rate", "charbonnier_epsilon", "layer_scale", "product_bound"):
             if not 0 < getattr(self, name) < math.inf:
                 msg = f"{name} must be a positive number, not {getattr(self, name)}"
                 raise InputError(msg)

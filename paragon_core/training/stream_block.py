@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from paragon_core.network.blocks import StreamBlock
 
 
-def stream_block(block: StreamBlock, x: Tensor, *, clamped: bool) -> Tensor:
+def stream_block(block: StreamBlock, x: Tensor, *, bound: float | None) -> Tensor:
     """Return ``block(x)``.
 
     Args:
         block: of any revision.
         x: [B, C, H, W].
-        clamped: whether the product is kept in the range of float16, as since v11.
+        bound: what the product is clamped to: `PRODUCT_LIMIT` is what the block itself has since v11, None before.
 
     """
     mixed = block.fuse(torch.cat([block.dw1(x), plain_depthwise(block.dw3, x)], dim=1))
     halves = (parameter.chunk(2) for conv in (block.proj, block.gate) for parameter in (conv.weight, _bias(conv)))
     first, second = (_factor(mixed, *parameters) for parameters in zip(*halves, strict=True))
-    result: Tensor = x + block.scale(block.out(gated_product(first, second, clamped=clamped)))
+    result: Tensor = x + block.scale(block.out(gated_product(first, second, bound=bound)))
     return result
 
 

@@ -79,7 +79,12 @@ class Trainer:
             ms_ssim_loss(*torch.zeros(2, 1, 3, side, side))  # says now what would stop the first step
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)  # for the weights that `_init_weights` leaves as torch draws them
-            self.network = CollapsedNetwork(spec, attention=options.attention, checkpointing=options.checkpointing)
+            self.network = CollapsedNetwork(
+                spec,
+                attention=options.attention,
+                checkpointing=options.checkpointing,
+                product_bound=options.product_bound,
+            )
         if start_from is None:
             self._init_weights()
         else:
@@ -101,7 +106,7 @@ class Trainer:
 
     def arrays(self) -> Arrays:
         """Return the EMA weights of the whole network under upstream's keys."""
-        network = CollapsedNetwork(self.spec)
+        network = CollapsedNetwork(self.spec, product_bound=self.options.product_bound)
         network.load_state_dict(self._ema.tensors)
         return network.to_arrays()
 

@@ -9,7 +9,7 @@ import pytest
 from paragon_core.errors import InputError
 from paragon_core.graph.fuse import absorb_gain, collapse_tail
 from paragon_core.graph.fused_weights import Convolution
-from paragon_core.models.spec import REVISIONS, preset
+from paragon_core.models.spec import PRODUCT_LIMIT, REVISIONS, preset
 
 torch = pytest.importorskip("torch")
 
@@ -82,6 +82,41 @@ def test_what_is_trained_is_what_the_written_network_makes(variant: Variant, sca
     # Only the corners would need a mask of their own.
     difference[:, :, :: difference.shape[2] - 1, :: difference.shape[3] - 1] = 0
     assert difference.max() < 1e-5
+
+
+@pytest.mark.parametrize("bound", [0.02, PRODUCT_LIMIT])
+def test_products_stay_within_their_bound_in_the_written_network(bound: float) -> None:
+    torch.manual_seed(0)
+    spec = replace(preset("stream", 2, revision="v11"), groups=1, blocks=2)
+    network = CollapsedNetwork(spec, product_bound=bound)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    written = network.to_arrays()
+    whole = ParagonSR2.from_arrays(spec, written)
+    x = torch.rand(1, 3, 16, 16)
+    with torch.inference_mode():
+        expected = cells(whole(x), 2)
+        made = network.interior(x) + torch.nn.functional.conv2d(x, base_kernel(2))
+        assert (made - expected).abs().max() < 1e-4 * expected.abs().max()
+        network.product_bound = 2 * bound
+        is_beyond = (network.interior(x) + torch.nn.functional.conv2d(x, base_kernel(2)) - expected).abs().max() > 0.01
+    assert is_beyond == (bound < 1)
+    again = CollapsedNetwork(spec, product_bound=bound)
+    again.load_arrays(written)
+    for key, array in again.to_arrays().items():
+        assert np.allclose(array, written[key], rtol=1e-5, atol=1e-6), key
+
+
+def test_a_network_of_v9_becomes_one_of_v11() -> None:
+    torch.manual_seed(0)
+    older = ParagonSR2(replace(preset("stream", 2, revision="v9"), groups=1, blocks=2))
+    newer = CollapsedNetwork(replace(older.spec, revision="v11"), product_bound=100.0)
+    newer.load_arrays(older.to_arrays())
+    x = torch.rand(1, 3, 16, 16)
+    with torch.inference_mode():
+        made = ParagonSR2.from_arrays(newer.spec, newer.to_arrays())(x)
+        difference = (made - older(x)).abs()[..., 1:-1, 1:-1]  # the rewritten tail has another border
+        assert difference.max() < 1e-5
 
 
 def test_weights_come_back_from_the_keys_of_upstream() -> None:

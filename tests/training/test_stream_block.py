@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paragon_core.models.spec import preset
+from paragon_core.models.spec import PRODUCT_LIMIT, preset
 
 torch = pytest.importorskip("torch")
 
@@ -35,7 +35,7 @@ def test_block_and_gradients_are_those_of_the_network(revision: Revision) -> Non
     block = StreamBlock(replace(preset("stream", 2, revision=revision), channels=16)).double()
     x = torch.rand(2, 16, 14, 11, dtype=torch.float64)
     made = []
-    for run in (block, lambda x: stream_block(block, x, clamped=revision == "v11")):
+    for run in (block, lambda x: stream_block(block, x, bound=PRODUCT_LIMIT if revision == "v11" else None)):
         block.zero_grad()
         output = run(x)
         output.square().sum().backward()
@@ -50,5 +50,5 @@ def test_the_product_is_clamped_when_it_has_to_be() -> None:
         torch.nn.init.constant_(parameter, 10)
     x = torch.rand(1, 32, 4, 4)
     with torch.no_grad():
-        assert torch.equal(stream_block(block, x, clamped=True), block(x))
-        assert not torch.equal(stream_block(block, x, clamped=False), block(x))
+        assert torch.equal(stream_block(block, x, bound=PRODUCT_LIMIT), block(x))
+        assert not torch.equal(stream_block(block, x, bound=None), block(x))
