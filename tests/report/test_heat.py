@@ -19,7 +19,7 @@ def test_the_largest_difference_stays_visible_at_any_size(heat: np.ndarray, side
     drawn = heat_map(heat, full=255, width=side, height=side)
     assert drawn.shape == (min(side, heat.shape[0]), min(side, heat.shape[1]), 3)
     alone = heat_map(heat.max(keepdims=True), full=255, width=1, height=1)
-    assert luma(drawn).max() == luma(alone).max()
+    assert abs(luma(drawn).max() - luma(alone).max()) < 1e-9  # products of matrices round by their shape
 
 
 @given(one=st.floats(0, 300), other=st.floats(0, 300))
