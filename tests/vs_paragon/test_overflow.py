@@ -13,7 +13,7 @@ import vs_paragon
 from paragon_core.backends.openvino import OpenVinoBackend
 from paragon_core.upscaling.trial_images import trial_images
 from tests.models.checkpoint_files import safetensors_file
-from tests.random_models import random_model, spec
+from tests.random_models import overflowing_arrays, random_model, spec
 from tests.vs_paragon.clips import clip_of, natural_clip, planes_of
 
 if TYPE_CHECKING:
@@ -36,12 +36,17 @@ def test_a_frame_that_overflows_in_fp32_is_an_error(backend: str, tmp_path: Path
 
 @pytest.mark.skipif("fp16" not in REDUCED, reason="needs a processor with half-precision instructions")
 @pytest.mark.parametrize("backend", ["ov", "openvino"])
-def test_fp32_takes_over_for_frames_that_overflow(backend: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_fp32_takes_over_for_frames_that_overflow(
+    backend: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "overflowing.safetensors"
+    path.write_bytes(safetensors_file(overflowing_arrays()))
     hard = list(trial_images()["checkers"].transpose(2, 0, 1))
     dark = [plane // 8 for plane in hard]
     clip = clip_of([dark, hard, dark], vs.RGB24)
     reduced, exact = (
-        vs_paragon.upscale(clip, "stream-2x", backend=backend, precision=precision) for precision in ("fp16", "fp32")
+        vs_paragon.upscale(clip, str(path), backend=backend, precision=precision, upsampler_alpha=0.0)
+        for precision in ("fp16", "fp32")
     )
     with caplog.at_level(logging.WARNING):
         results = [np.stack(planes_of(reduced, n)).astype(int) for n in range(3)]
