@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,11 +42,13 @@ def stopped_passes() -> list[Any]:
     image = np.zeros((600, 1000, 3), np.float32)
     layers: list[int] = []
     stop_at = 0
+    one_at_a_time = threading.Lock()  # or two threads would stop at the same layer, the second one for the next pass
 
     def count(_layer: object, _inputs: object) -> None:
-        layers.append(1)
-        if len(layers) == stop_at:
-            model_management.interrupt_current_processing()
+        with one_at_a_time:
+            layers.append(1)
+            if len(layers) == stop_at:
+                model_management.interrupt_current_processing()
 
     session: Any = upscaler._runner.pool.get(upscaler._runner._spec, "fp32")  # noqa: SLF001 - to count its layers
     for layer in session.module.modules():
@@ -64,6 +67,7 @@ def stopped_passes() -> list[Any]:
 
     after, sticky = stopped(), stopped()
     stop_at = 0
+    model_management.interrupt_current_processing(value=False)  # as ComfyUI does before each run
     return [whole, after, sticky, list(model.upscaler(600)(image).shape)]
 
 
