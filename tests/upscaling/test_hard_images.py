@@ -57,12 +57,16 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "single pixels": (54, 4.2),
     },
     "stream-2x": {
-        "single lines": (30.1, 0.2),
-        "dots": (51.4, 0.3),
-        "halftones": (45.8, 0.0),
-        "noise": (26.8, 0.1),
-        "flat fields": (56.6, 0.0),
-        "single pixels": (42.2, 0.2),
+        "lines": (5e25, 87.6),
+        "single lines": (1e22, 54.8),
+        "checkers": (3e36, -11.0),
+        "dots": (2e22, 122.1),
+        "halftones": (4e15, 1.6),
+        "1-bit text": (5e30, -36.0),
+        "dither": (3e36, -3.7),
+        "noise": (2e31, -2.7),
+        "flat fields": (3e09, -0.0),
+        "single pixels": (9e26, 101.3),
     },
 }
 
