@@ -10,6 +10,7 @@ import numpy as np
 from paragon_core.graph.fuse import merge_inputs
 from paragon_core.graph.fused_weights import Convolution, NanoWeights, PhotoWeights, ResidualGroup, StreamWeights
 from paragon_core.models.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
+from paragon_core.models.spec import PRODUCT_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,7 +155,10 @@ def run_block(x: Array, block: Block) -> Array:
     if isinstance(block, StreamWeights):
         mixed = convolve(convolve(x, block.near), block.mix_near) + convolve(convolve(x, block.far), block.mix_far)
         a = convolve(convolve(mixed, block.expand_a), block.gate_a)
-        return x + convolve(a * convolve(convolve(mixed, block.expand_b), block.gate_b), block.project)
+        product = a * convolve(convolve(mixed, block.expand_b), block.gate_b)
+        if block.clamped:
+            product = product.clip(-PRODUCT_LIMIT, PRODUCT_LIMIT)
+        return x + convolve(product, block.project)
     nano = block.convolutional if isinstance(block, PhotoWeights) else block
     assert isinstance(nano, NanoWeights)
     expanded = convolve(over_rms(x) if nano is not block else x, nano.expand)
