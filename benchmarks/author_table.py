@@ -1,4 +1,4 @@
-"""The table of the author's README, made anew on the machine at hand, with Paragon's ways below it.
+"""The table of the author's README, measured again on this machine, with Paragon below it.
 
     python -m benchmarks.author_table [--input FOLDER] [--images 100] [--models realtime-2x stream-2x] [--output FILE]
 
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "onnxruntime-gpu", "onnxruntime", "openvino", "tensorrt-rtx-cu13", "tensorrt-cu13", "numpy")
 SEED = 20251220
 _LONG_SIDE, _SHORT_SIDES = 512, (320, 512)
+_LANDSCAPE_SHARE = 0.7
 _WARM_UP = 3
 _MIB = 2**20
 
@@ -78,7 +79,7 @@ def generated(count: int) -> list[Pixels]:
     """Return images whose long side is 512 and whose short one is 320 to 512 pixels, lying or standing."""
     random = np.random.default_rng(SEED)
     sizes = [(_LONG_SIDE, int(random.integers(*_SHORT_SIDES, endpoint=True))) for _ in range(count)]
-    return [like_a_photograph(*(size if random.random() < 0.7 else size[::-1])) for size in sizes]  # noqa: PLR2004
+    return [like_a_photograph(*(size if random.random() < _LANDSCAPE_SHARE else size[::-1])) for size in sizes]
 
 
 def device_seconds(action: Callable[[], object], device: torch.device) -> float:

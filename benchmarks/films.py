@@ -5,7 +5,7 @@
 ``network`` is `Upscaler` on arrays of bytes that are already there, an image on each core at once. ``film`` is
 `upscale_video` from H.264 to H.264, that is `paragon upscale` without the start of Python, and ``codecs`` decodes the
 same film and encodes the same result without anything in between. ``vapoursynth`` is the filter on 8-bit 4:2:0. All run
-in one process and in turns; a process for each number of cores, which is kept to so many (Linux only).
+in one process and in turns; a process for each number of cores, which is limited to that number (Linux only).
 
 The last lines say whether the promised ratios hold here; the exit code is 1 if one does not.
 """
@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def keep_to(cores: int) -> None:
-    """Have this process use so many cores; it must not have threads yet."""
+    """Limit this process to a number of cores; it must not have threads yet."""
     if cores >= usable_cores():
         return
     if sys.platform != "linux":
@@ -226,7 +226,7 @@ def vapoursynth(case: Case) -> dict[str, Callable[[], object]]:
     try:
         import vapoursynth as vs  # noqa: PLC0415 - not needed for the rest
 
-        import vs_paragon  # noqa: PLC0415
+        import vs_paragon  # noqa: PLC0415 - needs VapourSynth
     except ImportError:
         return {}
     vs.core.num_threads = usable_cores()

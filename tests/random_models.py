@@ -73,6 +73,12 @@ def overflowing_arrays() -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
+def overflowing_model() -> Model:
+    """Return the network of `overflowing_arrays`."""
+    checkpoint = Checkpoint(arrays=overflowing_arrays(), metadata={}, sha256="0" * 64, name="overflowing")
+    return from_checkpoint(checkpoint, upsampler_alpha=0.0)
+
+
 def random_image(height: int, width: int, *channels: int, dtype: str = "uint8", seed: int = 0) -> npt.NDArray[Any]:
     """Return noise over the whole range of a data type: [height, width, *channels]."""
     values = np.random.default_rng(seed).random((height, width, *channels))

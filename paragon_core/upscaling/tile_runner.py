@@ -240,20 +240,7 @@ class TileRunner:
         image = job.in_place()
 
         def run_tile(tile: tiling.Tile) -> None:
-            rows, columns = tile.rows, tile.columns
-            piece = Piece(
-                left=columns.core_start,
-                top=rows.core_start,
-                right=columns.core_end,
-                bottom=rows.core_end,
-                halo=(
-                    columns.core_start - columns.start,
-                    rows.core_start - rows.start,
-                    columns.end - columns.core_end,
-                    rows.end - rows.core_end,
-                ),
-            )
-            session.upscale(image, piece, cancellation)
+            session.upscale(image, piece_of(tile), cancellation)
             with self._lock:
                 self.tiles_computed += 1
 
@@ -382,3 +369,20 @@ def _checked_in_place(session: Session) -> InPlaceSession:
     if not isinstance(session, InPlaceSession):
         raise InferenceError(f"{type(session).__name__} does not work in place", hint="set in_place to False")
     return session
+
+
+def piece_of(tile: tiling.Tile) -> Piece:
+    """Return a tile as the piece of an image that its core is, with the halo around it."""
+    rows, columns = tile.rows, tile.columns
+    return Piece(
+        left=columns.core_start,
+        top=rows.core_start,
+        right=columns.core_end,
+        bottom=rows.core_end,
+        halo=(
+            columns.core_start - columns.start,
+            rows.core_start - rows.start,
+            columns.end - columns.core_end,
+            rows.end - rows.core_end,
+        ),
+    )

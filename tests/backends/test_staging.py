@@ -14,7 +14,8 @@ from paragon_core.backends.base import ImageInPlace, Piece
 from paragon_core.backends.staging import Layout, as_image, read, size_of, write
 from paragon_core.upscaling.border import Border, Padding
 from paragon_core.upscaling.tile_io import FloatImageJob
-from paragon_core.upscaling.tiling import Tile, TilePlan, cover
+from paragon_core.upscaling.tile_runner import piece_of
+from paragon_core.upscaling.tiling import TilePlan, cover
 
 DTYPES = ["uint8", "uint16", "float32"]
 SCALE = 2
@@ -68,22 +69,6 @@ def test_tiles_are_read_as_batches_are_and_their_cores_cover_the_result(  # noqa
             result = result.repeat(SCALE, axis)
         write(result, in_place, piece, scale=SCALE, interleaved=upscaled.interleaved)
     assert np.array_equal(out, pixels.repeat(SCALE, 0).repeat(SCALE, 1))
-
-
-def piece_of(tile: Tile) -> Piece:
-    rows, columns = tile.rows, tile.columns
-    return Piece(
-        left=columns.core_start,
-        top=rows.core_start,
-        right=columns.core_end,
-        bottom=rows.core_end,
-        halo=(
-            columns.core_start - columns.start,
-            rows.core_start - rows.start,
-            columns.end - columns.core_end,
-            rows.end - rows.core_end,
-        ),
-    )
 
 
 def test_planes_of_the_detail_path_follow_those_of_the_image() -> None:

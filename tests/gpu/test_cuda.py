@@ -15,11 +15,10 @@ import pytest
 from paragon_core import Upscaler
 from paragon_core.backends import BACKENDS, SessionOptions, cuda_driver
 from paragon_core.graph.graph_spec import GraphSpec
-from paragon_core.models.checkpoint import Checkpoint
-from paragon_core.models.model import bundled, from_checkpoint, load
+from paragon_core.models.model import bundled, load
 from paragon_core.upscaling.trial_images import trial_images
 from tests.gpu.photographs import photograph, psnr, reference
-from tests.random_models import batch, overflowing_arrays, random_image, random_model, spec
+from tests.random_models import batch, overflowing_model, random_image, random_model, spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,8 +76,7 @@ def test_hard_images_are_within_a_level(name: str, model: str, precision: Any) -
 
 def test_what_overflows_in_fp16_is_computed_in_fp32(name: str) -> None:
     image = trial_images()["checkers"]
-    checkpoint = Checkpoint(arrays=overflowing_arrays(), metadata={}, sha256="0" * 64, name="overflowing")
-    model = from_checkpoint(checkpoint, upsampler_alpha=0.0)
+    model = overflowing_model()
     with Upscaler(model, backend=name, device="cuda", precision="fp16") as upscaler:
         result = upscaler(image)
     assert psnr(result, reference(image, model)) >= 30  # not a number would be black

@@ -18,8 +18,6 @@ from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
 from paragon_core.errors import NonFiniteError
 from paragon_core.graph.graph_spec import GraphSpec
-from paragon_core.models.checkpoint import Checkpoint
-from paragon_core.models.model import from_checkpoint
 from paragon_core.upscaling import precision as precision_module
 from paragon_core.upscaling.precision import (
     MIN_SPEEDUP,
@@ -34,7 +32,7 @@ from paragon_core.upscaling.precision_memory import Trial
 from paragon_core.upscaling.trial_images import natural_image, trial_images
 from paragon_core.upscaling.upscaler import Upscaler
 from tests.quality.odd_backends import Odd, failing, not_numbers, right
-from tests.random_models import overflowing_arrays, random_image, random_model, spec
+from tests.random_models import overflowing_model, random_image, random_model, spec
 from tests.reference_backend import Reference
 
 if TYPE_CHECKING:
@@ -284,8 +282,7 @@ def test_fp32_takes_over_for_an_image_that_overflows(dtype: str, caplog: pytest.
 @pytest.mark.parametrize("name", ["checkers", "one-pixel lines", "dots"])
 def test_a_network_that_overflows_in_real_half_precision_gives_the_pixels_of_fp32(name: str) -> None:
     image = trial_images()[name]
-    checkpoint = Checkpoint(arrays=overflowing_arrays(), metadata={}, sha256="0" * 64, name="overflowing")
-    model = from_checkpoint(checkpoint, upsampler_alpha=0.0)
+    model = overflowing_model()
     results = []
     for precision in ("fp16", "fp32"):
         with Upscaler(model, backend="openvino", precision=precision, device="cpu", streams=1) as upscaler:

@@ -33,9 +33,6 @@ struct Network {
     float* base;  // [phase][4]: the base path along one axis of a cell
 
     bool streams() const { return of.block == PARAGON_STREAM || of.block == PARAGON_STREAM_CLAMPED; }
-    int cell() const { return of.scale * of.scale; }
-    // Rows and columns that a block's depthwise convolution and what is in front of it look away.
-    int radius_before_expand() const { return streams() ? 3 : 0; }
 };
 
 inline Border pack_border(Packer& packer, const ParagonNetwork& of) {
