@@ -117,7 +117,10 @@ class Plain:
             near, far = self.conv(x, f"{key}.dw1"), self.conv(x, f"{key}.dw3", dilation=3)
             mixed = self.conv(np.concatenate([near, far]), f"{key}.fuse")
             a, b = np.split(self.conv(self.conv(mixed, f"{key}.proj"), f"{key}.gate"), 2)
-            branch = self.conv(a * b, f"{key}.out")
+            product = a * b
+            if self.spec.revision == "v11":
+                product = product.clip(-PRODUCT_LIMIT, PRODUCT_LIMIT)
+            branch = self.conv(product, f"{key}.out")
         else:
             inner = x
             if self.spec.variant == "photo":
