@@ -59,7 +59,7 @@ class PatchOptions:
     pattern_kinds: tuple[PatternKind, ...] = USUAL_KINDS
     """Kinds of patterns that are drawn (`patterns.PatternKind`); one that is named twice is drawn twice as often."""
     pattern_answer: PatternAnswer = "lanczos"
-    """What is to be made of a pattern: "lanczos", clipped, or "linear", which keeps its range and its mean."""
+    """What is to be made of a pattern: "lanczos", clipped, or "hamming", which keeps its range and its mean."""
 
     def __post_init__(self) -> None:
         """Refuse sizes without pixels.

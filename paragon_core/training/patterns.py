@@ -3,9 +3,9 @@
 No reduced photograph holds a checkerboard of single pixels, but screens, scans of text and pixel art do, and a network
 answers what it never saw with anything. Some per cent of its patches are patterns like these.
 
-There is no larger original. The answer to be learned is that of Lanczos, clipped, or that of linear interpolation. The
-former is sharper, but clipping makes sparse bright dots and lines up to 13 levels of 255 brighter on the mean; the
-latter keeps the range of the pattern and its mean.
+There is no larger original. The answer to be learned is that of Lanczos, clipped, or that of Pillow's Hamming kernel.
+Clipping makes sparse bright dots and lines up to 13 levels of 255 brighter on the mean. The Hamming kernel is narrow and
+never negative: it keeps the range of the pattern and its mean, and is sharper than linear interpolation.
 
 Only patterns that photographs do not have are drawn by default: with noise, letters and single lines among them, a
 small network loses sharpness where it is wanted. `PatternKind` lists all.
@@ -38,8 +38,8 @@ Draw = Callable[[np.random.Generator, int], Plane]
 PatternKind = Literal["checkers", "lines", "dots", "speckles", "single lines", "noise", "text"]
 PATTERN_KINDS: Final[tuple[PatternKind, ...]] = get_args(PatternKind)
 
-#: How the answer is made: Lanczos, clipped to 0..255, or linear interpolation.
-PatternAnswer = Literal["lanczos", "linear"]
+#: The kernel that makes the answer; what leaves 0..255 is clipped.
+PatternAnswer = Literal["lanczos", "hamming"]
 PATTERN_ANSWERS: Final[tuple[PatternAnswer, ...]] = get_args(PatternAnswer)
 
 #: Kinds that photographs do not have; they are drawn unless a recipe says otherwise.
@@ -55,7 +55,7 @@ _EXTREME_SHARE = 0.7
 #: Share of the pixels that are speckles: the logarithm is drawn uniformly from this range.
 _SPECKLES = (5e-4, 0.5)
 
-_RESAMPLING: Final = {"lanczos": Image.Resampling.LANCZOS, "linear": Image.Resampling.BILINEAR}
+_RESAMPLING: Final = {"lanczos": Image.Resampling.LANCZOS, "hamming": Image.Resampling.HAMMING}
 
 #: Rows and columns of a glyph.
 _GLYPH = (7, 5)
