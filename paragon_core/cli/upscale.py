@@ -13,7 +13,7 @@ from paragon_core.cli import result_options, size_options
 from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
 from paragon_core.cli.progress import JobProgress
 from paragon_core.media.formats import WRITABLE
-from paragon_core.media.video.formats import CODECS, PRESETS
+from paragon_core.media.video.formats import CODECS, DEINTERLACE, PRESETS
 from paragon_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -153,6 +153,13 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
         "--duration", type=options.seconds, metavar="TIME", help="upscale only this much of each video [all]"
     )
     video.add_argument(
+        "--deinterlace",
+        choices=DEINTERLACE,
+        default="auto",
+        help="auto makes whole frames of those that say they are interlaced; bob makes two of every frame, one from "
+        "each field; off leaves all as they are [auto]",
+    )
+    video.add_argument(
         "--keep-damaged", action="store_true", help="take what is there of videos that are cut off, with a note"
     )
 
@@ -220,6 +227,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 start=time_range.start,
                 duration=time_range.duration,
                 keep_damaged=arguments.keep_damaged,
+                deinterlace=arguments.deinterlace,
                 progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
             )
 

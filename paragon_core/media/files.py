@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from paragon_core.media.job_plan import Job
+    from paragon_core.media.video.formats import Deinterlace
     from paragon_core.media.video.upscale import VideoProgress, VideoResult
     from paragon_core.models.model import Model
     from paragon_core.upscaling.output_size import OutputSize
@@ -105,6 +106,7 @@ def upscale_video(
     start: float = 0.0,
     duration: float | None = None,
     keep_damaged: bool = False,
+    deinterlace: Deinterlace = "auto",
     progress: VideoProgress | None = None,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -128,6 +130,8 @@ def upscale_video(
         start: seconds from the source's own start; frames before are left out.
         duration: seconds after ``start``; frames from then on are left out.
         keep_damaged: take what is there of a truncated source, with a note.
+        deinterlace: "auto" makes whole frames of those that say they are interlaced, and leaves all others as they are;
+            "bob" makes two of every frame, one from each field; "off" upscales frames as they are.
         progress: called in the calling thread after each frame, with the frames that are done and, as far as the source
             tells, all; an exception that it raises ends the work.
         overwrite: write the target even if it is done already, and replace whatever else has its name.
@@ -165,6 +169,7 @@ def upscale_video(
         encoding=encoding,
         time_range=TimeRange(start=start, duration=duration),
         keep_damaged=keep_damaged,
+        deinterlace=deinterlace,
         progress=progress,
         video_only=True,
         overwrite=overwrite,
@@ -184,6 +189,7 @@ def _upscale(
     encoding: VideoEncoding = VideoEncoding(),  # noqa: B008 - likewise
     time_range: TimeRange = TimeRange(),  # noqa: B008 - likewise
     keep_damaged: bool = False,
+    deinterlace: Deinterlace = "auto",
     progress: VideoProgress | None = None,
     video_only: bool = False,
     overwrite: bool,
@@ -211,6 +217,7 @@ def _upscale(
                 start=time_range.start,
                 duration=time_range.duration,
                 keep_damaged=keep_damaged,
+                deinterlace=deinterlace,
                 progress=progress or _ignore,
             )
 

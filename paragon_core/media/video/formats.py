@@ -13,6 +13,9 @@ VideoCodec = Literal["h264", "hevc", "av1", "ffv1"]
 CODECS: Final[tuple[VideoCodec, ...]] = get_args(VideoCodec)
 EncoderPreset = Literal["fast", "medium", "slow"]
 PRESETS: Final[tuple[EncoderPreset, ...]] = get_args(EncoderPreset)
+#: Ways to deinterlace: frames that say they are interlaced; none; two from every frame.
+Deinterlace = Literal["auto", "off", "bob"]
+DEINTERLACE: Final[tuple[Deinterlace, ...]] = get_args(Deinterlace)
 
 #: Extensions of the files that can be written, with FFmpeg's names of their formats.
 CONTAINERS: Final = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".m4v": "mp4"}

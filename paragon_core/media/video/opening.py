@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from av import VideoStream
     from av.container import InputContainer
 
+    from paragon_core.media.video.formats import Deinterlace
     from paragon_core.media.video.time_range import TimeRange
 
 T = TypeVar("T")
@@ -27,17 +28,20 @@ _MPEG_TS: Final = "mpegts"
 
 
 @contextmanager
-def opened(source: Path | BinaryIO, time_range: TimeRange, *, keep_damaged: bool = False) -> Iterator[VideoReader]:
+def opened(
+    source: Path | BinaryIO, time_range: TimeRange, *, keep_damaged: bool = False, deinterlace: Deinterlace = "off"
+) -> Iterator[VideoReader]:
     """Open a video.
 
     Args:
         source: a file, or an open one that can be read and sought.
         time_range: what is wanted of it.
         keep_damaged: whether a file whose end is missing is read as far as it goes.
+        deinterlace: what is done about interlaced frames.
 
     Raises:
         MediaError: it is missing, unreadable, damaged, empty, or no video.
-        BackendUnavailableError: PyAV is missing.
+        BackendUnavailableError: PyAV is missing, or cannot deinterlace and has to.
 
     """
     av = pyav()
@@ -61,7 +65,9 @@ def opened(source: Path | BinaryIO, time_range: TimeRange, *, keep_damaged: bool
             raise MediaError(msg, hint="give a video; for sound alone there is nothing to upscale")
         stream.thread_type = "AUTO"
         found = _look_into(source, programs) if container.format.name == _MPEG_TS else ()
-        yield VideoReader(str(name), container, stream, time_range, programs=found, missing=missing)
+        yield VideoReader(
+            str(name), container, stream, time_range, programs=found, missing=missing, deinterlace=deinterlace
+        )
 
 
 def _look_into(source: Path | BinaryIO, look: Callable[[BinaryIO], T]) -> T:

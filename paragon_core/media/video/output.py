@@ -143,8 +143,6 @@ def _lost(first: VideoFrame, video: VideoReader, encoding: VideoEncoding, frame_
     bits = colour_of(first).bits
     if bits > frame_format.colour.bits:
         yield f"its {bits} bits for a colour became {frame_format.colour.bits}"
-    if first.interlaced_frame:
-        yield "it is interlaced, and its frames were upscaled as they are: deinterlace it first"
     for name, words in _SIDE_DATA.items():
         if name in side_data(first):
             yield f"{words} was left out"

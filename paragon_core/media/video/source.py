@@ -15,15 +15,18 @@ from paragon_core.errors import MediaError, ParagonError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.sources import unreadable
 from paragon_core.media.video.decoding import FrameDecoder
+from paragon_core.media.video.deinterlacing import Deinterlacer
 from paragon_core.media.video.time_range import TimeRange
 from paragon_core.media.video.times import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from av import Packet, VideoFrame, VideoStream
     from av.container import InputContainer
     from av.stream import Stream
+
+    from paragon_core.media.video.formats import Deinterlace
 
 #: Packets that may gather before a frame comes.
 _MOST_PACKETS: Final = 64
@@ -34,6 +37,9 @@ _MARGINS: Final = (0, 10, 60)
 #: Seconds, and share of the whole, by which a video may end before its container says so.
 _LONG_FRAME: Final = 1.0
 _INEXACT: Final = 0.02
+
+#: Frames before the first that is wanted which deinterlacing looks at.
+_CONTEXT: Final = 2
 
 #: Bytes, and share of the whole, that may come behind the last packet: an index, names.
 _TAIL: Final = 4096
@@ -84,6 +90,7 @@ class VideoReader:
         *,
         programs: Sequence[Collection[int]] = (),
         missing: int = 0,
+        deinterlace: Deinterlace = "off",
     ) -> None:
         """Begin at its first packet.
 
@@ -94,6 +101,10 @@ class VideoReader:
             time_range: what is wanted of it.
             programs: identifiers of the streams of each program, where there are several.
             missing: bytes that are missing at the file's end.
+            deinterlace: what is done about interlaced frames.
+
+        Raises:
+            BackendUnavailableError: this FFmpeg cannot deinterlace, and has to.
 
         """
         self.name = name
@@ -109,7 +120,11 @@ class VideoReader:
             each for each in self.others if each.type in {"audio", "subtitle"} and each.codec_context is not None
         ]
         self._unfinished = {each.index for each in [stream, *self._tracks] if each.type != "subtitle"}
-        self._decoder = FrameDecoder(name, stream, rate=self.rate)
+        self._decoder = FrameDecoder(name, stream, rate=self._stream_rate)
+        self._deinterlacer = Deinterlacer(stream, deinterlace)
+        self._deinterlace = deinterlace
+        self._fields = 2 if deinterlace == "bob" else 1
+        self._last: int | None = None
         self._timeline = Timeline() if self._starts_anywhere else None
         self._damaged = 0
         self._read = 0
@@ -122,11 +137,19 @@ class VideoReader:
     @property
     def time_base(self) -> Fraction:
         """Unit of the time stamps of frames, in seconds."""
+        return self._deinterlacer.time_base
+
+    @property
+    def _stream_time_base(self) -> Fraction:
         return Fraction(self.stream.time_base or 1)
 
     @property
     def rate(self) -> Fraction:
         """Frames a second, on average."""
+        return self._stream_rate * self._fields
+
+    @property
+    def _stream_rate(self) -> Fraction:
         rate = Fraction(self.stream.average_rate or self.stream.guessed_rate or _USUAL_RATE)
         return rate if rate <= _HIGHEST_RATE else _USUAL_RATE
 
@@ -134,7 +157,7 @@ class VideoReader:
     def expected_frames(self) -> int | None:
         """Number of frames to come, as far as the container says."""
         if self.time_range == TimeRange() and self.stream.frames:
-            return int(self.stream.frames)
+            return int(self.stream.frames) * self._fields
         seconds = self.seconds
         if seconds is None:
             return None
@@ -151,9 +174,9 @@ class VideoReader:
 
     def _stated_seconds(self) -> float | None:
         if self.stream.duration:
-            return float(self.stream.duration * self.time_base)
+            return float(self.stream.duration * self._stream_time_base)
         if self.container.format.name == _MATROSKA and (end := _seconds_of(self.stream.metadata.get(_END_OF_TRACK))):
-            return end - float((self.stream.start_time or 0) * self.time_base)
+            return end - float((self.stream.start_time or 0) * self._stream_time_base)
         return self.container.duration / 1e6 if self.container.duration else None
 
     @property
@@ -188,18 +211,19 @@ class VideoReader:
             notes.append(f"it holds {self._foreign_programs + 1} programs, and only the main one was kept")
         if not self._missing and (lost := self._lost()) and not self._is_read_whole():
             notes.append(f"its frames end {lost:.1f} seconds before the time that the file states")
-        return tuple(notes)
+        return (*notes, *self._deinterlacer.notes)
 
     @property
     def last_duration(self) -> int:
         """How long the last frame is shown, in units of the time base; known once all were read."""
         decoder, end = self._decoder, self.time_range.ticks(self.time_base, self._begin)[1]
-        if decoder.last is None:
+        if self._last is None:
             return 0
         if end is not None:
-            return max(min(decoder.last_duration, end - decoder.last), 1)
+            goes_on = self.stream.index not in self._unfinished  # a frame behind the end was there
+            return max(end - self._last if goes_on else min(decoder.last_duration, end - self._last), 1)
         lost = self._lost() if not self._missing and self._is_read_whole() else 0.0
-        return int(decoder.last_duration + lost / float(self.time_base))
+        return int(decoder.last_duration + lost / float(self.time_base))  # a field's unit and duration are half of both
 
     def _lost(self) -> float:
         """Return the seconds by which the last frame ends before the time that the file states, if they are many."""
@@ -207,7 +231,7 @@ class VideoReader:
         if seconds is None or self.time_range.duration is not None or decoder.last is None:
             return 0.0
         first = self.stream.start_time or 0
-        lost = seconds - float((decoder.last + decoder.last_duration - first) * self.time_base)
+        lost = seconds - float((decoder.last + decoder.last_duration - first) * self._stream_time_base)
         return lost if lost > max(_LONG_FRAME, seconds * _INEXACT) else 0.0
 
     def _is_read_whole(self) -> bool:
@@ -245,9 +269,10 @@ class VideoReader:
             OutOfMemoryError: there is not enough memory.
 
         """
-        first, _ = self.time_range.ticks(self.time_base, self._begin)
+        first, _ = self.time_range.ticks(self._stream_time_base, self._begin)
         if first is not None:
-            self._seek(first)
+            before = round(_CONTEXT / (self._stream_rate * self._stream_time_base)) if self._deinterlace != "off" else 0
+            self._seek(first - before)
         packets: list[Packet[Any]] = []
         wanted = {each.index for each in [self.stream, *self._tracks]}
         for packet in self._packets():
@@ -266,16 +291,19 @@ class VideoReader:
                 packets = []
             if not self._unfinished:
                 break
+        for frame in self._wanted(self._deinterlacer.flush()):
+            yield Step(packets=tuple(packets), frame=frame)
+            packets = []
         yield Step(packets=tuple(packets))
 
     def _seek(self, first: int) -> None:
         """Go to a frame from which on those that are wanted can be decoded; not all formats find it at once."""
         if self.stream.start_time is None or self.container.format.flags & _NO_TIMES:
             return
-        begin = int(self._begin / self.time_base)
+        begin = int(self._begin / self._stream_time_base)
         with suppress(pyav().error.FFmpegError):  # where that cannot be, all before it is read
             for margin in _MARGINS:
-                place = first - int(margin / self.time_base)
+                place = first - int(margin / self._stream_time_base)
                 if place <= begin:
                     break
                 self._go_to(place)
@@ -284,7 +312,7 @@ class VideoReader:
                     self._go_to(place)
                     return
             # The first one is decoded before it is shown.
-            self._go_to(max(begin - int(_MARGINS[1] / self.time_base), 0))
+            self._go_to(max(begin - int(_MARGINS[1] / self._stream_time_base), 0))
 
     def _go_to(self, place: int) -> None:
         self.container.seek(place, stream=self.stream)
@@ -342,12 +370,18 @@ class VideoReader:
 
     def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         """Yield the wanted frames that a packet completes."""
-        first, end = self.time_range.ticks(self.time_base, self._begin)
         for frame in self._decoder.frames(packet):
+            yield from self._wanted(self._deinterlacer.frames(frame))
+
+    def _wanted(self, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+        """Yield frames of the time range, with times that begin with it."""
+        first, end = self.time_range.ticks(self.time_base, self._begin)
+        for frame in frames:
             time = frame.pts or 0  # the decoder gives each frame one
             if end is not None and time >= end:
                 self._unfinished.discard(self.stream.index)
             elif first is None or time >= first:
+                self._last = time
                 frame.pts = time - round(self.origin / self.time_base)
                 yield frame
 

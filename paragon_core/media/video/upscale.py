@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from paragon_core.cores import usable_cores
 from paragon_core.errors import InputError, MediaError
 from paragon_core.media.prefetch import in_order, prefetch, result_of, threads
+from paragon_core.media.video.deinterlacing import check_deinterlace
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.frame_upscaler import FrameUpscaler
@@ -24,6 +25,7 @@ from paragon_core.upscaling.temporal import check_strength
 if TYPE_CHECKING:
     from av import VideoFrame
 
+    from paragon_core.media.video.formats import Deinterlace
     from paragon_core.media.video.source import Step, VideoReader
     from paragon_core.upscaling.output_size import OutputSize
     from paragon_core.upscaling.upscaler import Upscaler
@@ -71,6 +73,7 @@ def upscale_video(
     start: float = 0.0,
     duration: float | None = None,
     keep_damaged: bool = False,
+    deinterlace: Deinterlace = "auto",
     progress: VideoProgress = _ignore,
 ) -> VideoResult:
     """Upscale a video.
@@ -91,6 +94,8 @@ def upscale_video(
         start: seconds from the source's own start; frames before are left out, and times count from here.
         duration: seconds after ``start``; frames from then on are left out.
         keep_damaged: take what is there of a source whose end is missing, with a note.
+        deinterlace: "auto" makes whole frames of those that say they are interlaced, and leaves all others as they are;
+            "bob" makes two of every frame, one from each field; "off" upscales frames as they are.
         progress: called in the calling thread after each frame; an exception that it raises ends the work.
 
     Returns:
@@ -102,16 +107,18 @@ def upscale_video(
         MediaError: the source is no video or cut off, none of its frames can be decoded, or the target cannot be
             written.
         UnsupportedFormatError: its colours mean nothing without its Dolby Vision layer (profile 5).
-        BackendUnavailableError: PyAV or the encoder is missing.
+        BackendUnavailableError: PyAV, the encoder or a filter that deinterlaces is missing.
         OutOfMemoryError: a frame does not fit, even in small tiles.
         InferenceError: the runtime failed.
 
     """
     check_strength(temporal)
+    check_deinterlace(deinterlace)
     container_of_name(target)
     _check_different(source, target)
     time_range = TimeRange(start=start, duration=duration)
-    with opened(source, time_range, keep_damaged=keep_damaged) as video, threads(1) as reader:
+    reading = opened(source, time_range, keep_damaged=keep_damaged, deinterlace=deinterlace)
+    with reading as video, threads(1) as reader:
         steps = prefetch(video.steps(), reader, at_once=_WAITING)
         before, first = _up_to_first_frame(steps, video)
         output_format = OutputFormat.of(first, video, encoding, scale=upscaler.scale, wanted=size)
