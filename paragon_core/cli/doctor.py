@@ -88,10 +88,38 @@ def examine() -> dict[str, Any]:
             if info.available
         ],
         "formats": {name: reads(name, row) for name, row in FORMATS.items()},
+        "encoders": _encoders(),
         "models": list(bundled()),
         "folders": [{"path": str(folder), "exists": folder.is_dir()} for folder in model_folders()],
         "vapoursynth": doctor_vapoursynth.examine(),
     }
+
+
+def _encoders() -> list[dict[str, str]]:
+    """Return every video encoder, and why it does not work here; empty without PyAV."""
+    from paragon_core.errors import BackendUnavailableError
+    from paragon_core.media.video.encoders import encoders_here
+
+    try:
+        return encoders_here()
+    except BackendUnavailableError:
+        return []
+
+
+def _answer_encoders(found: list[dict[str, str]]) -> None:
+    """Print which video encoders open, and, for each kind of hardware, why the others do not."""
+    if not found:
+        answer("video encoders: none, because PyAV is not installed (hint: pip install av)")
+        return
+    answer(f"video encoders: {', '.join(one_line(each['name']) for each in found if not each['reason'])}")
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for each in found:
+        if each["reason"]:
+            missing = "comes without" in each["reason"]
+            reason = "not in this PyAV" if missing else one_line(each["reason"])
+            reasons.setdefault((each["kind"], reason), []).append(each["codec"])
+    for (kind, reason), codecs in reasons.items():
+        answer(f"  {kind} does not open for {', '.join(codecs)}: {reason}")
 
 
 def _is_there(package: str) -> bool:
@@ -182,6 +210,7 @@ def _answer(findings: dict[str, Any]) -> None:
     for name in missing:
         if name in extras:
             answer(f'  {name}: not installed (hint: pip install "paragon-sr[{extras[name]}]")')
+    _answer_encoders(findings["encoders"])
     answer(f"bundled models: {', '.join(map(one_line, findings['models']))}")
     folders = [f"{folder['path']}{'' if folder['exists'] else ' (missing)'}" for folder in findings["folders"]]
     answer(f"folders for more models: {one_line(', '.join(folders))}")

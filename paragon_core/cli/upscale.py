@@ -13,7 +13,7 @@ from paragon_core.cli import result_options, size_options
 from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
 from paragon_core.cli.progress import JobProgress
 from paragon_core.media.formats import WRITABLE
-from paragon_core.media.video.formats import CODECS, DEINTERLACE, PRESETS
+from paragon_core.media.video.formats import CODECS, DEINTERLACE, ENCODERS, PRESETS, PRORES_PROFILES
 from paragon_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -133,11 +133,25 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
         "--codec",
         choices=("auto", *CODECS),
         default="auto",
-        help="h264 plays everywhere; hevc and av1 are smaller, slower, and keep 10 bits and HDR; ffv1 is lossless; "
-        "auto is hevc for sources of more than 8 bits, else h264 [auto]",
+        help="h264 plays everywhere; hevc and av1 are smaller, slower, and keep 10 bits and HDR; vp9 is for .webm, "
+        "prores for .mov; ffv1 is lossless; auto is hevc for sources of more than 8 bits, else h264, vp9 in .webm "
+        "[auto]",
     )
     video.add_argument(
-        "--crf", type=float, metavar="N", help="smaller is better and larger [18 for h264, 20 for hevc, 26 for av1]"
+        "--crf",
+        type=float,
+        metavar="N",
+        help="smaller is better and larger [18 for h264, 20 for hevc, 26 for av1, 24 for vp9]",
+    )
+    video.add_argument(
+        "--encoder",
+        choices=ENCODERS,
+        default="software",
+        help="hardware that encodes (see: paragon doctor), auto for the first that works; where it does not work, "
+        "software encodes, with a note [software]",
+    )
+    video.add_argument(
+        "--profile", choices=PRORES_PROFILES, help="of prores [4444 for sources with full chroma, else hq]"
     )
     video.add_argument(
         "--preset", choices=PRESETS, default="medium", help="how hard the encoder tries to make files small [medium]"
@@ -177,7 +191,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     check_strength(arguments.temporal)
     encoding = VideoEncoding(
-        codec=None if arguments.codec == "auto" else arguments.codec, crf=arguments.crf, preset=arguments.preset
+        codec=None if arguments.codec == "auto" else arguments.codec,
+        crf=arguments.crf,
+        preset=arguments.preset,
+        encoder=arguments.encoder,
+        profile=arguments.profile,
     )
     time_range = TimeRange(start=arguments.start, duration=arguments.duration)
     size = size_options.wanted_size(arguments)

@@ -119,7 +119,7 @@ def upscale_video(
 
     Args:
         source: the file to read: a video, or an animation that shall become one.
-        target: the file to write, which ends in .mp4, .mkv, .mov or .m4v; or a folder, for the same name in it. Never
+        target: the file to write, which ends in .mp4, .mkv, .mov, .m4v or .webm; or a folder, for the same name in it. Never
             the source.
         model: a loaded model, the name of one, or the path of a checkpoint. "auto" is the bundled model that suits the
             size best; without ``scale`` and ``size``, realtime-2x. For compressed video, see realtime-video-2x.

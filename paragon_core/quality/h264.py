@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from paragon_core.errors import InputError, UnsupportedSizeError
 from paragon_core.media.pyav import pyav
-from paragon_core.media.video.encoding import X264_REPEATABLE
+from paragon_core.media.video.encoders import X264_REPEATABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -29,11 +29,13 @@ def test_what_works_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert {found["device"]: found["name"] for found in findings["devices"]}.items() <= named.items()
     assert all(found["works"] or found["hint"] for found in findings["devices"])
     assert findings["formats"]["png"]
+    assert {"codec": "ffv1", "kind": "software", "name": "ffv1", "reason": ""} in findings["encoders"]
     assert [folder["path"] for folder in findings["folders"]] == list(map(str, model_folders()))
     assert main(["doctor"]) == 0
     output = capsys.readouterr()
     assert "onnxruntime" in output.out
     assert ": works (" in output.out
+    assert "video encoders: libx264, " in output.out
     assert output.err == ""
 
 

@@ -9,16 +9,24 @@ from paragon_core.errors import UnsupportedFormatError
 if TYPE_CHECKING:
     from pathlib import Path
 
-VideoCodec = Literal["h264", "hevc", "av1", "ffv1"]
+VideoCodec = Literal["h264", "hevc", "av1", "vp9", "prores", "ffv1"]
 CODECS: Final[tuple[VideoCodec, ...]] = get_args(VideoCodec)
 EncoderPreset = Literal["fast", "medium", "slow"]
 PRESETS: Final[tuple[EncoderPreset, ...]] = get_args(EncoderPreset)
+#: What encodes: the processor, the first hardware that works, or one kind of hardware.
+EncoderKind = Literal["software", "auto", "nvenc", "qsv", "amf", "videotoolbox", "vaapi"]
+ENCODERS: Final[tuple[EncoderKind, ...]] = get_args(EncoderKind)
+ProResProfile = Literal["proxy", "lt", "standard", "hq", "4444", "4444xq"]
+PRORES_PROFILES: Final[tuple[ProResProfile, ...]] = get_args(ProResProfile)
 #: Ways to deinterlace: frames that say they are interlaced; none; two from every frame.
 Deinterlace = Literal["auto", "off", "bob"]
 DEINTERLACE: Final[tuple[Deinterlace, ...]] = get_args(Deinterlace)
 
 #: Extensions of the files that can be written, with FFmpeg's names of their formats.
-CONTAINERS: Final = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".m4v": "mp4"}
+CONTAINERS: Final = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".m4v": "mp4", ".webm": "webm"}
+
+#: Those that are kinds of Matroska.
+MATROSKA: Final = frozenset({"matroska", "webm"})
 
 #: Every file name extension that is taken for a video when a folder is searched.
 VIDEO_EXTENSIONS: Final = (
@@ -26,7 +34,7 @@ VIDEO_EXTENSIONS: Final = (
     *(".264", ".265", ".3g2", ".3gp", ".amv", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".h264", ".h265"),
     *(".hevc", ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".mjpeg", ".mjpg", ".mk3d", ".mpe", ".mpeg", ".mpg"),
     *(".mpv", ".mts", ".mxf", ".nut", ".obu", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".tp", ".trp", ".ts"),
-    *(".vob", ".webm", ".wmv", ".wtv", ".y4m"),
+    *(".vob", ".wmv", ".wtv", ".y4m"),
 )
 
 

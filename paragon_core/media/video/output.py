@@ -13,7 +13,7 @@ from paragon_core.atomic_files import atomic_write, remove_leftovers
 from paragon_core.errors import MediaError, OutOfMemoryError, UnsupportedFormatError
 from paragon_core.low_memory import HINT, is_low_memory, lacks
 from paragon_core.media.pyav import pyav
-from paragon_core.media.video.formats import container_of_name
+from paragon_core.media.video.formats import MATROSKA, container_of_name
 from paragon_core.media.video.frame_size import FrameSize, frame_size
 from paragon_core.media.video.frames import colour_of, planar_format, side_data
 from paragon_core.media.video.hdr import has_dolby_vision, needs_dolby_vision, static_hdr
@@ -118,6 +118,8 @@ class OutputFormat:
             primaries=int(video.stream.codec_context.color_primaries),
         )
         made = frame_size(upright, aspect, wanted, scale=scale, even=frame_format.even)
+        encoding, changed = encoding.that_works(made.stored, frame_format)
+        notes += changed
         notes += _lost(first, video, encoding, frame_format)
         notes += _resized(made, wanted)
         return cls(
@@ -193,7 +195,7 @@ class VideoWriter:
         self._notes = [*output_format.notes]
         if (
             (aspect := output_format.aspect) != 1
-            and container.format.name == "matroska"
+            and container.format.name in MATROSKA
             and encoding.codec not in _TELL_ASPECT
         ):
             self._notes.append(f"the new file does not say that its pixels are {aspect} times as wide as high")
@@ -277,12 +279,12 @@ def writing(target: Path, names: Mapping[str, str] = _NO_NAMES) -> Iterator[Outp
     with atomic_write(target) as file:
         # FFmpeg opens the file once more, by its name, so that it can go back and put the index in front.
         name = container_of_name(target)
-        options = _OPTIONS_OF_MATROSKA if name == "matroska" else _OPTIONS_OF_MP4
+        options = _OPTIONS_OF_MATROSKA if name in MATROSKA else _OPTIONS_OF_MP4
         room = room_for(names) if name == "mp4" else None
         if name == "mov" and not are_known(names):
             options = {**options, **_ANY_NAMES}
         container = av.open(f"file:{file.name}", "w", format=name, options=options)
-        container.metadata.update(names if name == "matroska" else with_room(names, room))
+        container.metadata.update(names if name in MATROSKA else with_room(names, room))
         try:
             yield container
         except BaseException:

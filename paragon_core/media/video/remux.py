@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.attachments import attach, holds_cover
+from paragon_core.media.video.formats import MATROSKA
 from paragon_core.media.video.sound import SoundEncoder, format_for
 from paragon_core.media.video.source import is_cover
 from paragon_core.media.video.subtitles import TEXT, TEXT_KIND, TextConverter
@@ -150,7 +151,7 @@ class Remuxer:
 
         Files say how much comes before the cut, and what is copied of them says it as well.
         """
-        if stream.type != "audio" or not self._starts_later or self._container.format.name != "matroska":
+        if stream.type != "audio" or not self._starts_later or self._container.format.name not in MATROSKA:
             return False
         context = cast("AudioStream", stream).codec_context
         padding = getattr(context, "initial_padding", 0)  # PyAV has it from 19 on
@@ -193,7 +194,7 @@ def keep_names(stream: Stream, target: Stream) -> None:
     kept = {key: text for key, text in stream.metadata.items() if not key.lower().startswith(_OF_THE_STREAM)}
     handler, title = stream.metadata.get("handler_name", ""), kept.get("title", "")
     has_name = handler and handler.lower() not in _NO_NAMES
-    if target.container.format.name == "matroska":
+    if target.container.format.name in MATROSKA:
         kept |= {"title": handler} if has_name and not title else {}
     elif has_name or title:
         kept["handler_name"] = handler if has_name else title

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from av import AudioFrame, AudioResampler, AudioStream, Packet
     from av.audio.codeccontext import AudioCodecContext
 
-#: Bits a second and channel of AAC.
+#: Samples a second that Opus has.
+_RATE_OF_OPUS: Final = 48000
+
+#: Bits a second and channel of AAC and Opus.
 _BITS_OF_A_CHANNEL: Final = 96_000
 #: How its channels are laid out, by their number; stereo for others, but 5.1 for more than stereo has.
 _LAYOUTS: Final = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
@@ -65,7 +68,7 @@ class SoundFormat:
         """Set up an encoder."""
         context.sample_rate, context.layout, context.format = self.rate, self.layout, self.sample_format
         context.time_base = Fraction(1, self.rate)
-        if self.encoder == "aac":
+        if self.encoder in {"aac", "libopus"}:
             context.bit_rate = _BITS_OF_A_CHANNEL * context.layout.nb_channels
 
 
@@ -86,7 +89,15 @@ def format_for(stream: AudioStream, kind: str) -> SoundFormat | None:
     if lossless and kind in _HOLD_FLAC and samples in _OF_FLAC and context.layout.nb_channels <= _MOST_OF_FLAC:
         note = "was encoded as FLAC, without loss"
         return SoundFormat(encoder="flac", rate=rate, layout=layout, sample_format=samples, note=note)
-    return _as_aac(context)
+    return _as_opus(context) if kind == "webm" else _as_aac(context)
+
+
+def _as_opus(context: AudioCodecContext) -> SoundFormat:
+    channels = context.layout.nb_channels
+    layout = _LAYOUTS.get(channels, "5.1" if channels > 6 else "stereo")  # noqa: PLR2004 - those of 5.1
+    return SoundFormat(
+        encoder="libopus", rate=_RATE_OF_OPUS, layout=layout, sample_format="flt", note="was encoded as Opus"
+    )
 
 
 def _as_aac(context: AudioCodecContext) -> SoundFormat:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Subtitles that are text, which can be converted.
 TEXT: Final = frozenset({"ass", "mov_text", "ssa", "subrip", "text", "webvtt"})
-TEXT_KIND: Final = {"matroska": "srt", "mov": "mov_text", "mp4": "mov_text"}
+TEXT_KIND: Final = {"matroska": "srt", "mov": "mov_text", "mp4": "mov_text", "webm": "webvtt"}
 
 #: Thousandths of a second for which a line is shown that does not say it.
 _USUAL: Final = 3000

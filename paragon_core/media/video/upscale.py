@@ -84,7 +84,7 @@ def upscale_video(
 
     Args:
         source: a file, or an open one that can be read and sought.
-        target: the file to write, which ends in .mp4, .mkv, .mov or .m4v; it appears whole or not at all.
+        target: the file to write, which ends in .mp4, .mkv, .mov, .m4v or .webm; it appears whole or not at all.
         upscaler: upscales the frames, as many at once as its ``concurrency``. With ``clip=False`` what limited
             ranges hold beyond black and white passes through it.
         size: the size that frames get, instead of the model's scale: as they are shown, that is turned upright. All but
@@ -114,7 +114,7 @@ def upscale_video(
     """
     check_strength(temporal)
     check_deinterlace(deinterlace)
-    container_of_name(target)
+    encoding = encoding.in_container(container_of_name(target))
     _check_different(source, target)
     time_range = TimeRange(start=start, duration=duration)
     reading = opened(source, time_range, keep_damaged=keep_damaged, deinterlace=deinterlace)

@@ -39,7 +39,7 @@ def read(path: Path, mode: Any, **time_range: Any) -> tuple[list[tuple[Fraction,
     """Return time and samples of each frame, the notes, and the duration of the last in seconds."""
     with opened(path, TimeRange(**time_range), deinterlace=mode) as video:
         frames = [
-            (step.frame.pts * video.time_base, [plane.copy() for plane in videos.samples_of(step.frame)])
+            ((step.frame.pts or 0) * video.time_base, [plane.copy() for plane in videos.samples_of(step.frame)])
             for step in video.steps()
             if step.frame is not None
         ]
@@ -105,7 +105,8 @@ def test_the_field_that_is_shown_first_is_kept(order: str, kept: int) -> None:
         stream.codec_context.time_base = Fraction(1, 25)
         stream.time_base = Fraction(1, 25)
         deinterlacer = Deinterlacer(stream, "auto")
-    given, made = [], []
+    given: list[Any] = []
+    made: list[Any] = []
     for number in range(4):
         frame = videos.moving_frame(number, SIZE, "yuv420p")
         frame.pts, frame.time_base = number, Fraction(1, 25)
