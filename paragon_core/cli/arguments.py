@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from paragon_core.errors import InputError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from paragon_core.models.model import Model
 
 _SIXTY = 60
+_HIGHEST_RATE = 1000
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -144,6 +146,16 @@ def positive(text: str) -> float:
         msg = f"{text!r} is not a positive number such as 1.5"
         raise argparse.ArgumentTypeError(msg)
     return float(text)
+
+
+def frame_rate(text: str) -> Fraction:
+    """Read frames a second: ``25``, ``23.976``, ``30000/1001``."""
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(?:/(\d{1,6}))?", text)
+    rate = Fraction(match[1]) / int(match[2] or 1) if match and (match[2] is None or int(match[2])) else Fraction(0)
+    if not 0 < rate <= _HIGHEST_RATE:
+        msg = f"{text!r} is not a number of frames a second such as 25 or 30000/1001"
+        raise argparse.ArgumentTypeError(msg)
+    return rate
 
 
 def seconds(text: str) -> float:

@@ -13,6 +13,8 @@ NO_BACKEND: Final = 3
 OUR_BUG: Final = 70
 #: Ctrl-C; after another signal 128 plus its number (`paragon_core.cli.signals`).
 INTERRUPTED: Final = 130
+#: The program that reads from a pipe has ended: 128 plus the number of SIGPIPE, as shells say it.
+READER_GONE: Final = 141
 
 
 def exit_code(error: Exception) -> int:

@@ -55,12 +55,12 @@ def compression_of(arguments: argparse.Namespace, jobs: Sequence[Job], console: 
 
     """
     from paragon_core.media.compression import ImageCompression
-    from paragon_core.media.formats import format_of_name
+    from paragon_core.media.formats import format_of_name, holds_animation
 
     compression = ImageCompression(quality=arguments.quality, subsampling=arguments.subsampling)
     if not compression.is_given:
         return compression
-    targets = [format_of_name(job.target) for job in jobs if not job.is_video]
+    targets = [format_of_name(job.target) for job in jobs if not job.is_video or holds_animation(job.target)]
     unaffected = Counter(target.title for target in targets if not compression.applies_to(target))
     unaffected["video"] = len(jobs) - len(targets)
     for target in targets:

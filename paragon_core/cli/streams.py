@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
-from contextlib import suppress
-from typing import Final, TextIO
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, TextIO
 
-from paragon_core.errors import JobError
+from paragon_core.errors import InputError, JobError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STDIN, _STDOUT, _STDERR = range(3)
 
 #: Errors that mean that the reader of a pipe or a terminal has gone; Windows says so in its own way.
 _GONE: Final = {errno.EPIPE, errno.EIO, *([errno.EINVAL] if sys.platform == "win32" else [])}
@@ -62,6 +68,76 @@ def answer(text: str) -> None:
         if error.errno not in _GONE:
             msg = f"the output cannot be written to stdout: {error.strerror or error}"
             raise JobError(msg, hint="if it goes into a file, free some space on the disk") from error
+
+
+class ReaderGoneError(Exception):
+    """The program that was to read from stdout has ended."""
+
+
+class DataOutput:
+    """Stdout for data: all of what is written goes out at once."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take a descriptor, which somebody else closes."""
+        self._stream = io.FileIO(descriptor, "wb", closefd=False)
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        """Write all of some bytes.
+
+        Raises:
+            ReaderGoneError: nobody reads them any more.
+            JobError: they cannot be written, because of a full disk for example.
+
+        """
+        rest = memoryview(data).cast("B")
+        try:
+            while rest:
+                rest = rest[self._stream.write(rest) or 0 :]
+        except OSError as error:
+            if error.errno in _GONE:
+                raise ReaderGoneError from error
+            msg = f"the output cannot be written to stdout: {error.strerror or error}"
+            raise JobError(msg, hint="if it goes into a file, free some space on the disk") from error
+
+    def flush(self) -> None:
+        """Do nothing: there is nothing left to write."""
+
+
+@contextmanager
+def data_output() -> Iterator[DataOutput]:
+    """Lend stdout for data; whatever else is printed there meanwhile, by libraries too, goes to stderr.
+
+    Raises:
+        InputError: it is a terminal.
+
+    """
+    if sys.stdout is not None and not sys.stdout.closed:
+        sys.stdout.flush()
+    if os.isatty(_STDOUT):
+        raise InputError("stdout is a terminal", hint="pipe it into another program, such as: | ffmpeg -i - ...")
+    kept = os.dup(_STDOUT)
+    os.dup2(_STDERR, _STDOUT)
+    try:
+        yield DataOutput(kept)
+    finally:
+        os.dup2(kept, _STDOUT)
+        os.close(kept)
+
+
+@contextmanager
+def data_input() -> Iterator[io.FileIO]:
+    """Lend stdin for data.
+
+    Raises:
+        InputError: it is a terminal.
+
+    """
+    if os.isatty(_STDIN):
+        raise InputError(
+            "stdin is a terminal", hint="pipe a y4m video into it, such as: ffmpeg ... | paragon upscale -"
+        )
+    with io.FileIO(_STDIN, "rb", closefd=False) as stream:
+        yield stream
 
 
 def flush_errors() -> None:

@@ -62,14 +62,29 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="files, folders, or patterns such as photos/*.jpg")
-    parser.add_argument("-o", "--output", metavar="OUT", help="a file for one source, else a folder")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="IN",
+        help="files, folders, or patterns such as photos/*.jpg; frames/%%06d.png for images with numbers; - for y4m "
+        "from a pipe",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="a file for one source, else a folder; frames/%%06d.png for an image of each frame, - for y4m into a pipe",
+    )
     parser.add_argument(
         "--model",
         metavar="NAME|FILE",
         help=f"a model (see: paragon models) or a checkpoint [{DEFAULT_MODEL}]",
     )
-    parser.add_argument("--format", choices=sorted(WRITABLE), help="format of images. Default: that of the sources")
+    parser.add_argument(
+        "--format",
+        choices=sorted([*WRITABLE, "y4m"]),
+        help="format of images, or y4m for pipes. Default: that of the sources",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
     options.add_model_settings(parser)
     size_options.add_to(parser)
@@ -167,6 +182,12 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
         "--duration", type=options.seconds, metavar="TIME", help="upscale only this much of each video [all]"
     )
     video.add_argument(
+        "--fps",
+        type=options.frame_rate,
+        metavar="N",
+        help="frames a second of images with numbers, such as 30000/1001 [25]",
+    )
+    video.add_argument(
         "--deinterlace",
         choices=DEINTERLACE,
         default="auto",
@@ -180,16 +201,16 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command."""
+    from paragon_core.cli import upscale_frames
     from paragon_core.media import images
     from paragon_core.media.jobs import IMAGES_AT_ONCE, plan
     from paragon_core.media.jobs import run as run_jobs
     from paragon_core.media.upscalers import Upscalers
     from paragon_core.media.video.encoding import VideoEncoding
+    from paragon_core.media.video.pipeline import FrameOptions
     from paragon_core.media.video.time_range import TimeRange
     from paragon_core.upscaling.model_choice import suitable_models
-    from paragon_core.upscaling.temporal import check_strength
 
-    check_strength(arguments.temporal)
     encoding = VideoEncoding(
         codec=None if arguments.codec == "auto" else arguments.codec,
         crf=arguments.crf,
@@ -197,21 +218,45 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         encoder=arguments.encoder,
         profile=arguments.profile,
     )
-    time_range = TimeRange(start=arguments.start, duration=arguments.duration)
     size = size_options.wanted_size(arguments)
+    frame_options = FrameOptions(
+        size=size,
+        temporal=arguments.temporal,
+        time_range=TimeRange(start=arguments.start, duration=arguments.duration),
+        keep_damaged=arguments.keep_damaged,
+        deinterlace=arguments.deinterlace,
+    )
     models = suitable_models(arguments.model, size, upsampler_alpha=arguments.alpha, window_size=arguments.window_size)
     scale = next(iter(models))
+    label = result_options.label(size, scale)
+    frames = upscale_frames.wanted(arguments, label)
+    if frames is not None and not frames.images:
+        progress = JobProgress(console, 1)
+        with Upscalers(models, size, _options(arguments, progress)) as upscalers:
+            return upscale_frames.run(
+                frames,
+                arguments,
+                console,
+                upscalers=upscalers,
+                options=frame_options,
+                encoding=encoding,
+                progress=progress,
+            )
     refused: list[Refused] = []
     passed_over: list[Path] = []
-    jobs = plan(
-        arguments.inputs,
-        arguments.output,
-        suffix=f"_{result_options.label(size, scale)}",
-        target_format=arguments.format,
-        name=result_options.naming(arguments, size, models, encoding),
-        replace=arguments.replace,
-        unusable=lambda *reason: refused.append(reason),
-        passed_over=passed_over.append,
+    jobs = (
+        frames.images
+        if frames is not None
+        else plan(
+            arguments.inputs,
+            arguments.output,
+            suffix=f"_{label}",
+            target_format=arguments.format,
+            name=result_options.naming(arguments, size, models, encoding),
+            replace=arguments.replace,
+            unusable=lambda *reason: refused.append(reason),
+            passed_over=passed_over.append,
+        )
     )
     for path, error in refused:
         console.error(error, about=str(path))
@@ -224,7 +269,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     def report(result: JobResult) -> None:
         width, height = result.size or (0, 0)
         progress.finish(pixels=width * height * result.frames)
-        _report(result, console, single=len(jobs) + len(refused) == 1)
+        report_result(result, console, single=len(jobs) + len(refused) == 1)
 
     with Upscalers(models, size, _options(arguments, progress)) as upscalers:
 
@@ -233,19 +278,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             return upscaler(array, size=size, progress=progress.advance)
 
         def video(source: Path, target: Path) -> VideoResult:
-            from paragon_core.media.video.upscale import upscale_video
+            from paragon_core.media.video.targets import upscale_to_file
 
-            return upscale_video(
+            return upscale_to_file(
                 source,
                 target,
                 upscalers.for_video(source, encoding, keep_damaged=arguments.keep_damaged),
-                size=size,
-                temporal=arguments.temporal,
+                frame_options,
                 encoding=encoding,
-                start=time_range.start,
-                duration=time_range.duration,
-                keep_damaged=arguments.keep_damaged,
-                deinterlace=arguments.deinterlace,
+                compression=compression,
                 progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
             )
 
@@ -253,7 +294,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         upscaler = upscalers.of(scale, for_frames=videos_only)
         precision = upscaler.precision_of("float32" if videos_only else "uint8")
         names = " or ".join(model.name for model in models.values())
-        console.say(f"{names}, {result_options.label(size, scale)}, {upscaler.backend} {precision}")
+        console.say(f"{names}, {label}, {upscaler.backend} {precision}")
         try:
             results = run_jobs(
                 jobs,
@@ -267,7 +308,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 at_once=arguments.jobs or IMAGES_AT_ONCE,
                 overwrite=arguments.overwrite,
                 max_pixels=arguments.max_pixels or images.MAX_PIXELS,
-                time_range=time_range,
+                time_range=frame_options.time_range,
                 keep_damaged=arguments.keep_damaged,
             )
         finally:
@@ -291,7 +332,7 @@ def _options(arguments: argparse.Namespace, progress: JobProgress) -> UpscaleOpt
     )
 
 
-def _report(result: JobResult, console: Console, *, single: bool) -> None:
+def report_result(result: JobResult, console: Console, *, single: bool) -> None:
     """Report the result of one job."""
     job = result.job
     if result.error is not None:

@@ -119,8 +119,8 @@ def upscale_video(
 
     Args:
         source: the file to read: a video, or an animation that shall become one.
-        target: the file to write, which ends in .mp4, .mkv, .mov, .m4v or .webm; or a folder, for the same name in it. Never
-            the source.
+        target: the file to write, which ends in .mp4, .mkv, .mov, .m4v or .webm, or for an animation in .gif, .webp,
+            .apng or .avif; or a folder, for the same name in it. Never the source.
         model: a loaded model, the name of one, or the path of a checkpoint. "auto" is the bundled model that suits the
             size best; without ``scale`` and ``size``, realtime-2x. For compressed video, see realtime-video-2x.
         scale: how many times as wide and high, such as 3 or 1.5; by default the model's scale.
@@ -205,19 +205,22 @@ def _upscale(
             return upscalers.for_image((array.shape[1], array.shape[0]), size)(array, size=size)
 
         def video(source: Path, target: Path) -> VideoResult:
-            from paragon_core.media.video import upscale as video_upscaling  # noqa: PLC0415 - images do without it
+            from paragon_core.media.video import targets  # noqa: PLC0415 - images do without them
+            from paragon_core.media.video.pipeline import FrameOptions  # noqa: PLC0415 - likewise
 
-            return video_upscaling.upscale_video(
+            return targets.upscale_to_file(
                 source,
                 target,
                 upscalers.for_video(source, encoding, keep_damaged=keep_damaged),
-                size=size,
-                temporal=temporal,
+                FrameOptions(
+                    size=size,
+                    temporal=temporal,
+                    time_range=time_range,
+                    keep_damaged=keep_damaged,
+                    deinterlace=deinterlace,
+                ),
                 encoding=encoding,
-                start=time_range.start,
-                duration=time_range.duration,
-                keep_damaged=keep_damaged,
-                deinterlace=deinterlace,
+                compression=compression,
                 progress=progress or _ignore,
             )
 

@@ -334,6 +334,12 @@ def format_of_name(path: Path) -> ImageFormat:
     return FORMATS[name]
 
 
+def holds_animation(path: Path) -> bool:
+    """Return whether a file name asks for an animation and nothing else: all names of such formats but .png."""
+    name = EXTENSIONS.get(path.suffix.lower())
+    return name in WRITABLE and FORMATS[name].animated and path.suffix.lower() != FORMATS["png"].extensions[0]
+
+
 def _may_be_tga(head: bytes) -> bool:
     """Return whether the header of a TGA makes sense: it begins with no signature."""
     if len(head) < 18 or head[1] > 1 or head[2] & ~8 not in {1, 2, 3} or head[17] & 0xC0:  # noqa: PLR2004 - its length

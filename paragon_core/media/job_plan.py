@@ -20,6 +20,7 @@ from paragon_core.media.formats import (
     WRITABLE,
     FormatName,
     format_of_name,
+    holds_animation,
 )
 from paragon_core.media.same_file import are_one, folded
 from paragon_core.media.sources import unreadable
@@ -291,6 +292,8 @@ def _is_file_name(out: Path, given: str, found: list[_Found], *, sources: int) -
 
 
 def _agreeing(out: Path, source: Path, target_format: FormatName | None) -> Path:
+    if is_video(source) and holds_animation(out):
+        return out
     if is_video(source) or can_be_written(out):
         container_of_name(out)
         return out

@@ -171,6 +171,32 @@ def upscale_animation(
     return SeriesResult(size=first.size, count=animation.count, notes=tuple(dict.fromkeys(notes)))
 
 
+def write_animation(
+    target: Path, animation: Animation, frames: Iterator[Array], *, compression: ImageCompression
+) -> SeriesResult:
+    """Write frames that were upscaled as an animation, which appears whole or not at all.
+
+    Args:
+        target: file to write, in a format that is ``animated``.
+        animation: what is told of it; its still is the first frame.
+        frames: all others, HxW or HxWx3 uint8.
+        compression: how lossy formats are written.
+
+    Raises:
+        MediaError: the target cannot be written.
+        UnsupportedFormatError: as `encoding.fit`.
+        UnsupportedSizeError: likewise.
+
+    """
+    image_format = format_of_name(target)
+    first, notes = fit(animation.still, image_format), list(animation.notes)
+    all_frames = chain([animation.still.array], frames)
+    result = _Result(animation=animation, first=first, frames=all_frames, notes=notes, compression=compression)
+    with atomic_write(target) as stream:
+        _WRITERS[image_format.name](stream, result)
+    return SeriesResult(size=first.size, count=animation.count, notes=tuple(dict.fromkeys(notes)))
+
+
 def _upscaled(
     animation: Animation, upscale: Callable[[LoadedImage], Array], progress: SeriesProgress
 ) -> Generator[Array]:

@@ -12,9 +12,9 @@ from paragon_core.upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from paragon_core.media.video.encoding import VideoEncoding
+    from paragon_core.media.video.opening import Source
     from paragon_core.models.model import Model
     from paragon_core.upscaling.options import UpscaleOptions
     from paragon_core.upscaling.output_size import OutputSize, Size
@@ -63,7 +63,7 @@ class Upscalers:
         """Return the upscaler for an image of a width and height; raises what `scale_for` and `of` do."""
         return self.of(scale_for(source, size, self._models), for_frames=False)
 
-    def for_video(self, source: Path, encoding: VideoEncoding, *, keep_damaged: bool) -> Upscaler:
+    def for_video(self, source: Source, encoding: VideoEncoding, *, keep_damaged: bool) -> Upscaler:
         """Return the upscaler for a video; raises what `scale_for_video` and `of` do."""
         from paragon_core.media.video.model_choice import scale_for_video  # noqa: PLC0415 - images do without it
 

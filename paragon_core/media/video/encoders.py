@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from types import MappingProxyType
@@ -178,41 +178,60 @@ def _as_share(crf: float) -> dict[str, str]:
     return {"flags": "+qscale", "global_quality": f"{round(100 - crf * 99 / _HARDWARE_HIGHEST) * _LAMBDA}"}
 
 
+def _nvenc(name: str, codec: VideoCodec) -> Encoder:
+    return Encoder(
+        name=name,
+        options={"rc": "vbr", "b": "0", "tune": "hq"},
+        crf=_HARDWARE_CRF[codec],
+        quality=_as_cq,
+        presets={"fast": "p3", "medium": "p5", "slow": "p7"},
+    )
+
+
+def _qsv(name: str, codec: VideoCodec) -> Encoder:
+    return Encoder(
+        name=name,
+        crf=_HARDWARE_CRF[codec],
+        quality=_as_global_quality,
+        presets={"fast": "veryfast", "medium": "medium", "slow": "veryslow"},
+    )
+
+
+def _amf(name: str, codec: VideoCodec) -> Encoder:
+    return Encoder(
+        name=name,
+        options={"rc": "cqp"},
+        crf=_HARDWARE_CRF[codec],
+        quality=_as_qp_of_av1 if codec == "av1" else _as_qp,
+        preset="quality",
+        presets={"fast": "speed", "medium": "balanced", "slow": "quality"},
+    )
+
+
+def _videotoolbox(name: str, codec: VideoCodec) -> Encoder:
+    return Encoder(name=name, crf=_HARDWARE_CRF[codec], quality=_as_share)
+
+
+def _vaapi(name: str, codec: VideoCodec) -> Encoder:
+    return Encoder(name=name, crf=_HARDWARE_CRF[codec], quality=_as_global_quality)
+
+
+#: What each kind of hardware encodes, and what makes an encoder of it by FFmpeg's name and the codec.
+_HARDWARE: Final[Mapping[EncoderKind, tuple[frozenset[VideoCodec], Callable[[str, VideoCodec], Encoder]]]] = {
+    "nvenc": (frozenset({"h264", "hevc", "av1"}), _nvenc),
+    "qsv": (frozenset({"h264", "hevc", "av1", "vp9"}), _qsv),
+    "amf": (frozenset({"h264", "hevc", "av1"}), _amf),
+    "videotoolbox": (frozenset({"h264", "hevc"}), _videotoolbox),
+    "vaapi": (frozenset({"h264", "hevc", "av1", "vp9"}), _vaapi),
+}
+
+
 def _hardware(kind: EncoderKind, codec: VideoCodec) -> Encoder | None:
     """Return the encoder of a kind of hardware for a codec; None where there is none."""
-    crf, depths = _HARDWARE_CRF.get(codec), (8,) if codec == "h264" else (8, 10)
-    name = f"{codec}_{kind}"
-    if crf is None:
+    codecs, make = _HARDWARE[kind]
+    if codec not in codecs:
         return None
-    if kind == "nvenc" and codec != "vp9":
-        return Encoder(
-            name=name,
-            options={"rc": "vbr", "b": "0", "tune": "hq"},
-            crf=crf,
-            depths=depths,
-            takes=_NV12,
-            quality=_as_cq,
-            presets={"fast": "p3", "medium": "p5", "slow": "p7"},
-        )
-    if kind == "qsv":
-        presets: Mapping[EncoderPreset, str] = {"fast": "veryfast", "medium": "medium", "slow": "veryslow"}
-        return Encoder(name=name, crf=crf, depths=depths, takes=_NV12, quality=_as_global_quality, presets=presets)
-    if kind == "amf" and codec != "vp9":
-        return Encoder(
-            name=name,
-            options={"rc": "cqp"},
-            crf=crf,
-            depths=depths,
-            takes=_NV12,
-            quality=_as_qp_of_av1 if codec == "av1" else _as_qp,
-            preset="quality",
-            presets={"fast": "speed", "medium": "balanced", "slow": "quality"},
-        )
-    if kind == "videotoolbox" and codec in {"h264", "hevc"}:
-        return Encoder(name=name, crf=crf, depths=depths, takes=_NV12, quality=_as_share)
-    if kind == "vaapi":
-        return Encoder(name=name, crf=crf, depths=depths, takes=_NV12, quality=_as_global_quality)
-    return None
+    return replace(make(f"{codec}_{kind}", codec), depths=(8,) if codec == "h264" else (8, 10), takes=_NV12)
 
 
 def encoder_of(codec: VideoCodec, kind: EncoderKind = "software") -> Encoder | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["CODECS", "PRESETS", "EncoderPreset", "FrameFormat", "VideoCodec", "VideoEncoding"]
 
 #: The matrices of YUV made of RGB by its primaries, where that is not BT.709: BT.2020, not of constant luminance.
-_MATRICES_OF_PRIMARIES: Final = {9: 9}
+MATRICES_OF_PRIMARIES: Final = {9: 9}
 
 #: Profiles of ProRes whose chroma has the resolution of luma.
 _FULL_CHROMA: Final = frozenset(name for name, full in PRORES.items() if full)
@@ -123,11 +123,9 @@ class VideoEncoding:
         """
         if self.codec is not None:
             return self
-        hevc = replace(self, codec="hevc")
-        high_bit_depth = bits > self._software.depths[-1] and min(size) >= hevc._software.smallest  # noqa: SLF001 - its own
-        return (
-            hevc if high_bit_depth and hevc._software.name in pyav().codecs_available else replace(self, codec="h264")
-        )  # noqa: SLF001 - its own
+        hevc = encoder_of("hevc")
+        deep = hevc is not None and bits > self._software.depths[-1] and min(size) >= hevc.smallest
+        return replace(self, codec="hevc" if hevc and deep and hevc.name in pyav().codecs_available else "h264")
 
     def that_works(self, size: tuple[int, int], frame_format: FrameFormat) -> tuple[VideoEncoding, tuple[str, ...]]:
         """Return it with an encoder that opens here for frames of a size, and notes on that, for the user."""
@@ -176,7 +174,7 @@ class VideoEncoding:
         if self.codec == "prores":
             factors = (1, 1) if self._prores_profile(source.factors) in _FULL_CHROMA else (1, 2)
         colour = VideoColour(
-            matrix=_MATRICES_OF_PRIMARIES.get(primaries, BT709) if rgb else source.matrix,
+            matrix=MATRICES_OF_PRIMARIES.get(primaries, BT709) if rgb else source.matrix,
             full=source.full and not rgb and self.codec != "prores",  # which no file tells of it
             bits=encoder.bits(10 if source.bits > 8 else 8),  # noqa: PLR2004 - between, players know nothing
             factors=factors,

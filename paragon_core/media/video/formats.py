@@ -58,5 +58,6 @@ def container_of_name(path: Path) -> str:
     container = CONTAINERS.get(path.suffix.lower())
     if container is None:
         msg = f"cannot write a video into {path.name}"
-        raise UnsupportedFormatError(msg, hint=f"use a name that ends in {', '.join(CONTAINERS)}")
+        names = f"use a name that ends in {', '.join(CONTAINERS)}, or for an animation .gif, .webp or .apng"
+        raise UnsupportedFormatError(msg, hint=f"{names}; frames/%06d.png makes an image of each frame")
     return container

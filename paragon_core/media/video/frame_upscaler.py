@@ -118,6 +118,13 @@ class FrameUpscaler:
         whole = self._count == len(self._window)
         return self._executor.submit(self._smoothed, step, step.frame, list(self._window), whole=whole)
 
+    def pass_over(self, step: Step) -> Future[Step]:
+        """Leave a frame as it is, which later ones are smoothed with; the step comes back without it."""
+        self._count += 1
+        if self._temporal and step.frame is not None:
+            self._window.appendleft(self._executor.submit(self._measured, step.frame))
+        return completed(replace(step, frame=None))
+
     def _upright_planes(self, frame: VideoFrame, make_planes: MakePlanes) -> list[Plane]:
         return [self._rotation.apply(plane) for plane in planes_of(frame, colour_of(frame), make_planes)]
 

@@ -52,12 +52,12 @@ def planes_of(frame: VideoFrame, colour: VideoColour, make_planes: MakePlanes = 
     wanted = planar_format(frame.format)
     if frame.format.name != wanted:
         frame = frame.reformat(format=wanted)  # another order of the same samples
-    return to_network(_samples(frame), colour, make_planes)
+    return to_network(samples_of(frame), colour, make_planes)
 
 
 def fill(frame: VideoFrame, planes: Sequence[Plane], colour: VideoColour) -> None:
     """Write float32 planes of 0..1 into a frame of a planar format; a larger frame continues them to its edge."""
-    samples = _samples(frame)
+    samples = samples_of(frame)
     height, width = samples[0].shape
     missing = ((0, height - planes[0].shape[0]), (0, width - planes[0].shape[1]))
     if missing != ((0, 0), (0, 0)):
@@ -119,7 +119,7 @@ def side_data(frame: VideoFrame) -> dict[str, SideData]:
     return {part.type.name: part for part in parts}
 
 
-def _samples(frame: VideoFrame) -> list[SampleArray]:
+def samples_of(frame: VideoFrame) -> list[SampleArray]:
     """Return the planes of a frame in a planar format as arrays over its own memory: R, G and B in this order."""
     bits = _bits(frame.format)
     dtype = np.dtype(np.float32 if bits == FLOAT else np.uint8 if bits == _DEPTHS[0] else np.uint16)

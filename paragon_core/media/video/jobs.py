@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from paragon_core.atomic_files import prepare_folder
-from paragon_core.errors import InputError, JobError, MediaError, UnsupportedSizeError
+from paragon_core.errors import InputError, JobError, MediaError, UnsupportedFormatError, UnsupportedSizeError
+from paragon_core.media.formats import holds_animation
+from paragon_core.media.images import read_header
+from paragon_core.media.sequences import ImageSequence
+from paragon_core.media.sources import unreadable
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.frame_size import frame_size
-from paragon_core.media.video.opening import opened
+from paragon_core.media.video.opening import name_of, opened
 from paragon_core.media.video.output import OutputFormat
 from paragon_core.media.video.time_range import TimeRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
+    from paragon_core.media.video.opening import Source
     from paragon_core.media.video.source import VideoReader
     from paragon_core.upscaling.output_size import OutputSize, Size
 
@@ -30,7 +35,7 @@ _ALL: Final = TimeRange()
 
 
 def video_is_done(
-    source: Path,
+    source: Path | ImageSequence,
     target: Path,
     *,
     scale: int,
@@ -50,19 +55,34 @@ def video_is_done(
         return False
     try:
         made, length = _size_and_length(target)
-    except MediaError:
+    except (MediaError, UnsupportedFormatError):
         return False
-    possible, wanted = _possible_sizes(source, time_range, scale=scale, wanted=size, keep_damaged=keep_damaged)
+    possible, wanted = possible_sizes(source, time_range, scale=scale, wanted=size, keep_damaged=keep_damaged)
     if not {made, made[::-1]} & possible:
         what = f"{scale}x" if size is None else str(size)
-        msg = f"{target} exists and is not {source.name} upscaled to {what}"
+        msg = f"{target} exists and is not {Path(name_of(source)).name} upscaled to {what}"
         raise JobError(msg, hint="choose another output, or replace it with --overwrite")
     if length is not None and wanted is not None and not keep_damaged:
         limit = max(_LONG_FRAME, wanted * _INEXACT)
         too_long = length - wanted > limit and time_range != _ALL  # recordings that were joined state too little
         if wanted - length > limit or too_long:  # that of another time range
             return False
-    return target.stat().st_mtime_ns >= source.stat().st_mtime_ns
+    return target.stat().st_mtime_ns >= changed_at(source)
+
+
+def changed_at(source: Path | ImageSequence) -> int:
+    """Return when a source was changed, in nanoseconds.
+
+    Raises:
+        MediaError: it is gone.
+
+    """
+    if isinstance(source, ImageSequence):
+        return source.changed()
+    try:
+        return source.stat().st_mtime_ns
+    except OSError as error:
+        raise unreadable(source, error) from error
 
 
 def video_grows(source: Path, *, scale: int, size: OutputSize | None, keep_damaged: bool = False) -> bool:
@@ -80,14 +100,26 @@ def prepare_video(source: Path, target: Path, *, max_pixels: int, keep_damaged: 
         BackendUnavailableError: PyAV is missing.
 
     """
-    container_of_name(target)
+    if not holds_animation(target):
+        container_of_name(target)
     with opened(source, _ALL, keep_damaged=keep_damaged) as video:
-        width, height = _frames_of(source, video)
+        size = _frames_of(source, video)
+    check_pixels(str(source), size, max_pixels)
+    prepare_folder(target)
+
+
+def check_pixels(name: str, size: Size, max_pixels: int) -> None:
+    """Refuse frames that claim to be huge.
+
+    Raises:
+        UnsupportedSizeError: they have more pixels than the limit.
+
+    """
+    width, height = size
     if width * height > max_pixels:
         limit = f"the limit of {max_pixels / 1e6:.0f} million"
-        msg = f"{source}: its frames have {width} x {height} pixels, more than {limit}"
+        msg = f"{name}: its frames have {width} x {height} pixels, more than {limit}"
         raise UnsupportedSizeError(msg, hint="if you trust the file, raise the limit with --max-pixels")
-    prepare_folder(target)
 
 
 def look_ahead(
@@ -105,7 +137,7 @@ def look_ahead(
 
 
 def look_ahead_at_scales(
-    source: Path,
+    source: Source,
     encoding: VideoEncoding,
     *,
     scales: Iterable[int],
@@ -127,7 +159,7 @@ def look_ahead_at_scales(
     return _unknown_size(source)
 
 
-def video_size(source: Path) -> Size:
+def video_size(source: Path | ImageSequence) -> Size:
     """Return width and height of a video's frames, as stored; from its header, also where its end is missing.
 
     Raises:
@@ -139,12 +171,17 @@ def video_size(source: Path) -> Size:
         return _frames_of(source, video)
 
 
-def _possible_sizes(
-    source: Path, time_range: TimeRange, *, scale: int, wanted: OutputSize | None, keep_damaged: bool
+def possible_sizes(
+    source: Source, time_range: TimeRange, *, scale: int, wanted: OutputSize | None, keep_damaged: bool
 ) -> tuple[set[Size], float | None]:
     """Return the sizes that frames may get, and how many seconds of them are wanted, if the source says so.
 
     Sizes are turned where players have to turn them, even where 4:2:0 needs it.
+
+    Raises:
+        MediaError: the source cannot be read.
+        BackendUnavailableError: PyAV is missing.
+
     """
     with opened(source, time_range, keep_damaged=keep_damaged) as video:
         size, aspect = _frames_of(source, video), Fraction(video.stream.sample_aspect_ratio or 0) or Fraction(1)
@@ -159,15 +196,20 @@ def _possible_sizes(
 
 def _size_and_length(path: Path) -> tuple[Size, float | None]:
     """Return width and height of a whole video's frames, as stored, and its seconds, if it says so."""
+    if holds_animation(path):
+        header = read_header(path)
+        if not header.ends:
+            raise MediaError(f"{path} is cut off", hint="make it again")
+        return header.size, None
     with opened(path, _ALL) as video:
         return _frames_of(path, video), video.seconds
 
 
-def _frames_of(path: Path, video: VideoReader) -> Size:
+def _frames_of(path: Source, video: VideoReader) -> Size:
     width, height = video.stream.codec_context.width, video.stream.codec_context.height
     return (width, height) if width and height else _unknown_size(path)
 
 
-def _unknown_size(path: Path) -> NoReturn:
-    msg = f"{path} does not say how large its frames are"
+def _unknown_size(path: Source) -> NoReturn:
+    msg = f"{name_of(path)} does not say how large its frames are"
     raise MediaError(msg, hint="see whether a player shows it; if so, convert it to another format first")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from paragon_core.media.video.frame_size import frame_size
 from paragon_core.media.video.jobs import look_ahead_at_scales
+from paragon_core.media.video.y4m import Y4mInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from paragon_core.media.video.encoding import VideoEncoding
+    from paragon_core.media.video.opening import Source
     from paragon_core.models.model import Model
     from paragon_core.upscaling.output_size import OutputSize
 
 
 def scale_for_video(
-    source: Path,
+    source: Source,
     encoding: VideoEncoding,
     size: OutputSize | None,
     models: Mapping[int, Model],
@@ -35,5 +38,11 @@ def scale_for_video(
     """
     if size is None or len(models) == 1:
         return next(iter(models))
-    found = look_ahead_at_scales(source, encoding, scales=models, size=size, keep_damaged=keep_damaged)
-    return min(models, key=lambda scale: (scale ** found[scale].runs, found[scale].runs))
+    if isinstance(source, Y4mInput):  # which can be read once only
+        header = source.header
+        frame, aspect = (header.width, header.height), header.aspect or Fraction(1)
+        runs = {scale: frame_size(frame, aspect, size, scale=scale, even=False).runs for scale in models}
+    else:
+        found = look_ahead_at_scales(source, encoding, scales=models, size=size, keep_damaged=keep_damaged)
+        runs = {scale: each.runs for scale, each in found.items()}
+    return min(models, key=lambda scale: (scale ** runs[scale], runs[scale]))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from av.stream import Stream
 
     from paragon_core.media.video.formats import Deinterlace
+    from paragon_core.media.video.y4m import Y4mInput
 
 #: Packets that may gather before a frame comes.
 _MOST_PACKETS: Final = 64
@@ -91,6 +92,8 @@ class VideoReader:
         programs: Sequence[Collection[int]] = (),
         missing: int = 0,
         deinterlace: Deinterlace = "off",
+        pipe: Y4mInput | None = None,
+        keep_damaged: bool = False,
     ) -> None:
         """Begin at its first packet.
 
@@ -102,6 +105,8 @@ class VideoReader:
             programs: identifiers of the streams of each program, where there are several.
             missing: bytes that are missing at the file's end.
             deinterlace: what is done about interlaced frames.
+            pipe: what it is read from, if that cannot be sought.
+            keep_damaged: whether a pipe that is cut off is read as far as it goes.
 
         Raises:
             BackendUnavailableError: this FFmpeg cannot deinterlace, and has to.
@@ -112,6 +117,8 @@ class VideoReader:
         self.stream = stream
         self.time_range = time_range
         self._missing = missing
+        self._pipe = pipe
+        self._keep_damaged = keep_damaged
         foreign = _foreign(stream, programs)
         self._foreign_programs = max(len(programs) - 1, 0) if foreign else 0
         #: All other streams of its program: sound, subtitles, covers, attachments, further video tracks.
@@ -298,7 +305,7 @@ class VideoReader:
 
     def _seek(self, first: int) -> None:
         """Go to a frame from which on those that are wanted can be decoded; not all formats find it at once."""
-        if self.stream.start_time is None or self.container.format.flags & _NO_TIMES:
+        if self._pipe is not None or self.stream.start_time is None or self.container.format.flags & _NO_TIMES:
             return
         begin = int(self._begin / self._stream_time_base)
         with suppress(pyav().error.FFmpegError):  # where that cannot be, all before it is read
@@ -344,11 +351,19 @@ class VideoReader:
             except (av.error.FFmpegError, OSError) as error:
                 raise not_read(self.name, error) from error
             else:
+                self._check_pipe()
                 return
         if self._missing:
             return
         msg = f"{self.name} is damaged and cannot be read to its end"
         raise MediaError(msg, hint="copy or download it again, or take what is there with --keep-damaged")
+
+    def _check_pipe(self) -> None:
+        """Find out, at its end, whether a pipe was cut off."""
+        self._missing = self._missing if self._pipe is None else self._pipe.missing
+        if self._pipe is not None and self._missing and not self._keep_damaged:
+            msg = f"{self.name} is cut off: {self._missing} bytes are missing at its end"
+            raise MediaError(msg, hint="see why the program before ended, or take what is there with --keep-damaged")
 
     def _read_covers(self) -> dict[int, bytes]:
         """Return the cover images, which come before all other packets."""

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 from paragon_core.cores import usable_cores
 from paragon_core.errors import InputError, MediaError
 from paragon_core.media.prefetch import in_order, prefetch, result_of, threads
+from paragon_core.media.sequences import ImageSequence
 from paragon_core.media.video.deinterlacing import check_deinterlace
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.formats import container_of_name
@@ -19,6 +20,7 @@ from paragon_core.media.video.opening import opened
 from paragon_core.media.video.output import OutputFormat, VideoWriter, writing
 from paragon_core.media.video.remux import names_of
 from paragon_core.media.video.time_range import TimeRange
+from paragon_core.media.video.y4m import Y4mInput
 from paragon_core.upscaling.free_size import check_memory
 from paragon_core.upscaling.temporal import check_strength
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
     from paragon_core.media.video.formats import Deinterlace
+    from paragon_core.media.video.opening import Source
     from paragon_core.media.video.source import Step, VideoReader
     from paragon_core.upscaling.output_size import OutputSize
     from paragon_core.upscaling.upscaler import Upscaler
@@ -63,7 +66,7 @@ def _ignore(_done: int, _total: int | None) -> None:
 
 
 def upscale_video(
-    source: Path | BinaryIO,
+    source: Source,
     target: Path,
     upscaler: Upscaler,
     *,
@@ -83,7 +86,7 @@ def upscale_video(
     length. The same video, model and runtime give the same bytes.
 
     Args:
-        source: a file, or an open one that can be read and sought.
+        source: a file, an open one that can be read and sought, images, or y4m from a pipe.
         target: the file to write, which ends in .mp4, .mkv, .mov, .m4v or .webm; it appears whole or not at all.
         upscaler: upscales the frames, as many at once as its ``concurrency``. With ``clip=False`` what limited
             ranges hold beyond black and white passes through it.
@@ -115,12 +118,12 @@ def upscale_video(
     check_strength(temporal)
     check_deinterlace(deinterlace)
     encoding = encoding.in_container(container_of_name(target))
-    _check_different(source, target)
+    check_different(source, target)
     time_range = TimeRange(start=start, duration=duration)
     reading = opened(source, time_range, keep_damaged=keep_damaged, deinterlace=deinterlace)
     with reading as video, threads(1) as reader:
         steps = prefetch(video.steps(), reader, at_once=_WAITING)
-        before, first = _up_to_first_frame(steps, video)
+        before, first = up_to_first_frame(steps, video)
         output_format = OutputFormat.of(first, video, encoding, scale=upscaler.scale, wanted=size)
         total = video.expected_frames
         ratio = upscaler.scale**output_format.runs
@@ -151,8 +154,13 @@ def upscale_video(
     return VideoResult(frames=frames, size=output_format.size, notes=notes)
 
 
-def _up_to_first_frame(steps: Iterator[Step], video: VideoReader) -> tuple[list[Step], VideoFrame]:
-    """Return the steps up to the first one with a frame, and that frame."""
+def up_to_first_frame(steps: Iterator[Step], video: VideoReader) -> tuple[list[Step], VideoFrame]:
+    """Return the steps up to the first one with a frame, and that frame.
+
+    Raises:
+        MediaError: there is none.
+
+    """
     before = []
     for step in steps:
         before.append(step)
@@ -162,8 +170,16 @@ def _up_to_first_frame(steps: Iterator[Step], video: VideoReader) -> tuple[list[
     raise MediaError(msg, hint="see whether a player shows it; if so, convert it to another format first")
 
 
-def _check_different(source: Path | BinaryIO, target: Path) -> None:
+def check_different(source: Source, target: Path) -> None:
+    """Refuse to replace a source.
+
+    Raises:
+        InputError: the target is the source.
+
+    """
     name = source if isinstance(source, Path) else getattr(source, "name", None)
+    if isinstance(source, ImageSequence | Y4mInput):
+        return
     if isinstance(name, (str, Path)) and target.exists() and Path(name).exists() and target.samefile(name):
         msg = f"{target} would replace the video itself"
         raise InputError(msg, hint="choose another output; sources are never overwritten")
