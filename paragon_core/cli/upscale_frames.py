@@ -72,14 +72,7 @@ def wanted(arguments: argparse.Namespace, label: str) -> Frames | None:
     if pattern is not None:
         source = ImageSequence.of(pattern, **({} if arguments.fps is None else {"rate": arguments.fps}))
     target = out if out is not None else _target(arguments, pattern, label)
-    if isinstance(target, SequencePattern):
-        extension = format_of_name(target.path(1)).name
-        if arguments.format not in {None, extension}:
-            msg = f"{target.path_of_pattern.name} is a name for {extension}, but --format asks for {arguments.format}"
-            raise InputError(msg, hint="leave --format away, or change the output's name")
-    elif (target is None or not holds_animation(target)) and (arguments.quality or arguments.subsampling):
-        hint = "choose images or an animation as the output; the quality of videos is --crf"
-        raise InputError("--quality and --subsampling would have no effect", hint=hint)
+    _check_format(arguments, target)
     jobs: list[Job] = []
     if isinstance(source, ImageSequence) and isinstance(target, SequencePattern) and _each_by_itself(arguments):
         numbers = range(source.first, source.first + source.count)
@@ -104,6 +97,25 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(f"{given} is not for images with numbers, nor for pipes", hint=f"leave {given} out")
 
 
+def _check_format(arguments: argparse.Namespace, target: Path | SequencePattern | None) -> None:
+    """Refuse options that contradict a target, or have no effect on it."""
+    from paragon_core.media.compression import ImageCompression
+
+    image_format = None
+    if isinstance(target, SequencePattern):
+        image_format = format_of_name(target.path(1))
+    elif target is not None and holds_animation(target):
+        image_format = format_of_name(target)
+    if image_format is not None and arguments.format not in {None, image_format.name}:
+        name = target.path_of_pattern.name if isinstance(target, SequencePattern) else target
+        msg = f"{name} is a name for {image_format.name}, but --format asks for {arguments.format}"
+        raise InputError(msg, hint="leave --format away, or change the output's name")
+    compression = ImageCompression(quality=arguments.quality, subsampling=arguments.subsampling)
+    if compression.is_given and (image_format is None or not compression.applies_to(image_format)):
+        hint = "choose JPEG, WebP, AVIF or JPEG XL for images; the quality of videos is --crf"
+        raise InputError("--quality and --subsampling would have no effect", hint=hint)
+
+
 def _target(
     arguments: argparse.Namespace, pattern: SequencePattern | None, label: str
 ) -> Path | SequencePattern | None:
@@ -123,7 +135,7 @@ def _target(
         folder = folder.with_name(f"{folder.name}_{label}")
     before, after = pattern.before, pattern.after
     if arguments.format not in {None, _Y4M}:
-        after = after.removesuffix(Path(after).suffix) + FORMATS[arguments.format].extensions[0]
+        after = after.removesuffix(pattern.path(1).suffix) + FORMATS[arguments.format].extensions[0]
     return SequencePattern(folder=folder, before=before, digits=pattern.digits, after=after)
 
 
