@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -29,6 +32,14 @@ COMMANDS = list(
     dict.fromkeys(command for page in PAGES if page not in ELSEWHERE for command in commands(page, "paragon"))
 )
 QUICK = [command for command in COMMANDS if not {"train", "pull"} & set(command.split())]
+#: Of several programs; tests/cli has one with vspipe.
+PIPES = [
+    re.sub(r"\s+#.*", "", line)
+    for page in PAGES
+    for block in blocks(page, "sh")
+    for line in block.splitlines()
+    if line.startswith("ffmpeg ") and "| paragon " in line
+]
 #: Not the one in CONTRIBUTING.md, which is the head of a test file: test_house looks after those.
 CODE = [
     (page, number, code)
@@ -47,6 +58,10 @@ def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         videos.make(tmp_path / "video.mkv", sound=("aac",))
     for name in {"animation.gif", "film.gif"} & set(command.split()):
         animations.save(tmp_path / name, animations.drawn(0, alpha=True))
+    if "frames/%06d.png" in command.split(" -o ")[0]:
+        (tmp_path / "frames").mkdir()
+        for number in (3, 4):
+            Image.new("RGB", (32, 24), (number * 40, 90, 30)).save(tmp_path / "frames" / f"{number:06}.png")
     if "photo.jpg" in command:
         with Image.open(ROOT / "examples" / "chelsea.png") as photo:
             photo.resize((960, 540)).save(tmp_path / "photo.jpg")
@@ -57,10 +72,23 @@ def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     quick = ["--rounds", "1", "--no-memory"] if "bench" in arguments else []
     assert main([*arguments, *quick]) == 0
     if "-o" in arguments:
-        assert (tmp_path / arguments[arguments.index("-o") + 1]).exists()
+        output = arguments[arguments.index("-o") + 1]
+        assert list(tmp_path.glob(output.replace("%06d", "*")))
     if "--fit" in arguments:
         with Image.open(tmp_path / "photo_3840x2160.jpg") as photo:
             assert photo.size == (3840, 2160)
+
+
+@pytest.mark.parametrize("command", PIPES)
+def test_pipe(command: str, tmp_path: Path) -> None:
+    shell = shutil.which("sh")
+    if shell is None or shutil.which("ffmpeg") is None:
+        pytest.skip("there is no sh, or no program ffmpeg")
+    videos.make(tmp_path / "video.mkv")
+    program = f"{shlex.quote(sys.executable)} -m paragon_core.cli.main"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([shell, "-c", command.replace("paragon", program)], cwd=tmp_path, env=environment, check=True)
+    assert len(videos.frames_of(tmp_path / "result.mkv")) == 8
 
 
 def _compared_files(folder: Path) -> None:

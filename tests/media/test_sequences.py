@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from paragon_core.media.sequences import ImageSequence, SequencePattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 TEXT = st.text(st.sampled_from("ab%0123.[]() "), max_size=6)
 
@@ -80,7 +80,7 @@ def test_gaps_are_told_with_their_numbers(tmp_path: Path, numbers: Iterable[int]
 
 def test_no_images_and_no_folder_are_told(tmp_path: Path) -> None:
     for wrong in (tmp_path / "%04d.png", tmp_path / "absent" / "%04d.png"):
-        with pytest.raises(MediaError, match="absent|there is no image") as caught:
+        with pytest.raises(MediaError, match=r"absent|there is no image") as caught:
             ImageSequence.of(pattern(wrong))
         assert caught.value.hint
 
