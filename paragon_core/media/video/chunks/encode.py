@@ -1,0 +1,326 @@
+"""Making chunks: decode what they need, upscale, encode each by itself, and write its file when it is complete."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, replace
+from io import BytesIO
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, Self, cast
+
+from paragon_core.cores import usable_cores
+from paragon_core.errors import JobError, MediaError
+from paragon_core.media.prefetch import completed, in_order, prefetch, threads
+from paragon_core.media.pyav import pyav
+from paragon_core.media.video.chunks.chunk_file import ChunkWriter
+from paragon_core.media.video.chunks.folder import chunk_path, facts_of
+from paragon_core.media.video.chunks.job import NetworkIdentity
+from paragon_core.media.video.decoding import DecodingFacts
+from paragon_core.media.video.frame_upscaler import FrameUpscaler
+from paragon_core.media.video.frames import digest
+from paragon_core.media.video.opening import opened
+from paragon_core.media.video.output import OutputFormat, add_encoder, encoder_errors
+from paragon_core.media.video.scheduling import own_priority
+from paragon_core.media.video.source import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+    from types import TracebackType
+
+    from av import VideoFrame, VideoStream
+    from av.container import OutputContainer
+
+    from paragon_core.media.video.chunks.job import VideoJob
+    from paragon_core.media.video.chunks.plan import Chunk
+    from paragon_core.media.video.source import VideoReader
+    from paragon_core.upscaling.upscaler import Upscaler
+
+    #: Called in the calling thread after each frame, with the number of frames that this call has finished.
+    ChunkProgress = Callable[[int], None]
+
+#: Frames in work at once, and those that wait before and behind the network; as for a video in one go.
+_IN_WORK: Final = 4
+_WAITING: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Begin:
+    """A chunk's first frame follows."""
+
+    chunk: Chunk
+
+
+@dataclass(frozen=True, kw_only=True)
+class _End:
+    """A chunk has had its last frame."""
+
+    chunk: Chunk
+    before: str
+    last: str
+    decoding: DecodingFacts
+
+
+_Item = Step | _Begin | _End
+
+
+class _EntryError(Exception):
+    """The place that a chunk was entered at gives other frames than the video's beginning does."""
+
+
+def _now(item: _Item) -> Future[_Item]:
+    return completed(item)
+
+
+def _ignore(_frames: int) -> None:
+    """Show no progress."""
+
+
+def first_format(job: VideoJob) -> tuple[OutputFormat, tuple[int, int]]:
+    """Return what a video becomes, and the width and height of its first frame, which is decoded for that.
+
+    Raises:
+        MediaError: the source cannot be read, or none of its frames can be decoded.
+
+    """
+    settings = job.settings
+    with opened(job.source, settings.time_range, keep_damaged=settings.keep_damaged) as video:
+        for step in video.steps():
+            if (first := step.frame) is not None:
+                made = OutputFormat.of(first, video, settings.encoding, scale=job.network.scale, wanted=settings.size)
+                return made, (first.width, first.height)
+        msg = f"no frame of {video.name} can be decoded{video.no_frames}"
+        raise MediaError(msg, hint="see whether a player shows it; if so, convert it to another format first")
+
+
+def encode_chunk(job: VideoJob, number: int, upscaler: Upscaler, *, progress: ChunkProgress = _ignore) -> None:
+    """Make one chunk; arguments and errors as of `encode_chunks`."""
+    encode_chunks(job, (number,), upscaler, progress=progress)
+
+
+def encode_chunks(
+    job: VideoJob, numbers: Sequence[int], upscaler: Upscaler, *, progress: ChunkProgress = _ignore
+) -> None:
+    """Make chunks, whether they are there or not; each gets its file as soon as it is complete.
+
+    Neighbours are decoded and upscaled without a pause between them, so give them in one call.
+
+    Args:
+        job: the job; its folder exists.
+        numbers: which chunks, ascending.
+        upscaler: of the kind that the job names.
+        progress: called after each frame; an exception that it raises ends the work.
+
+    Raises:
+        JobError: the upscaler is of another kind.
+        MediaError: the source cannot be read, or a file cannot be written.
+        OutOfMemoryError: a frame does not fit, even in small tiles.
+        InferenceError: the runtime failed.
+
+    """
+    if NetworkIdentity.of(upscaler) != job.network:
+        msg = "this process upscales in another way than the job asks for"
+        raise JobError(msg, hint="use the same model, backend, precision and options everywhere")
+    if not numbers:
+        return
+    made, size = first_format(job)
+    done = 0
+
+    def count(frames: int) -> None:
+        nonlocal done
+        done += frames
+        progress(done)
+
+    for run in _runs(numbers):
+        worker = _Run(job=job, chunks=[job.plan.chunks[number] for number in run], upscaler=upscaler, made=made)
+        try:
+            worker.make(size, count, enter=True)
+        except _EntryError:
+            count(-worker.frames)
+            worker.make(size, count, enter=False)
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[list[int]]:
+    """Yield runs of neighbours."""
+    run = [numbers[0]]
+    for before, number in pairwise(numbers):
+        if number != before + 1:
+            yield run
+            run = []
+        run.append(number)
+    yield run
+
+
+class _Run:
+    """Neighbouring chunks that are made together."""
+
+    def __init__(self, *, job: VideoJob, chunks: Sequence[Chunk], upscaler: Upscaler, made: OutputFormat) -> None:
+        self.frames = 0
+        self._job = job
+        self._chunks = chunks
+        self._upscaler = upscaler
+        self._made = made
+
+    def make(self, size: tuple[int, int], count: Callable[[int], None], *, enter: bool) -> None:
+        """Make them; with ``enter``, begin at the place that the first one names.
+
+        Raises:
+            _EntryError: that gives other frames.
+
+        """
+        self.frames = 0
+        settings, made = self._job.settings, self._made
+        entry = self._chunks[0].entry if enter else None
+        at_once = max(self._upscaler.options.concurrency + 1, min(usable_cores(), _IN_WORK))
+        with ExitStack() as stack:
+            source = opened(self._job.source, settings.time_range, keep_damaged=settings.keep_damaged)
+            video = stack.enter_context(source)
+            output = stack.enter_context(_Encoders(self._job, video, made))
+            reader, workers, writer = (stack.enter_context(threads(number)) for number in (1, at_once, 1))
+            video.recall(DecodingFacts(size=size))
+            if entry is not None:
+                video.enter(entry)
+            frame_upscaler = stack.enter_context(
+                FrameUpscaler(
+                    self._upscaler,
+                    workers,
+                    temporal=settings.temporal,
+                    rotation=made.rotation,
+                    runs=made.runs,
+                    size=made.pixels,
+                    blank=made.blank,
+                    colour=made.frame_format.colour,
+                )
+            )
+            steps = prefetch(video.steps(), reader, at_once=_WAITING)
+            upscaled = in_order(self._begun(video, steps, frame_upscaler, entered=entry is not None), at_once=at_once)
+            for is_frame in in_order((writer.submit(output.take, item) for item in upscaled), at_once=_WAITING):
+                if is_frame:
+                    self.frames += 1
+                    count(1)
+
+    def _begun(
+        self, video: VideoReader, steps: Iterator[Step], frame_upscaler: FrameUpscaler, *, entered: bool
+    ) -> Iterator[Future[_Item]]:
+        """Yield frames as they are upscaled, and where chunks begin and end."""
+        chunks = iter(self._chunks)
+        chunk = next(chunks)
+        first, by_time = chunk, self._job.plan.by_time
+        previous: VideoFrame | None = None
+        before, decoded, frames, number = "", DecodingFacts(), 0, -1
+        for step in steps:
+            if (frame := step.frame) is None:
+                continue
+            number += 1
+            position = int(frame.pts or 0) if by_time else number
+            if first.first is not None and position < first.first:
+                if first.warm is not None and position >= first.warm:
+                    frame_upscaler.prime(frame)
+                else:
+                    frame_upscaler.skip()
+                previous = frame
+                continue
+            if chunk is first and not frames and chunk.number:
+                before, decoded = self._entered(previous, entered=entered), video.facts
+            while chunk.end is not None and position >= chunk.end:
+                end = self._end(chunk, before, previous, video, decoded, frames=frames, entered=entered)
+                yield _now(end)
+                before, decoded, frames = end.last, video.facts, 0
+                following = next(chunks, None)
+                if following is None:
+                    return
+                chunk = following
+            if not frames:
+                yield _now(_Begin(chunk=chunk))
+            frames += 1
+            previous = frame
+            yield cast("Future[_Item]", frame_upscaler.begin(replace(step, packets=())))
+        for chunk_left in (chunk, *chunks):
+            end = self._end(chunk_left, before, previous, video, decoded, frames=frames, entered=entered)
+            yield _now(end)
+            before, decoded, frames = end.last, video.facts, 0
+
+    def _entered(self, previous: VideoFrame | None, *, entered: bool) -> str:
+        """Return the digest of the frame before the first chunk, after a look at whether it is the right one."""
+        first = self._chunks[0]
+        found = "" if previous is None else digest(previous)
+        if entered:
+            if previous is None or previous.pts != first.before:
+                raise _EntryError
+            neighbour = facts_of(self._job, first.number - 1)
+            if neighbour is not None and neighbour.last != found:
+                raise _EntryError
+        return found
+
+    def _end(
+        self,
+        chunk: Chunk,
+        before: str,
+        previous: VideoFrame | None,
+        video: VideoReader,
+        decoded: DecodingFacts,
+        *,
+        frames: int,
+        entered: bool,
+    ) -> _End:
+        if entered and chunk is self._chunks[0] and frames != chunk.frames:
+            raise _EntryError
+        last = before if previous is None or not frames else digest(previous)
+        return _End(chunk=chunk, before=before, last=last, decoding=video.facts.since(decoded))
+
+
+class _Encoders:
+    """Encodes frames, each chunk with a new encoder, into its file."""
+
+    def __init__(self, job: VideoJob, video: VideoReader, made: OutputFormat) -> None:
+        self._job = job
+        self._video = video
+        self._made = made
+        self._file: ChunkWriter | None = None
+        self._encoder: tuple[OutputContainer, VideoStream] | None = None
+        self._is_open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.discard()
+        self._close()
+
+    def take(self, item: _Item) -> bool:
+        """Begin a chunk, encode a frame, or complete the chunk; return whether it was a frame."""
+        if isinstance(item, Step):
+            self._encode(item.frame)
+            return True
+        if isinstance(item, _Begin):
+            # Nothing is written into the container: it is there for its encoder.
+            container = pyav().open(BytesIO(), "w", format="matroska")
+            self._encoder = container, add_encoder(container, self._video, self._made)
+            self._is_open = False
+        if self._file is None:
+            self._file = ChunkWriter(chunk_path(self._job, item.chunk.number))
+        if isinstance(item, _End):
+            if self._encoder is not None:
+                self._encode(None)
+            self._file.finish(number=item.chunk.number, before=item.before, last=item.last, decoding=item.decoding)
+            self._file = None
+            self._close()
+        return False
+
+    def _encode(self, frame: VideoFrame | None) -> None:
+        if self._encoder is None or self._file is None:
+            raise MediaError("the video was given up after an error", hint="see the error before this one")
+        _, stream = self._encoder
+        with encoder_errors(), nullcontext() if self._is_open else own_priority():
+            packets = stream.encode(frame)
+        self._is_open = True
+        self._file.write(packets)
+
+    def _close(self) -> None:
+        if self._encoder is not None:
+            container, _ = self._encoder
+            self._encoder = None
+            container.close()
