@@ -18,10 +18,12 @@ from paragon_core.media.video.chunks.job import NetworkIdentity
 from paragon_core.media.video.decoding import DecodingFacts
 from paragon_core.media.video.frame_upscaler import FrameUpscaler
 from paragon_core.media.video.frames import digest
+from paragon_core.media.video.observer import VideoPosition
 from paragon_core.media.video.opening import opened
 from paragon_core.media.video.output import OutputFormat, add_encoder, encoder_errors
 from paragon_core.media.video.scheduling import own_priority
 from paragon_core.media.video.source import Step
+from paragon_core.media.video.stage_times import NOT_MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,10 +36,13 @@ if TYPE_CHECKING:
     from paragon_core.media.video.chunks.job import VideoJob
     from paragon_core.media.video.chunks.plan import Chunk
     from paragon_core.media.video.source import VideoReader
+    from paragon_core.media.video.stage_times import StageTimes
     from paragon_core.upscaling.upscaler import Upscaler
 
     #: Called in the calling thread after each frame, with the number of frames that this call has finished.
     ChunkProgress = Callable[[int], None]
+    #: The same, with more: frames and bytes of this call.
+    ChunkPositions = Callable[[VideoPosition], None]
 
 #: Frames in work at once, and those that wait before and behind the network; as for a video in one go.
 _IN_WORK: Final = 4
@@ -76,6 +81,10 @@ def _ignore(_frames: int) -> None:
     """Show no progress."""
 
 
+def _ignore_position(_position: VideoPosition) -> None:
+    """Show nothing."""
+
+
 def first_format(job: VideoJob) -> tuple[OutputFormat, tuple[int, int]]:
     """Return what a video becomes, and the width and height of its first frame, which is decoded for that.
 
@@ -99,7 +108,13 @@ def encode_chunk(job: VideoJob, number: int, upscaler: Upscaler, *, progress: Ch
 
 
 def encode_chunks(
-    job: VideoJob, numbers: Sequence[int], upscaler: Upscaler, *, progress: ChunkProgress = _ignore
+    job: VideoJob,
+    numbers: Sequence[int],
+    upscaler: Upscaler,
+    *,
+    progress: ChunkProgress = _ignore,
+    advance: ChunkPositions = _ignore_position,
+    times: StageTimes = NOT_MEASURED,
 ) -> None:
     """Make chunks, whether they are there or not; each gets its file as soon as it is complete.
 
@@ -110,6 +125,8 @@ def encode_chunks(
         numbers: which chunks, ascending.
         upscaler: of the kind that the job names.
         progress: called after each frame; an exception that it raises ends the work.
+        advance: likewise, with more.
+        times: where the time of each stage is added up.
 
     Raises:
         JobError: the upscaler is of another kind.
@@ -124,20 +141,20 @@ def encode_chunks(
     if not numbers:
         return
     made, size = first_format(job)
-    done = 0
-
-    def count(frames: int) -> None:
-        nonlocal done
-        done += frames
-        progress(done)
-
+    frames = written = 0
     for run in _runs(numbers):
-        worker = _Run(job=job, chunks=[job.plan.chunks[number] for number in run], upscaler=upscaler, made=made)
+        chunks = [job.plan.chunks[number] for number in run]
+        worker = _Run(job=job, chunks=chunks, upscaler=upscaler, made=made, size=size, times=times)
+
+        def tell(position: VideoPosition, before: tuple[int, int] = (frames, written)) -> None:
+            progress(before[0] + position.frames)
+            advance(replace(position, frames=before[0] + position.frames, written=before[1] + position.written))
+
         try:
-            worker.make(size, count, enter=True)
+            done = worker.make(tell, enter=True)
         except _EntryError:
-            count(-worker.frames)
-            worker.make(size, count, enter=False)
+            done = worker.make(tell, enter=False)
+        frames, written = frames + done.frames, written + done.written
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[list[int]]:
@@ -154,30 +171,44 @@ def _runs(numbers: Sequence[int]) -> Iterator[list[int]]:
 class _Run:
     """Neighbouring chunks that are made together."""
 
-    def __init__(self, *, job: VideoJob, chunks: Sequence[Chunk], upscaler: Upscaler, made: OutputFormat) -> None:
-        self.frames = 0
+    def __init__(
+        self,
+        *,
+        job: VideoJob,
+        chunks: Sequence[Chunk],
+        upscaler: Upscaler,
+        made: OutputFormat,
+        size: tuple[int, int],
+        times: StageTimes,
+    ) -> None:
         self._job = job
         self._chunks = chunks
         self._upscaler = upscaler
         self._made = made
+        self._size = size
+        self._times = times
 
-    def make(self, size: tuple[int, int], count: Callable[[int], None], *, enter: bool) -> None:
-        """Make them; with ``enter``, begin at the place that the first one names.
+    def make(self, tell: Callable[[VideoPosition], None], *, enter: bool) -> VideoPosition:
+        """Make them, and return how many frames and bytes that were.
+
+        With ``enter``, begin at the place that the first one names. ``tell`` is called after each frame.
 
         Raises:
             _EntryError: that gives other frames.
 
         """
-        self.frames = 0
-        settings, made = self._job.settings, self._made
+        position = VideoPosition(frames=0, seconds=None, written=0)
+        settings, made, times = self._job.settings, self._made, self._times
         entry = self._chunks[0].entry if enter else None
         at_once = max(self._upscaler.options.concurrency + 1, min(usable_cores(), _IN_WORK))
         with ExitStack() as stack:
             source = opened(self._job.source, settings.time_range, keep_damaged=settings.keep_damaged)
             video = stack.enter_context(source)
-            output = stack.enter_context(_Encoders(self._job, video, made))
+            output = stack.enter_context(_Encoders(self._job, video, made, times))
             reader, workers, writer = (stack.enter_context(threads(number)) for number in (1, at_once, 1))
-            video.recall(DecodingFacts(size=size))
+            for lent in (times.lent("reader", 1), times.lent("workers", at_once), times.lent("writer", 1)):
+                stack.enter_context(lent)
+            video.recall(DecodingFacts(size=self._size))
             if entry is not None:
                 video.enter(entry)
             frame_upscaler = stack.enter_context(
@@ -190,14 +221,16 @@ class _Run:
                     size=made.pixels,
                     blank=made.blank,
                     colour=made.frame_format.colour,
+                    times=times,
                 )
             )
-            steps = prefetch(video.steps(), reader, at_once=_WAITING)
+            steps = prefetch(times.each("decode", video.steps()), reader, at_once=_WAITING)
             upscaled = in_order(self._begun(video, steps, frame_upscaler, entered=entry is not None), at_once=at_once)
-            for is_frame in in_order((writer.submit(output.take, item) for item in upscaled), at_once=_WAITING):
-                if is_frame:
-                    self.frames += 1
-                    count(1)
+            for seconds in in_order((writer.submit(output.take, item) for item in upscaled), at_once=_WAITING):
+                if seconds is not None:
+                    position = VideoPosition(frames=position.frames + 1, seconds=seconds, written=output.written)
+                    tell(position)
+            return replace(position, written=output.written)
 
     def _begun(
         self, video: VideoReader, steps: Iterator[Step], frame_upscaler: FrameUpscaler, *, entered: bool
@@ -272,10 +305,12 @@ class _Run:
 class _Encoders:
     """Encodes frames, each chunk with a new encoder, into its file."""
 
-    def __init__(self, job: VideoJob, video: VideoReader, made: OutputFormat) -> None:
+    def __init__(self, job: VideoJob, video: VideoReader, made: OutputFormat, times: StageTimes) -> None:
+        self.written = 0
         self._job = job
         self._video = video
         self._made = made
+        self._times = times
         self._file: ChunkWriter | None = None
         self._encoder: tuple[OutputContainer, VideoStream] | None = None
         self._is_open = False
@@ -290,11 +325,16 @@ class _Encoders:
             self._file.discard()
         self._close()
 
-    def take(self, item: _Item) -> bool:
-        """Begin a chunk, encode a frame, or complete the chunk; return whether it was a frame."""
-        if isinstance(item, Step):
-            self._encode(item.frame)
-            return True
+    def take(self, item: _Item) -> float | None:
+        """Begin a chunk, encode a frame, or complete the chunk; return the seconds at which a frame is shown."""
+        with self._times.spent("encode"):
+            if isinstance(item, Step):
+                self._encode(item.frame)
+                return None if item.frame is None else item.frame.time or 0.0
+            self._begin_or_end(item)
+        return None
+
+    def _begin_or_end(self, item: _Begin | _End) -> None:
         if isinstance(item, _Begin):
             # Nothing is written into the container: it is there for its encoder.
             container = pyav().open(BytesIO(), "w", format="matroska")
@@ -308,7 +348,6 @@ class _Encoders:
             self._file.finish(number=item.chunk.number, before=item.before, last=item.last, decoding=item.decoding)
             self._file = None
             self._close()
-        return False
 
     def _encode(self, frame: VideoFrame | None) -> None:
         if self._encoder is None or self._file is None:
@@ -317,6 +356,7 @@ class _Encoders:
         with encoder_errors(), nullcontext() if self._is_open else own_priority():
             packets = stream.encode(frame)
         self._is_open = True
+        self.written += sum(packet.size for packet in packets)
         self._file.write(packets)
 
     def _close(self) -> None:

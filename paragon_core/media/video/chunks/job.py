@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: Raised when what older versions of Paragon have begun cannot be continued.
 SCHEMA: Final = 1
 
+#: What follows the target's name in that of the folder.
+_FOLDER: Final = ".paragon-job"
+
 _BLOCK: Final = 1 << 20
 
 
@@ -251,7 +254,13 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - any plain value
 
 def job_folder(target: Path) -> Path:
     """Return the folder of the job that makes a file."""
-    return target.with_name(f"{target.name}.paragon-job")
+    return target.with_name(target.name + _FOLDER)
+
+
+def target_of_folder(folder: Path) -> Path | None:
+    """Return the file that is made from what is in a folder; None where it is no job's."""
+    name = folder.name.removesuffix(_FOLDER)
+    return folder.with_name(name) if name and name != folder.name else None
 
 
 def versions() -> dict[str, str]:

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Final
 from paragon_core.errors import InputError, JobError
 from paragon_core.media.video.chunks import folder
 from paragon_core.media.video.chunks.chunk_file import DamagedChunkError
-from paragon_core.media.video.chunks.encode import encode_chunks
+from paragon_core.media.video.chunks.encode import encode_chunks, first_format
 from paragon_core.media.video.chunks.job import NetworkIdentity, SourceIdentity, VideoJob, job_folder, versions
 from paragon_core.media.video.chunks.join import Joined, join
 from paragon_core.media.video.chunks.plan import plan_chunks
 from paragon_core.media.video.formats import container_of_name
+from paragon_core.media.video.observer import VideoObserver, VideoOutline
 from paragon_core.media.video.opening import opened
+from paragon_core.upscaling.free_size import check_memory
 from paragon_core.upscaling.temporal import check_strength
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from paragon_core.media.video.chunks.job import VideoSettings
+    from paragon_core.media.video.observer import VideoPosition
     from paragon_core.models.spec import ModelSpec
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -36,6 +39,9 @@ _WHOLE_IMAGE: Final = 48
 
 #: Chunks up to which a video counts as short: what an interruption can cost is no more than that.
 SHORT: Final = 2
+
+#: Values of a pixel at most: red, green and blue.
+_PLANES: Final = 3
 
 #: What the chunks and the file take together, in sizes of the file.
 _COPIES: Final = 2
@@ -63,6 +69,11 @@ class Shard:
             msg = f"there is no shard {self.number} of {self.count}"
             raise InputError(msg, hint="they are numbered from 1 on, such as 1/3, 2/3 and 3/3")
 
+    @property
+    def is_own_file(self) -> bool:
+        """Whether the video is its own where it is too short to be shared."""
+        return self.turn % self.count == self.number - 1
+
     def __str__(self) -> str:
         """Return it as on the command line."""
         return f"{self.number}/{self.count}"
@@ -74,8 +85,8 @@ class ChunksResult:
 
     joined: Joined | None
     """The file; None where other shards have to make their chunks first."""
-    made: int
-    """Chunks that this call made."""
+    own: tuple[int, ...]
+    """Numbers of the chunks that are this process's share; they are there."""
     total: int
     """Chunks in all."""
 
@@ -159,16 +170,20 @@ def upscale_in_chunks(
     *,
     shard: Shard | None = None,
     progress: ChunksProgress = _ignore,
+    observer: VideoObserver = VideoObserver(),  # noqa: B008 - it does nothing
     announce: Announce = _say_nothing,
 ) -> ChunksResult:
     """Make the chunks of a job that are missing, then its file; the folder goes once the file is there.
 
+    A shard makes its share of the chunks only: `finish` makes the file once all of them are there.
+
     Args:
         job: from `job_for`.
         upscaler: of the kind that the job names.
-        shard: make only its share, and the file if nothing else is missing.
+        shard: make only its share, and no file.
         progress: called in the calling thread after each frame; an exception that it raises ends the work, and what is
             complete stays.
+        observer: told in more detail what happens; its ``times`` measure the stages.
         announce: called with what the user should know.
 
     Raises:
@@ -187,11 +202,12 @@ def upscale_in_chunks(
         done = total - sum(plan.chunks[number].frames for number in gaps)
         if done:
             announce(f"{job.target.name}: {done} of {total} frames are done already")
-        reporter = _Reporter(job, done, total, progress, announce)
-        encode_chunks(job, gaps, upscaler, progress=reporter.count)
-        if folder.missing(job):
-            return ChunksResult(joined=None, made=len(gaps), total=len(plan.chunks))
-    return ChunksResult(joined=finish(job, upscaler), made=len(gaps), total=len(plan.chunks))
+        if gaps:
+            reporter = _Reporter(job, done=done, total=total, progress=progress, observer=observer, announce=announce)
+            reporter.begin(upscaler)
+            encode_chunks(job, gaps, upscaler, advance=reporter.advance, times=observer.times)
+    joined = finish(job, upscaler) if shard is None else None
+    return ChunksResult(joined=joined, own=tuple(own), total=len(plan.chunks))
 
 
 def finish(job: VideoJob, upscaler: Upscaler | None = None) -> Joined:
@@ -238,19 +254,47 @@ def discard(target: Path) -> None:
 class _Reporter:
     """Counts frames, and says once how much of the disk the work will take."""
 
-    def __init__(self, job: VideoJob, done: int, total: int, progress: ChunksProgress, announce: Announce) -> None:
+    def __init__(
+        self,
+        job: VideoJob,
+        *,
+        done: int,
+        total: int,
+        progress: ChunksProgress,
+        observer: VideoObserver,
+        announce: Announce,
+    ) -> None:
         self._job = job
         self._done = done
         self._total = total
         self._progress = progress
+        self._observer = observer
         self._announce = announce
         self._is_told = False
+        self._written = sum(folder.sizes(job).values())
 
-    def count(self, frames: int) -> None:
-        """Note how many frames this call has finished."""
-        if not self._is_told and frames >= max(chunk.frames for chunk in self._job.plan.chunks):
+    def begin(self, upscaler: Upscaler) -> None:
+        """Tell the observer what is to be done, after a look at whether a frame fits in memory."""
+        made, size = first_format(self._job)
+        check_memory(size, made.pixels, ratio=upscaler.scale**made.runs, values=_PLANES)
+        self._observer.begin(
+            VideoOutline(
+                frames=self._total,
+                seconds=None,
+                size=size,
+                result_size=made.size,
+                earlier=self._done,
+                copies=_COPIES,
+            )
+        )
+
+    def advance(self, position: VideoPosition) -> None:
+        """Note what this call has finished."""
+        if not self._is_told and position.frames >= max(chunk.frames for chunk in self._job.plan.chunks):
             self._tell_size()
-        self._progress(self._done + frames, self._total)
+        frames = self._done + position.frames
+        self._progress(frames, self._total)
+        self._observer.advance(replace(position, frames=frames, written=self._written + position.written))
 
     def _tell_size(self) -> None:
         sizes = folder.sizes(self._job)
