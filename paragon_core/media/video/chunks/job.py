@@ -179,6 +179,7 @@ class VideoJob:
             "settings": asdict(self.settings),
             "versions": dict(self.versions),
             "by_time": self.plan.by_time,
+            "other_bytes": self.plan.other_bytes,
             "columns": [column.name for column in fields(Chunk)],
             "chunks": [[getattr(chunk, column.name) for column in fields(Chunk)] for chunk in self.plan.chunks],
         }
@@ -211,6 +212,7 @@ class VideoJob:
                 versions=told["versions"],
                 plan=ChunkPlan(
                     by_time=told["by_time"],
+                    other_bytes=told["other_bytes"],
                     chunks=tuple(Chunk(**dict(zip(told["columns"], row, strict=True))) for row in told["chunks"]),
                 ),
             )

@@ -46,6 +46,8 @@ class ChunkPlan:
     """Whether positions are time stamps; else they count frames."""
     chunks: tuple[Chunk, ...]
     """In their order; at least one."""
+    other_bytes: int = 0
+    """Bytes of sound and subtitles."""
 
     @property
     def frames(self) -> int:
@@ -80,7 +82,8 @@ def plan_chunks(video: VideoReader, *, frames: int, temporal: float) -> ChunkPla
         MediaError: the file cannot be read on.
 
     """
-    times, keys, exact = _times(video)
+    packets = _read(video)
+    times, exact = packets.times, packets.exact
     needed = window_length(temporal) - 1
     count = max(-(-len(times) // frames), 1)
     cuts = [len(times) * number // count for number in range(count + 1)]
@@ -96,9 +99,9 @@ def plan_chunks(video: VideoReader, *, frames: int, temporal: float) -> ChunkPla
         positions = {
             name: times[place] - video.shift if exact and place is not None else place for name, place in places.items()
         }
-        entry = _entry(keys, times[max(start - max(needed, 1), 0)]) if exact and number else None
+        entry = _entry(packets.keys, times[max(start - max(needed, 1), 0)]) if exact and number else None
         chunks.append(Chunk(number=number, frames=end - start, entry=entry, **positions))
-    return ChunkPlan(by_time=exact, chunks=tuple(chunks))
+    return ChunkPlan(by_time=exact, chunks=tuple(chunks), other_bytes=packets.other_bytes)
 
 
 def _entry(keys: list[tuple[int, int]], time: int) -> int | None:
@@ -111,22 +114,34 @@ def _entry(keys: list[tuple[int, int]], time: int) -> int | None:
     return keys[index][1] if index > 0 else None
 
 
-def _times(video: VideoReader) -> tuple[array[int], list[tuple[int, int]], bool]:
-    """Return the times of frames, ascending; time and place in the file of key frames; whether the times are right."""
-    times, keys, exact = array("q"), [], True
+@dataclass(frozen=True, kw_only=True)
+class _Packets:
+    """What the packets of a video tell."""
+
+    times: array[int]
+    """Times of the wanted frames, ascending."""
+    keys: list[tuple[int, int]]
+    """Time of each key frame, and the place in the file to seek to for it; ascending."""
+    exact: bool
+    """Whether the times are those of frames."""
+    other_bytes: int
+    """Bytes of other streams."""
+
+
+def _read(video: VideoReader) -> _Packets:
+    times, keys, exact, other_bytes = array("q"), [], True, 0
     for packet in video.packets():
-        if packet.stream is not video.stream or not packet.size or packet.is_discard:
-            continue
-        if packet.pts is None:
-            exact = False
-        stamp = packet.dts if packet.pts is None else packet.pts
-        times.append(0 if stamp is None else stamp)
-        if packet.is_keyframe and packet.pts is not None:
-            keys.append((packet.pts, packet.pts if packet.dts is None else min(packet.dts, packet.pts)))
+        if packet.stream is not video.stream:
+            other_bytes += packet.size
+        elif packet.size and not packet.is_discard:
+            stamp = packet.dts if packet.pts is None else packet.pts
+            exact &= packet.pts is not None
+            times.append(0 if stamp is None else stamp)
+            if packet.is_keyframe and packet.pts is not None:
+                keys.append((packet.pts, packet.pts if packet.dts is None else min(packet.dts, packet.pts)))
     times = array("q", sorted(times))
     first, end = video.wanted_times
-    times = times[
-        0 if first is None else bisect_left(times, first) : len(times) if end is None else bisect_left(times, end)
-    ]
+    begin = 0 if first is None else bisect_left(times, first)
+    times = times[begin : len(times) if end is None else bisect_left(times, end)]
     exact = exact and video.can_be_entered and all(map(int.__lt__, times, times[1:]))
-    return times, sorted(keys), exact
+    return _Packets(times=times, keys=sorted(keys), exact=exact, other_bytes=other_bytes)

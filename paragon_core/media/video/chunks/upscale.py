@@ -135,6 +135,9 @@ def job_for(
     check_strength(settings.temporal)
     container_of_name(target)
     source, target = source.absolute(), target.absolute()
+    if target.exists() and source.exists() and target.samefile(source):
+        msg = f"{target} would replace the video itself"
+        raise InputError(msg, hint="choose another output; sources are never overwritten")
     if restart:
         discard(target)
     begun = folder.read_job(target)
@@ -301,10 +304,10 @@ class _Reporter:
         frames = sum(self._job.plan.chunks[number].frames for number in sizes)
         if frames:
             self._is_told = True
-            size = sum(sizes.values()) / frames * self._job.plan.frames * _COPIES
-            self._announce(
-                f"{self._job.target.name}: about {_amount(size)} of the disk until it is done, then half of that"
-            )
+            chunks = sum(sizes.values()) / frames * self._job.plan.frames
+            size = chunks + self._job.plan.other_bytes
+            name = self._job.target.name
+            self._announce(f"{name}: about {_amount(chunks + size)} of the disk until it is done, then {_amount(size)}")
 
 
 def _amount(size: float) -> str:
