@@ -123,8 +123,9 @@ class FrameUpscaler:
         whole = self._count == len(self._window)
         return self._executor.submit(self._smoothed, step, step.frame, list(self._window), whole=whole)
 
-    def skip(self) -> None:
+    def skip(self, frame: VideoFrame) -> None:
         """Pass over a frame that no later one is smoothed with."""
+        del frame
         self._count += 1
 
     def prime(self, frame: VideoFrame) -> None:

@@ -23,6 +23,7 @@ pause between them. `upscale_in_chunks` does all of it in one process, or a shar
 `job`           the description of a job
 `chunk_file`    the file of a chunk
 `folder`        the folder of a job, next to the target: description, chunks, locks
+`cutting`       which chunk each frame belongs to
 `encode`        making chunks
 `join`          making the file
 `upscale`       the whole way

@@ -13,11 +13,11 @@ from paragon_core.errors import JobError, MediaError
 from paragon_core.media.prefetch import completed, in_order, prefetch, threads
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.chunks.chunk_file import ChunkWriter
+from paragon_core.media.video.chunks.cutting import ChunkEnd, Cutter
 from paragon_core.media.video.chunks.folder import chunk_path, facts_of
 from paragon_core.media.video.chunks.job import NetworkIdentity
 from paragon_core.media.video.decoding import DecodingFacts
 from paragon_core.media.video.frame_upscaler import FrameUpscaler
-from paragon_core.media.video.frames import digest
 from paragon_core.media.video.observer import VideoPosition
 from paragon_core.media.video.opening import opened
 from paragon_core.media.video.output import OutputFormat, add_encoder, encoder_errors
@@ -56,17 +56,7 @@ class _Begin:
     chunk: Chunk
 
 
-@dataclass(frozen=True, kw_only=True)
-class _End:
-    """A chunk has had its last frame."""
-
-    chunk: Chunk
-    before: str
-    last: str
-    decoding: DecodingFacts
-
-
-_Item = Step | _Begin | _End
+_Item = Step | _Begin | ChunkEnd
 
 
 class _EntryError(Exception):
@@ -224,8 +214,10 @@ class _Run:
                     times=times,
                 )
             )
-            steps = prefetch(times.each("decode", video.steps()), reader, at_once=_WAITING)
-            upscaled = in_order(self._begun(video, steps, frame_upscaler, entered=entry is not None), at_once=at_once)
+            # The facts of the moment, because the reader is ahead of those who look at its frames.
+            decoded = ((step, video.facts) for step in times.each("decode", video.steps()))
+            steps = prefetch(decoded, reader, at_once=_WAITING)
+            upscaled = in_order(self._begun(steps, frame_upscaler, entered=entry is not None), at_once=at_once)
             for seconds in in_order((writer.submit(output.take, item) for item in upscaled), at_once=_WAITING):
                 if seconds is not None:
                     position = VideoPosition(frames=position.frames + 1, seconds=seconds, written=output.written)
@@ -233,73 +225,42 @@ class _Run:
             return replace(position, written=output.written)
 
     def _begun(
-        self, video: VideoReader, steps: Iterator[Step], frame_upscaler: FrameUpscaler, *, entered: bool
+        self, steps: Iterator[tuple[Step, DecodingFacts]], frame_upscaler: FrameUpscaler, *, entered: bool
     ) -> Iterator[Future[_Item]]:
         """Yield frames as they are upscaled, and where chunks begin and end."""
-        chunks = iter(self._chunks)
-        chunk = next(chunks)
-        first, by_time = chunk, self._job.plan.by_time
-        previous: VideoFrame | None = None
-        before, decoded, frames, number = "", DecodingFacts(), 0, -1
-        for step in steps:
+        cutter = Cutter(self._chunks, by_time=self._job.plan.by_time)
+        facts = DecodingFacts()
+        for step, facts in steps:
             if (frame := step.frame) is None:
                 continue
-            number += 1
-            position = int(frame.pts or 0) if by_time else number
-            if first.first is not None and position < first.first:
-                if first.warm is not None and position >= first.warm:
-                    frame_upscaler.prime(frame)
-                else:
-                    frame_upscaler.skip()
-                previous = frame
+            if cutter.is_early(frame):
+                (frame_upscaler.prime if cutter.is_warm else frame_upscaler.skip)(frame)
                 continue
-            if chunk is first and not frames and chunk.number:
-                before, decoded = self._entered(previous, entered=entered), video.facts
-            while chunk.end is not None and position >= chunk.end:
-                end = self._end(chunk, before, previous, video, decoded, frames=frames, entered=entered)
-                yield _now(end)
-                before, decoded, frames = end.last, video.facts, 0
-                following = next(chunks, None)
-                if following is None:
+            if cutter.begin(facts) and entered:
+                self._check_entry(cutter)
+            while cutter.is_complete:
+                yield _now(self._end(cutter, facts, entered=entered))
+                if not cutter.go_on():
                     return
-                chunk = following
-            if not frames:
-                yield _now(_Begin(chunk=chunk))
-            frames += 1
-            previous = frame
+            if not cutter.frames:
+                yield _now(_Begin(chunk=cutter.chunk))
+            cutter.add(frame)
             yield cast("Future[_Item]", frame_upscaler.begin(replace(step, packets=())))
-        for chunk_left in (chunk, *chunks):
-            end = self._end(chunk_left, before, previous, video, decoded, frames=frames, entered=entered)
-            yield _now(end)
-            before, decoded, frames = end.last, video.facts, 0
+        yield _now(self._end(cutter, facts, entered=entered))
+        while cutter.go_on():  # packets promised more frames than there are
+            yield _now(cutter.end(facts))
 
-    def _entered(self, previous: VideoFrame | None, *, entered: bool) -> str:
-        """Return the digest of the frame before the first chunk, after a look at whether it is the right one."""
+    def _check_entry(self, cutter: Cutter) -> None:
+        """Raise an `_EntryError` unless the frame before the first chunk is the right one."""
         first = self._chunks[0]
-        found = "" if previous is None else digest(previous)
-        if entered:
-            if previous is None or previous.pts != first.before:
-                raise _EntryError
-            neighbour = facts_of(self._job, first.number - 1)
-            if neighbour is not None and neighbour.last != found:
-                raise _EntryError
-        return found
-
-    def _end(
-        self,
-        chunk: Chunk,
-        before: str,
-        previous: VideoFrame | None,
-        video: VideoReader,
-        decoded: DecodingFacts,
-        *,
-        frames: int,
-        entered: bool,
-    ) -> _End:
-        if entered and chunk is self._chunks[0] and frames != chunk.frames:
+        neighbour = facts_of(self._job, first.number - 1)
+        if cutter.newest_time != first.before or (neighbour is not None and neighbour.last != cutter.before):
             raise _EntryError
-        last = before if previous is None or not frames else digest(previous)
-        return _End(chunk=chunk, before=before, last=last, decoding=video.facts.since(decoded))
+
+    def _end(self, cutter: Cutter, facts: DecodingFacts, *, entered: bool) -> ChunkEnd:
+        if entered and cutter.chunk is self._chunks[0] and cutter.frames != cutter.chunk.frames:
+            raise _EntryError
+        return cutter.end(facts)
 
 
 class _Encoders:
@@ -334,7 +295,7 @@ class _Encoders:
             self._begin_or_end(item)
         return None
 
-    def _begin_or_end(self, item: _Begin | _End) -> None:
+    def _begin_or_end(self, item: _Begin | ChunkEnd) -> None:
         if isinstance(item, _Begin):
             # Nothing is written into the container: it is there for its encoder.
             container = pyav().open(BytesIO(), "w", format="matroska")
@@ -342,7 +303,7 @@ class _Encoders:
             self._is_open = False
         if self._file is None:
             self._file = ChunkWriter(chunk_path(self._job, item.chunk.number))
-        if isinstance(item, _End):
+        if isinstance(item, ChunkEnd):
             if self._encoder is not None:
                 self._encode(None)
             self._file.finish(number=item.chunk.number, before=item.before, last=item.last, decoding=item.decoding)
