@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
-from paragon_core.cli import result_options, size_options
+from paragon_core.cli import chunk_options, result_options, size_options
 from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
 from paragon_core.cli.progress import JobProgress
 from paragon_core.media.formats import WRITABLE
@@ -91,6 +91,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     result_options.add_to(parser)
     options.add_padding(parser)
     _add_video(parser)
+    chunk_options.add_to(parser)
     speed = parser.add_argument_group("speed and memory")
     speed.add_argument(
         "--backend", default="auto", metavar="NAME", help="runtime (see: paragon doctor) [the fastest here]"
@@ -206,6 +207,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from paragon_core.media.jobs import IMAGES_AT_ONCE, plan
     from paragon_core.media.jobs import run as run_jobs
     from paragon_core.media.upscalers import Upscalers
+    from paragon_core.media.video.chunks.job import VideoSettings
     from paragon_core.media.video.encoding import VideoEncoding
     from paragon_core.media.video.pipeline import FrameOptions
     from paragon_core.media.video.time_range import TimeRange
@@ -258,6 +260,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             passed_over=passed_over.append,
         )
     )
+    chunks = chunk_options.ChunkedVideos(arguments, jobs, console)
+    jobs = chunks.own_jobs
     for path, error in refused:
         console.error(error, about=str(path))
     if not jobs:
@@ -280,10 +284,28 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         def video(source: Path, target: Path) -> VideoResult:
             from paragon_core.media.video.targets import upscale_to_file
 
+            upscaler = upscalers.for_video(source, encoding, keep_damaged=arguments.keep_damaged)
+            made = chunks.upscale(
+                source,
+                target,
+                upscaler,
+                VideoSettings(
+                    size=size,
+                    temporal=frame_options.temporal,
+                    encoding=encoding,
+                    time_range=frame_options.time_range,
+                    keep_damaged=frame_options.keep_damaged,
+                    deinterlace=frame_options.deinterlace,
+                    chunk_frames=chunks.frames(upscaler),
+                ),
+                progress=lambda done, total: progress.advance(done, max(total, done + 1)),
+            )
+            if made is not None:
+                return made
             return upscale_to_file(
                 source,
                 target,
-                upscalers.for_video(source, encoding, keep_damaged=arguments.keep_damaged),
+                upscaler,
                 frame_options,
                 encoding=encoding,
                 compression=compression,
@@ -338,11 +360,13 @@ def report_result(result: JobResult, console: Console, *, single: bool) -> None:
     if result.error is not None:
         console.error(result.error, about=str(job.source))
         return
-    for note in result.notes:
+    for note in result.notes if result.state != "part" else ():
         console.insist(f"paragon: note: {job.source}: {note}")
     if result.state == "written" and result.size and (single or not console.shows_progress):
         width, height = result.size
         console.say(f"{job.source} -> {job.target} ({width} x {height}, {result.seconds:.1f} s)")
+    elif result.state == "part":
+        console.say(f"{job.target}: {', '.join(result.notes)}")
     elif result.state == "skipped" and single and not result.notes:
         console.say(f"{job.target} is there already (--overwrite makes it again)")
 
@@ -365,6 +389,8 @@ def _sum_up(
         parts.append(f"{there} were there already (--overwrite makes them again)")
     if large := skipped.count(True):
         parts.append(f"{large} were left as they are")
+    if part := [result.state for result in results].count("part"):
+        parts.append(f"{part} are shared with other shards")
     failed = [path for path, _ in refused] + [result.job.source for result in results if result.state == "failed"]
     if not failed:
         console.say(", ".join(parts))

@@ -23,10 +23,10 @@ from tests.media.video import videos
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: test_engines, test_training and test_benchmarks run their examples.
-ELSEWHERE = {"docs/engines.md", "docs/training.md", "docs/benchmarks.md", "CHANGELOG.md"}
+#: test_engines, test_training, test_benchmarks and test_long_videos run their examples.
+ELSEWHERE = {"docs/engines.md", "docs/training.md", "docs/benchmarks.md", "docs/long-videos.md", "CHANGELOG.md"}
 
-LANGUAGES = {"ini", "py", "python", "sh", "text", "toml", ""}
+LANGUAGES = {"bash", "ini", "py", "python", "sh", "text", "toml", "yaml", ""}
 
 COMMANDS = list(
     dict.fromkeys(command for page in PAGES if page not in ELSEWHERE for command in commands(page, "paragon"))
@@ -58,7 +58,7 @@ def test_command(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         videos.make(tmp_path / "video.mkv", sound=("aac",))
     for name in {"animation.gif", "film.gif"} & set(command.split()):
         animations.save(tmp_path / name, animations.drawn(0, alpha=True))
-    if "frames/%06d.png" in command.split(" -o ")[0]:
+    if "frames/%06d.png" in command.partition(" -o ")[0]:
         (tmp_path / "frames").mkdir()
         for number in (3, 4):
             Image.new("RGB", (32, 24), (number * 40, 90, 30)).save(tmp_path / "frames" / f"{number:06}.png")

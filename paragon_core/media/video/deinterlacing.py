@@ -49,7 +49,7 @@ class Deinterlacer:
     """Makes progressive frames of the frames of one stream, given in order of display.
 
     In ``auto``, only frames that say they are interlaced are changed, and all others pass as they are; the filter does
-    not even begin before the first one. ``bob`` takes every frame for interlaced and makes two of it. ``off`` counts.
+    not even begin before the first one. ``bob`` takes every frame for interlaced and makes two of it.
     """
 
     def __init__(self, stream: VideoStream, mode: Deinterlace) -> None:
@@ -63,6 +63,7 @@ class Deinterlacer:
             BackendUnavailableError: this FFmpeg has no filter for it; only for ``bob``.
 
         """
+        self._stream = stream
         self._mode = mode
         self._stream_time_base = Fraction(stream.time_base or 1)
         order = int(getattr(stream.codec_context, "field_order", 0))  # PyAV has it from 15 on
@@ -75,36 +76,40 @@ class Deinterlacer:
         self._graph: Any = None
         self._format = ""
         self._held: VideoFrame | None = None
-        self._interlaced = 0
-        self._left = 0
-        self._made = 0
 
     @property
     def time_base(self) -> Fraction:
         """Unit of the time stamps of the frames that are made, in seconds: half the stream's where frames double."""
         return self._stream_time_base / 2 if self._mode == "bob" else self._stream_time_base
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was done, in words for the user."""
-        notes = []
-        if done := self._interlaced - self._left:
-            how = f"{done} interlaced frames were deinterlaced ({self._filter})"
-            if self._mode == "bob":
-                how = f"{done} frames were deinterlaced into {self._made}, one from each field ({self._filter})"
-            notes.append(how)
-        if self._left:
-            why = ": leave --deinterlace off out" if self._mode == "off" else f" (no filter takes {self._format})"
-            notes.append(f"{self._left} interlaced frames were upscaled as they are{why}")
-        return tuple(notes)
+    def notes(self, interlaced: int) -> tuple[str, ...]:
+        """Return in words for the user what was done with a number of interlaced frames; all are in ``bob``."""
+        if not interlaced:
+            return ()
+        if self._mode == "off":
+            return (f"{interlaced} interlaced frames were upscaled as they are: leave --deinterlace off out",)
+        source = self._stream.codec_context.format
+        if source is not None and not self._takes(planar_format(source)):
+            return (f"{interlaced} interlaced frames were upscaled as they are (no filter takes {source.name})",)
+        if self._mode == "bob":
+            return (f"{interlaced} frames were deinterlaced, one from each field: {2 * interlaced} ({self._filter})",)
+        return (f"{interlaced} interlaced frames were deinterlaced ({self._filter})",)
+
+    def is_interlaced(self, frame: VideoFrame) -> bool:
+        """Return whether a frame is taken for interlaced."""
+        return self._mode == "bob" or self._parity != "auto" or bool(frame.interlaced_frame)
+
+    def _takes(self, planar: str) -> bool:
+        """Return whether there is a filter for a planar format."""
+        return not (
+            self._filter is None or planar.removesuffix("le").removesuffix("be") in _NOT_TAKEN or "f32" in planar
+        )
 
     def frames(self, frame: VideoFrame) -> Iterator[VideoFrame]:
         """Take the next frame and yield those that are complete, one frame later or not; times are in `time_base`."""
         if self._mode == "off":
-            self._interlaced += frame.interlaced_frame
-            self._left += frame.interlaced_frame
             yield frame
-        elif self._graph is None and not self._is_interlaced(frame):
+        elif self._graph is None and not self.is_interlaced(frame):
             # One is held back: the filter needs the frame before the first that is interlaced.
             held, self._held = self._held, frame
             if held is not None:
@@ -122,16 +127,10 @@ class Deinterlacer:
             yield from self._pulled()
             self._graph = None
 
-    def _is_interlaced(self, frame: VideoFrame) -> bool:
-        return self._mode == "bob" or self._parity != "auto" or frame.interlaced_frame
-
     def _filtered(self, frame: VideoFrame) -> Iterator[VideoFrame]:
         wanted = planar_format(frame.format)
-        self._interlaced += self._is_interlaced(frame)
-        if self._filter is None or wanted.removesuffix("le").removesuffix("be") in _NOT_TAKEN or "f32" in wanted:
+        if not self._takes(wanted):
             yield from self.flush()
-            self._format = wanted
-            self._left += self._is_interlaced(frame)
             if frame.pts is not None:
                 frame.pts, frame.time_base = self._ticks(frame.pts * self._stream_time_base), self.time_base
             yield frame
@@ -173,7 +172,6 @@ class Deinterlacer:
                 return
             frame.pts = self._ticks(frame.pts * Fraction(frame.time_base))
             frame.time_base = self.time_base
-            self._made += 1
             yield frame
 
     def _ticks(self, seconds: Fraction) -> int:

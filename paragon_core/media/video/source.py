@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
 
+    from paragon_core.media.video.decoding import DecodingFacts
     from paragon_core.media.video.formats import Deinterlace
     from paragon_core.media.video.y4m import Y4mInput
 
@@ -132,9 +133,11 @@ class VideoReader:
         self._deinterlace = deinterlace
         self._fields = 2 if deinterlace == "bob" else 1
         self._last: int | None = None
+        self._interlaced = 0
         self._timeline = Timeline() if self._starts_anywhere else None
         self._damaged = 0
         self._read = 0
+        self._entered = False
         self._selected = [stream, *self._tracks, *(each for each in self.others if is_cover(each))]
         self._demuxed: Iterator[Packet[Any]] = container.demux(*self._selected)
         self._pending: list[Packet[Any]] = []
@@ -218,19 +221,25 @@ class VideoReader:
             notes.append(f"it holds {self._foreign_programs + 1} programs, and only the main one was kept")
         if not self._missing and (lost := self._lost()) and not self._is_read_whole():
             notes.append(f"its frames end {lost:.1f} seconds before the time that the file states")
-        return (*notes, *self._deinterlacer.notes)
+        return (*notes, *self._deinterlacer.notes(self._interlaced))
 
     @property
     def last_duration(self) -> int:
         """How long the last frame is shown, in units of the time base; known once all were read."""
-        decoder, end = self._decoder, self.time_range.ticks(self.time_base, self._begin)[1]
+        end = self.wanted_times[1]
         if self._last is None:
             return 0
         if end is not None:
-            goes_on = self.stream.index not in self._unfinished  # a frame behind the end was there
-            return max(end - self._last if goes_on else min(decoder.last_duration, end - self._last), 1)
+            return self._duration_until(end)
         lost = self._lost() if not self._missing and self._is_read_whole() else 0.0
-        return int(decoder.last_duration + lost / float(self.time_base))  # a field's unit and duration are half of both
+        # Where frames double, a field's unit and duration are half of both.
+        return int(self._decoder.last_duration + lost / float(self.time_base))
+
+    def _duration_until(self, end: int) -> int:
+        """Return how long the last wanted frame is shown, which ends then at the latest."""
+        left = end - (self._last or 0)
+        goes_on = self.stream.index not in self._unfinished  # a frame behind the end was there
+        return max(left if goes_on else min(self._decoder.last_duration, left), 1)
 
     def _lost(self) -> float:
         """Return the seconds by which the last frame ends before the time that the file states, if they are many."""
@@ -251,7 +260,7 @@ class VideoReader:
     @property
     def origin(self) -> Fraction:
         """The time in seconds that becomes 0."""
-        first, _ = self.time_range.ticks(self.time_base, self._begin)
+        first, _ = self.wanted_times
         if first is not None:
             return first * self.time_base
         return self._begin if self._starts_anywhere else Fraction(0)
@@ -266,6 +275,51 @@ class VideoReader:
         start = self.container.start_time or 0
         return Fraction(start, 1_000_000) if start > 0 or self._starts_anywhere else Fraction(0)
 
+    @property
+    def shift(self) -> int:
+        """What was taken from the time stamps of frames, so that they begin with the video's, in units of the base."""
+        return round(self.origin / self.time_base)
+
+    @property
+    def wanted_times(self) -> tuple[int | None, int | None]:
+        """The first time stamp of the file that is wanted, and the first that is not any more; None: all."""
+        return self.time_range.ticks(self.time_base, self._begin)
+
+    @property
+    def facts(self) -> DecodingFacts:
+        """What the wanted frames so far are like, and what decoding found in them."""
+        facts, end = self._decoder.facts, self.wanted_times[1]
+        duration = facts.last_duration if end is None or self._last is None else self._duration_until(end)
+        return replace(facts, interlaced=self._interlaced, last=self._last, last_duration=duration)
+
+    def recall(self, facts: DecodingFacts) -> None:
+        """Take the frames for decoded, by this reader or others, that have these facts."""
+        self._decoder.recall(facts)
+        self._interlaced, self._last = facts.interlaced, facts.last
+
+    @property
+    def can_be_entered(self) -> bool:
+        """Whether packets that were read so far let a frame be found by its time: they have one each that is right."""
+        flags = self.container.format.flags
+        return not (self._missing or self._damaged or flags & _NO_TIMES or self._decoder.orders) and not (
+            self._timeline is not None and self._timeline.jumps
+        )
+
+    def enter(self, place: int) -> None:
+        """Go to a time stamp of the file, before anything was read; only frames follow. For `can_be_entered`.
+
+        Raises:
+            MediaError: that cannot be done.
+
+        """
+        self._selected, self._tracks, self._timeline = [self.stream], [], None
+        self._unfinished = {self.stream.index}
+        self._entered = True
+        try:
+            self._go_to(place)
+        except pyav().error.FFmpegError as error:
+            raise not_read(self.name, error) from error
+
     def steps(self) -> Iterator[Step]:
         """Yield frames and the packets of sound and subtitles, in the order of the file.
 
@@ -276,17 +330,10 @@ class VideoReader:
             OutOfMemoryError: there is not enough memory.
 
         """
-        first, _ = self.time_range.ticks(self._stream_time_base, self._begin)
-        if first is not None:
-            before = round(_CONTEXT / (self._stream_rate * self._stream_time_base)) if self._deinterlace != "off" else 0
-            self._seek(first - before)
+        if not self._entered:
+            self._seek_to_begin()
         packets: list[Packet[Any]] = []
-        wanted = {each.index for each in [self.stream, *self._tracks]}
-        for packet in self._packets():
-            if packet.stream.index not in wanted:
-                continue
-            if self._timeline is not None:
-                self._timeline.join(packet)
+        for packet in self.packets():
             if packet.stream is not self.stream:
                 packets += [packet] if self._is_wanted(packet) else []
             else:
@@ -302,6 +349,45 @@ class VideoReader:
             yield Step(packets=tuple(packets), frame=frame)
             packets = []
         yield Step(packets=tuple(packets))
+
+    def other_packets(self) -> Iterator[Packet[Any]]:
+        """Yield the packets of sound and subtitles as `steps` has them, without decoding frames.
+
+        Raises:
+            MediaError: the file cannot be read on.
+
+        """
+        _, end = self.wanted_times
+        self._seek_to_begin()
+        for packet in self.packets():
+            if packet.stream is not self.stream:
+                if self._is_wanted(packet):
+                    yield packet
+            elif end is not None and packet.dts is not None and packet.dts >= end:
+                self._unfinished.discard(self.stream.index)
+            if not self._unfinished:
+                break
+
+    def packets(self) -> Iterator[Packet[Any]]:
+        """Yield the packets of frames, sound and subtitles, in the order of the file and on one timeline.
+
+        Raises:
+            MediaError: the file cannot be read on.
+
+        """
+        wanted = {each.index for each in [self.stream, *self._tracks]}
+        for packet in self._packets():
+            if packet.stream.index in wanted:
+                if self._timeline is not None:
+                    self._timeline.join(packet)
+                yield packet
+
+    def _seek_to_begin(self) -> None:
+        """Go to a place from which on all frames that are wanted can be made."""
+        first, _ = self.time_range.ticks(self._stream_time_base, self._begin)
+        if first is not None:
+            before = round(_CONTEXT / (self._stream_rate * self._stream_time_base)) if self._deinterlace != "off" else 0
+            self._seek(first - before)
 
     def _seek(self, first: int) -> None:
         """Go to a frame from which on those that are wanted can be decoded; not all formats find it at once."""
@@ -386,18 +472,19 @@ class VideoReader:
     def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         """Yield the wanted frames that a packet completes."""
         for frame in self._decoder.frames(packet):
+            self._interlaced += self._deinterlacer.is_interlaced(frame)
             yield from self._wanted(self._deinterlacer.frames(frame))
 
     def _wanted(self, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
         """Yield frames of the time range, with times that begin with it."""
-        first, end = self.time_range.ticks(self.time_base, self._begin)
+        first, end = self.wanted_times
         for frame in frames:
             time = frame.pts or 0  # the decoder gives each frame one
             if end is not None and time >= end:
                 self._unfinished.discard(self.stream.index)
             elif first is None or time >= first:
                 self._last = time
-                frame.pts = time - round(self.origin / self.time_base)
+                frame.pts = time - self.shift
                 yield frame
 
     def _is_wanted(self, packet: Packet[Any]) -> bool:

@@ -83,7 +83,7 @@ def test_bob_makes_a_frame_of_each_field_halfway_between_the_times(tmp_path: Pat
     source = interlaced(tmp_path / "a.mkv", times=VFR, time_base=MILLISECOND, rate=Fraction(25))
     left, _, duration = read(source, "off")
     frames, notes, half = read(source, "bob")
-    assert any("8 frames were deinterlaced into 16" in note for note in notes)
+    assert any("8 frames were deinterlaced, one from each field: 16" in note for note in notes)
     times = [time for time, _ in frames]
     assert times[::2] == [time for time, _ in left]
     ends = [*times[2::2], times[-2] + duration]
