@@ -77,6 +77,24 @@ def compression_of(arguments: argparse.Namespace, jobs: Sequence[Job], console: 
     return compression
 
 
+def encoding_of(arguments: argparse.Namespace) -> VideoEncoding:
+    """Return how videos are encoded.
+
+    Raises:
+        InputError: a value is out of range, or does not go with another.
+
+    """
+    from paragon_core.media.video.encoding import VideoEncoding
+
+    return VideoEncoding(
+        codec=None if arguments.codec == "auto" else arguments.codec,
+        crf=arguments.crf,
+        preset=arguments.preset,
+        encoder=arguments.encoder,
+        profile=arguments.profile,
+    )
+
+
 def naming(
     arguments: argparse.Namespace,
     size: OutputSize | None,

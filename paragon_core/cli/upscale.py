@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
-from paragon_core.cli import chunk_options, result_options, size_options
+from paragon_core.cli import chunk_options, result_options, size_options, upscale_frames
 from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
 from paragon_core.cli.progress import JobProgress
 from paragon_core.media.formats import WRITABLE
@@ -17,7 +17,7 @@ from paragon_core.media.video.formats import CODECS, DEINTERLACE, ENCODERS, PRES
 from paragon_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from paragon_core.errors import ParagonError
     from paragon_core.media.jobs import JobResult
     from paragon_core.media.video.upscale import VideoResult
+    from paragon_core.models.model import Model
     from paragon_core.upscaling.options import UpscaleOptions
     from paragon_core.upscaling.output_size import OutputSize
 
@@ -202,63 +203,35 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Run the command."""
-    from paragon_core.cli import upscale_frames
     from paragon_core.media import images
     from paragon_core.media.jobs import IMAGES_AT_ONCE, plan
     from paragon_core.media.jobs import run as run_jobs
     from paragon_core.media.upscalers import Upscalers
     from paragon_core.media.video.chunks.job import VideoSettings
-    from paragon_core.media.video.encoding import VideoEncoding
-    from paragon_core.media.video.pipeline import FrameOptions
     from paragon_core.media.video.time_range import TimeRange
     from paragon_core.upscaling.model_choice import suitable_models
+    from paragon_core.upscaling.temporal import check_strength
 
-    encoding = VideoEncoding(
-        codec=None if arguments.codec == "auto" else arguments.codec,
-        crf=arguments.crf,
-        preset=arguments.preset,
-        encoder=arguments.encoder,
-        profile=arguments.profile,
-    )
+    check_strength(arguments.temporal)
+    encoding = result_options.encoding_of(arguments)
+    time_range = TimeRange(start=arguments.start, duration=arguments.duration)
     size = size_options.wanted_size(arguments)
-    frame_options = FrameOptions(
-        size=size,
-        temporal=arguments.temporal,
-        time_range=TimeRange(start=arguments.start, duration=arguments.duration),
-        keep_damaged=arguments.keep_damaged,
-        deinterlace=arguments.deinterlace,
-    )
     models = suitable_models(arguments.model, size, upsampler_alpha=arguments.alpha, window_size=arguments.window_size)
     scale = next(iter(models))
-    label = result_options.label(size, scale)
-    frames = upscale_frames.wanted(arguments, label)
+    frames = upscale_frames.wanted(arguments, result_options.label(size, scale))
     if frames is not None and not frames.images:
-        progress = JobProgress(console, 1)
-        with Upscalers(models, size, _options(arguments, progress)) as upscalers:
-            return upscale_frames.run(
-                frames,
-                arguments,
-                console,
-                upscalers=upscalers,
-                options=frame_options,
-                encoding=encoding,
-                progress=progress,
-            )
+        return _upscale_frames(frames, arguments, console, models, size)
     refused: list[Refused] = []
     passed_over: list[Path] = []
-    jobs = (
-        frames.images
-        if frames is not None
-        else plan(
-            arguments.inputs,
-            arguments.output,
-            suffix=f"_{label}",
-            target_format=arguments.format,
-            name=result_options.naming(arguments, size, models, encoding),
-            replace=arguments.replace,
-            unusable=lambda *reason: refused.append(reason),
-            passed_over=passed_over.append,
-        )
+    jobs = (frames and tuple(frames.images)) or plan(
+        arguments.inputs,
+        arguments.output,
+        suffix=f"_{result_options.label(size, scale)}",
+        target_format=arguments.format,
+        name=result_options.naming(arguments, size, models, encoding),
+        replace=arguments.replace,
+        unusable=lambda *reason: refused.append(reason),
+        passed_over=passed_over.append,
     )
     chunks = chunk_options.ChunkedVideos(arguments, jobs, console)
     jobs = chunks.own_jobs
@@ -273,7 +246,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     def report(result: JobResult) -> None:
         width, height = result.size or (0, 0)
         progress.finish(pixels=width * height * result.frames)
-        report_result(result, console, single=len(jobs) + len(refused) == 1)
+        _report(result, console, single=len(jobs) + len(refused) == 1)
 
     with Upscalers(models, size, _options(arguments, progress)) as upscalers:
 
@@ -291,11 +264,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 upscaler,
                 VideoSettings(
                     size=size,
-                    temporal=frame_options.temporal,
+                    temporal=arguments.temporal,
                     encoding=encoding,
-                    time_range=frame_options.time_range,
-                    keep_damaged=frame_options.keep_damaged,
-                    deinterlace=frame_options.deinterlace,
+                    time_range=time_range,
+                    keep_damaged=arguments.keep_damaged,
+                    deinterlace=arguments.deinterlace,
                     chunk_frames=chunks.frames(upscaler),
                 ),
                 progress=lambda done, total: progress.advance(done, max(total, done + 1)),
@@ -306,7 +279,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 source,
                 target,
                 upscaler,
-                frame_options,
+                upscale_frames.options_of(arguments, size),
                 encoding=encoding,
                 compression=compression,
                 progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
@@ -316,7 +289,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         upscaler = upscalers.of(scale, for_frames=videos_only)
         precision = upscaler.precision_of("float32" if videos_only else "uint8")
         names = " or ".join(model.name for model in models.values())
-        console.say(f"{names}, {label}, {upscaler.backend} {precision}")
+        console.say(f"{names}, {result_options.label(size, scale)}, {upscaler.backend} {precision}")
         try:
             results = run_jobs(
                 jobs,
@@ -330,13 +303,34 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 at_once=arguments.jobs or IMAGES_AT_ONCE,
                 overwrite=arguments.overwrite,
                 max_pixels=arguments.max_pixels or images.MAX_PIXELS,
-                time_range=frame_options.time_range,
+                time_range=time_range,
                 keep_damaged=arguments.keep_damaged,
             )
         finally:
             console.erase()
     _sum_up(results, refused, passed_over, console)
     return _exit_code(results, refused)
+
+
+def _upscale_frames(
+    frames: upscale_frames.Frames,
+    arguments: argparse.Namespace,
+    console: Console,
+    models: Mapping[int, Model],
+    size: OutputSize | None,
+) -> int:
+    """Upscale what comes from pipes or images with numbers, or goes there."""
+    from paragon_core.media.upscalers import Upscalers
+
+    progress = JobProgress(console, 1)
+    with Upscalers(models, size, _options(arguments, progress)) as upscalers:
+        return upscale_frames.run(
+            frames,
+            arguments,
+            console,
+            upscalers,
+            progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
+        )
 
 
 def _options(arguments: argparse.Namespace, progress: JobProgress) -> UpscaleOptions:
@@ -354,7 +348,7 @@ def _options(arguments: argparse.Namespace, progress: JobProgress) -> UpscaleOpt
     )
 
 
-def report_result(result: JobResult, console: Console, *, single: bool) -> None:
+def _report(result: JobResult, console: Console, *, single: bool) -> None:
     """Report the result of one job."""
     job = result.job
     if result.error is not None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from paragon_core.cli import streams
 from paragon_core.cli.exit_codes import OK, READER_GONE
+from paragon_core.cli.result_options import encoding_of
+from paragon_core.cli.size_options import wanted_size
 from paragon_core.errors import InputError, JobError
 from paragon_core.media.formats import FORMATS, format_of_name, holds_animation
 from paragon_core.media.job_plan import Job
@@ -19,13 +21,13 @@ if TYPE_CHECKING:
     import argparse
 
     from paragon_core.cli.console import Console
-    from paragon_core.cli.progress import JobProgress
     from paragon_core.media.compression import ImageCompression
     from paragon_core.media.upscalers import Upscalers
     from paragon_core.media.video.encoding import VideoEncoding
     from paragon_core.media.video.opening import Source
     from paragon_core.media.video.pipeline import FrameOptions
     from paragon_core.media.video.upscale import VideoProgress, VideoResult
+    from paragon_core.upscaling.output_size import OutputSize
     from paragon_core.upscaling.upscaler import Upscaler
 
 _PIPE: Final = "-"
@@ -144,17 +146,46 @@ def _each_by_itself(arguments: argparse.Namespace) -> bool:
     return not arguments.temporal and not arguments.start and arguments.duration is None
 
 
+def options_of(arguments: argparse.Namespace, size: OutputSize | None) -> FrameOptions:
+    """Return what is made of the frames of videos.
+
+    Raises:
+        InputError: a value is out of range.
+
+    """
+    from paragon_core.media.video.pipeline import FrameOptions
+    from paragon_core.media.video.time_range import TimeRange
+
+    return FrameOptions(
+        size=size,
+        temporal=arguments.temporal,
+        time_range=TimeRange(start=arguments.start, duration=arguments.duration),
+        keep_damaged=arguments.keep_damaged,
+        deinterlace=arguments.deinterlace,
+    )
+
+
 def run(
     frames: Frames,
     arguments: argparse.Namespace,
     console: Console,
-    *,
     upscalers: Upscalers,
-    options: FrameOptions,
-    encoding: VideoEncoding,
-    progress: JobProgress,
+    *,
+    progress: VideoProgress,
 ) -> int:
-    """Upscale the frames; return the exit code."""
+    """Upscale the frames; return the exit code.
+
+    Args:
+        frames: from `wanted`, what is not done by jobs.
+        arguments: those of the command.
+        console: where messages go.
+        upscalers: of the models that may be used.
+        progress: called after each frame.
+
+    Raises:
+        ParagonError: as the functions of the core.
+
+    """
     from paragon_core.media.compression import ImageCompression
     from paragon_core.media.images import MAX_PIXELS
     from paragon_core.media.video.jobs import check_pixels, video_size
@@ -162,6 +193,8 @@ def run(
     from paragon_core.media.video.y4m import Y4mInput
 
     start = time.perf_counter()
+    encoding = encoding_of(arguments)
+    options = options_of(arguments, wanted_size(arguments))
     with ExitStack() as stack:
         # Before anything is loaded that might print.
         stream = stack.enter_context(streams.data_output()) if frames.target is None else None
@@ -187,7 +220,7 @@ def run(
             return OK
         console.say(f"{upscaler.model.name}, {upscaler.backend} {upscaler.precision_of('float32')}")
         try:
-            result = work.do(stream, lambda done, total: progress.advance(done, max(total or 0, done + 1)))
+            result = work.do(stream, progress)
         except streams.ReaderGoneError:
             return READER_GONE
         finally:
