@@ -14,6 +14,7 @@ from paragon_core.media.gif import MOST_FRAMES
 from paragon_core.media.loaded_image import LoadedImage
 from paragon_core.media.series import write_animation
 from paragon_core.media.video.image_output import ImageEncoding, array_of
+from paragon_core.media.video.observer import VideoObserver
 from paragon_core.media.video.opening import opened
 from paragon_core.media.video.pipeline import FrameOptions, upscaled_frames
 from paragon_core.media.video.upscale import VideoProgress, VideoResult, check_different
@@ -41,6 +42,7 @@ def upscale_to_animation(
     *,
     compression: ImageCompression = ImageCompression(),  # noqa: B008 - likewise
     progress: VideoProgress = lambda _done, _total: None,
+    observer: VideoObserver = VideoObserver(),  # noqa: B008 - it does nothing
 ) -> VideoResult:
     """Upscale a video into an animation, which appears whole or not at all, and is repeated endlessly.
 
@@ -53,6 +55,7 @@ def upscale_to_animation(
         options: what is made of the frames.
         compression: how lossy formats are written.
         progress: called in the calling thread after each frame; an exception that it raises ends the work.
+        observer: told in more detail what happens.
 
     Returns:
         What was made.
@@ -71,9 +74,10 @@ def upscale_to_animation(
     check_different(source, target)
     remove_leftovers(target.parent)
     durations = _durations(source, options)
-    with upscaled_frames(source, upscaler, ImageEncoding(deep=False), options) as upscaled:
+    encoding = ImageEncoding(deep=False)
+    with upscaled_frames(source, upscaler, encoding, options, progress=progress, observer=observer) as upscaled:
         video, output = upscaled.video, upscaled.format
-        frames = _arrays(upscaled, len(durations), progress)
+        frames = _arrays(upscaled)
         first = next(frames)
         animation = Animation(
             source=target,
@@ -104,8 +108,8 @@ def _durations(source: Source, options: FrameOptions) -> tuple[Fraction, ...]:
     return (*(after - before for before, after in pairwise(times)), *([last] if times else []))
 
 
-def _arrays(upscaled: UpscaledFrames, total: int, progress: VideoProgress) -> Iterator[Array]:
+def _arrays(upscaled: UpscaledFrames) -> Iterator[Array]:
     for done, frame in enumerate(upscaled.frames, 1):
         assert frame is not None  # noqa: S101 - all are wanted
         yield array_of(frame)
-        progress(done, total)
+        upscaled.tell(done, frame)

@@ -24,6 +24,7 @@ from paragon_core.media.video.encoders import with_depth
 from paragon_core.media.video.encoding import FrameFormat, VideoEncoding
 from paragon_core.media.video.frames import samples_of
 from paragon_core.media.video.jobs import possible_sizes
+from paragon_core.media.video.observer import VideoObserver
 from paragon_core.media.video.pipeline import FrameOptions, upscaled_frames
 from paragon_core.media.video.upscale import VideoProgress, VideoResult
 from paragon_core.media.video.y4m import Y4mInput
@@ -94,6 +95,7 @@ def upscale_to_images(
     compression: ImageCompression = ImageCompression(),  # noqa: B008 - likewise
     overwrite: bool = False,
     progress: VideoProgress = lambda _done, _total: None,
+    observer: VideoObserver = VideoObserver(),  # noqa: B008 - it does nothing
 ) -> VideoResult:
     """Upscale a video, or a sequence of images, into images: every frame becomes one.
 
@@ -109,6 +111,7 @@ def upscale_to_images(
         compression: how lossy formats are written.
         overwrite: make all of them again, and replace whatever else has such a name.
         progress: called in the calling thread after each frame; an exception that it raises ends the work.
+        observer: told in more detail what happens.
 
     Returns:
         What was made, images that were there already included.
@@ -128,10 +131,11 @@ def upscale_to_images(
     notes: list[str] = []
     with (
         threads(_AT_ONCE) as pool,
-        upscaled_frames(source, upscaler, encoding, options, is_wanted=there.is_wanted) as upscaled,
+        upscaled_frames(
+            source, upscaler, encoding, options, is_wanted=there.is_wanted, progress=progress, observer=observer
+        ) as upscaled,
     ):
         video, output = upscaled.video, upscaled.format
-        total = video.expected_frames
         written = in_order(_written(upscaled, pattern, first, compression, pool), at_once=_AT_ONCE)
         for lost, time in written:
             notes += lost
@@ -139,7 +143,7 @@ def upscale_to_images(
                 begin = time - frames / video.rate if begin is None else begin
                 uneven += abs((time - begin) * video.rate - frames) > _UNEVEN
             frames += 1
-            progress(frames, total)
+            upscaled.tell(frames, None)
         notes += [*output.notes, *video.notes]
     if output.aspect != 1:
         notes.append(f"the images do not say that their pixels are {output.aspect} times as wide as high")

@@ -11,6 +11,7 @@ from paragon_core.cores import usable_cores
 from paragon_core.media.prefetch import in_order, prefetch, threads
 from paragon_core.media.video.deinterlacing import check_deinterlace
 from paragon_core.media.video.frame_upscaler import FrameUpscaler
+from paragon_core.media.video.observer import VideoObserver, VideoOutline, VideoPosition
 from paragon_core.media.video.opening import opened
 from paragon_core.media.video.output import OutputFormat
 from paragon_core.media.video.time_range import TimeRange
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from paragon_core.media.video.formats import Deinterlace
     from paragon_core.media.video.opening import Source
     from paragon_core.media.video.source import VideoReader
+    from paragon_core.media.video.upscale import VideoProgress
     from paragon_core.upscaling.output_size import OutputSize
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -74,6 +76,27 @@ class UpscaledFrames:
     """What its frames become."""
     frames: Iterator[VideoFrame | None]
     """The frames in order of display; None for one that was not wanted."""
+    progress: VideoProgress
+    """Called after each frame."""
+    observer: VideoObserver
+    """Told likewise, in more detail."""
+
+    def tell(self, frames: int, frame: VideoFrame | None, *, written: int = 0) -> None:
+        """Tell how far the work is.
+
+        Args:
+            frames: number of frames that are done.
+            frame: the newest one; None where that is not known.
+            written: bytes of the result so far.
+
+        """
+        self.progress(frames, self.video.expected_frames)
+        seconds = None if frame is None else float((frame.pts or 0) * self.video.time_base)
+        self.observer.advance(VideoPosition(frames=frames, seconds=seconds, written=written))
+
+
+def _ignore(_done: int, _total: int | None) -> None:
+    """Show no progress."""
 
 
 def _all(_index: int) -> bool:
@@ -88,6 +111,8 @@ def upscaled_frames(
     options: FrameOptions,
     *,
     is_wanted: Callable[[int], bool] = _all,
+    progress: VideoProgress = _ignore,
+    observer: VideoObserver = VideoObserver(),  # noqa: B008 - it does nothing
 ) -> Iterator[UpscaledFrames]:
     """Upscale frames while they are taken, some in advance; what is under way ends with the block.
 
@@ -98,6 +123,8 @@ def upscaled_frames(
         options: what is made of them.
         is_wanted: whether the n-th frame, from 0 on, is to be upscaled; asked in their order. Others are decoded, and
             those after them smoothed with them, all the same.
+        progress: what is called after each frame, by `UpscaledFrames.tell`.
+        observer: likewise.
 
     Raises:
         ParagonError: as `upscale_video`.
@@ -127,6 +154,12 @@ def upscaled_frames(
                 network.begin(step) if is_wanted(index) else network.pass_over(step)
                 for index, step in enumerate(step for step in chain(before, steps) if step.frame is not None)
             )
-            yield UpscaledFrames(
-                video=video, format=output, frames=(step.frame for step in in_order(begun, at_once=at_once))
+            outline = VideoOutline(
+                frames=video.expected_frames,
+                seconds=video.seconds,
+                size=(first.width, first.height),
+                result_size=output.size,
             )
+            observer.begin(outline)
+            frames = (step.frame for step in in_order(begun, at_once=at_once))
+            yield UpscaledFrames(video=video, format=output, frames=frames, progress=progress, observer=observer)

@@ -8,6 +8,7 @@ from paragon_core.media.compression import ImageCompression
 from paragon_core.media.formats import holds_animation
 from paragon_core.media.video.animation_output import upscale_to_animation
 from paragon_core.media.video.encoding import VideoEncoding
+from paragon_core.media.video.observer import VideoObserver
 from paragon_core.media.video.pipeline import FrameOptions
 from paragon_core.media.video.upscale import VideoProgress, VideoResult, upscale_video
 
@@ -27,6 +28,7 @@ def upscale_to_file(
     encoding: VideoEncoding = VideoEncoding(),  # noqa: B008 - likewise
     compression: ImageCompression = ImageCompression(),  # noqa: B008 - likewise
     progress: VideoProgress = lambda _done, _total: None,
+    observer: VideoObserver = VideoObserver(),  # noqa: B008 - it does nothing
 ) -> VideoResult:
     """Upscale a video into a file; raises what `upscale_video` and `upscale_to_animation` do.
 
@@ -38,10 +40,13 @@ def upscale_to_file(
         encoding: what a video is encoded with.
         compression: how lossy animations are written.
         progress: called in the calling thread after each frame; an exception that it raises ends the work.
+        observer: told in more detail what happens.
 
     """
     if holds_animation(target):
-        return upscale_to_animation(source, target, upscaler, options, compression=compression, progress=progress)
+        return upscale_to_animation(
+            source, target, upscaler, options, compression=compression, progress=progress, observer=observer
+        )
     return upscale_video(
         source,
         target,
@@ -54,4 +59,5 @@ def upscale_to_file(
         keep_damaged=options.keep_damaged,
         deinterlace=options.deinterlace,
         progress=progress,
+        observer=observer,
     )

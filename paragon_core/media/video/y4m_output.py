@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from paragon_core.media.video.colour import BT709, LEFT, RGB, UNSPECIFIED, VideoColour, guess_matrix
 from paragon_core.media.video.encoders import with_depth
 from paragon_core.media.video.encoding import MATRICES_OF_PRIMARIES, FrameFormat, VideoEncoding
+from paragon_core.media.video.observer import VideoObserver
 from paragon_core.media.video.pipeline import FrameOptions, upscaled_frames
 from paragon_core.media.video.upscale import VideoProgress, VideoResult
 from paragon_core.media.video.y4m import Y4mHeader, Y4mWriter, chroma_name
@@ -75,6 +76,7 @@ def upscale_to_y4m(
     options: FrameOptions = FrameOptions(),  # noqa: B008 - it is frozen
     *,
     progress: VideoProgress = lambda _done, _total: None,
+    observer: VideoObserver = VideoObserver(),  # noqa: B008 - it does nothing
 ) -> VideoResult:
     """Upscale a video into y4m, frame by frame as soon as each is done.
 
@@ -86,6 +88,7 @@ def upscale_to_y4m(
         upscaler: as `upscale_video` takes it.
         options: what is made of the frames.
         progress: called in the calling thread after each frame; an exception that it raises ends the work.
+        observer: told in more detail what happens.
 
     Returns:
         What was made.
@@ -95,9 +98,8 @@ def upscale_to_y4m(
         ParagonError: as `upscale_video`.
 
     """
-    with upscaled_frames(source, upscaler, Y4mEncoding(), options) as upscaled:
+    with upscaled_frames(source, upscaler, Y4mEncoding(), options, progress=progress, observer=observer) as upscaled:
         video, output = upscaled.video, upscaled.format
-        total = video.expected_frames
         header = header_of(video, output)
         writer = Y4mWriter(stream, header)
         frames, uneven = 0, 0
@@ -109,7 +111,7 @@ def upscale_to_y4m(
             off = ((frame.pts or 0) - (first or 0)) * video.time_base * video.rate - frames
             uneven += abs(off) > _UNEVEN
             frames += 1
-            progress(frames, total)
+            upscaled.tell(frames, frame, written=frames * header.frame_bytes)
         notes = (*_notes(video, output, uneven), *output.notes, *video.notes)
     return VideoResult(frames=frames, size=output.size, notes=notes)
 

@@ -180,6 +180,15 @@ def test_the_result_is_upscaled_with_smoothing_and_says_what_was_done(tmp_path: 
     assert not any(frame.interlaced_frame for frame in videos.frames_of(tmp_path / "b.mkv"))
 
 
+def test_what_is_there_of_a_damaged_video_is_deinterlaced(tmp_path: Path) -> None:
+    source = interlaced(tmp_path / "a.mkv", times=range(40), size=(128, 96))
+    source.write_bytes(source.read_bytes()[: source.stat().st_size * 2 // 3])
+    options: dict[str, Any] = {"keep_damaged": True, "encoding": VideoEncoding(codec="ffv1")}
+    result = upscale_video(source, tmp_path / "b.mkv", shared_upscaler(clip=False), **options)
+    assert 0 < result.frames < 40
+    assert any(f"{result.frames} interlaced frames were deinterlaced" in note for note in result.notes)
+
+
 def test_frames_that_no_filter_takes_stay_with_a_note(tmp_path: Path) -> None:
     source = videos.make(tmp_path / "a.mkv", codec="ffv1", pixel_format="gray10le")
     frames, notes, _ = read(source, "bob")

@@ -21,10 +21,13 @@ av = pytest.importorskip("av")
 
 from paragon_core.media.video.frames import colour_of, planes_of
 from paragon_core.media.video.image_output import upscale_to_images
+from paragon_core.media.video.observer import VideoObserver, VideoOutline, VideoPosition
 from paragon_core.media.video.pipeline import FrameOptions
+from paragon_core.media.video.targets import upscale_to_file
 from paragon_core.media.video.time_range import TimeRange
 from paragon_core.media.video.upscale import VideoEncoding, VideoResult, upscale_video
 from paragon_core.media.video.y4m import Y4mHeader, Y4mInput
+from paragon_core.media.video.y4m_output import upscale_to_y4m
 from tests.media.video import videos
 
 if TYPE_CHECKING:
@@ -95,6 +98,31 @@ def test_images_that_are_there_are_not_made_again_and_the_others_are_the_same(tm
     later = max(path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()) + 10**9
     os.utime(source, ns=(later, later))
     assert not any("there already" in note for note in images_of(source, target, temporal=0.5).notes)
+
+
+@pytest.mark.parametrize("name", ["b.mkv", "b.gif", "out/%d.png", "-"])
+def test_progress_is_told_for_every_kind_of_target(tmp_path: Path, name: str) -> None:
+    source, upscaler = videos.make(tmp_path / "a.mkv"), shared_upscaler(clip=False)
+    outlines: list[VideoOutline] = []
+    positions: list[VideoPosition] = []
+    counts: list[tuple[int, int | None]] = []
+
+    class Observer(VideoObserver):
+        def begin(self, outline: VideoOutline) -> None:
+            outlines.append(outline)
+
+        def advance(self, position: VideoPosition) -> None:
+            positions.append(position)
+
+    told: dict[str, Any] = {"progress": lambda *count: counts.append(count), "observer": Observer()}
+    if name == "-":
+        upscale_to_y4m(source, BytesIO(), upscaler, **told)
+    elif "%" in name:
+        upscale_to_images(source, pattern(tmp_path / name), upscaler, **told)
+    else:
+        upscale_to_file(source, tmp_path / name, upscaler, **told)
+    assert [(outline.size, outline.result_size) for outline in outlines] == [((64, 48), (128, 96))]
+    assert [position.frames for position in positions] == [done for done, _ in counts] == list(range(1, 9))
 
 
 def test_images_of_something_else_are_not_replaced(tmp_path: Path) -> None:
