@@ -69,8 +69,8 @@ def test_an_interrupt_leaves_a_session_that_runs_on(card: Card) -> None:
         if stop[0]:
             raise StoppedError
 
-    image = photograph("uint8", 130, 150)
-    with card.upscaler("realtime-2x", precision="fp32", tile=64, interrupt=interrupt) as upscaler:
+    image = photograph("uint8", 70, 90)
+    with card.upscaler("realtime-2x", precision="fp32", tile=48, interrupt=interrupt) as upscaler:
         with pytest.raises(StoppedError):
             upscaler(image)
         stop[0] = False
