@@ -60,7 +60,6 @@ class Run:
     """Further arguments to pytest."""
     processor: str | None
     """What libraries compute as: a key of ``PROCESSORS``; ``None`` for the machine's own processor."""
-
     title: str = ""
     """Which part of the tests of an environment it is, if it is not all of them."""
 
@@ -74,6 +73,8 @@ class Run:
         commands = self.environment / ("Scripts" if os.name == "nt" else "bin")
         variables = os.environ | (PROCESSORS[self.processor] if self.processor else {})
         variables["PATH"] = os.pathsep.join([str(commands), variables.get("PATH", os.defpath)])
+        # With the environments, which are kept where nothing else is: Mesa compiles a shader for seconds.
+        variables.setdefault("MESA_SHADER_CACHE_DIR", str(self.environment.with_name("mesa")))
         if output is None:
             self.announce()
         command = [str(commands / "python"), "-m", "pytest", "-m", self.markers, *self.arguments]

@@ -90,6 +90,16 @@ sys.exit(Path({other!r}).exists())
     assert side_by_side(runs) == ([1, 1] if processors == 2 else [0, 1])
 
 
+def test_compiled_shaders_are_kept_with_the_environments(
+    pytest_of: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = "import os, sys; sys.exit(os.environ['MESA_SHADER_CACHE_DIR'] != {!r})"
+    monkeypatch.delenv("MESA_SHADER_CACHE_DIR", raising=False)
+    assert pytest_of(ask.format("mesa")).start() == 0
+    monkeypatch.setenv("MESA_SHADER_CACHE_DIR", "elsewhere")
+    assert pytest_of(ask.format("elsewhere")).start() == 0
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals for one thread")
 @pytest.mark.usefixtures("press_ctrl_c")  # which has SIGINT heeded
 def test_ctrl_c_starts_nothing_more(
