@@ -173,6 +173,8 @@ class VideoWriter:
     def __init__(self, container: OutputContainer, video: VideoReader, output_format: OutputFormat) -> None:
         """Begin with what is known before the first frame is upscaled."""
         self._container = container
+        self.written = 0
+        """Bytes that went to the container so far."""
         encoding = output_format.encoding
         self._stream = encoding.add_to(
             container,
@@ -209,6 +211,7 @@ class VideoWriter:
         """Write what comes next; return whether there was a frame."""
         with self._ends_at_errors():
             for packet in step.packets:
+                self.written += packet.size
                 self._remuxer.write(packet)
             if step.frame is not None:
                 with nullcontext() if self._is_open else own_priority():
@@ -225,6 +228,7 @@ class VideoWriter:
 
     def _write_video(self, packets: Sequence[Packet[Any]], *, end: bool = False) -> None:
         """Write packets, the last ones only at the end: then it is known how long the last frame is shown."""
+        self.written += sum(packet.size for packet in packets)
         if self._first is None and packets:
             self._first = _times_of(packets[0])
         self._held += packets
