@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
 from paragon_core.cli import result_options, size_options
-from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
-from paragon_core.cli.progress import JobProgress
+from paragon_core.cli.job_progress import JobProgress
+from paragon_core.cli.upscale_report import exit_code_of, report, sum_up
 from paragon_core.media.formats import WRITABLE
 from paragon_core.media.video.formats import CODECS, PRESETS
 from paragon_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
 
     from paragon_core.cli.console import Console
-    from paragon_core.errors import ParagonError
+    from paragon_core.cli.upscale_report import Refused
     from paragon_core.media.jobs import JobResult
     from paragon_core.media.video.upscale import VideoResult
     from paragon_core.upscaling.options import UpscaleOptions
     from paragon_core.upscaling.output_size import OutputSize
-
-    #: What cannot be upscaled, known before the work begins, and why.
-    Refused = tuple[Path, ParagonError]
 
 _EXAMPLES = """\
 examples:
@@ -116,6 +109,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "that you trust [178956970, as Pillow]. What does not fit in memory is refused in any case",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
+    parser.add_argument(
+        "--json-progress",
+        action="store_true",
+        help="for programs: one JSON object a line on stderr instead of messages (docs/command-line.md lists them)",
+    )
+    parser.add_argument(
+        "--json-progress-to",
+        metavar="FD|FILE",
+        help="the same to an open file descriptor (its number) or a file; messages stay on stderr",
+    )
     options.add_debug(parser)
     parser.set_defaults(run=run)
 
@@ -188,18 +191,30 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         unusable=lambda *reason: refused.append(reason),
         passed_over=passed_over.append,
     )
+    progress = JobProgress(console, jobs, profiles=arguments.debug)
+    total = len(jobs) + len(refused)
     for path, error in refused:
         console.error(error, about=str(path))
+        progress.refuse(path, error)
     if not jobs:
-        _sum_up((), refused, passed_over, console)
-        return _exit_code((), refused)
+        sum_up((), refused, passed_over, console, total=total)
+        return exit_code_of((), refused)
     compression = result_options.compression_of(arguments, jobs, console)
-    progress = JobProgress(console, len(jobs))
 
-    def report(result: JobResult) -> None:
-        width, height = result.size or (0, 0)
-        progress.finish(pixels=width * height * result.frames)
-        _report(result, console, single=len(jobs) + len(refused) == 1)
+    def finish(result: JobResult) -> None:
+        progress.finish(result)
+        report(result, console, single=total == 1)
+
+    def sum_all_up() -> None:
+        sum_up(
+            progress.results,
+            refused,
+            passed_over,
+            console,
+            total=total,
+            seconds=progress.seconds,
+            written=progress.written,
+        )
 
     with Upscalers(models, size, _options(arguments, progress)) as upscalers:
 
@@ -220,14 +235,22 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 start=time_range.start,
                 duration=time_range.duration,
                 keep_damaged=arguments.keep_damaged,
-                progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
+                observer=progress.video(),
             )
 
         videos_only = all(job.is_video for job in jobs)
         upscaler = upscalers.of(scale, for_frames=videos_only)
         precision = upscaler.precision_of("float32" if videos_only else "uint8")
         names = " or ".join(model.name for model in models.values())
-        console.say(f"{names}, {result_options.label(size, scale)}, {upscaler.backend} {precision}")
+        label = result_options.label(size, scale)
+        console.say(f"{names}, {label}, {upscaler.backend} {precision}")
+        console.events.emit(
+            "ready",
+            models=[model.name for model in models.values()],
+            size=label,
+            backend=upscaler.backend,
+            precision=precision,
+        )
         try:
             results = run_jobs(
                 jobs,
@@ -236,7 +259,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 size=size,
                 compression=compression,
                 video=video,
-                report=report,
+                begin=progress.begin,
+                report=finish,
                 progress=progress.within,
                 at_once=arguments.jobs or IMAGES_AT_ONCE,
                 overwrite=arguments.overwrite,
@@ -244,10 +268,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 time_range=time_range,
                 keep_damaged=arguments.keep_damaged,
             )
-        finally:
+        except BaseException:
             console.erase()
-    _sum_up(results, refused, passed_over, console)
-    return _exit_code(results, refused)
+            sum_all_up()
+            raise
+        console.erase()
+    sum_all_up()
+    return exit_code_of(results, refused)
 
 
 def _options(arguments: argparse.Namespace, progress: JobProgress) -> UpscaleOptions:
@@ -263,58 +290,3 @@ def _options(arguments: argparse.Namespace, progress: JobProgress) -> UpscaleOpt
         max_memory=arguments.max_memory,
         on_build_progress=progress.building,
     )
-
-
-def _report(result: JobResult, console: Console, *, single: bool) -> None:
-    """Report the result of one job."""
-    job = result.job
-    if result.error is not None:
-        console.error(result.error, about=str(job.source))
-        return
-    for note in result.notes:
-        console.insist(f"paragon: note: {job.source}: {note}")
-    if result.state == "written" and result.size and (single or not console.shows_progress):
-        width, height = result.size
-        console.say(f"{job.source} -> {job.target} ({width} x {height}, {result.seconds:.1f} s)")
-    elif result.state == "skipped" and single and not result.notes:
-        console.say(f"{job.target} is there already (--overwrite makes it again)")
-
-
-def _sum_up(
-    results: Sequence[JobResult], refused: Sequence[Refused], passed_over: Sequence[Path], console: Console
-) -> None:
-    """Report the results of all files together, and which were left alone."""
-    if passed_over:
-        counts = Counter(path.suffix.lower() for path in passed_over).most_common()
-        kinds = ", ".join(f"{count} {extension}" for extension, count in counts)
-        files = "1 file was" if len(passed_over) == 1 else f"{len(passed_over)} files were"
-        console.say(f"{files} not read: {kinds}")
-    total = len(results) + len(refused)
-    if total <= 1:
-        return
-    parts = [_made(results, total)]
-    skipped = [bool(result.notes) for result in results if result.state == "skipped"]
-    if there := skipped.count(False):
-        parts.append(f"{there} were there already (--overwrite makes them again)")
-    if large := skipped.count(True):
-        parts.append(f"{large} were left as they are")
-    failed = [path for path, _ in refused] + [result.job.source for result in results if result.state == "failed"]
-    if not failed:
-        console.say(", ".join(parts))
-        return
-    console.insist(", ".join([*parts, f"{len(failed)} failed:"]))
-    for source in failed:
-        console.insist(f"  {source}")
-
-
-def _made(results: Sequence[JobResult], total: int) -> str:
-    text = f"{[result.state for result in results].count('written')} of {total} files upscaled"
-    with suppress(ValueError, OSError):  # there are none; or several drives, on Windows; or no current folder any more
-        text += f", in {os.path.commonpath([result.job.target.parent.absolute() for result in results])}"
-    return text
-
-
-def _exit_code(results: Sequence[JobResult], refused: Sequence[Refused]) -> int:
-    codes = {exit_code(result.error) for result in results if result.error is not None}
-    codes |= {exit_code(error) for _, error in refused}
-    return OK if not codes else NO_BACKEND if codes == {NO_BACKEND} else BAD_INPUT
