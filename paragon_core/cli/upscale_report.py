@@ -79,33 +79,39 @@ def sum_up(
         console.say(f"{files} not read: {kinds}")
     if total <= 1:
         return
-    parts = [_made(results, total, seconds, written)]
+    parts = [_made(results, total)]
     skipped = [bool(result.notes) for result in results if result.state == "skipped"]
     if there := skipped.count(False):
         parts.append(f"{there} were there already (--overwrite makes them again)")
     if large := skipped.count(True):
         parts.append(f"{large} were left as they are")
     failed = [path for path, _ in refused] + [result.job.source for result in results if result.state == "failed"]
-    if not failed:
+    if failed:
+        console.insist(", ".join([*parts, f"{len(failed)} failed:"]))
+    else:
         console.say(", ".join(parts))
-        return
-    console.insist(", ".join([*parts, f"{len(failed)} failed:"]))
     for source in failed:
         console.insist(f"  {source}")
+    if written:
+        console.say(_totals(results, seconds, written))
 
 
-def _made(results: Sequence[JobResult], total: int, seconds: float, written: int) -> str:
-    made = [result for result in results if result.state == "written"]
-    text = f"{len(made)} of {total} files upscaled"
+def _made(results: Sequence[JobResult], total: int) -> str:
+    text = f"{[result.state for result in results].count('written')} of {total} files upscaled"
     with suppress(ValueError, OSError):  # there are none; or several drives, on Windows; or no current folder any more
         text += f", in {os.path.commonpath([result.job.target.parent.absolute() for result in results])}"
-    if not made:
-        return text
+    return text
+
+
+def _totals(results: Sequence[JobResult], seconds: float, written: int) -> str:
+    """Return how many images and frames of videos were made, how fast, and how much room they take."""
+    made = [result for result in results if result.state == "written"]
+    images = sum(not result.job.is_video for result in made)
     frames = sum(result.frames for result in made if result.job.is_video)
-    facts = [f"{frames} frames of videos"] if frames else []
-    if len(made) > 1 and not frames and seconds:
-        facts.append(f"{rate_text(len(made) / seconds)} images/s")
-    return f"{text} ({', '.join([duration(seconds), *facts, size_text(written)])})"
+    counts = [f"{images} images"] if images else []
+    counts += [f"{frames} frames of videos"] if frames else []
+    speed = f" ({rate_text((images or frames) / seconds)}/s)" if len(counts) == 1 and seconds else ""
+    return f"{' and '.join(counts)} in {duration(seconds)}{speed}, {size_text(written)}"
 
 
 def exit_code_of(results: Sequence[JobResult], refused: Sequence[Refused]) -> int:
