@@ -136,7 +136,7 @@ class Console:
             columns = self.columns
             self._leave_wrapped(columns)
             text = _shortened(streams.encodable(self._stream, one_line(text)), columns)
-            self._write("\r" + text + " " * max(_columns(self._drawn) - _columns(text), 0))
+            self._write("\r" + text + " " * max(columns_of(self._drawn) - columns_of(text), 0))
             self._drawn = text
 
     def erase(self) -> None:
@@ -144,12 +144,12 @@ class Console:
         if self._drawn:
             self._leave_wrapped(self.columns)
             if self._drawn:
-                self._write("\r" + " " * _columns(self._drawn) + "\r")
+                self._write("\r" + " " * columns_of(self._drawn) + "\r")
             self._drawn = ""
 
     def _leave_wrapped(self, columns: int) -> None:
         """Leave a line that has more than one row since the terminal became narrower: there is no way back up."""
-        if _columns(self._drawn) > columns:
+        if columns_of(self._drawn) > columns:
             self._write("\n")
             self._drawn = ""
 
@@ -161,13 +161,13 @@ class Console:
                 self._stream, self._shows_progress = None, False
 
 
-def _columns(text: str) -> int:
+def columns_of(text: str) -> int:
     """Return how many columns of a terminal a text takes; East Asian characters take two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _shortened(text: str, columns: int) -> str:
-    while _columns(text) > columns:
+    while columns_of(text) > columns:
         text = text[:-1]
     return text
 
@@ -175,9 +175,9 @@ def _shortened(text: str, columns: int) -> str:
 def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Return rows as aligned columns, a line each whatever they hold; the last column is not padded."""
     rows = [tuple(one_line(cell) for cell in row) for row in rows]
-    widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(columns_of, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
-        cells = [cell + " " * (width - _columns(cell)) for cell, width in zip(row[:-1], widths, strict=False)]
+        cells = [cell + " " * (width - columns_of(cell)) for cell, width in zip(row[:-1], widths, strict=False)]
         lines.append("  ".join([*cells, row[-1]]).rstrip())
     return "\n".join(lines)

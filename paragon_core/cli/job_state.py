@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from paragon_core.cli.console import columns_of
 from paragon_core.cli.progress import bar, duration
 from paragon_core.printable import printable
 
@@ -118,7 +119,7 @@ def fitting(parts: Sequence[tuple[int, str]], columns: int) -> str:
     kept = [part for part in parts if part[1]]
     while True:
         text = "  ".join(each for _, each in kept).replace("]  ", "] ", 1)
-        if len(text) <= columns or len(kept) <= 1:
+        if columns_of(text) <= columns or len(kept) <= 1:
             return text
         kept.remove(max(kept))
 

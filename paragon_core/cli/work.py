@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from paragon_core.cli.rate import RateMeter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from paragon_core.cli.job_state import Kind
@@ -39,7 +39,7 @@ class Work:
     Images and videos are counted apart: a byte of a video takes much longer.
     """
 
-    def __init__(self, jobs: Iterable[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job]) -> None:
         """Look how large the sources are."""
         self._sizes = {job.source: size_of(job.source) for job in jobs}
         self._kinds: Mapping[Path, Kind] = {job.source: kind_of(job) for job in jobs}

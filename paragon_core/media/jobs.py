@@ -196,14 +196,16 @@ def run(
                 job = waiting.popleft()
                 look: Callable[..., Any] = _look_at_video if job.is_video else _read
                 reading.append((job, pool.submit(look, job, options)))
-            if reading:
+            video_is_next = bool(reading) and reading[0][0].is_video
+            if reading and not (video_is_next and writing):
                 job, read = reading.popleft()
                 if job.is_video:
                     writing.append(_upscale_video(job, read, video, begin=begin))
                 else:
                     writing.append(_upscale(job, read, upscale, options, pool, begin=begin, progress=progress))
-            # With nothing left to upscale, or no room to read, wait for the oldest; else only look.
-            while writing and (not reading or writing[0].done()):
+            # With nothing left to upscale, no room to read, or a video next, which may take hours, wait for the oldest;
+            # else only look.
+            while writing and (not reading or video_is_next or writing[0].done()):
                 results.append(result_of(writing.popleft()))
                 report(results[-1])
                 if waiting:
