@@ -126,6 +126,7 @@ def fitting(parts: Sequence[tuple[int, str]], columns: int) -> str:
 
 def rate_text(rate: float) -> str:
     """Return a rate with about three digits: 0.034, 2.35, 23.4, 120."""
+    rate = float(f"{rate:.3g}")
     digits = 3 if rate < 0.1 else 2 if rate < 10 else 1 if rate < 100 else 0  # noqa: PLR2004 - powers of ten
     return f"{rate:.{digits}f}"
 

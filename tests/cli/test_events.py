@@ -291,9 +291,14 @@ def test_a_reader_that_never_reads_does_not_keep_the_program(slow: Slow, monkeyp
 def test_progress_is_not_even_computed_between_two_events() -> None:
     written: list[bytes] = []
     stream = EventStream(written.append)
-    asked = []
+    asked: list[int] = []
+
+    def fields() -> dict[str, object]:
+        asked.append(1)
+        return {"frame": 1}
+
     for _ in range(1000):
-        stream.emit_some("progress", lambda: {"frame": asked.append(1)})
+        stream.emit_some("progress", fields)
     stream.end(0)
     assert len(asked) == sum(b'"progress"' in line for line in written) <= 3
 
