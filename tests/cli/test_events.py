@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from PIL import Image
 
 from paragon_core.cli.events import INTERVAL, Events, EventStream, opened
 from paragon_core.errors import InputError, MediaError
+from tests.docs.pages import PAGES, blocks
 from tests.patience import PATIENCE
 
 pytest.importorskip("av")
@@ -42,6 +44,7 @@ FIELDS = {
         *("seconds_left", "file_seconds_left", "bytes"),
     },
     "file_done": {"index", "source", "target", "state", "size", "frames", "bytes", "seconds", "notes", "error"},
+    "build": {"share", "doing"},
     "note": {"text", "source"},
     "log": {"level", "text"},
     "disk": {"needed", "to_come", "free", "enough", "folder"},
@@ -242,6 +245,27 @@ def test_the_work_goes_on_without_a_reader(folder: Path, tmp_path: Path) -> None
     process.stderr.close()
     assert process.wait(PATIENCE) == 2
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.mkv", "b.png", "c.png"]
+
+
+def test_the_documentation_lists_every_field() -> None:
+    page = PAGES["docs/command-line.md"]
+    for event, fields in FIELDS.items():
+        (row,) = re.findall(rf"^\| `{event}` \|.*$", page, flags=re.MULTILINE)
+        assert fields <= set(re.findall(r"`(\w+)`", row)), event
+
+
+def test_the_example_of_the_documentation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = blocks("docs/command-line.md", "python")
+    Image.new("RGB", (20, 16)).save(tmp_path / "a.png")
+    example: dict[str, Any] = {}
+    exec(code, example)  # noqa: S102 - our own documentation
+    monkeypatch.chdir(ROOT)
+    example["upscale"](str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png"), *QUICK)
+    output = capsys.readouterr().out
+    assert f"{tmp_path / 'b.png'} written\n" in output
+    assert "0%, None s left\n" in output
 
 
 class Slow:
