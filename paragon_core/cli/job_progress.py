@@ -13,7 +13,7 @@ from paragon_core.cli.job_state import JobState, size_text
 from paragon_core.cli.progress import ProgressState
 from paragon_core.cli.rate import RateMeter
 from paragon_core.cli.work import Work, kind_of, size_of
-from paragon_core.media.video.observer import VideoObserver
+from paragon_core.media.video.observer import VideoObserver, VideoOutline, VideoPosition
 from paragon_core.media.video.stage_times import MeasuredTimes
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from paragon_core.errors import ParagonError
     from paragon_core.media.job_plan import Job
     from paragon_core.media.jobs import JobResult
-    from paragon_core.media.video.observer import VideoOutline, VideoPosition
 
 _REDRAW_SECONDS: Final = 0.1
 #: Seconds before the first line in a log, between two at least, and at most; in between it is a tenth of the time so
@@ -34,12 +33,12 @@ _LINES_APART: Final = (30.0, 600.0)
 _SHARE_APART: Final = 0.1
 #: Seconds between two looks at the free space of a disk.
 _LOOKS_APART: Final = 10.0
-#: What has to be done before the size of the results can be told: frames (encoders hold some back), their share,
+#: What has to be done before the size of the results can be estimated: frames (encoders hold some back), their share,
 #: images.
-_FRAMES_THAT_TELL: Final = 250
+_ENOUGH_FRAMES: Final = 250
 _FEWEST_FRAMES: Final = 100
-_SHARE_THAT_TELLS: Final = 0.02
-_IMAGES_THAT_TELL: Final = 5
+_ENOUGH_SHARE: Final = 0.02
+_ENOUGH_IMAGES: Final = 5
 #: Bytes of results from which on it is worth a line.
 _WORTH_A_LINE: Final = 10**8
 
@@ -71,7 +70,9 @@ class JobProgress:
         self._images = RateMeter()
         self._images_done = 0
         self._video: _VideoProgress | None = None
-        self._told_size = self._warned = False
+        self._elsewhere: float | None = None
+        self._files = RateMeter()
+        self._size_was_said = self._warned = False
         videos = sum(job.is_video for job in jobs)
         self._events.emit(
             "plan", files=len(jobs), images=len(jobs) - videos, videos=videos, source_bytes=self._work.bytes
@@ -130,6 +131,19 @@ class JobProgress:
         """Return what follows the video that was begun."""
         self._video = _VideoProgress(self, measures=self._profiles)
         return self._video
+
+    def frames(self, done: int, total: int | None) -> None:
+        """Note how many frames of the video that was begun are done, where nothing else is known of it."""
+        if self._video is None:
+            self.video().begin(VideoOutline(frames=total, seconds=None, size=(0, 0), result_size=(0, 0)))
+        if self._video is not None:
+            self._video.advance(VideoPosition(frames=done, seconds=None, written=0))
+
+    def begun(self, jobs: float) -> None:
+        """Note how many jobs the work on unfinished ones amounts to, where several processes share them."""
+        self._elsewhere = jobs
+        self._files.add(time.monotonic(), len(self._results) + jobs)
+        self._show()
 
     def building(self, share: float, doing: str) -> None:
         """Note how far the build of an engine is."""
@@ -197,9 +211,22 @@ class JobProgress:
             seconds_left=work.seconds_left,
             written=self._written,
         )
+        if self._elsewhere is not None:
+            return self._shared(shown)
         return shown if video is None else video.state(shown)
 
-    def told(self, video: _VideoProgress, outline: VideoOutline) -> None:
+    def _shared(self, shown: JobState) -> JobState:
+        """Return how far the files are that several processes share: by their number."""
+        done = min(len(self._results) + (self._elsewhere or 0.0), len(self._jobs))
+        rate = self._files.rate
+        return replace(
+            shown,
+            share=done / len(self._jobs),
+            rate=None,
+            seconds_left=(len(self._jobs) - done) / rate if rate else None,
+        )
+
+    def outlined(self, video: _VideoProgress, outline: VideoOutline) -> None:
         """Note what is known of the video in work."""
         if self._current is None:
             return
@@ -250,7 +277,7 @@ class JobProgress:
     def _look_at_disk(self) -> None:
         """Say how large the results will be as soon as that is known, and warn when the disk is too small for them."""
         now, job, video = time.monotonic(), self._current, self._video
-        if now < self._next_look or job is None or not self._can_tell():
+        if now < self._next_look or job is None or not self._can_estimate():
             return
         self._next_look = now + _LOOKS_APART
         written = 0 if video is None else video.written
@@ -259,9 +286,9 @@ class JobProgress:
         if to_come is None or free is None:
             return
         if video is not None and video.copies > 1:
-            to_come += (video.copies - 1) * round(written / max(video.share or 1.0, _SHARE_THAT_TELLS))
+            to_come += (video.copies - 1) * round(written / max(video.share or 1.0, _ENOUGH_SHARE))
         needed, enough = self._written + written + to_come, to_come <= free
-        if not self._told_size or (not enough and not self._warned):
+        if not self._size_was_said or (not enough and not self._warned):
             fields = {"needed": needed, "to_come": to_come, "free": free, "enough": enough}
             self._events.emit("disk", **fields, folder=str(job.target.parent))
         if not enough and not self._warned:
@@ -271,19 +298,19 @@ class JobProgress:
                 "free some space, or stop and choose another output folder",
                 about=str(job.target.parent),
             )
-        elif not self._told_size and needed >= _WORTH_A_LINE:
+        elif not self._size_was_said and needed >= _WORTH_A_LINE:
             self._console.say(
                 f"about {size_text(needed)} on the disk are needed in all, {size_text(free)} are free now"
             )
-        self._told_size = True
+        self._size_was_said = True
 
-    def _can_tell(self) -> bool:
+    def _can_estimate(self) -> bool:
         """Return whether enough is done to guess the size of the rest."""
         video = self._video
         if video is None:
-            return self._images_done >= _IMAGES_THAT_TELL
-        return video.frames >= _FRAMES_THAT_TELL or (
-            video.frames >= _FEWEST_FRAMES and (video.share or 0.0) >= _SHARE_THAT_TELLS
+            return self._images_done >= _ENOUGH_IMAGES
+        return video.frames >= _ENOUGH_FRAMES or (
+            video.frames >= _FEWEST_FRAMES and (video.share or 0.0) >= _ENOUGH_SHARE
         )
 
     def _show_profile(self, job: Job, video: _VideoProgress, result: JobResult) -> None:
@@ -356,7 +383,7 @@ class _VideoProgress(VideoObserver):
     def begin(self, outline: VideoOutline) -> None:
         """Note what is to be done."""
         self._outline = outline
-        self._progress.told(self, outline)
+        self._progress.outlined(self, outline)
 
     def advance(self, position: VideoPosition) -> None:
         """Note how far it is."""

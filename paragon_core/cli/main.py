@@ -76,7 +76,7 @@ def _run(argv: Sequence[str] | None, signals: Signals) -> int:
     except SystemExit as end:  # argparse has spoken: --help, --version, or a mistake
         return _flushed(end.code if isinstance(end.code, int) else OK)
     try:
-        told = events.opened(
+        stream = events.opened(
             on_stderr=getattr(arguments, "json_progress", False), target=getattr(arguments, "json_progress_to", None)
         )
     except ParagonError as error:
@@ -84,11 +84,11 @@ def _run(argv: Sequence[str] | None, signals: Signals) -> int:
         return exit_code(error)
     code = INTERRUPTED
     try:
-        console = Console(quiet=getattr(arguments, "quiet", False), events=told)
+        console = Console(quiet=getattr(arguments, "quiet", False), events=stream)
         with _talking(console, debug=arguments.debug):
             code = _run_command(arguments, console, signals)
     finally:
-        told.end(code, signal=signals.name if signals.received else None)
+        stream.end(code, signal=signals.name if signals.received else None)
     return code
 
 

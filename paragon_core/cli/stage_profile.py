@@ -74,7 +74,7 @@ class StageProfile:
 
     @property
     def other_cpu(self) -> float:
-        """Processor time beside the stages' own threads: threads of codecs and of the runtime, and this program."""
+        """Processor time of all other threads: those of codecs and of the runtime, and the rest of this program."""
         return max(self.cpu - sum(spent.cpu for spent in self.stages.values()), 0.0)
 
     @property

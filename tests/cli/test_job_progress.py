@@ -246,3 +246,28 @@ def test_the_build_of_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     view.progress.building(0.5, "tuning")
     assert view.screen.getvalue() == "\r[##########----------] engine: tuning"
     assert [(event["share"], event["doing"]) for event in view.events("build")] == [(0.5, "tuning")]
+
+
+def test_files_that_several_processes_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = watched(tmp_path, monkeypatch, *(f"{number}.mkv" for number in range(4)), is_terminal=True)
+    for tenth in range(31):
+        view.clock.now += 1.0
+        view.progress.begun(tenth / 20)
+    assert view.screen.getvalue().split("\r")[-1].rstrip() == "[########------------] 0/4  0:50 left"
+    view.progress.finish(JobResult(job=view.jobs[2], state="written", size=(4, 4), frames=10))
+    view.clock.now += 1.0
+    view.progress.begun(0.55)
+    assert view.screen.getvalue().split("\r")[-1].rstrip() == "[########------------] 1/4  0:49 left"
+
+
+def test_frames_of_which_nothing_else_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = watched(tmp_path, monkeypatch, "a.mkv", is_terminal=True)
+    view.progress.begin(view.jobs[0])
+    for frame in range(1, 31):
+        view.clock.now += 0.5
+        view.progress.frames(frame, 40)
+    assert (
+        view.screen.getvalue().split("\r")[-1].rstrip()
+        == "[###############-----] frame 30/40  2.00 frames/s  0:05 left"
+    )
+    assert len(view.events("video")) == 1
