@@ -298,7 +298,8 @@ class JobProgress:
                 "free some space, or stop and choose another output folder",
                 about=str(job.target.parent),
             )
-        elif not self._size_was_said and needed >= _WORTH_A_LINE:
+        elif not self._size_was_said and needed >= _WORTH_A_LINE and (video is None or video.copies == 1):
+            # Who makes a video in parts says itself what these take.
             self._console.say(
                 f"about {size_text(needed)} on the disk are needed in all, {size_text(free)} are free now"
             )

@@ -21,6 +21,7 @@ from paragon_core.cli import (
     events,
     export,
     info,
+    join,
     models,
     report,
     streams,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 #: Most characters of argparse's words about a mistake, which quote what was typed.
 _LONGEST_MISTAKE: Final = 2000
 
-_COMMANDS = (upscale, compare, report, info, export, models, engine, train, doctor, verify, bench)
+_COMMANDS = (upscale, join, compare, report, info, export, models, engine, train, doctor, verify, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
-from paragon_core.cli import result_options, size_options
+from paragon_core.cli import chunk_options, result_options, size_options
 from paragon_core.cli.job_progress import JobProgress
 from paragon_core.cli.upscale_report import exit_code_of, report, sum_up
 from paragon_core.media.formats import WRITABLE
@@ -69,6 +69,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     result_options.add_to(parser)
     options.add_padding(parser)
     _add_video(parser)
+    chunk_options.add_to(parser)
     speed = parser.add_argument_group("speed and memory")
     speed.add_argument(
         "--backend", default="auto", metavar="NAME", help="runtime (see: paragon doctor) [the fastest here]"
@@ -166,6 +167,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from paragon_core.media.jobs import IMAGES_AT_ONCE, plan
     from paragon_core.media.jobs import run as run_jobs
     from paragon_core.media.upscalers import Upscalers
+    from paragon_core.media.video.chunks.job import VideoSettings
     from paragon_core.media.video.encoding import VideoEncoding
     from paragon_core.media.video.time_range import TimeRange
     from paragon_core.upscaling.model_choice import suitable_models
@@ -191,6 +193,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         unusable=lambda *reason: refused.append(reason),
         passed_over=passed_over.append,
     )
+    chunks = chunk_options.ChunkedVideos(arguments, jobs, console)
+    jobs = chunks.own_jobs
     progress = JobProgress(console, jobs, profiles=arguments.debug)
     total = len(jobs) + len(refused)
     for path, error in refused:
@@ -225,17 +229,30 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         def video(source: Path, target: Path) -> VideoResult:
             from paragon_core.media.video.upscale import upscale_video
 
+            upscaler = upscalers.for_video(source, encoding, keep_damaged=arguments.keep_damaged)
+            settings = VideoSettings(
+                size=size,
+                temporal=arguments.temporal,
+                encoding=encoding,
+                time_range=time_range,
+                keep_damaged=arguments.keep_damaged,
+                chunk_frames=chunks.frames(upscaler),
+            )
+            observer = progress.video()
+            made = chunks.upscale(source, target, upscaler, settings, observer=observer)
+            if made is not None:
+                return made
             return upscale_video(
                 source,
                 target,
-                upscalers.for_video(source, encoding, keep_damaged=arguments.keep_damaged),
+                upscaler,
                 size=size,
                 temporal=arguments.temporal,
                 encoding=encoding,
                 start=time_range.start,
                 duration=time_range.duration,
                 keep_damaged=arguments.keep_damaged,
-                observer=progress.video(),
+                observer=observer,
             )
 
         videos_only = all(job.is_video for job in jobs)

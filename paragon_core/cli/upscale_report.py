@@ -30,10 +30,12 @@ def report(result: JobResult, console: Console, *, single: bool) -> None:
     if result.error is not None:
         console.error(result.error, about=str(job.source))
         return
-    for note in result.notes:
+    for note in result.notes if result.state != "part" else ():
         console.insist(f"paragon: note: {job.source}: {note}")
     if result.state == "written" and result.size and (single or not console.shows_progress):
         console.say(f"{job.source} -> {job.target} ({_facts(result)})")
+    elif result.state == "part":
+        console.say(f"{job.target}: {', '.join(result.notes)}")
     elif result.state == "skipped" and single and not result.notes:
         console.say(f"{job.target} is there already (--overwrite makes it again)")
 
@@ -85,6 +87,8 @@ def sum_up(
         parts.append(f"{there} were there already (--overwrite makes them again)")
     if large := skipped.count(True):
         parts.append(f"{large} were left as they are")
+    if part := [result.state for result in results].count("part"):
+        parts.append(f"{part} are shared with other shards")
     failed = [path for path, _ in refused] + [result.job.source for result in results if result.state == "failed"]
     if failed:
         console.insist(", ".join([*parts, f"{len(failed)} failed:"]))

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IMAGES_AT_ONCE", "Job", "JobResult", "State", "plan", "run"]
 
-State = Literal["written", "skipped", "failed"]
+State = Literal["written", "skipped", "failed", "part"]
 
 #: Images that `run` holds unless told otherwise: one being read, one in the network, one being written.
 IMAGES_AT_ONCE = 3
@@ -65,7 +65,8 @@ class JobResult:
     job: Job
     """The job it belongs to."""
     state: State
-    """Whether the target was written, was there already or is not needed, or could not be made."""
+    """Whether the target was written, was there already or is not needed, or could not be made; or whether a part of
+    the work on a video was done, of which others do theirs."""
     size: tuple[int, int] | None = None
     """Width and height of what was written."""
     frames: int = 1
@@ -258,6 +259,9 @@ def _look_at_video(job: Job, options: _JobOptions) -> _Nothing | None:
         time_range=options.time_range,
         keep_damaged=options.keep_damaged,
     ):
+        from paragon_core.media.video.chunks.folder import tidy  # noqa: PLC0415 - images do without it
+
+        tidy(job.target)
         return _Nothing()
     from paragon_core.media.video.jobs import prepare_video, video_grows  # noqa: PLC0415 - images do without it
 
@@ -283,6 +287,8 @@ def _upscale_video(
         start = time.perf_counter()
         result = video(job.source, job.target)
         notes = result.notes
+        if result.part:
+            return completed(JobResult(job=job, state="part", notes=(result.part,)))
         if job.replaces:
             notes = take_place(job, notes)
     except (ParagonError, MemoryError, OSError) as error:

@@ -123,6 +123,17 @@ class FrameUpscaler:
         whole = self._count == len(self._window)
         return self._executor.submit(self._smoothed, step, step.frame, list(self._window), whole=whole)
 
+    def skip(self, frame: VideoFrame) -> None:
+        """Pass over a frame that no later one is smoothed with."""
+        del frame
+        self._count += 1
+
+    def prime(self, frame: VideoFrame) -> None:
+        """Pass over a frame that later ones may be smoothed with."""
+        self._count += 1
+        if self._temporal:
+            self._window.appendleft(self._executor.submit(self._measured, frame))
+
     def _upright_planes(self, frame: VideoFrame, make_planes: MakePlanes) -> list[Plane]:
         with self._times.spent("colour in"):
             return [self._rotation.apply(plane) for plane in planes_of(frame, colour_of(frame), make_planes)]

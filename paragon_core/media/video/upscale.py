@@ -55,6 +55,8 @@ class VideoResult:
     """Width and height of the result in pixels."""
     notes: tuple[str, ...]
     """Notes on what was not kept, for the user."""
+    part: str = ""
+    """Which part of the work was done, in words for the user; empty where the file is complete."""
 
 
 def _ignore(_done: int, _total: int | None) -> None:
