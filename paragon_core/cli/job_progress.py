@@ -85,6 +85,11 @@ class JobProgress:
         return tuple(self._results)
 
     @property
+    def files(self) -> int:
+        """Number of files."""
+        return len(self._jobs)
+
+    @property
     def seconds(self) -> float:
         """Seconds since the beginning."""
         return time.monotonic() - self._start

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from paragon_core.cli import arguments as options
 from paragon_core.cli import chunk_options, result_options, size_options
 from paragon_core.cli.job_progress import JobProgress
-from paragon_core.cli.upscale_report import exit_code_of, report, sum_up
+from paragon_core.cli.upscale_report import exit_code_of, ready, report, sum_up
 from paragon_core.media.formats import WRITABLE
 from paragon_core.media.video.formats import CODECS, PRESETS
 from paragon_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
@@ -201,24 +202,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.error(error, about=str(path))
         progress.refuse(path, error)
     if not jobs:
-        sum_up((), refused, passed_over, console, total=total)
-        return exit_code_of((), refused)
+        return _end(progress, refused, passed_over, console)
     compression = result_options.compression_of(arguments, jobs, console)
 
     def finish(result: JobResult) -> None:
         progress.finish(result)
         report(result, console, single=total == 1)
-
-    def sum_all_up() -> None:
-        sum_up(
-            progress.results,
-            refused,
-            passed_over,
-            console,
-            total=total,
-            seconds=progress.seconds,
-            written=progress.written,
-        )
 
     with Upscalers(models, size, _options(arguments, progress)) as upscalers:
 
@@ -257,19 +246,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
         videos_only = all(job.is_video for job in jobs)
         upscaler = upscalers.of(scale, for_frames=videos_only)
-        precision = upscaler.precision_of("float32" if videos_only else "uint8")
-        names = " or ".join(model.name for model in models.values())
-        label = result_options.label(size, scale)
-        console.say(f"{names}, {label}, {upscaler.backend} {precision}")
-        console.events.emit(
-            "ready",
+        ready(
+            console,
             models=[model.name for model in models.values()],
-            size=label,
+            size=result_options.label(size, scale),
             backend=upscaler.backend,
-            precision=precision,
+            precision=upscaler.precision_of("float32" if videos_only else "uint8"),
         )
         try:
-            results = run_jobs(
+            run_jobs(
                 jobs,
                 upscale,
                 scale=scale,
@@ -286,12 +271,24 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 keep_damaged=arguments.keep_damaged,
             )
         except BaseException:
-            console.erase()
-            sum_all_up()
+            _end(progress, refused, passed_over, console)
             raise
-        console.erase()
-    sum_all_up()
-    return exit_code_of(results, refused)
+    return _end(progress, refused, passed_over, console)
+
+
+def _end(progress: JobProgress, refused: Sequence[Refused], passed_over: Sequence[Path], console: Console) -> int:
+    """Report the results of all files together, also where an interrupt left some undone; return the exit code."""
+    console.erase()
+    sum_up(
+        progress.results,
+        refused,
+        passed_over,
+        console,
+        total=progress.files + len(refused),
+        seconds=progress.seconds,
+        written=progress.written,
+    )
+    return exit_code_of(progress.results, refused)
 
 
 def _options(arguments: argparse.Namespace, progress: JobProgress) -> UpscaleOptions:

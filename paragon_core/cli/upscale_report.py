@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     Refused = tuple[Path, ParagonError]
 
 
+def ready(console: Console, *, models: Sequence[str], size: str, backend: str, precision: str) -> None:
+    """Report that the models are loaded, and with what they compute."""
+    console.say(f"{' or '.join(models)}, {size}, {backend} {precision}")
+    console.events.emit("ready", models=models, size=size, backend=backend, precision=precision)
+
+
 def report(result: JobResult, console: Console, *, single: bool) -> None:
     """Report the result of one job."""
     job = result.job
