@@ -20,10 +20,10 @@ from tests.media.video import videos
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: test_engines, test_training and test_benchmarks run their examples.
-ELSEWHERE = {"docs/engines.md", "docs/training.md", "docs/benchmarks.md", "CHANGELOG.md"}
+#: test_engines, test_training, test_benchmarks and test_long_videos run their examples.
+ELSEWHERE = {"docs/engines.md", "docs/training.md", "docs/benchmarks.md", "docs/long-videos.md", "CHANGELOG.md"}
 
-LANGUAGES = {"ini", "py", "python", "sh", "text", "toml", ""}
+LANGUAGES = {"bash", "ini", "py", "python", "sh", "text", "toml", "yaml", ""}
 
 COMMANDS = list(
     dict.fromkeys(command for page in PAGES if page not in ELSEWHERE for command in commands(page, "paragon"))

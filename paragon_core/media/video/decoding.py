@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,40 @@ _BYTES_TO_DECODE: Final = 64
 _NO_DISPLAY_TIMES: Final = frozenset({"avi"})
 #: Frames by which B frames are usually out of order.
 _USUAL_DEPTH: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodingFacts:
+    """What frames that were decoded are like, or those of a part of a video."""
+
+    damaged: int = 0
+    """Frames and packets that were spoiled or passed over."""
+    scaled: int = 0
+    """Frames that were scaled to the size of the first."""
+    transparent: bool = False
+    """Whether something can be seen through one of them."""
+    size: tuple[int, int] | None = None
+    """Width and height of the first frame; None if there was none."""
+    last: int | None = None
+    """Time stamp of the last frame in the file, likewise."""
+    last_duration: int = 0
+    """How long that frame is shown, in the same unit."""
+
+    def since(self, before: DecodingFacts) -> DecodingFacts:
+        """Return the facts of those frames only that came after others."""
+        return replace(self, damaged=self.damaged - before.damaged, scaled=self.scaled - before.scaled)
+
+    def then(self, later: DecodingFacts) -> DecodingFacts:
+        """Return the facts of these frames and later ones together."""
+        last = self if later.last is None else later
+        return DecodingFacts(
+            damaged=self.damaged + later.damaged,
+            scaled=self.scaled + later.scaled,
+            transparent=self.transparent or later.transparent,
+            size=self.size or later.size,
+            last=last.last,
+            last_duration=last.last_duration,
+        )
 
 
 class FrameDecoder:
@@ -53,6 +88,28 @@ class FrameDecoder:
             context = stream.codec_context
             depth = getattr(context, "reorder_depth", _USUAL_DEPTH * context.has_b_frames)  # PyAV has it from 19 on
             self._order = DisplayOrder(depth * self._usual)
+
+    @property
+    def orders(self) -> bool:
+        """Whether it takes the times of frames from the packets before them."""
+        return self._order is not None
+
+    @property
+    def facts(self) -> DecodingFacts:
+        """What the frames so far are like."""
+        return DecodingFacts(
+            damaged=self.damaged,
+            scaled=self.scaled,
+            transparent=self.transparent,
+            size=self.size,
+            last=self.last,
+            last_duration=self.last_duration,
+        )
+
+    def recall(self, facts: DecodingFacts) -> None:
+        """Take frames for decoded that have these facts."""
+        self.damaged, self.scaled, self.transparent = facts.damaged, facts.scaled, facts.transparent
+        self.size, self.last, self.last_duration = facts.size, facts.last, facts.last_duration
 
     def frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         """Yield the frames that a packet completes; what cannot be decoded is passed over and counted.

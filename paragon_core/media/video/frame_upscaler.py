@@ -14,6 +14,7 @@ from paragon_core.media.prefetch import completed
 from paragon_core.media.video.colour import FLOAT
 from paragon_core.media.video.conversion import new_planes
 from paragon_core.media.video.frames import colour_of, fill, planes_of
+from paragon_core.media.video.stage_times import NOT_MEASURED
 from paragon_core.upscaling.precision import FLOAT_BITS
 from paragon_core.upscaling.resize import resize_plane
 from paragon_core.upscaling.temporal import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from paragon_core.media.video.colour import VideoColour
     from paragon_core.media.video.rotation import Rotation
     from paragon_core.media.video.source import Step
+    from paragon_core.media.video.stage_times import StageTimes
     from paragon_core.upscaling.output_size import Size
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -72,6 +74,7 @@ class FrameUpscaler:
         size: Size,
         blank: Callable[[], VideoFrame],
         colour: VideoColour,
+        times: StageTimes = NOT_MEASURED,
     ) -> None:
         """Begin with a video's first frame.
 
@@ -84,6 +87,7 @@ class FrameUpscaler:
             size: width and height that upright frames are resized to afterwards.
             blank: makes a frame to be filled with the result.
             colour: how its samples are to be written.
+            times: where the time of each stage is added up.
 
         """
         self._upscaler = upscaler
@@ -94,6 +98,7 @@ class FrameUpscaler:
         self._size = size
         self._blank = blank
         self._colour = colour
+        self._times = times
         self._window: deque[Future[tuple[list[Plane], float]]] = deque(maxlen=window_length(temporal))
         self._pool = PlanePool()
         self._count = 0
@@ -118,12 +123,25 @@ class FrameUpscaler:
         whole = self._count == len(self._window)
         return self._executor.submit(self._smoothed, step, step.frame, list(self._window), whole=whole)
 
+    def skip(self, frame: VideoFrame) -> None:
+        """Pass over a frame that no later one is smoothed with."""
+        del frame
+        self._count += 1
+
+    def prime(self, frame: VideoFrame) -> None:
+        """Pass over a frame that later ones may be smoothed with."""
+        self._count += 1
+        if self._temporal:
+            self._window.appendleft(self._executor.submit(self._measured, frame))
+
     def _upright_planes(self, frame: VideoFrame, make_planes: MakePlanes) -> list[Plane]:
-        return [self._rotation.apply(plane) for plane in planes_of(frame, colour_of(frame), make_planes)]
+        with self._times.spent("colour in"):
+            return [self._rotation.apply(plane) for plane in planes_of(frame, colour_of(frame), make_planes)]
 
     def _measured(self, frame: VideoFrame) -> tuple[list[Plane], float]:
         planes = self._upright_planes(frame, new_planes)  # others look at them later
-        return planes, mean_luma(planes)
+        with self._times.spent("smoothing"):
+            return planes, mean_luma(planes)
 
     def _smoothed(
         self, step: Step, frame: VideoFrame, window: Sequence[Future[tuple[list[Plane], float]]], *, whole: bool
@@ -133,7 +151,9 @@ class FrameUpscaler:
         measured = [each.result() for each in window]
         starts = [is_scene_cut(now[1], before[1]) for now, before in pairwise(measured)]
         weights = smoothing_weights(self._temporal, frames_since_cut([*starts, whole]))
-        return self._result(step, frame, measured[0][0], blend([planes for planes, _ in measured], weights))
+        with self._times.spent("smoothing"):
+            detail = blend([planes for planes, _ in measured], weights)
+        return self._result(step, frame, measured[0][0], detail)
 
     def _upscaled(self, step: Step, frame: VideoFrame) -> Step:
         with ExitStack() as lent:
@@ -147,16 +167,18 @@ class FrameUpscaler:
             for _ in range(self._runs):
                 height, width = (side * self._upscaler.scale for side in planes[0].shape)
                 out = self._lend(lent, len(planes), (height, width))
-                self._upscaler.upscale_planes(
-                    planes,
-                    out,
-                    detail=detail,
-                    bits=min(self._colour.bits, FLOAT_BITS),
-                    finite=finite,
-                    progress=self._end_if_over,
-                )
+                with self._times.spent("network"):
+                    self._upscaler.upscale_planes(
+                        planes,
+                        out,
+                        detail=detail,
+                        bits=min(self._colour.bits, FLOAT_BITS),
+                        finite=finite,
+                        progress=self._end_if_over,
+                    )
                 planes, detail, finite = out, None, True  # it is smooth now, and looked at by the upscaler
-            fill(result, [resize_plane(plane, self._size) for plane in planes], self._colour)
+            with self._times.spent("colour out"):
+                fill(result, [resize_plane(plane, self._size) for plane in planes], self._colour)
         result.pts, result.time_base = frame.pts, frame.time_base
         return replace(step, frame=result)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -63,6 +64,15 @@ def fill(frame: VideoFrame, planes: Sequence[Plane], colour: VideoColour) -> Non
     if missing != ((0, 0), (0, 0)):
         planes = [np.pad(plane, missing, mode="edge") for plane in planes]
     from_network(planes, samples, colour)
+
+
+def digest(frame: VideoFrame) -> str:
+    """Return the SHA-256 of a frame's time stamp and of the samples that are read, as hex digits."""
+    wanted = planar_format(frame.format)
+    total = hashlib.sha256(f"{frame.pts} {wanted} {frame.width}x{frame.height}".encode())
+    for plane in _samples(frame if frame.format.name == wanted else frame.reformat(format=wanted)):
+        total.update(plane.tobytes())
+    return total.hexdigest()
 
 
 def planar_format(video_format: VideoFormat) -> str:

@@ -25,7 +25,7 @@ from paragon_core.media.video.scheduling import own_priority
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from av import Packet, VideoFrame
+    from av import Packet, VideoFrame, VideoStream
     from av.container import OutputContainer
 
     from paragon_core.media.video.encoding import FrameFormat, VideoEncoding
@@ -173,18 +173,10 @@ class VideoWriter:
     def __init__(self, container: OutputContainer, video: VideoReader, output_format: OutputFormat) -> None:
         """Begin with what is known before the first frame is upscaled."""
         self._container = container
+        self.written = 0
+        """Bytes that went to the container so far."""
         encoding = output_format.encoding
-        self._stream = encoding.add_to(
-            container,
-            output_format.size,
-            output_format.frame_format,
-            rate=video.rate,
-            time_base=video.time_base,
-            hdr=output_format.hdr,
-        )
-        context, source = self._stream.codec_context, video.stream.codec_context
-        context.sample_aspect_ratio = output_format.aspect
-        context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
+        self._stream = add_encoder(container, video, output_format)
         keep_names(video.stream, self._stream)
         self._remuxer = Remuxer(video, container)
         self._video = video
@@ -205,10 +197,34 @@ class VideoWriter:
         """Notes on what was not kept, for the user."""
         return (*self._notes, *self._remuxer.notes)
 
+    def begin(self) -> None:
+        """Open the encoder for what it says of its packets, which were made before and are about to be copied."""
+        with self._ends_at_errors(), own_priority():
+            self._container.start_encoding()
+
+    def copy(self, packets: Sequence[Packet[Any]]) -> None:
+        """Write packets of another encoder of this kind."""
+        for packet in packets:
+            packet.stream = self._stream
+        with self._ends_at_errors():
+            self._write_video(packets)
+
+    def copy_other(self, packet: Packet[Any]) -> None:
+        """Write a packet of another stream."""
+        with self._ends_at_errors():
+            self._remuxer.write(packet)
+
+    def finish_copy(self) -> None:
+        """Write what was held back of what was copied."""
+        with self._ends_at_errors():
+            self._write_video((), end=True)
+            self._remuxer.finish()
+
     def write(self, step: Step) -> bool:
         """Write what comes next; return whether there was a frame."""
         with self._ends_at_errors():
             for packet in step.packets:
+                self.written += packet.size
                 self._remuxer.write(packet)
             if step.frame is not None:
                 with nullcontext() if self._is_open else own_priority():
@@ -225,6 +241,7 @@ class VideoWriter:
 
     def _write_video(self, packets: Sequence[Packet[Any]], *, end: bool = False) -> None:
         """Write packets, the last ones only at the end: then it is known how long the last frame is shown."""
+        self.written += sum(packet.size for packet in packets)
         if self._first is None and packets:
             self._first = _times_of(packets[0])
         self._held += packets
@@ -251,15 +268,37 @@ class VideoWriter:
     @contextmanager
     def _ends_at_errors(self) -> Iterator[None]:
         """Raise errors as ours, and refuse to go on after one: FFmpeg crashes where its first write has failed."""
-        av = pyav()
         if self._failed:
             raise MediaError("the video was given up after an error", hint="see the error before this one")
         self._failed = True
-        try:
+        with encoder_errors():
             yield
-        except (av.error.FFmpegError, ValueError) as error:
-            raise _not_written(error) from error
         self._failed = False
+
+
+@contextmanager
+def encoder_errors() -> Iterator[None]:
+    """Raise errors of encoders and containers as ours."""
+    try:
+        yield
+    except (pyav().error.FFmpegError, ValueError) as error:
+        raise _not_written(error) from error
+
+
+def add_encoder(container: OutputContainer, video: VideoReader, output_format: OutputFormat) -> VideoStream:
+    """Add the video stream of the result to a container that is being written; raises what `add_to` does."""
+    stream = output_format.encoding.add_to(
+        container,
+        output_format.size,
+        output_format.frame_format,
+        rate=video.rate,
+        time_base=video.time_base,
+        hdr=output_format.hdr,
+    )
+    context, source = stream.codec_context, video.stream.codec_context
+    context.sample_aspect_ratio = output_format.aspect
+    context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
+    return stream
 
 
 @contextmanager

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
 
+    from paragon_core.media.video.decoding import DecodingFacts
+
 #: Packets that may gather before a frame comes.
 _MOST_PACKETS: Final = 64
 
@@ -113,6 +115,7 @@ class VideoReader:
         self._timeline = Timeline() if self._starts_anywhere else None
         self._damaged = 0
         self._read = 0
+        self._entered = False
         self._selected = [stream, *self._tracks, *(each for each in self.others if is_cover(each))]
         self._demuxed: Iterator[Packet[Any]] = container.demux(*self._selected)
         self._pending: list[Packet[Any]] = []
@@ -193,7 +196,7 @@ class VideoReader:
     @property
     def last_duration(self) -> int:
         """How long the last frame is shown, in units of the time base; known once all were read."""
-        decoder, end = self._decoder, self.time_range.ticks(self.time_base, self._begin)[1]
+        decoder, end = self._decoder, self.wanted_times[1]
         if decoder.last is None:
             return 0
         if end is not None:
@@ -220,7 +223,7 @@ class VideoReader:
     @property
     def origin(self) -> Fraction:
         """The time in seconds that becomes 0."""
-        first, _ = self.time_range.ticks(self.time_base, self._begin)
+        first, _ = self.wanted_times
         if first is not None:
             return first * self.time_base
         return self._begin if self._starts_anywhere else Fraction(0)
@@ -235,6 +238,48 @@ class VideoReader:
         start = self.container.start_time or 0
         return Fraction(start, 1_000_000) if start > 0 or self._starts_anywhere else Fraction(0)
 
+    @property
+    def shift(self) -> int:
+        """What was taken from the time stamps of frames, so that they begin with the video's, in units of the base."""
+        return round(self.origin / self.time_base)
+
+    @property
+    def wanted_times(self) -> tuple[int | None, int | None]:
+        """The first time stamp of the file that is wanted, and the first that is not any more; None: all."""
+        return self.time_range.ticks(self.time_base, self._begin)
+
+    @property
+    def facts(self) -> DecodingFacts:
+        """What the frames that were decoded so far are like."""
+        return self._decoder.facts
+
+    def recall(self, facts: DecodingFacts) -> None:
+        """Take the frames for decoded, by this reader or others, that have these facts."""
+        self._decoder.recall(facts)
+
+    @property
+    def can_be_entered(self) -> bool:
+        """Whether packets that were read so far let a frame be found by its time: they have one each that is right."""
+        flags = self.container.format.flags
+        return not (self._missing or self._damaged or flags & _NO_TIMES or self._decoder.orders) and not (
+            self._timeline is not None and self._timeline.jumps
+        )
+
+    def enter(self, place: int) -> None:
+        """Go to a time stamp of the file, before anything was read; only frames follow. For `can_be_entered`.
+
+        Raises:
+            MediaError: that cannot be done.
+
+        """
+        self._selected, self._tracks, self._timeline = [self.stream], [], None
+        self._unfinished = {self.stream.index}
+        self._entered = True
+        try:
+            self._go_to(place)
+        except pyav().error.FFmpegError as error:
+            raise not_read(self.name, error) from error
+
     def steps(self) -> Iterator[Step]:
         """Yield frames and the packets of sound and subtitles, in the order of the file.
 
@@ -245,16 +290,11 @@ class VideoReader:
             OutOfMemoryError: there is not enough memory.
 
         """
-        first, _ = self.time_range.ticks(self.time_base, self._begin)
-        if first is not None:
+        first, _ = self.wanted_times
+        if first is not None and not self._entered:
             self._seek(first)
         packets: list[Packet[Any]] = []
-        wanted = {each.index for each in [self.stream, *self._tracks]}
-        for packet in self._packets():
-            if packet.stream.index not in wanted:
-                continue
-            if self._timeline is not None:
-                self._timeline.join(packet)
+        for packet in self.packets():
             if packet.stream is not self.stream:
                 packets += [packet] if self._is_wanted(packet) else []
             else:
@@ -267,6 +307,39 @@ class VideoReader:
             if not self._unfinished:
                 break
         yield Step(packets=tuple(packets))
+
+    def other_packets(self) -> Iterator[Packet[Any]]:
+        """Yield the packets of sound and subtitles as `steps` has them, without decoding frames.
+
+        Raises:
+            MediaError: the file cannot be read on.
+
+        """
+        first, end = self.wanted_times
+        if first is not None:
+            self._seek(first)
+        for packet in self.packets():
+            if packet.stream is not self.stream:
+                if self._is_wanted(packet):
+                    yield packet
+            elif end is not None and packet.dts is not None and packet.dts >= end:
+                self._unfinished.discard(self.stream.index)
+            if not self._unfinished:
+                break
+
+    def packets(self) -> Iterator[Packet[Any]]:
+        """Yield the packets of frames, sound and subtitles, in the order of the file and on one timeline.
+
+        Raises:
+            MediaError: the file cannot be read on.
+
+        """
+        wanted = {each.index for each in [self.stream, *self._tracks]}
+        for packet in self._packets():
+            if packet.stream.index in wanted:
+                if self._timeline is not None:
+                    self._timeline.join(packet)
+                yield packet
 
     def _seek(self, first: int) -> None:
         """Go to a frame from which on those that are wanted can be decoded; not all formats find it at once."""
@@ -342,13 +415,13 @@ class VideoReader:
 
     def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         """Yield the wanted frames that a packet completes."""
-        first, end = self.time_range.ticks(self.time_base, self._begin)
+        first, end = self.wanted_times
         for frame in self._decoder.frames(packet):
             time = frame.pts or 0  # the decoder gives each frame one
             if end is not None and time >= end:
                 self._unfinished.discard(self.stream.index)
             elif first is None or time >= first:
-                frame.pts = time - round(self.origin / self.time_base)
+                frame.pts = time - self.shift
                 yield frame
 
     def _is_wanted(self, packet: Packet[Any]) -> bool:

@@ -14,6 +14,7 @@ from paragon_core.media.prefetch import in_order, prefetch, result_of, threads
 from paragon_core.media.video.encoding import VideoEncoding
 from paragon_core.media.video.formats import container_of_name
 from paragon_core.media.video.frame_upscaler import FrameUpscaler
+from paragon_core.media.video.observer import VideoObserver, VideoOutline, VideoPosition
 from paragon_core.media.video.opening import opened
 from paragon_core.media.video.output import OutputFormat, VideoWriter, writing
 from paragon_core.media.video.remux import names_of
@@ -54,6 +55,8 @@ class VideoResult:
     """Width and height of the result in pixels."""
     notes: tuple[str, ...]
     """Notes on what was not kept, for the user."""
+    part: str = ""
+    """Which part of the work was done, in words for the user; empty where the file is complete."""
 
 
 def _ignore(_done: int, _total: int | None) -> None:
@@ -72,6 +75,7 @@ def upscale_video(
     duration: float | None = None,
     keep_damaged: bool = False,
     progress: VideoProgress = _ignore,
+    observer: VideoObserver = VideoObserver(),  # noqa: B008 - it does nothing
 ) -> VideoResult:
     """Upscale a video.
 
@@ -92,6 +96,7 @@ def upscale_video(
         duration: seconds after ``start``; frames from then on are left out.
         keep_damaged: take what is there of a source whose end is missing, with a note.
         progress: called in the calling thread after each frame; an exception that it raises ends the work.
+        observer: follows the work in more detail; its ``times`` measure the stages.
 
     Returns:
         What was made.
@@ -111,8 +116,13 @@ def upscale_video(
     container_of_name(target)
     _check_different(source, target)
     time_range = TimeRange(start=start, duration=duration)
-    with opened(source, time_range, keep_damaged=keep_damaged) as video, threads(1) as reader:
-        steps = prefetch(video.steps(), reader, at_once=_WAITING)
+    times = observer.times
+    with (
+        opened(source, time_range, keep_damaged=keep_damaged) as video,
+        threads(1) as reader,
+        times.lent("reader", 1),
+    ):
+        steps = prefetch(times.each("decode", video.steps()), reader, at_once=_WAITING)
         before, first = _up_to_first_frame(steps, video)
         output_format = OutputFormat.of(first, video, encoding, scale=upscaler.scale, wanted=size)
         total = video.expected_frames
@@ -121,8 +131,30 @@ def upscale_video(
         at_once = max(
             upscaler.options.concurrency + 1, min(usable_cores(), _IN_WORK)
         )  # one more than the network takes
-        with writing(target, names_of(video)) as container, threads(at_once) as workers, threads(1) as writer:
+        outline = VideoOutline(
+            frames=total, seconds=video.seconds, size=(first.width, first.height), result_size=output_format.size
+        )
+        with (
+            writing(target, names_of(video)) as container,
+            threads(at_once) as workers,
+            threads(1) as writer,
+            times.lent("workers", at_once),
+            times.lent("writer", 1),
+        ):
             output = VideoWriter(container, video, output_format)
+            observer.begin(outline)
+
+            def write(step: Step) -> float | None:
+                """Write what comes next; return the time of its frame."""
+                with times.spent("encode"):
+                    output.write(step)
+                return None if step.frame is None else step.frame.time or 0.0
+
+            def finish() -> None:
+                """Write what the encoder holds back."""
+                with times.spent("encode"):
+                    output.finish()
+
             with FrameUpscaler(
                 upscaler,
                 workers,
@@ -132,14 +164,16 @@ def upscale_video(
                 size=output_format.pixels,
                 blank=output_format.blank,
                 colour=output_format.frame_format.colour,
+                times=times,
             ) as frame_upscaler:
                 upscaled = in_order(map(frame_upscaler.begin, chain(before, steps)), at_once=at_once)
                 frames = 0
-                for has_frame in in_order((writer.submit(output.write, step) for step in upscaled), at_once=_WAITING):
-                    if has_frame:
+                for time in in_order((writer.submit(write, step) for step in upscaled), at_once=_WAITING):
+                    if time is not None:
                         frames += 1
                         progress(frames, total)
-            result_of(writer.submit(output.finish))
+                        observer.advance(VideoPosition(frames=frames, seconds=time, written=output.written))
+            result_of(writer.submit(finish))
         notes = (*output.notes, *video.notes)
     return VideoResult(frames=frames, size=output_format.size, notes=notes)
 
