@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from comfy_api.latest import io
 
 from paragon_core.backends import BACKENDS, Precision
+from paragon_core.models.purposes import PURPOSES
 from paragon_nodes import checkpoints
 from paragon_nodes.messages import translate_errors
 from paragon_nodes.upscale_model import UpscaleModel, check_runtime
@@ -30,7 +31,8 @@ class ParagonLoadModel(io.ComfyNode):
                     "model_name",
                     options=checkpoints.model_names(),
                     tooltip="Names without an extension come with Paragon. The others are the ParagonSR2 networks "
-                    "among the files in models/upscale_models and models/paragon.",
+                    "among the files in models/upscale_models and models/paragon.\n"
+                    + "".join(f"\n{purpose.source}: {purpose.model}" for purpose in PURPOSES),
                 ),
                 io.Combo.Input(
                     "backend",

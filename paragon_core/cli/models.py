@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from paragon_core.cli import arguments as options
@@ -36,10 +37,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Carry the command out."""
     from paragon_core.models.catalogue import catalogue
+    from paragon_core.models.purposes import PURPOSES
 
     del console
     models = catalogue(arguments.folder)
     facts = {
+        "purposes": [asdict(purpose) for purpose in PURPOSES],
         # An old word, which scripts of users read.
         "boxed": [_facts(entry) for entry in models.bundled],
         "found": [_facts(entry) for entry in models.found],
@@ -80,7 +83,9 @@ def _official(models: Catalogue) -> list[dict[str, Any]]:
 
 
 def _answer(facts: dict[str, Any]) -> None:
-    answer("Bundled, for --model NAME:")
+    answer("What to choose:")
+    answer(table([(f"  {each['source']}", each["model"], each["why"]) for each in facts["purposes"]]))
+    answer("\nBundled, for --model NAME:")
     answer(table([_row(model) for model in facts["boxed"]]))
     answer("\nIn your folders, for --model NAME or FILE:")
     for folder in facts["folders"]:

@@ -13,6 +13,7 @@ The plain network is ``out = base(x) + gain * conv_out(shuffle(up(conv_mid(body(
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -232,9 +233,34 @@ def absorb_skip(conv: Convolution) -> Convolution:
     return replace(conv, weight=weight)
 
 
-def absorb_gain(out: Convolution, gain: float) -> Convolution:
-    """Return conv_out with detail_gain inside: it multiplies the bias too (spec §1)."""
-    return replace(out, weight=out.weight * gain, bias=out.bias * gain)
+def absorb_gain(conv: Convolution, gain: float) -> Convolution:
+    """Return a convolution whose result is multiplied: it multiplies the bias too, as detail_gain does (spec §1)."""
+    return replace(conv, weight=conv.weight * gain, bias=conv.bias * gain)
+
+
+def balance_product(block: StreamWeights) -> StreamWeights:
+    """Return a block of stream whose factors are as small as its projection allows.
+
+    ``P clamp(a * b, t) = (P * u * v) clamp(a / u * b / v, t / (u * v))``, with powers of two for u and v, so that no
+    bit of a product changes. Networks that were trained to use the clamp have factors of hundreds and projections of
+    1e-6, which half precision would round or lose.
+    """
+    factors = max(
+        float(np.abs(part).max()) for gate in (block.gate_a, block.gate_b) for part in (gate.weight, gate.bias)
+    )
+    projection = float(np.abs(block.project.weight).max())
+    if not (factors > 1 and 0 < projection < 1):
+        return block
+    exponent = min(2 * math.floor(math.log2(factors)), -math.ceil(math.log2(projection)))
+    shares = exponent // 2, exponent - exponent // 2
+    bound = block.product_bound
+    return replace(
+        block,
+        gate_a=absorb_gain(block.gate_a, 2.0 ** -shares[0]),
+        gate_b=absorb_gain(block.gate_b, 2.0 ** -shares[1]),
+        project=replace(block.project, weight=block.project.weight * 2.0**exponent),
+        product_bound=None if bound is None else bound * 2.0**-exponent,
+    )
 
 
 def fuse(model: Model) -> FusedWeights:
@@ -311,7 +337,7 @@ def _stream_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> Strea
     project = _convolution(arrays, prefix + "out")
     if spec.revision == "v11":
         project = absorb_layer_scale(project, _gamma(arrays, prefix + "scale"))
-    return StreamWeights(
+    block = StreamWeights(
         near=_convolution(arrays, prefix + "dw1", padding=1, depthwise=True),
         far=_convolution(arrays, prefix + "dw3", padding=3, dilation=3, depthwise=True),
         mix_near=mix_near,
@@ -321,8 +347,9 @@ def _stream_block(spec: ModelSpec, arrays: Arrays, prefix: str, _: int) -> Strea
         expand_b=expand_b,
         gate_b=gate_b,
         project=project,
-        clamped=spec.revision == "v11",
+        product_bound=spec.product_bound,
     )
+    return balance_product(block)
 
 
 def _normalised_nano_block(arrays: Arrays, prefix: str, *, norm: str, gamma: str) -> NanoWeights:

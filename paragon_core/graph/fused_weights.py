@@ -70,8 +70,8 @@ class StreamWeights:
     """Depthwise 3x3 on 2C: second factor."""
     project: Convolution
     """1x1, 2C to C, LayerScale included."""
-    clamped: bool
-    """Whether the product is taken in float32 and clamped to +-65504 (v11)."""
+    product_bound: float | None
+    """Since v11 the product is taken in float32 and clamped to +- this; None before: it is not clamped."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ from paragon_core.models.spec import HEADS
 if TYPE_CHECKING:
     from paragon_core.graph.onnx_nodes import Graph
 
-#: Largest finite float16, to which stream's product is clamped (spec §1).
+#: Largest finite float16.
 FLOAT16_MAX: Final = 65504.0
 
 _RMS_EPSILON: Final = 1e-6
@@ -27,18 +27,20 @@ def divide_by_rms(graph: Graph, value: str) -> str:
     return graph.node("Div", value, root if graph.precision == "fp32" else graph.cast(root, graph.float_type))
 
 
-def gated_product(graph: Graph, a: str, b: str, *, clamped: bool) -> str:
-    """Return stream's product; float16 always takes the wide, clamped way, which differs only on overflow."""
+def gated_product(graph: Graph, a: str, b: str, *, bound: float | None) -> str:
+    """Return stream's product, clamped if there is a bound.
+
+    float16 always takes the wide, clamped way. Without a bound that differs only on overflow.
+    """
     if graph.precision == "fp32":
         product = graph.node("Mul", a, b)
-        return clamp_product(graph, product) if clamped else product
+        return product if bound is None else _clamped(graph, product, bound)
     wide = graph.node("Mul", graph.cast(a, TensorProto.FLOAT), graph.cast(b, TensorProto.FLOAT))
-    return graph.cast(clamp_product(graph, wide), graph.float_type)
+    return graph.cast(_clamped(graph, wide, FLOAT16_MAX if bound is None else bound), graph.float_type)
 
 
-def clamp_product(graph: Graph, product: str) -> str:
-    """Clamp a float32 value to the range of float16."""
-    return graph.node("Clip", product, graph.scalar32(-FLOAT16_MAX), graph.scalar32(FLOAT16_MAX))
+def _clamped(graph: Graph, product: str, bound: float) -> str:
+    return graph.node("Clip", product, graph.scalar32(-bound), graph.scalar32(bound))
 
 
 def to_windows(graph: Graph, tokens: str, channels: int, window: int, shift: int) -> str:

@@ -205,7 +205,7 @@ def _stream(graph: Graph, value: str, block: StreamWeights, name: str) -> str:
     )
     a = graph.convolution(graph.convolution(mixed, block.expand_a, f"{name}.expand_a"), block.gate_a, f"{name}.gate_a")
     b = graph.convolution(graph.convolution(mixed, block.expand_b, f"{name}.expand_b"), block.gate_b, f"{name}.gate_b")
-    product = blocks.gated_product(graph, a, b, clamped=block.clamped)
+    product = blocks.gated_product(graph, a, b, bound=block.product_bound)
     return graph.convolution(product, block.project, f"{name}.project")
 
 

@@ -124,7 +124,7 @@ def _stream(layers: _Layers, value: str, prefix: str, spec: ModelSpec, _: int) -
     mixed = layers.convolution(graph.node("Concat", near, far, axis=1), prefix + "fuse")
     gated = layers.convolution(layers.convolution(mixed, prefix + "proj"), prefix + "gate", padding=1, depthwise=True)
     a, b = graph.nodes_out("Split", gated, outputs=2, axis=1, num_outputs=2)
-    product = blocks.gated_product(graph, a, b, clamped=spec.revision == "v11")
+    product = blocks.gated_product(graph, a, b, bound=spec.product_bound)
     branch = layers.convolution(product, prefix + "out")
     if spec.revision == "v11":
         branch = layers.scaled(branch, prefix + "scale")

@@ -22,7 +22,6 @@ from torch.nn import functional
 
 from paragon_core.graph.fuse import for_grey, fuse_arrays
 from paragon_core.graph.fused_weights import NanoWeights, PhotoWeights, ProWeights, ResidualGroup, StreamWeights
-from paragon_core.models.spec import PRODUCT_LIMIT
 from paragon_core.network.attention import from_windows, join_heads, split_heads, to_windows
 from paragon_core.network.blocks import gated_product, root_mean_square
 
@@ -115,7 +114,7 @@ class FusedStreamBlock(nn.Module):
         self.gate_a = nn.Sequential(_convolution(weights.expand_a), _convolution(weights.gate_a))
         self.gate_b = nn.Sequential(_convolution(weights.expand_b), _convolution(weights.gate_b))
         self.project = _convolution(weights.project)
-        self._bound = PRODUCT_LIMIT if weights.clamped else None
+        self._bound = weights.product_bound
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``x`` [B, C, H, W] to the same shape."""

@@ -118,6 +118,11 @@ class ModelSpec:
         return self.upsampler_alpha > 0
 
     @property
+    def product_bound(self) -> float | None:
+        """What the products in stream's blocks are clamped to; None where they are not."""
+        return PRODUCT_LIMIT if self.variant == "stream" and self.revision == "v11" else None
+
+    @property
     def receptive_radius(self) -> int | None:
         """How far, in low-resolution pixels, an input pixel reaches; None when it reaches the whole image.
 

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 #: ``PARAGON_NATIVE_VERSION`` of the header that this file follows.
-VERSION: Final = 2
+VERSION: Final = 3
 
 MOST_PLANES: Final = 3
 MOST_FACTOR: Final = 4

@@ -9,7 +9,8 @@ part          shape                          notes
 conv_in       [C, p, 3, 3]                   weight divided by the peak
 nano blocks   [2C, C], [2C, 3, 3], [C, 2C]   expand, depthwise, project
 stream blocks [C, 3, 3], [C, 3, 3], [C, 2C], near, far, mix (columns of near first; bias of mix_near),
-              [4C, C], [4C, 3, 3], [C, 2C]   expand, gate (first factor, then the second), project
+              [4C, C], [4C, 3, 3], [C, 2C]   expand, gate (first factor, then the second), project; where products
+                                             are clamped, then the bound
 conv_mid      [C, C, 3, 3]
 tail.detail   [p s s, C, 4, 4]               weight and bias times the peak
 border.rows   [2 p s, C, 1, 5]               weight and bias times the peak
@@ -105,7 +106,7 @@ def _single(blocks: Iterable[Block]) -> Iterator[NanoWeights | StreamWeights]:
 
 def _kind(block: NanoWeights | StreamWeights) -> BlockKind:
     if isinstance(block, StreamWeights):
-        return BlockKind.STREAM_CLAMPED if block.clamped else BlockKind.STREAM
+        return BlockKind.STREAM if block.product_bound is None else BlockKind.STREAM_CLAMPED
     return BlockKind.NANO_HARDSWISH if block.activation == "hardswish" else BlockKind.NANO_GELU
 
 
@@ -121,6 +122,7 @@ def _block(block: NanoWeights | StreamWeights) -> list[Array]:
         *_both(block.expand_a, block.expand_b),
         *_both(block.gate_a, block.gate_b),
         *_both(block.project),
+        *(() if block.product_bound is None else (np.array([block.product_bound]),)),
     ]
 
 

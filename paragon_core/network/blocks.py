@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from paragon_core.models.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
-from paragon_core.models.spec import PRODUCT_LIMIT, TOKEN_DIM, TOKENS, ModelSpec, Revision
+from paragon_core.models.spec import TOKEN_DIM, TOKENS, ModelSpec, Revision
 from paragon_core.network.attention import Attend, WindowAttention
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def root_mean_square(x: Tensor) -> Tensor:
 
 
 def gated_product(a: Tensor, b: Tensor, *, bound: float | None) -> Tensor:
-    """Return ``a * b``; with a bound, taken at least in float32 and clamped: to `PRODUCT_LIMIT` in v11 (§1)."""
+    """Return ``a * b``; with a bound, taken at least in float32 and clamped (§1)."""
     if bound is None:
         return a * b
     return (_widened(a) * _widened(b)).clamp_(-bound, bound).to(a.dtype)
@@ -165,7 +165,7 @@ class StreamBlock(nn.Module):
         self.gate = nn.Conv2d(2 * spec.hidden, 2 * spec.hidden, 3, padding=1, groups=2 * spec.hidden)
         self.out = nn.Conv2d(spec.hidden, channels, 1)
         self.scale = _residual_scale(channels, spec.revision)
-        self._bound = PRODUCT_LIMIT if spec.revision == "v11" else None
+        self._bound = spec.product_bound
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``x`` [B, C, H, W] to the same shape."""

@@ -4,8 +4,8 @@ No reduced photograph holds a checkerboard of single pixels, but screens, scans 
 answers what it never saw with anything. Some per cent of its patches are patterns like these.
 
 There is no larger original. The answer to be learned is that of Lanczos, clipped, or that of Pillow's Hamming kernel.
-Clipping makes sparse bright dots and lines up to 13 levels of 255 brighter on the mean. The Hamming kernel is narrow and
-never negative: it keeps the range of the pattern and its mean, and is sharper than linear interpolation.
+Clipping makes sparse bright dots and lines up to 13 levels of 255 brighter on the mean. The Hamming kernel is narrow
+and never negative: it keeps the range of the pattern and its mean, and is sharper than linear interpolation.
 
 Only patterns that photographs do not have are drawn by default: with noise, letters and single lines among them, a
 small network loses sharpness where it is wanted. `PatternKind` lists all.

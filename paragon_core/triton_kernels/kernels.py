@@ -315,6 +315,7 @@ def stream_gate(
     edge_b: tl.tensor,
     project: tl.tensor,
     project_bias: tl.tensor,
+    bound: float,
     out: tl.tensor,
     height: tl.tensor,
     width: tl.tensor,
@@ -325,7 +326,10 @@ def stream_gate(
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ) -> None:
-    """The second half of a block of stream: ``features + project(a(mixed) * b(mixed))``, by ``CHUNK`` channels."""
+    """The second half of a block of stream: ``features + project(a(mixed) * b(mixed))``, by ``CHUNK`` channels.
+
+    The product is clamped to +- ``bound`` if ``CLAMPED``.
+    """
     H: tl.constexpr = 2 * C
     top, left, y, x = _tile(across, ROWS, COLUMNS)
     start = _start(top, left, height, width) * C
@@ -351,7 +355,7 @@ def stream_gate(
             b -= _shares_outside(edge_b, top + y, left + x, height, width, h, H)
         product = a * b
         if CLAMPED:  # infinite products too, but what is not a number stays so
-            product = tl.where(product > _LARGEST, _LARGEST, tl.where(product < -_LARGEST, -_LARGEST, product))
+            product = tl.where(product > bound, bound, tl.where(product < -bound, -bound, product))
         branch = tl.dot(product.to(tl.float16), _matrix(project + first * C, CHUNK, c, C), branch)
     here = _inside(top + y, left + x, height, width)
     _store_residual(branch, features + start, None, out + start, y, x, width, here, C)

@@ -77,8 +77,8 @@ class PackedStream:
     """Shape [9, 2C], as in `PackedNano`."""
     project: PackedConvolution
     """Weight [1, 2C, C]."""
-    clamped: bool
-    """Whether the product is clamped to +-65504."""
+    product_bound: float | None
+    """What the product is clamped to, if at all."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -261,7 +261,7 @@ def _stream(block: StreamWeights, width: int) -> PackedStream:
         factors=(factor_a, factor_b),
         edges=(edge_a, edge_b),
         project=_taps(block.project, 2 * width, width),
-        clamped=block.clamped,
+        product_bound=block.product_bound,
     )
 
 

@@ -203,8 +203,9 @@ class Program:
             (*self._convolution(factor), self._float(edge))
             for factor, edge in zip(block.factors, block.edges, strict=True)
         ]
-        weights = *factors[0], *factors[1], *self._convolution(block.project)
-        constants = {"CLAMPED": block.clamped, "CHUNK": self._packed.width}
+        clamped = block.product_bound is not None
+        weights = *factors[0], *factors[1], *self._convolution(block.project), block.product_bound or 0.0
+        constants = {"CLAMPED": clamped, "CHUNK": self._packed.width}
 
         def step(features: torch.Tensor, group: torch.Tensor | None) -> torch.Tensor:
             del group  # only Hardswish has groups
@@ -228,7 +229,7 @@ class Program:
         self,
         kernel: Any,  # noqa: ANN401 - Triton has no types
         features: torch.Tensor,
-        *others: torch.Tensor | None,
+        *others: torch.Tensor | float | None,
         constants: Mapping[str, int] | None = None,
     ) -> torch.Tensor:
         """Run a kernel that makes features of features."""
@@ -239,7 +240,7 @@ class Program:
     def _launch(
         self,
         kernel: Any,  # noqa: ANN401 - Triton has no types
-        arguments: tuple[torch.Tensor | None, ...],
+        arguments: tuple[torch.Tensor | float | None, ...],
         size: tuple[int, ...],
         constants: Mapping[str, int],
         *,

@@ -9,6 +9,7 @@ import pytest
 
 from paragon_core.cli.main import main
 from paragon_core.models.model import WEIGHTS, bundled
+from paragon_core.models.purposes import PURPOSES
 from paragon_core.models.releases import OFFICIAL_RELEASES
 from tests.models.checkpoint_files import SMALL, as_stored, safetensors_file
 
@@ -30,12 +31,14 @@ def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any
 def test_bundled_and_official_models(capsys: pytest.CaptureFixture[str]) -> None:
     facts = listed(capsys)
     assert [model["use"] for model in facts["boxed"]] == list(bundled())
+    assert {purpose["model"] for purpose in facts["purposes"]} == set(bundled())
     assert all(set(model["scores"]) == {"Set5", "Set14"} for model in facts["boxed"])
     assert [release["sha256"] for release in facts["official"]] == [release.sha256 for release in OFFICIAL_RELEASES]
     assert not any(release["present"] for release in facts["official"])
     assert main(["models"]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in bundled())
+    assert all(purpose.source in text for purpose in PURPOSES)
     assert all(release.name in text for release in OFFICIAL_RELEASES)
     assert "Set5 36.90, Set14 32.56" in text
 

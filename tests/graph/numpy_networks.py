@@ -10,7 +10,6 @@ import numpy as np
 from paragon_core.graph.fuse import merge_inputs
 from paragon_core.graph.fused_weights import Convolution, NanoWeights, PhotoWeights, ResidualGroup, StreamWeights
 from paragon_core.models.kernels import BINOMIAL_TAPS, SOFTENING_TAPS
-from paragon_core.models.spec import PRODUCT_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,8 +117,8 @@ class Plain:
             mixed = self.conv(np.concatenate([near, far]), f"{key}.fuse")
             a, b = np.split(self.conv(self.conv(mixed, f"{key}.proj"), f"{key}.gate"), 2)
             product = a * b
-            if self.spec.revision == "v11":
-                product = product.clip(-PRODUCT_LIMIT, PRODUCT_LIMIT)
+            if self.spec.product_bound is not None:
+                product = product.clip(-self.spec.product_bound, self.spec.product_bound)
             branch = self.conv(product, f"{key}.out")
         else:
             inner = x
@@ -159,8 +158,8 @@ def run_block(x: Array, block: Block) -> Array:
         mixed = convolve(convolve(x, block.near), block.mix_near) + convolve(convolve(x, block.far), block.mix_far)
         a = convolve(convolve(mixed, block.expand_a), block.gate_a)
         product = a * convolve(convolve(mixed, block.expand_b), block.gate_b)
-        if block.clamped:
-            product = product.clip(-PRODUCT_LIMIT, PRODUCT_LIMIT)
+        if block.product_bound is not None:
+            product = product.clip(-block.product_bound, block.product_bound)
         return x + convolve(product, block.project)
     nano = block.convolutional if isinstance(block, PhotoWeights) else block
     assert isinstance(nano, NanoWeights)

@@ -18,6 +18,7 @@ from paragon_core.graph.fuse import (
     absorb_gain,
     absorb_layer_scale,
     absorb_skip,
+    balance_product,
     base_as_cells,
     border_strips,
     collapse_tail,
@@ -30,10 +31,19 @@ from paragon_core.graph.fuse import (
     split_outputs,
     token_attention,
 )
-from paragon_core.graph.fused_weights import Attention, Convolution, ProWeights
+from paragon_core.graph.fused_weights import Attention, Convolution, ProWeights, StreamWeights
 from paragon_core.models.model import load
 from paragon_core.models.spec import SCALES, ModelSpec
-from tests.graph.numpy_networks import Plain, base_step_by_step, convolve, in_cells, run, shuffle, without_strips
+from tests.graph.numpy_networks import (
+    Plain,
+    base_step_by_step,
+    convolve,
+    in_cells,
+    run,
+    run_block,
+    shuffle,
+    without_strips,
+)
 from tests.models.checkpoint_files import SMALL, SMALL_PHOTO, random_arrays, specs
 
 if TYPE_CHECKING:
@@ -183,6 +193,47 @@ def test_softening_is_one_convolution(alpha: float, height: int, width: int, see
 @pytest.mark.parametrize("alpha", [0.0, -0.3])
 def test_without_alpha_nothing_softens(alpha: float) -> None:
     assert fuse_arrays(replace(SMALL, upsampler_alpha=alpha), random_arrays(SMALL)).soften is None
+
+
+def random_stream_block(*, factors: float, projection: float, bound: float | None, seed: int) -> StreamWeights:
+    """Return a block on two channels whose factors and projection are of these sizes."""
+    wide = [random_convolution(2, 2, 1, seed=seed + index) for index in range(2)]
+    expand = [random_convolution(4, 2, 1, seed=seed + 10 + index) for index in range(2)]
+    gates = [absorb_gain(random_convolution(4, 4, 3, seed=seed + 20 + index, groups=4), factors) for index in range(2)]
+    project = random_convolution(2, 4, 1, seed=seed + 30)
+    return StreamWeights(
+        near=random_convolution(2, 2, 3, seed=seed + 40, groups=2),
+        far=random_convolution(2, 2, 3, seed=seed + 50, groups=2, dilation=3),
+        mix_near=wide[0],
+        mix_far=replace(wide[1], bias=np.zeros(2)),
+        expand_a=expand[0],
+        gate_a=gates[0],
+        expand_b=expand[1],
+        gate_b=gates[1],
+        project=replace(project, weight=project.weight * projection),
+        product_bound=bound,
+    )
+
+
+@given(
+    factors=st.floats(1e-3, 1e3),
+    projection=st.floats(1e-7, 10),
+    bound=st.one_of(st.none(), st.floats(1e-2, 1e5)),
+    height=sides,
+    seed=seeds,
+)
+@settings(deadline=None)
+def test_factors_give_to_the_projection_what_they_have_too_much(
+    factors: float, projection: float, bound: float | None, height: int, seed: int
+) -> None:
+    block = random_stream_block(factors=factors, projection=projection, bound=bound, seed=seed)
+    balanced, x = balance_product(block), noise(2, height, 4, seed=seed)
+    np.testing.assert_array_equal(run_block(x, balanced), run_block(x, block))  # powers of two change no bit
+    before, after = (
+        max(np.abs(gate.weight).max() for gate in (each.gate_a, each.gate_b)) for each in (block, balanced)
+    )
+    assert after <= before
+    assert after < 2 or np.abs(balanced.project.weight).max() > 0.5
 
 
 local_specs = specs().filter(lambda spec: spec.variant != "pro").map(lambda spec: replace(spec, attention=False))

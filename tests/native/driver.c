@@ -84,6 +84,10 @@ static int64_t random_weights(const ParagonNetwork* of, float* to) {
         PART(wide * c, c), PART(wide, 9);
         PART(wide * 9, 9), PART(wide, 9);
         PART(c * 2 * c, 8 * c), PART(c, 9);
+        if (of->block == PARAGON_STREAM_CLAMPED) {
+            if (to) to[count] = 0.1f;  // some products are beyond it
+            count++;
+        }
     }
     PART(c * c * 9, c * 9), PART(c, 9);
     unit = of->peak;

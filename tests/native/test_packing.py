@@ -34,7 +34,8 @@ def shapes(of: ModelSpec, planes: int) -> list[tuple[int, ...]]:
     c, s, p = of.channels, of.scale, planes
     nano = [(2 * c, c), (2 * c,), (2 * c, 3, 3), (2 * c,), (c, 2 * c), (c,)]
     stream = [(c, 3, 3), (c,), (c, 3, 3), (c,), (c, 2 * c), (c,), (4 * c, c), (4 * c,), (4 * c, 3, 3), (4 * c,)]
-    block = nano if of.variant == "realtime" else [*stream, (c, 2 * c), (c,)]
+    bound: list[tuple[int, ...]] = [] if of.product_bound is None else [(1,)]
+    block = nano if of.variant == "realtime" else [*stream, (c, 2 * c), (c,), *bound]
     tail = [(p * s * s, c, 4, 4), (p * s * s,), (2 * p * s, c, 1, 5), (2 * p * s,)]
     border = [(2 * c * s, c, 3), (2 * c * s,), (2 * p, c, 3)]
     return [(c, p, 3, 3), (c,), *(block * of.block_count), (c, c, 3, 3), (c,), *tail, *border]
@@ -82,9 +83,8 @@ def test_parts_are_in_the_order_of_the_table() -> None:
     model = random_model(spec("stream", blocks=1))
     fused = fuse(model)
     (block,) = fused.blocks
-    conv_in, _, near, near_bias, far, _, mix, mix_bias, expand, _, gate, gate_bias, project, *_, column_out = (
-        taken_apart(pack(fused, 1).weights, model.spec, 3)
-    )
+    parts = taken_apart(pack(fused, 1).weights, model.spec, 3)
+    conv_in, _, near, near_bias, far, _, mix, mix_bias, expand, _, gate, gate_bias, project, _, bound, *_ = parts
     every: Any = block
     for packed, exact in (
         (conv_in, fused.conv_in.weight),
@@ -99,7 +99,8 @@ def test_parts_are_in_the_order_of_the_table() -> None:
         (gate[16:], every.gate_b.weight[:, 0]),
         (gate_bias[:16], every.gate_a.bias),
         (project, every.project.weight[:, :, 0, 0]),
-        (column_out, fused.border.column_out.weight[..., 0]),
+        (bound, np.array([every.product_bound])),
+        (parts[-1], fused.border.column_out.weight[..., 0]),
     ):
         assert np.array_equal(packed, exact.astype(np.float32))
 

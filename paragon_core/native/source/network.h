@@ -12,6 +12,7 @@ namespace {
 struct Block {
     Convolution mix, expand, project;
     Depthwise near, far, depthwise;
+    float bound;  // of PARAGON_STREAM_CLAMPED's product
 };
 
 // What the tail adds too much in the outermost ring of pixels; see fuse.border_strips.
@@ -102,6 +103,8 @@ inline size_t pack(Network& network, Arena& arena, const ParagonNetwork& of, con
             block.depthwise = packer.depthwise(hidden);
         }
         pack(block.project, packer, c, hidden, 1);
+        const float* bound = of.block == PARAGON_STREAM_CLAMPED ? packer.read(1) : nullptr;
+        if (bound) block.bound = *bound;
         if (packer.writes()) network.blocks[i] = block;
     }
     pack(network.conv_mid, packer, c, c, 9);

@@ -15,7 +15,7 @@
 #endif
 
 // Changes whenever a structure or the meaning of an argument does.
-#define PARAGON_NATIVE_VERSION 2
+#define PARAGON_NATIVE_VERSION 3
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,7 +34,7 @@ enum ParagonBlock {
     PARAGON_NANO_GELU = 0,
     PARAGON_NANO_HARDSWISH = 1,  // Hardswish before and after the depthwise convolution
     PARAGON_STREAM = 2,
-    PARAGON_STREAM_CLAMPED = 3,  // the gated product is clamped to +-65504
+    PARAGON_STREAM_CLAMPED = 3,  // the gated product is clamped; the bound follows the weights of each block
 };
 
 enum ParagonSample { PARAGON_UINT8 = 0, PARAGON_UINT16 = 1, PARAGON_FLOAT32 = 2 };

@@ -40,6 +40,7 @@ inline void mix_and_expand(const Plan& plan, int i, int y) {
 inline void gate_and_project(const Plan& plan, int i, int now) {
     const bool clamps = plan.of.block == PARAGON_STREAM_CLAMPED;
     const Depthwise& filter = plan.network.blocks[i].depthwise;
+    const float bound = plan.network.blocks[i].bound;
     project_pair(plan, i, now, [&](const float* const(&from)[4], int p, auto count) __attribute__((always_inline)) {
         constexpr int N = decltype(count)::value;
         PARAGON_ROLLED
@@ -57,7 +58,7 @@ inline void gate_and_project(const Plan& plan, int i, int now) {
             for (int row = 0; row < 2; row++, to += plan.network.hidden * BLOCK) PARAGON_UNROLL
             for (int v = 0; v < N; v++) {
                 Vector product = factors[0][row * N + v] * factors[1][row * N + v];
-                if (clamps) product = clamped(product, -65504.0f, 65504.0f);
+                if (clamps) product = clamped(product, -bound, bound);
                 store(to + v * LANES, product);
             }
         }

@@ -1,0 +1,34 @@
+"""Which bundled model is for what, in the words that all doors show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purpose:
+    """What somebody wants to upscale, and what with."""
+
+    source: str
+    """The source, in a few words."""
+    model: str
+    """Name of the bundled model."""
+    why: str
+    """Why this one, in a few words."""
+
+
+#: The first one is for those who do not know.
+PURPOSES: Final = (
+    Purpose(source="anything clean, or anything fast", model="realtime-2x", why="the fastest, good on hard edges"),
+    Purpose(source="photographs, when time does not matter", model="stream-2x", why="finer lines, 6 times the work"),
+    Purpose(source="drawings and anime", model="stream-2x", why="cleaner outlines than realtime-2x"),
+    Purpose(source="compressed video: H.264, streams, DVDs", model="realtime-video-2x", why="leaves compression out"),
+    Purpose(source="JPEGs from the web", model="realtime-video-2x", why="leaves compression out"),
+    Purpose(source="small images that shall become four times as large", model="realtime-4x", why="one pass, not two"),
+)
+
+
+def purposes_of(model: str) -> tuple[Purpose, ...]:
+    """Return what a bundled model is for; empty for names of others."""
+    return tuple(purpose for purpose in PURPOSES if purpose.model == model)
