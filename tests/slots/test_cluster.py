@@ -1,0 +1,157 @@
+"""Slots on a Ray cluster: a real one, whose machines are all this one."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+pytest.importorskip("ray", reason="needs Ray")
+
+from paragon_core.errors import BackendUnavailableError, InputError
+from paragon_core.slots.cluster import RaySlots
+from paragon_core.slots.copies import Place
+from paragon_core.slots.run import run_on_slots
+from tests.fresh_python import ROOT, run
+from tests.media.video import videos
+from tests.patience import PATIENCE
+from tests.slots import work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from paragon_core.media.jobs import JobResult
+
+# Ray's own warnings, and sockets and files that it leaves to the collector.
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
+
+_MEMORY = 80 * 2**20
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Return a cluster of two machines with a CPU each, beside the one that manages it."""
+    from ray.cluster_utils import Cluster  # noqa: PLC0415 - it takes seconds
+
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _MEMORY}
+        made = Cluster(initialize_head=True, head_node_args=head)
+        for _ in range(2):
+            made.add_node(wait=False, num_cpus=1, object_store_memory=_MEMORY)
+        made.wait_for_nodes()
+        yield made
+        made.shutdown()
+
+
+def actors() -> list[psutil.Process]:
+    """Return the processes of slots on all machines."""
+    return [each for each in psutil.process_iter(["name"]) if "ClusterSlot" in (each.info["name"] or "")]
+
+
+def upscaled(cluster: Any, sources: Path, target: Path, report: Callable[[JobResult], None] = id) -> dict[str, bytes]:
+    """Upscale a folder on the cluster, and return what is in the target then."""
+    with RaySlots(work.settings(), cluster.address, at_once=2) as slots:
+        run_on_slots(work.jobs_of(sources, target), slots, at_once=2, report=report)
+    return work.content(target)
+
+
+def test_results_are_those_of_one_process_also_when_a_worker_and_a_machine_are_killed(
+    cluster: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sources = work.images(tmp_path / "in", 12)
+    videos.make(sources / "clip.mkv", size=(32, 16))
+    jobs = work.jobs_of(sources, tmp_path / "alone")
+    expected = work.alone(jobs, work.settings())
+    steps = iter([lambda: actors()[0].kill(), *[lambda: None] * 3, lambda: cluster.remove_node(machine, False)])
+    machine = cluster.list_all_nodes()[-1]
+    try:
+        made = upscaled(cluster, sources, tmp_path / "out", lambda _: next(steps, lambda: None)())
+    finally:
+        cluster.add_node(num_cpus=1, object_store_memory=_MEMORY)
+    assert made == work.content(tmp_path / "alone")
+    assert len(made) == 13
+    assert {result.state for result in expected} == {"written", "failed"}
+    assert caplog.text.count("was lost") >= 2
+    assert next(steps, None) is None
+    assert actors() == []
+
+
+def test_machines_that_do_not_see_the_files_get_copies(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = work.images(tmp_path / "in", 3)
+    work.alone(work.jobs_of(sources, tmp_path / "alone"), work.settings())
+    monkeypatch.setattr(Place, "of", lambda source, _: Place(source=(0, 0), marker=source))
+    monkeypatch.setattr("paragon_core.slots.copies.PIECE", 10_000)
+    reported: list[JobResult] = []
+    assert upscaled(cluster, sources, tmp_path / "out", reported.append) == work.content(tmp_path / "alone")
+    assert sorted(result.state for result in reported) == ["failed", "written", "written", "written"]
+    reported.clear()
+    upscaled(cluster, sources, tmp_path / "out", reported.append)
+    assert sorted(result.state for result in reported) == ["failed", "skipped", "skipped", "skipped"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that reaches one process only")
+def test_an_interrupt_leaves_no_half_file_and_no_process(cluster: Any, tmp_path: Path) -> None:
+    sources = work.images(tmp_path / "in", 16, (400, 300))
+    command = ["upscale", str(sources), "-o", str(tmp_path / "out"), "--ray", cluster.address]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "paragon_core.cli.main", *command, "--backend", "onnxruntime", "--precision", "fp32"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + PATIENCE
+    while not any(path.suffix == ".png" for path in (tmp_path / "out").glob("*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    slots = actors()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "onnxruntime fp32" in errors
+    made = work.content(tmp_path / "out")
+    assert 0 < len(made) < 16
+    assert all(name.endswith(".png") for name in made)
+    assert slots
+    _, alive = psutil.wait_procs(slots, timeout=PATIENCE)
+    assert alive == []
+
+
+def test_without_ray_the_error_has_the_line_that_installs_it(tmp_path: Path) -> None:
+    work.images(tmp_path, 1)
+    result = run(
+        "import sys; from paragon_core.cli.main import main; sys.exit(main(sys.argv[1:]))",
+        *("upscale", tmp_path / "00.png", "--ray", "auto"),
+        without=["ray"],
+        check=False,
+    )
+    assert result.returncode == 3
+    assert "Ray is not installed here" in result.stderr
+    assert 'hint: pip install "paragon-sr[cluster]"' in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "device", "words"),
+    [("ray://head:10001", "auto", "Ray client"), ("auto", "cuda:1", "Ray chooses the cards of its slots")],
+)
+def test_what_ray_does_not_do_is_refused(address: str, device: str, words: str) -> None:
+    options = work.OPTIONS.changed(device=device)
+    with pytest.raises(InputError, match=words):
+        RaySlots(work.settings(options=options), address, at_once=1)
+
+
+def test_where_no_cluster_is_the_error_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "")
+    monkeypatch.setattr("ray._private.services.canonicalize_bootstrap_address", lambda *_: None)
+    with pytest.raises(BackendUnavailableError, match="no Ray cluster runs on this machine") as error:
+        RaySlots(work.settings(), "auto", at_once=1).__enter__()
+    assert "ray start --head" in error.value.hint
