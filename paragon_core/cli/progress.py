@@ -71,12 +71,18 @@ class JobProgress:
         self._upscaled = 0
         self._pixels = 0
         self._part = 0.0
+        self._begun = 0.0
         self._inner = (0, 1)
 
     def advance(self, done: int, total: int) -> None:
         """Note how much of the image in the network is done."""
         before, count = self._inner
         self._part = (before + (done / total if done < total else count > 1)) / count
+        self._line.show(self.state)
+
+    def begun(self, jobs: float) -> None:
+        """Note how many jobs the work on unfinished ones amounts to, where several processes share them."""
+        self._begun = jobs
         self._line.show(self.state)
 
     def within(self, done: int, total: int) -> None:
@@ -98,11 +104,12 @@ class JobProgress:
     @property
     def state(self) -> ProgressState:
         """How far the jobs are."""
+        part = self._part + self._begun
         return ProgressState(
-            share=min((self._finished + self._part) / self._jobs, 1.0),
+            share=min((self._finished + part) / self._jobs, 1.0),
             text=f"{self._finished}/{self._jobs}",
-            done=self._upscaled + self._part,
-            left=self._jobs - self._finished - self._part,
+            done=self._upscaled + part,
+            left=self._jobs - self._finished - part,
             amount=self._pixels / 1e6,
             speed="{:.1f} Mpixel/s",
         )

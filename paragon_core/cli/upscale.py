@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
-from paragon_core.cli import chunk_options, result_options, size_options
+from paragon_core.cli import chunk_options, result_options, size_options, slot_options
 from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
 from paragon_core.cli.progress import JobProgress
 from paragon_core.media.formats import WRITABLE
@@ -116,6 +117,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="refuse images and frames with more pixels, against small files that claim to be huge; raise it for files "
         "that you trust [178956970, as Pillow]. What does not fit in memory is refused in any case",
     )
+    slot_options.add_to(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
     options.add_debug(parser)
     parser.set_defaults(run=run)
@@ -195,16 +197,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     for path, error in refused:
         console.error(error, about=str(path))
     if not jobs:
-        _sum_up((), refused, passed_over, console)
-        return _exit_code((), refused)
+        return _end((), refused, passed_over, console)
     compression = result_options.compression_of(arguments, jobs, console)
     progress = JobProgress(console, len(jobs))
 
     def report(result: JobResult) -> None:
-        width, height = result.size or (0, 0)
-        progress.finish(pixels=width * height * result.frames)
+        progress.finish(pixels=math.prod(result.size or (0,)) * result.frames)
         _report(result, console, single=len(jobs) + len(refused) == 1)
 
+    if slot_options.are_given(arguments):
+        asked = slot_options.settings(arguments, models, size, _options(arguments, progress), compression, encoding)
+        made = slot_options.run(jobs, asked, arguments, console, finished=report, begun=progress.begun)
+        return _end(made, refused, passed_over, console)
     with Upscalers(models, size, _options(arguments, progress)) as upscalers:
 
         def upscale(array: npt.NDArray[np.generic], size: OutputSize | None = None) -> npt.NDArray[np.generic]:
@@ -268,6 +272,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             )
         finally:
             console.erase()
+    return _end(results, refused, passed_over, console)
+
+
+def _end(
+    results: Sequence[JobResult], refused: Sequence[Refused], passed_over: Sequence[Path], console: Console
+) -> int:
+    """Report the results of all files together, and return the exit code."""
     _sum_up(results, refused, passed_over, console)
     return _exit_code(results, refused)
 

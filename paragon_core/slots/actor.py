@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from paragon_core.slots.copies import Place
     from paragon_core.slots.settings import SlotSettings, SlotState
-    from paragon_core.slots.units import Unit
+    from paragon_core.slots.units import FileUnit, Unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +59,19 @@ class ClusterSlot:
         """Do a unit, if its files are here."""
         return self._worker.do(unit) if place.is_shared(unit.job.source) else Unshared(number=unit.number)
 
-    def do_copy(self, unit: Unit, pieces: Sequence[Any]) -> Copied:
+    def do_copy(self, unit: FileUnit, pieces: Sequence[Any]) -> Copied:
         """Do a unit whose source comes in pieces, and return the target likewise."""
         import ray  # noqa: PLC0415 - it is there, because it calls this
 
         return self.do_pieces(unit, pieces, fetch=ray.get, store=ray.put)
 
     def do_pieces(
-        self, unit: Unit, pieces: Sequence[Any], *, fetch: Callable[[Any], bytes], store: Callable[[bytes], Any]
+        self, unit: FileUnit, pieces: Sequence[Any], *, fetch: Callable[[Any], bytes], store: Callable[[bytes], Any]
     ) -> Copied:
         """Do a unit with functions that fetch and store a piece."""
         try:
             with local_copy(unit.job, map(fetch, pieces)) as job:
-                outcome = self._worker.do(replace(unit, job=job))
+                outcome = self._worker.do(replace(unit, job=job, whole=True))
                 result, stored = outcome.result, ()
                 if result is not None:
                     if result.state == "written":

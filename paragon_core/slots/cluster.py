@@ -20,6 +20,7 @@ from paragon_core.media.jobs import JobResult, failure
 from paragon_core.slots.actor import ClusterSlot, Copied, Unshared
 from paragon_core.slots.copies import Place, pieces_of, write_pieces
 from paragon_core.slots.slots import Closed, Event, Finished, Opened
+from paragon_core.slots.units import FileUnit
 from paragon_core.slots.worker import Outcome
 
 if TYPE_CHECKING:
@@ -232,10 +233,15 @@ class RaySlots:
 
     def _of_unit(self, name: str, actor: _Actor, unit: Unit, value: Outcome | Unshared) -> Event | None:
         if isinstance(value, Unshared):
-            value, references = self._sent(unit)
-            if value is None:
+            if not isinstance(unit, FileUnit):
+                why = f"on {actor.host}: it does not see {unit.job.target.parent}, where chunks of a video are"
+                hint = "have all machines share a disk, under the same names"
+                return self._broke(name, why, BackendUnavailableError(f"{name} {why}", hint=hint))
+            outcome, references = self._sent(unit)
+            if outcome is None:
                 self._watch(actor.handle.do_copy.remote(unit, references), name, unit)
                 return None
+            value = outcome
         del actor.units[unit.number]
         self._losses = 0
         return Finished(slot=name, outcome=value)
@@ -356,6 +362,8 @@ def _connected(ray: ModuleType, address: str) -> Iterator[None]:
             msg = "no Ray cluster runs on this machine"
         hint = "start one with: ray start --head; or give its address; for this machine alone there is --devices"
         raise BackendUnavailableError(msg, hint=hint) from error
+    else:
+        _silence()
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
@@ -363,6 +371,14 @@ def _connected(ray: ModuleType, address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _silence() -> None:
+    """Keep Ray from printing pages to stdout about lost actors and machines; the run logs a line."""
+    with suppress(ImportError):  # no option does it, and other versions may have it elsewhere
+        from ray._private import worker  # noqa: PLC0415 - as all of Ray
+
+        worker._worker_logs_enabled = False  # noqa: SLF001 - the only way
 
 
 def _first_line(error: Exception) -> str:

@@ -204,11 +204,14 @@ def _serve(connection: Connection, settings: SlotSettings, at_once: int) -> None
         tell(error)
         return
     tell(Opened(slot="", state=state))
+
+    def do(unit: Unit) -> None:
+        tell(Finished(slot="", outcome=worker.do(unit)))
+
     with ThreadPoolExecutor(at_once) as threads:
         try:
             while True:
-                unit: Unit = connection.recv()
-                threads.submit(lambda unit=unit: tell(Finished(slot="", outcome=worker.do(unit))))
+                threads.submit(do, connection.recv())
         except (EOFError, OSError):
             worker.cancel()
             last = threading.Timer(_PATIENCE, os._exit, (1,))

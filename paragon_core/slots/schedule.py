@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 #: Slots that a unit may take down with it before it counts as the cause.
 ATTEMPTS: Final = 3
@@ -68,16 +68,25 @@ class Schedule(Generic[U]):
         return self._in_flight
 
     @property
+    def has_more(self) -> bool:
+        """Whether there is something to hand out."""
+        return self._next() is not None
+
+    @property
     def is_over(self) -> bool:
         """Whether there is nothing left to hand out or to wait for."""
-        return not self._in_flight and self._next() is None
+        return not self._in_flight and not self.has_more
+
+    def is_full(self, slot: str) -> bool:
+        """Return whether a slot has no room for another unit."""
+        held = self._held[slot]
+        return len(held) >= self._at_once or any(map(self._is_alone, held.values()))
 
     def take(self, slot: str) -> U | None:
         """Return the next unit for a slot, if there is one and the slot has room."""
-        held = self._held[slot]
-        if len(held) >= self._at_once or any(map(self._is_alone, held.values())):
+        if self.is_full(slot):
             return None
-        unit = self._next()
+        held, unit = self._held[slot], self._next()
         if unit is None or (held and self._is_alone(unit)):
             return None
         self._waiting.popleft()
@@ -94,6 +103,10 @@ class Schedule(Generic[U]):
     def add(self, *units: U) -> None:
         """Hand out units that have come up, or are to be done again, before all others."""
         self._waiting.extendleft(reversed(units))
+
+    def drop(self, is_wanted: Callable[[U], bool]) -> None:
+        """Forget units that came up, were not handed out yet, and are not wanted any more."""
+        self._waiting = deque(filter(is_wanted, self._waiting))
 
     def lose(self, slot: str) -> Lost[U]:
         """Take back what a slot holds, because it will not do it any more."""

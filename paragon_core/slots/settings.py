@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from paragon_core.media.compression import ImageCompression
 from paragon_core.media.images import MAX_PIXELS
@@ -46,6 +46,10 @@ class SlotSettings:
     """The part of each video that is wanted."""
     keep_damaged: bool = False
     """Whether to take what is there of videos that are cut off."""
+    chunk: int | Literal["auto", "off"] = "auto"
+    """Most frames of a chunk of a long video; auto for what suits the network, off to make all videos in one go."""
+    restart: bool = False
+    """Whether to throw away what was begun of long videos."""
     overwrite: bool = False
     """Whether to replace targets that are done."""
     max_pixels: int = MAX_PIXELS

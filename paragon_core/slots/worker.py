@@ -9,15 +9,17 @@ import time
 import traceback
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from paragon_core import __version__
 from paragon_core.cores import CORES
-from paragon_core.errors import BackendUnavailableError
+from paragon_core.errors import BackendUnavailableError, JobError, ParagonError
 from paragon_core.media import jobs
 from paragon_core.media.upscalers import Upscalers
 from paragon_core.slots.settings import VIDEOS, SlotState
+from paragon_core.slots.units import ChunkUnit, FileUnit, Film, JoinUnit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,17 +27,28 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from paragon_core.media.job_plan import Job
     from paragon_core.media.jobs import JobResult
+    from paragon_core.media.video.chunks.job import VideoJob
     from paragon_core.media.video.upscale import VideoResult
     from paragon_core.slots.settings import SlotSettings
     from paragon_core.slots.units import Unit
     from paragon_core.upscaling.output_size import OutputSize
+    from paragon_core.upscaling.upscaler import Upscaler
 
 _LOG: Final = logging.getLogger("paragon_core")
 
 
 class Cancelled(BaseException):
     """The work is to end now; no Exception, because nobody on its way may take it for a failure of a file."""
+
+
+class _Begun(BaseException):
+    """A long video was begun, and its chunks are for anyone; no Exception for the same reason."""
+
+    def __init__(self, film: Film) -> None:
+        super().__init__()
+        self.film = film
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +58,11 @@ class Outcome:
     number: int
     """The unit's."""
     result: JobResult | None = None
-    """The result; None where it failed in a way that is a bug, or was cancelled."""
+    """The result of the job; None where there is more to do, or where it failed in a way that is a bug."""
+    film: Film | None = None
+    """What there is to do, where the unit was the beginning of a long video."""
+    is_cancelled: bool = False
+    """Whether it was cancelled."""
     bug: str = ""
     """The traceback of an error that nobody expected."""
     log: tuple[tuple[int, str], ...] = ()
@@ -63,6 +80,7 @@ class Worker:
         self._over = threading.Event()
         self._network = _Turns(threading.Lock())
         self._log = _Collector()
+        self._film: VideoJob | None = None
         self._upscalers = Upscalers(
             settings.models, settings.size, replace(settings.options, interrupt=self.end_if_cancelled)
         )
@@ -98,15 +116,18 @@ class Worker:
 
     def do(self, unit: Unit) -> Outcome:
         """Do a unit of work; called from any thread."""
-        result, bug = None, ""
+        outcome = Outcome(number=unit.number)
         try:
             self.end_if_cancelled()
-            result = self._done(unit)
+            outcome = replace(outcome, result=self._done(unit))
         except Cancelled:
-            pass
+            outcome = replace(outcome, is_cancelled=True)
+        except _Begun as begun:
+            outcome = replace(outcome, film=begun.film)
         except Exception as error:  # noqa: BLE001 - the driver raises it
-            bug = "" if self._over.is_set() else "".join(traceback.format_exception(error))
-        return Outcome(number=unit.number, result=result, bug=bug, log=self._log.drained())
+            bug = "".join(traceback.format_exception(error))
+            outcome = replace(outcome, is_cancelled=self._over.is_set(), bug=bug)
+        return replace(outcome, log=self._log.drained())
 
     def cancel(self) -> None:
         """End what is under way as soon as possible; files that are half written disappear."""
@@ -121,7 +142,19 @@ class Worker:
         if self._over.is_set():
             raise Cancelled
 
-    def _done(self, unit: Unit) -> JobResult:
+    def _done(self, unit: Unit) -> JobResult | None:
+        if isinstance(unit, FileUnit):
+            return self._file(unit)
+        try:
+            with self._network:
+                if isinstance(unit, JoinUnit):
+                    return self._join(unit.job)
+                self._chunk(unit)
+                return None
+        except (ParagonError, MemoryError, OSError) as error:
+            return jobs.failure(unit.job, error)
+
+    def _file(self, unit: FileUnit) -> JobResult:
         settings = self._settings
         self._network.waited = 0.0
         (result,) = jobs.run(
@@ -130,7 +163,7 @@ class Worker:
             scale=next(iter(settings.models)),
             size=settings.size,
             compression=settings.compression,
-            video=self._video,
+            video=partial(self._video, whole=unit.whole),
             progress=lambda _done, _total: self.end_if_cancelled(),
             at_once=1,
             overwrite=settings.overwrite,
@@ -145,15 +178,18 @@ class Worker:
         with self._network:
             return self._upscalers.for_image((array.shape[1], array.shape[0]), size)(array, size=size)
 
-    def _video(self, source: Path, target: Path) -> VideoResult:
+    def _video(self, source: Path, target: Path, *, whole: bool) -> VideoResult:
         from paragon_core.media.video.upscale import upscale_video  # noqa: PLC0415 - images do without it
 
         settings = self._settings
         with self._network:
+            upscaler = self._upscalers.for_video(source, settings.encoding, keep_damaged=settings.keep_damaged)
+            if not whole and (film := self._begun(source, target, upscaler)) is not None:
+                raise _Begun(film)
             return upscale_video(
                 source,
                 target,
-                self._upscalers.for_video(source, settings.encoding, keep_damaged=settings.keep_damaged),
+                upscaler,
                 size=settings.size,
                 temporal=settings.temporal,
                 encoding=settings.encoding,
@@ -162,6 +198,64 @@ class Worker:
                 keep_damaged=settings.keep_damaged,
                 progress=lambda _done, _total: self.end_if_cancelled(),
             )
+
+    def _begun(self, source: Path, target: Path, upscaler: Upscaler) -> Film | None:
+        """Begin a long video, or go on with it; None where it is short."""
+        from paragon_core.media.video.chunks.folder import missing  # noqa: PLC0415 - images do without it
+        from paragon_core.media.video.chunks.job import NetworkIdentity, VideoSettings  # noqa: PLC0415
+        from paragon_core.media.video.chunks.upscale import SHORT, job_for, usual_chunk_frames  # noqa: PLC0415
+
+        settings = self._settings
+        if settings.chunk == "off":
+            return None
+        wanted = VideoSettings(
+            size=settings.size,
+            temporal=settings.temporal,
+            encoding=settings.encoding,
+            time_range=settings.time_range,
+            keep_damaged=settings.keep_damaged,
+            chunk_frames=usual_chunk_frames(upscaler.model.spec) if settings.chunk == "auto" else settings.chunk,
+        )
+        network, most_short = NetworkIdentity.of(upscaler), SHORT if settings.chunk == "auto" else 1
+        job = job_for(source, target, network, wanted, restart=settings.restart, most_short=most_short)
+        if job is None:
+            return None
+        chunks = job.plan.chunks
+        return Film(frames=job.plan.frames, left=tuple((number, chunks[number].frames) for number in missing(job)))
+
+    def _chunk(self, unit: Unit) -> None:
+        """Make a chunk of a video."""
+        from paragon_core.media.video.chunks.encode import encode_chunk  # noqa: PLC0415 - images do without it
+
+        assert isinstance(unit, ChunkUnit)  # noqa: S101 - there are no others
+        job = self._video_job(unit.job)
+        upscaler = self._upscalers.of(job.network.scale, for_frames=True)
+        encode_chunk(job, unit.chunk, upscaler, progress=lambda _: self.end_if_cancelled())
+
+    def _join(self, job: Job) -> JobResult:
+        """Make a video from its chunks."""
+        from paragon_core.media.video.chunks.job import job_folder  # noqa: PLC0415 - images do without it
+        from paragon_core.media.video.chunks.upscale import finish  # noqa: PLC0415
+        from paragon_core.media.video.jobs import video_size  # noqa: PLC0415
+
+        if not job_folder(job.target).is_dir() and job.target.exists():  # a slot was lost before it could say so
+            return jobs.JobResult(job=job, state="written", size=video_size(job.target))
+        video = self._video_job(job)
+        joined = finish(video, self._upscalers.of(video.network.scale, for_frames=True))
+        return jobs.JobResult(job=job, state="written", size=joined.size, frames=joined.frames, notes=joined.notes)
+
+    def _video_job(self, job: Job) -> VideoJob:
+        """Return the description of a video that was begun; from its folder, so that units stay small."""
+        from paragon_core.media.video.chunks.folder import read_job  # noqa: PLC0415 - images do without it
+
+        target = job.target.absolute()
+        if self._film is None or self._film.target != target:
+            found = read_job(target)
+            if found is None:
+                msg = f"the job folder of {job.target} has vanished"
+                raise JobError(msg, hint="leave it alone while the work goes on, and start again")
+            self._film = replace(found, source=job.source.absolute())
+        return self._film
 
 
 class _Turns(threading.local):

@@ -16,7 +16,7 @@ pytest.importorskip("ray", reason="needs Ray")
 from paragon_core.errors import BackendUnavailableError, InputError
 from paragon_core.slots.cluster import RaySlots
 from paragon_core.slots.copies import Place
-from paragon_core.slots.run import run_on_slots
+from paragon_core.slots.run import Reports, run_on_slots
 from tests.fresh_python import ROOT, run
 from tests.media.video import videos
 from tests.patience import PATIENCE
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paragon_core.media.jobs import JobResult
+    from paragon_core.slots.settings import SlotSettings
 
 # Ray's own warnings, and sockets and files that it leaves to the collector.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
@@ -55,31 +56,53 @@ def actors() -> list[psutil.Process]:
     return [each for each in psutil.process_iter(["name"]) if "ClusterSlot" in (each.info["name"] or "")]
 
 
-def upscaled(cluster: Any, sources: Path, target: Path, report: Callable[[JobResult], None] = id) -> dict[str, bytes]:
+def manager_of(machine: Any) -> int:
+    """Return the id of the process that starts those of actors on a machine."""
+    pid: int = machine.all_processes["raylet"][0].process.pid
+    return pid
+
+
+def upscaled(
+    cluster: Any,
+    sources: Path,
+    target: Path,
+    report: Callable[[JobResult], None] = lambda _: None,
+    settings: SlotSettings | None = None,
+) -> dict[str, bytes]:
     """Upscale a folder on the cluster, and return what is in the target then."""
-    with RaySlots(work.settings(), cluster.address, at_once=2) as slots:
-        run_on_slots(work.jobs_of(sources, target), slots, at_once=2, report=report)
+    with RaySlots(settings or work.settings(), cluster.address, at_once=2) as slots:
+        run_on_slots(work.jobs_of(sources, target), slots, at_once=2, reports=Reports(finished=report))
     return work.content(target)
 
 
 def test_results_are_those_of_one_process_also_when_a_worker_and_a_machine_are_killed(
     cluster: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sources = work.images(tmp_path / "in", 12)
-    videos.make(sources / "clip.mkv", size=(32, 16))
+    settings = work.settings(chunk=8)
+    sources = work.images(tmp_path / "in", 9)
+    videos.make(sources / "a.mkv", times=range(60))
     jobs = work.jobs_of(sources, tmp_path / "alone")
-    expected = work.alone(jobs, work.settings())
-    steps = iter([lambda: actors()[0].kill(), *[lambda: None] * 3, lambda: cluster.remove_node(machine, False)])
-    machine = cluster.list_all_nodes()[-1]
+    expected = work.alone(jobs, settings)
+    reported: list[JobResult] = []
+
+    def harm(result: JobResult) -> None:
+        reported.append(result)
+        if len(reported) == 1:
+            actors()[0].kill()
+        if len(reported) == 5:
+            at_work = {actor.ppid() for actor in actors()}
+            machine = next(node for node in cluster.list_all_nodes() if manager_of(node) in at_work)
+            cluster.remove_node(machine, allow_graceful=False)
+
     try:
-        made = upscaled(cluster, sources, tmp_path / "out", lambda _: next(steps, lambda: None)())
+        made = upscaled(cluster, sources, tmp_path / "out", harm, settings)
     finally:
         cluster.add_node(num_cpus=1, object_store_memory=_MEMORY)
     assert made == work.content(tmp_path / "alone")
-    assert len(made) == 13
+    assert len(made) == 10
     assert {result.state for result in expected} == {"written", "failed"}
     assert caplog.text.count("was lost") >= 2
-    assert next(steps, None) is None
+    assert len(reported) == len(jobs)
     assert actors() == []
 
 
@@ -150,8 +173,12 @@ def test_what_ray_does_not_do_is_refused(address: str, device: str, words: str) 
 
 
 def test_where_no_cluster_is_the_error_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_ADDRESS", "")
-    monkeypatch.setattr("ray._private.services.canonicalize_bootstrap_address", lambda *_: None)
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("Could not find any running Ray instance.\nPlease specify the one to connect to")
+
+    monkeypatch.setattr("ray.init", fail)
     with pytest.raises(BackendUnavailableError, match="no Ray cluster runs on this machine") as error:
         RaySlots(work.settings(), "auto", at_once=1).__enter__()
     assert "ray start --head" in error.value.hint
+    with pytest.raises(BackendUnavailableError, match=r"no Ray cluster at head:1: Could not find .* instance\.$"):
+        RaySlots(work.settings(), "head:1", at_once=1).__enter__()

@@ -11,7 +11,7 @@ from paragon_core.atomic_files import marker, remove_leftovers
 from paragon_core.slots import copies
 from paragon_core.slots.actor import ClusterSlot
 from paragon_core.slots.copies import Place, pieces_of, write_pieces
-from paragon_core.slots.units import Unit
+from paragon_core.slots.units import FileUnit
 from tests.slots import work
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def test_a_unit_of_copies_gives_what_the_files_would(tmp_path: Path) -> None:
     slot = ClusterSlot(work.settings())
     slot.open(None)
     made, broken = (
-        slot.do_pieces(Unit(number=0, job=job), list(pieces_of(job.source)), fetch=bytes, store=bytes)
+        slot.do_pieces(FileUnit(number=0, index=0, job=job), list(pieces_of(job.source)), fetch=bytes, store=bytes)
         for job in work.jobs_of(sources, tmp_path / "out")
     )
     slot.close()
@@ -75,6 +75,8 @@ def test_without_room_for_a_copy_the_file_fails(tmp_path: Path) -> None:
     def fail(_: bytes) -> bytes:
         raise OSError(28, "No space left on device")
 
-    copied = ClusterSlot(work.settings()).do_pieces(Unit(number=0, job=job), [b""], fetch=fail, store=bytes)
+    copied = ClusterSlot(work.settings()).do_pieces(
+        FileUnit(number=0, index=0, job=job), [b""], fetch=fail, store=bytes
+    )
     assert copied.outcome.result is not None
     assert "no room for a copy on" in str(copied.outcome.result.error)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from paragon_core.errors import BackendUnavailableError
 from paragon_core.media.jobs import Job, JobResult
-from paragon_core.slots.run import run_on_slots
+from paragon_core.slots.run import Reports, run_on_slots
 from paragon_core.slots.settings import SlotState
 from paragon_core.slots.slots import Closed, Event, Finished, Opened
 from paragon_core.slots.worker import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from paragon_core.slots.units import Unit
 
@@ -71,7 +71,7 @@ def jobs(folder: Path, count: int) -> list[Job]:
 def test_results_are_in_the_order_of_the_jobs(tmp_path: Path) -> None:
     reported: list[JobResult] = []
     slots = Pretended("a", "b", do=written)
-    results = run_on_slots(jobs(tmp_path, 9), slots, at_once=3, report=reported.append)
+    results = run_on_slots(jobs(tmp_path, 9), slots, at_once=3, reports=Reports(finished=reported.append))
     assert [result.job for result in results] == jobs(tmp_path, 9)
     assert sorted(map(id, results)) == sorted(map(id, reported))
     assert {slot for slot, _ in slots.given} == {"a", "b"}

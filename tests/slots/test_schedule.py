@@ -35,13 +35,13 @@ def test_every_unit_is_done_once_or_given_up(alone: list[bool], at_once: int, da
     losses: Counter[int] = Counter()
     names = count()
     while not schedule.is_over:
-        slot = data.draw(st.sampled_from(sorted(slots)))
+        slot: str = data.draw(st.sampled_from(sorted(slots)))
         held = slots[slot]
         if (unit := schedule.take(slot)) is not None:
             held.append(unit)
             assert len(held) <= at_once
             assert len(held) == 1 or not any(each.alone or losses[each.number] for each in held)
-        elif held and data.draw(st.booleans()):
+        elif held and data.draw(st.sampled_from((True, False))):
             unit = held.pop(data.draw(st.integers(0, len(held) - 1)))
             assert schedule.finish(slot, unit.number) is unit
             assert schedule.finish(slot, unit.number) is None
@@ -87,7 +87,7 @@ def test_what_was_lost_is_next_and_has_a_slot_for_itself() -> None:
 
 
 def test_units_that_come_up_later_are_next() -> None:
-    schedule = Schedule(parts(False, False), at_once=1)
+    schedule = Schedule([Part(number=0), Part(number=1)], at_once=1)
     assert schedule.take("a") == Part(number=0)
     schedule.add(Part(number=7), Part(number=8))
     assert schedule.finish("a", 0)

@@ -12,7 +12,7 @@ import pytest
 from paragon_core.cores import usable_cores
 from paragon_core.errors import BackendUnavailableError
 from paragon_core.slots.settings import IMAGES, VIDEOS
-from paragon_core.slots.units import Unit
+from paragon_core.slots.units import FileUnit
 from paragon_core.slots.worker import Worker
 from tests.patience import PATIENCE
 from tests.slots import work
@@ -32,7 +32,7 @@ def test_units_are_files_that_a_single_process_would_write(tmp_path: Path) -> No
     worker = Worker(work.settings())
     worker.open(None)
     jobs = work.jobs_of(sources, tmp_path / "out")
-    outcomes = [worker.do(Unit(number=number, job=job)) for number, job in enumerate(jobs, 5)]
+    outcomes = [worker.do(FileUnit(number=number, index=0, job=job)) for number, job in enumerate(jobs, 5)]
     worker.close()
     assert [outcome.number for outcome in outcomes] == [5, 6, 7]
     assert [outcome.bug for outcome in outcomes] == [""] * 3
@@ -49,7 +49,7 @@ def test_its_state_is_what_pixels_depend_on_and_another_is_refused() -> None:
     assert other.open(state) == state
     for change in ({"version": "0"}, {"backend": "native"}, {"precisions": ("fp16", "fp32", "fp32")}):
         with pytest.raises(
-            BackendUnavailableError, match="it would compute with Paragon .*, onnxruntime fp32, and"
+            BackendUnavailableError, match=r"it would compute with Paragon .*, onnxruntime fp32, and"
         ) as e:
             Worker(settings).open(replace(state, **change))
         assert "--backend" in e.value.hint
@@ -62,12 +62,12 @@ def test_a_worker_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
     worker = Worker(work.settings())
     worker.open(None)
     found = []
-    thread = threading.Thread(target=lambda: found.append(worker.do(Unit(number=0, job=jobs[0]))))
+    thread = threading.Thread(target=lambda: found.append(worker.do(FileUnit(number=0, index=0, job=jobs[0]))))
     thread.start()
     worker.cancel()
     thread.join(PATIENCE)
     assert [(outcome.result, outcome.bug) for outcome in found] == [(None, "")]
-    assert worker.do(Unit(number=1, job=jobs[0])).result is None
+    assert worker.do(FileUnit(number=1, index=0, job=jobs[0])).result is None
     assert work.content(tmp_path / "out") == {} if (tmp_path / "out").exists() else True
     worker.close()
 
@@ -77,7 +77,7 @@ def test_a_bug_comes_back_with_its_traceback(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("paragon_core.media.jobs.read_image", lambda *_, **__: 1 / 0)
     worker = Worker(work.settings())
     worker.open(None)
-    outcome = worker.do(Unit(number=0, job=jobs[0]))
+    outcome = worker.do(FileUnit(number=0, index=0, job=jobs[0]))
     worker.close()
     assert outcome.result is None
     assert "ZeroDivisionError" in outcome.bug
@@ -89,7 +89,7 @@ def test_what_is_logged_comes_with_the_next_outcome(tmp_path: Path) -> None:
     worker.open(None)
     logging.getLogger("paragon_core.engines").warning("no %s", "engine")
     logging.getLogger("paragon_core.engines").info("nobody asked")
-    outcomes = [worker.do(Unit(number=number, job=jobs[0])) for number in (0, 1)]
+    outcomes = [worker.do(FileUnit(number=number, index=0, job=jobs[0])) for number in (0, 1)]
     worker.close()
     assert [outcome.log for outcome in outcomes] == [((logging.WARNING, "no engine"),), ()]
 
