@@ -62,11 +62,24 @@ class SlotSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SlotState:
-    """What the pixels of a slot depend on."""
+    """What the results of a slot depend on."""
 
-    version: str
-    """Paragon's."""
     backend: str
     """The runtime."""
     precisions: tuple[str, ...]
     """The precision for each of `SlotSettings.kinds`."""
+    versions: tuple[tuple[str, str], ...]
+    """Those of Paragon, of the runtime, and of what encodes images and videos, by their names."""
+
+    def differences(self, other: SlotState) -> str:
+        """Return in words what another slot has that this one has not."""
+        found = [
+            f"{name} {theirs or 'none'} instead of {ours or 'none'}"
+            for name, ours, theirs in (
+                ("the runtime", self.backend, other.backend),
+                ("the precision", " and ".join(self.precisions), " and ".join(other.precisions)),
+                *((name, dict(self.versions).get(name, ""), version) for name, version in other.versions),
+            )
+            if ours != theirs
+        ]
+        return ", ".join(found)

@@ -35,7 +35,7 @@ class FileUnit(Unit):
     """A file, or the beginning of a long video."""
 
     whole: bool = False
-    """Whether a video is made in one go, however long it is: for machines that share no disk with others."""
+    """Whether a long video is made by one slot from beginning to end: for machines that share no disk with others."""
 
 
 @dataclass(frozen=True, kw_only=True)

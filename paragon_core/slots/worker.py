@@ -10,10 +10,12 @@ import traceback
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from paragon_core import __version__
+from paragon_core.backends import BACKENDS
 from paragon_core.cores import CORES
 from paragon_core.errors import BackendUnavailableError, JobError, ParagonError
 from paragon_core.media import jobs
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from paragon_core.upscaling.upscaler import Upscaler
 
 _LOG: Final = logging.getLogger("paragon_core")
+
+#: What encodes images and videos.
+_ENCODERS: Final = ("av", "imagecodecs", "openexr", "pillow", "pillow-jxl-plugin", "tifffile")
 
 
 class Cancelled(BaseException):
@@ -103,12 +108,12 @@ class Worker:
         scale = next(iter(self._settings.models))
         upscaler = self._upscalers.of(scale, for_frames=self._settings.kinds == VIDEOS)
         state = SlotState(
-            version=__version__,
             backend=upscaler.backend,
             precisions=tuple(upscaler.precision_of(kind, bits=bits) for kind, bits in self._settings.kinds),
+            versions=tuple(_versions(upscaler.backend).items()),
         )
-        if expected not in {None, state}:
-            msg = f"it would compute with {_described(state)}, and others with {_described(expected)}"
+        if expected is not None and (differences := expected.differences(state)):
+            msg = f"its results would differ from those of others: it has {differences}"
             raise BackendUnavailableError(
                 msg, hint="install the same versions everywhere, and give --backend and --precision"
             )
@@ -179,30 +184,37 @@ class Worker:
             return self._upscalers.for_image((array.shape[1], array.shape[0]), size)(array, size=size)
 
     def _video(self, source: Path, target: Path, *, whole: bool) -> VideoResult:
-        from paragon_core.media.video.upscale import upscale_video  # noqa: PLC0415 - images do without it
+        from paragon_core.media.video.chunks.folder import missing  # noqa: PLC0415 - images do without it
+        from paragon_core.media.video.chunks.upscale import upscale_in_chunks  # noqa: PLC0415
+        from paragon_core.media.video.upscale import VideoResult, upscale_video  # noqa: PLC0415
 
         settings = self._settings
         with self._network:
             upscaler = self._upscalers.for_video(source, settings.encoding, keep_damaged=settings.keep_damaged)
-            if not whole and (film := self._begun(source, target, upscaler)) is not None:
-                raise _Begun(film)
-            return upscale_video(
-                source,
-                target,
-                upscaler,
-                size=settings.size,
-                temporal=settings.temporal,
-                encoding=settings.encoding,
-                start=settings.time_range.start,
-                duration=settings.time_range.duration,
-                keep_damaged=settings.keep_damaged,
-                progress=lambda _done, _total: self.end_if_cancelled(),
-            )
+            job = self._video_job_of(source, target, upscaler)
+            if job is None:
+                return upscale_video(
+                    source,
+                    target,
+                    upscaler,
+                    size=settings.size,
+                    temporal=settings.temporal,
+                    encoding=settings.encoding,
+                    start=settings.time_range.start,
+                    duration=settings.time_range.duration,
+                    keep_damaged=settings.keep_damaged,
+                    progress=lambda _done, _total: self.end_if_cancelled(),
+                )
+            if whole:
+                joined = upscale_in_chunks(job, upscaler, progress=lambda _done, _total: self.end_if_cancelled()).joined
+                assert joined is not None  # noqa: S101 - there are no shards
+                return VideoResult(frames=joined.frames, size=joined.size, notes=joined.notes)
+            left = tuple((number, job.plan.chunks[number].frames) for number in missing(job))
+            raise _Begun(Film(frames=job.plan.frames, left=left))
 
-    def _begun(self, source: Path, target: Path, upscaler: Upscaler) -> Film | None:
+    def _video_job_of(self, source: Path, target: Path, upscaler: Upscaler) -> VideoJob | None:
         """Begin a long video, or go on with it; None where it is short."""
-        from paragon_core.media.video.chunks.folder import missing  # noqa: PLC0415 - images do without it
-        from paragon_core.media.video.chunks.job import NetworkIdentity, VideoSettings  # noqa: PLC0415
+        from paragon_core.media.video.chunks.job import NetworkIdentity, VideoSettings  # noqa: PLC0415 - as above
         from paragon_core.media.video.chunks.upscale import SHORT, job_for, usual_chunk_frames  # noqa: PLC0415
 
         settings = self._settings
@@ -217,11 +229,7 @@ class Worker:
             chunk_frames=usual_chunk_frames(upscaler.model.spec) if settings.chunk == "auto" else settings.chunk,
         )
         network, most_short = NetworkIdentity.of(upscaler), SHORT if settings.chunk == "auto" else 1
-        job = job_for(source, target, network, wanted, restart=settings.restart, most_short=most_short)
-        if job is None:
-            return None
-        chunks = job.plan.chunks
-        return Film(frames=job.plan.frames, left=tuple((number, chunks[number].frames) for number in missing(job)))
+        return job_for(source, target, network, wanted, restart=settings.restart, most_short=most_short)
 
     def _chunk(self, unit: Unit) -> None:
         """Make a chunk of a video."""
@@ -295,5 +303,11 @@ class _Collector(logging.Handler):
         return tuple(found)
 
 
-def _described(state: SlotState) -> str:
-    return f"Paragon {state.version}, {state.backend} {' and '.join(dict.fromkeys(state.precisions))}"
+def _versions(backend: str) -> dict[str, str]:
+    """Return the versions that results depend on; empty ones are not installed."""
+    found = {"paragon": __version__, backend: BACKENDS[backend].probe().version if backend in BACKENDS else ""}
+    for name in _ENCODERS:
+        found[name] = ""
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -109,16 +109,19 @@ def test_results_are_those_of_one_process_also_when_a_worker_and_a_machine_are_k
 def test_machines_that_do_not_see_the_files_get_copies(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    settings = work.settings(chunk=8)
     sources = work.images(tmp_path / "in", 3)
-    work.alone(work.jobs_of(sources, tmp_path / "alone"), work.settings())
+    videos.make(sources / "a.mkv", times=range(20))
+    work.alone(work.jobs_of(sources, tmp_path / "alone"), settings)
     monkeypatch.setattr(Place, "of", lambda source, _: Place(source=(0, 0), marker=source))
     monkeypatch.setattr("paragon_core.slots.copies.PIECE", 10_000)
     reported: list[JobResult] = []
-    assert upscaled(cluster, sources, tmp_path / "out", reported.append) == work.content(tmp_path / "alone")
-    assert sorted(result.state for result in reported) == ["failed", "written", "written", "written"]
+    made = upscaled(cluster, sources, tmp_path / "out", reported.append, settings)
+    assert made == work.content(tmp_path / "alone")
+    assert sorted(result.state for result in reported) == ["failed", *["written"] * 4]
     reported.clear()
-    upscaled(cluster, sources, tmp_path / "out", reported.append)
-    assert sorted(result.state for result in reported) == ["failed", "skipped", "skipped", "skipped"]
+    upscaled(cluster, sources, tmp_path / "out", reported.append, settings)
+    assert sorted(result.state for result in reported) == ["failed", *["skipped"] * 4]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that reaches one process only")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from paragon_core.slots.units import Unit
 
-STATE = SlotState(version="1", backend="native", precisions=("fp32",))
+STATE = SlotState(backend="native", precisions=("fp32",), versions=())
 
 
 class Pretended:

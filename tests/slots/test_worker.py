@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from paragon_core import __version__
 from paragon_core.cores import usable_cores
 from paragon_core.errors import BackendUnavailableError
 from paragon_core.slots.settings import IMAGES, VIDEOS
@@ -47,12 +48,15 @@ def test_its_state_is_what_pixels_depend_on_and_another_is_refused() -> None:
     state = one.open(None)
     assert (state.backend, state.precisions) == ("onnxruntime", ("fp32",) * 3)
     assert other.open(state) == state
-    for change in ({"version": "0"}, {"backend": "native"}, {"precisions": ("fp16", "fp32", "fp32")}):
-        with pytest.raises(
-            BackendUnavailableError, match=r"it would compute with Paragon .*, onnxruntime fp32, and"
-        ) as e:
+    changes: dict[str, dict[str, Any]] = {
+        "it has the runtime onnxruntime instead of native$": {"backend": "native"},
+        "it has the precision fp32 and fp32 .* instead of fp16 and": {"precisions": ("fp16", "fp32", "fp32")},
+        f"it has paragon {__version__} instead of none, onnxruntime": {"versions": ()},
+    }
+    for words, change in changes.items():
+        with pytest.raises(BackendUnavailableError, match=words) as error:
             Worker(settings).open(replace(state, **change))
-        assert "--backend" in e.value.hint
+        assert "--backend" in error.value.hint
     one.close()
     other.close()
 
