@@ -37,7 +37,7 @@ _LOG: Final = logging.getLogger(__name__)
 #: Seconds that slots get to end what they do, before they are ended.
 _PATIENCE: Final = 10.0
 #: Seconds between looks at how large the cluster is.
-_LOOKS: Final = 5.0
+LOOKS: Final = 5.0
 #: Seconds after which the user is told that no slot is there yet.
 _SILENCE: Final = 20.0
 #: Slots that may end by themselves, for each that there is, before any unit is done.
@@ -160,7 +160,7 @@ class RaySlots:
 
     def events(self, seconds: float) -> list[Event]:
         """Return what has happened."""
-        if time.monotonic() - self._looked > _LOOKS:
+        if time.monotonic() - self._looked > LOOKS:
             self._look()
         found: list[Event] = []
         with suppress(Empty):
