@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from paragon_core.upscaling.output_size import OutputSize
 
 #: What ``--ray`` takes; anything else is more likely an input that follows it.
-_ADDRESS: Final = re.compile(r"auto|local|\S+://\S+|[^\s/\\]+:\d{1,5}")
+_ADDRESS: Final = re.compile(r"auto|\S+://\S+|[^\s/\\]+:\d{1,5}")
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:

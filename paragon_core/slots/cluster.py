@@ -83,7 +83,7 @@ class RaySlots:
         Args:
             settings: what every unit has in common; a slot takes ``cores`` of the cluster's CPUs.
             address: of a running cluster, such as 10.0.0.1:6379; "auto" for the one that this machine belongs to or
-                ``RAY_ADDRESS`` names, "local" for one that is started here and ends with the run.
+                ``RAY_ADDRESS`` names.
             at_once: units that a slot holds at most.
             most: slots at most; None for all that there is room for.
 
@@ -334,7 +334,6 @@ def _ray() -> tuple[ModuleType, ModuleType]:
         BackendUnavailableError: it is missing.
 
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # of a cluster that is started here
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what newer versions do; older ones warn of it
     try:
         import ray  # noqa: PLC0415 - only whoever asks for a cluster has it
@@ -353,9 +352,8 @@ def _connected(ray: ModuleType, address: str) -> Iterator[None]:
 
     """
     before = signal.getsignal(signal.SIGTERM)
-    options = {"include_dashboard": False} if address == "local" else {}
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
         msg = f"there is no Ray cluster at {address}: {_first_line(error)}"
         if address == "auto":
