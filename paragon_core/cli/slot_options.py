@@ -155,7 +155,8 @@ def run(
         group: ProcessSlots | RaySlots = ProcessSlots(wanted, arguments.devices, at_once=at_once)
     else:
         wanted = replace(wanted, cores=arguments.slot_cpus or 1, kinds=_kinds(jobs))
-        group = RaySlots(wanted, arguments.ray, at_once=at_once)
+        most = None if any(job.is_video for job in jobs) else len(jobs)
+        group = RaySlots(wanted, arguments.ray, at_once=at_once, most=most)
 
     def opened(state: SlotState) -> None:
         names = " or ".join(model.name for model in wanted.models.values())

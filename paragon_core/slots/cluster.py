@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
@@ -353,10 +354,11 @@ def _connected(ray: ModuleType, address: str) -> Iterator[None]:
     """
     before = signal.getsignal(signal.SIGTERM)
     try:
+        _knock(os.environ.get("RAY_ADDRESS") or address if address == "auto" else address)
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
-        msg = f"there is no Ray cluster at {address}: {_first_line(error)}"
-        if address == "auto":
+    except (OSError, RuntimeError, TimeoutError, ValueError, SystemExit) as error:  # the latter where it gives up
+        msg = f"the Ray cluster at {address} cannot be reached: {_first_line(error)}"
+        if address == "auto" and isinstance(error, ConnectionError):
             msg = "no Ray cluster runs on this machine"
         hint = "start one with: ray start --head; or give its address; for this machine alone there is --devices"
         raise BackendUnavailableError(msg, hint=hint) from error
@@ -369,6 +371,18 @@ def _connected(ray: ModuleType, address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Find out whether anybody is at an address: Ray would try for minutes, and then end the process.
+
+    Raises:
+        OSError: nobody is.
+
+    """
+    host, _, port = address.rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
 def _silence() -> None:

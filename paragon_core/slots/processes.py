@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -200,8 +201,11 @@ def _serve(connection: Connection, settings: SlotSettings, at_once: int) -> None
         state = worker.open(connection.recv())
     except EOFError:
         return
-    except ParagonError as error:
+    except (ParagonError, MemoryError) as error:
         tell(error)
+        return
+    except Exception:  # noqa: BLE001 - the driver raises it
+        tell(RuntimeError(traceback.format_exc()))
         return
     tell(Opened(slot="", state=state))
 
