@@ -393,5 +393,5 @@ def _silence() -> None:
         worker._worker_logs_enabled = False  # noqa: SLF001 - the only way
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

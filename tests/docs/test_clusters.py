@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from paragon_core.cli.main import main
-from tests.docs.pages import blocks, commands
+from tests.docs.pages import PAGES, ROOT, blocks, commands
 from tests.media.video import videos
 
 if TYPE_CHECKING:
@@ -38,3 +39,25 @@ def test_the_command_for_ray_is_one(tmp_path: Path, capsys: pytest.CaptureFixtur
     arguments = [*shlex.split(text)[1:], "--device", "cuda:1"]  # which is refused before a cluster is looked for
     assert main(arguments) == 2
     assert "Ray chooses the cards" in capsys.readouterr().err
+
+
+def test_the_figures_are_those_of_the_simulation() -> None:
+    found = json.loads((ROOT / "benchmarks/results/clusters.json").read_text(encoding="utf-8"))
+    section = PAGES["docs/benchmarks.md"].partition("## Clusters\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| 1")]
+    assert rows == [
+        [
+            str(run["slots"]),
+            str(run["seconds"]),
+            f"{run['failure_hours']:g}",
+            f"{run['efficiency']:.3f}",
+            f"{run['driver_busy']:.3f}",
+            f"{run['units_per_second']:.1f}",
+            f"{run['driver_kilobytes_per_second']:.0f}",
+            str(run["lost_slots"]),
+        ]
+        for run in found["runs"]
+    ]
+    costs = found["costs"]
+    assert f"takes {1000 * costs['driver_seconds']:.1f} ms" in section
+    assert f"{costs['unit_bytes']} bytes on its way there and {costs['outcome_bytes']} on its way back" in section

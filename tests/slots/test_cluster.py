@@ -38,7 +38,7 @@ _MEMORY = 80 * 2**20
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Return a cluster of two machines with a CPU each, beside the one that manages it."""
+    """Return a cluster of two machines with a CPU each, next to the one that manages it."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - it takes seconds
 
     with pytest.MonkeyPatch.context() as environment:
