@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
-from paragon_core.cli import chunk_options, result_options, size_options
+from paragon_core.cli import chunk_options, result_options, size_options, slot_options
 from paragon_core.cli.job_progress import JobProgress
 from paragon_core.cli.upscale_report import exit_code_of, ready, report, sum_up
 from paragon_core.media.formats import WRITABLE
@@ -110,6 +110,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="refuse images and frames with more pixels, against small files that claim to be huge; raise it for files "
         "that you trust [178956970, as Pillow]. What does not fit in memory is refused in any case",
     )
+    slot_options.add_to(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
     parser.add_argument(
         "--json-progress",
@@ -209,6 +210,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         progress.finish(result)
         report(result, console, single=total == 1)
 
+    if slot_options.are_given(arguments):
+        asked = slot_options.settings(arguments, models, size, _options(arguments, progress), compression, encoding)
+        try:
+            slot_options.run(jobs, asked, arguments, console, finished=finish, begun=progress.begun)
+        except BaseException:
+            _end(progress, refused, passed_over, console)
+            raise
+        return _end(progress, refused, passed_over, console)
     with Upscalers(models, size, _options(arguments, progress)) as upscalers:
 
         def upscale(array: npt.NDArray[np.generic], size: OutputSize | None = None) -> npt.NDArray[np.generic]:

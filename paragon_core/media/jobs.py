@@ -139,13 +139,13 @@ def run(
     max_pixels: int = MAX_PIXELS,
     time_range: TimeRange = _WHOLE,
     keep_damaged: bool = False,
+    tidy: bool = True,
 ) -> tuple[JobResult, ...]:
     """Upscale images and videos one after another; while one is in the network, images are read and written.
 
-    A file that fails does not stop the others. What killed runs left in the folders of the targets is removed
-    (`remove_leftovers`). Every target appears whole or not at all; when the caller is interrupted (Ctrl-C, or an
-    exception from ``upscale`` or ``report`` that is no `ParagonError`), images that are being written are finished
-    and the exception goes on.
+    A file that fails does not stop the others. Every target appears whole or not at all; when the caller is
+    interrupted (Ctrl-C, or an exception from ``upscale`` or ``report`` that is no `ParagonError`), images that are
+    being written are finished and the exception goes on.
 
     Args:
         jobs: from `plan`.
@@ -164,6 +164,7 @@ def run(
         max_pixels: larger sources fail.
         time_range: the part of each video that ``video`` makes.
         keep_damaged: whether it takes what is there of videos that are cut off.
+        tidy: whether to remove first what killed runs left in the folders of the targets (`remove_leftovers`).
 
     Returns:
         The results in the order of the jobs.
@@ -175,7 +176,7 @@ def run(
     if at_once < 1:
         msg = f"at least one image has to be in memory at once, not {at_once}"
         raise InputError(msg, hint="--jobs takes a number from 1 on")
-    for folder in {job.target.parent for job in jobs}:
+    for folder in {job.target.parent for job in jobs if tidy}:
         remove_leftovers(folder)
     options = _JobOptions(
         scale=scale,
@@ -292,11 +293,11 @@ def _upscale_video(
         if job.replaces:
             notes = take_place(job, notes)
     except (ParagonError, MemoryError, OSError) as error:
-        return completed(_failure(job, error))
+        return completed(failure(job, error))
     except RuntimeError as error:  # a thread that cannot be started
         if not is_low_memory(error):
             raise
-        return completed(_failure(job, MemoryError()))
+        return completed(failure(job, MemoryError()))
     seconds = time.perf_counter() - start
     return completed(
         JobResult(
@@ -324,7 +325,7 @@ def _upscale(
     try:
         ready = result_of(read)
     except (ParagonError, MemoryError, OSError) as error:
-        return completed(_failure(job, error))
+        return completed(failure(job, error))
     if isinstance(ready, _Nothing):
         return completed(JobResult(job=job, state="skipped", notes=ready.notes))
     loaded = ready.loaded
@@ -341,7 +342,7 @@ def _upscale(
             loaded = replace(loaded, notes=(*loaded.notes, note))
         upscaled = loaded.with_array(array)
     except (ParagonError, MemoryError, OSError) as error:
-        return completed(_failure(job, error))
+        return completed(failure(job, error))
     return pool.submit(_write, job, upscaled, options, seconds)
 
 
@@ -387,7 +388,7 @@ def _write(job: Job, loaded: LoadedImage, options: _JobOptions, seconds: float) 
             with suppress(OSError):  # disks without permissions
                 job.target.chmod(stat.S_IMODE(mode))
     except (ParagonError, MemoryError, OSError) as error:
-        return _failure(job, error)
+        return failure(job, error)
     return JobResult(
         job=job,
         state="written",
@@ -397,7 +398,8 @@ def _write(job: Job, loaded: LoadedImage, options: _JobOptions, seconds: float) 
     )
 
 
-def _failure(job: Job, error: ParagonError | MemoryError | OSError) -> JobResult:
+def failure(job: Job, error: ParagonError | MemoryError | OSError) -> JobResult:
+    """Return the result of a job that failed, with an error that says what to do."""
     if isinstance(error, MemoryError) and not isinstance(error, ParagonError):
         msg = f"{job.source} needs more memory than there is"
         error = OutOfMemoryError(msg, hint="try --jobs 1, or a smaller --tile")

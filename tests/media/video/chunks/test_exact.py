@@ -35,7 +35,7 @@ def upscaler() -> Upscaler:
 
 
 def begun(source: Path, target: Path, upscaler: Upscaler, **settings: Any) -> VideoJob:
-    asked = VideoSettings(**{"chunk_frames": 7, "encoding": LOSSLESS, **settings})
+    asked = VideoSettings(**{"chunk_frames": 9, "encoding": LOSSLESS, **settings})
     job = job_for(source, target, NetworkIdentity.of(upscaler), asked, most_short=1)
     assert job is not None
     return job
@@ -82,7 +82,7 @@ def test_any_chunk_can_be_entered_in_any_container(
     if recipe["codec"] not in av.codecs_available:
         pytest.skip("this PyAV has no encoder for it")
     rate = {"rate": Fraction(25), "time_base": Fraction(1, 25)} if "mpeg" in recipe["codec"] else {}
-    source = videos.make(tmp_path / name, times=range(28), **rate, **recipe)
+    source = videos.make(tmp_path / name, times=range(40), **rate, **recipe)
     whole = in_one_run(source, tmp_path / "whole.mkv", upscaler)
     parts, job = one_by_one(source, tmp_path / "parts.mkv", upscaler)
     assert job.plan.by_time == by_time
@@ -97,13 +97,13 @@ def test_what_is_encoded_does_not_depend_on_who_made_the_chunk_before(
 ) -> None:
     if codec == "av1" and "libsvtav1" not in av.codecs_available:
         pytest.skip("this PyAV has no encoder for it")
-    source = samples.make_rich(tmp_path / "a.mkv", frames=28, options="keyint=3")
+    source = samples.make_rich(tmp_path / "a.mkv", frames=40)
     settings = {"encoding": VideoEncoding(codec=codec, preset="fast"), "temporal": 0.5}
     whole = in_one_run(source, tmp_path / "whole.mkv", upscaler, **settings)
     parts, _ = one_by_one(source, tmp_path / "parts.mkv", upscaler, **settings)
     assert parts == whole
     times = [time for time, _ in videos.packets_of(tmp_path / "parts.mkv", "video")]
-    assert sorted(times) == [Fraction(time, 1000) for time in samples.uneven_times(28)]
+    assert sorted(times) == [Fraction(time, 1000) for time in samples.uneven_times(40)]
     with av.open(str(tmp_path / "parts.mkv")) as container:
         decoded = [packet.dts for packet in container.demux(video=0) if packet.dts is not None]
     assert all(before < after for before, after in pairwise(decoded))
@@ -111,7 +111,7 @@ def test_what_is_encoded_does_not_depend_on_who_made_the_chunk_before(
 
 @pytest.mark.parametrize("temporal", [0.0, 0.2, 0.5, 0.9])
 def test_smoothing_goes_on_from_chunk_to_chunk(tmp_path: Path, upscaler: Upscaler, temporal: float) -> None:
-    source = videos.make(tmp_path / "a.mkv", times=range(40), options={"g": "4"}, darker_from=25)
+    source = videos.make(tmp_path / "a.mkv", times=range(50), options={"g": "4"}, darker_from=31)
     upscale_video(source, tmp_path / "plain.mkv", upscaler, encoding=LOSSLESS, temporal=temporal)
     one_by_one(source, tmp_path / "parts.mkv", upscaler, temporal=temporal)
     assert pixels_of(tmp_path / "parts.mkv") == pixels_of(tmp_path / "plain.mkv")
