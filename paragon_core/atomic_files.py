@@ -88,6 +88,19 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         raise unwritable(path, error) from error
 
 
+@contextmanager
+def marker(folder: Path) -> Iterator[Path]:
+    """Keep an empty part file in a folder for the time of a block: who sees it looks at the same disk.
+
+    Raises:
+        OSError: it cannot be made.
+
+    """
+    with ExitStack() as stack:
+        part, _ = _create(folder / "marker", stack)
+        yield part
+
+
 def complete(stream: BinaryIO, part: Path, path: Path) -> None:
     """Close a part file once its content is on the disk, and give it its final name, in place of an older file.
 

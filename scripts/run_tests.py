@@ -1,14 +1,22 @@
-"""The part of scripts/test behind the environments: runs pytest in each of them, on several processors if need be."""
+"""The part of scripts/test behind the environments: runs pytest in each of them, on several processors if need be.
+
+Most tests keep one core busy, so a run of all tests is several runs of pytest, two of them at any time.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING
 
 from scripts.processors import PROCESSORS, REPEATED
 
@@ -16,6 +24,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
+
+#: Parts of the tests of "run" that are runs of pytest of their own, and their folders; the rest is one more. Each takes
+#: some minutes, so that wherever one ends another begins, and at the end no processor waits long for the other.
+PARTS = {
+    "commands and media": ("tests/cli", "tests/media"),
+    "native code, players and documentation": (
+        "tests/docs",
+        "tests/native",
+        "tests/scripts",
+        "tests/shaders",
+        "tests/vs_paragon",
+    ),
+}
+
+#: Runs of pytest at once, where there are as many processors: with more of them memory would be short.
+AT_ONCE = 2
 
 #: pytest's exit code when no test was selected.
 NO_TESTS = 5
@@ -36,24 +60,34 @@ class Run:
     """Further arguments to pytest."""
     processor: str | None
     """What libraries compute as: a key of ``PROCESSORS``; ``None`` for the machine's own processor."""
+    title: str = ""
+    """Which part of the tests of an environment it is, if it is not all of them."""
 
     def __str__(self) -> str:
-        """Name the environment and the processor."""
-        return self.environment.name + (f", computing as on {self.processor}" if self.processor else "")
+        """Name the environment, the part and the processor."""
+        part = f", {self.title}" if self.title else ""
+        return self.environment.name + part + (f", computing as on {self.processor}" if self.processor else "")
 
-    def start(self) -> int:
-        """Run pytest in the project's folder and return its exit code."""
+    def start(self, output: IO[bytes] | None = None) -> int:
+        """Run pytest in the project's folder, with its output into a file if there is one; return its exit code."""
         commands = self.environment / ("Scripts" if os.name == "nt" else "bin")
         variables = os.environ | (PROCESSORS[self.processor] if self.processor else {})
         variables["PATH"] = os.pathsep.join([str(commands), variables.get("PATH", os.defpath)])
-        print(f"\n== pytest -m '{self.markers}' in {self}", flush=True)
+        # With the environments, which are kept where nothing else is: Mesa compiles a shader for seconds.
+        variables.setdefault("MESA_SHADER_CACHE_DIR", str(self.environment.with_name("mesa")))
+        if output is None:
+            self.announce()
         command = [str(commands / "python"), "-m", "pytest", "-m", self.markers, *self.arguments]
-        with subprocess.Popen(command, cwd=ROOT, env=variables) as process:
+        with subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=output) as process:
             try:
                 return process.wait()
             except KeyboardInterrupt:
                 process.wait()  # Ctrl-C reached it as well; it ends in its own way, and leaves whole files only
                 raise
+
+    def announce(self) -> None:
+        """Print what runs."""
+        print(f"\n== pytest -m '{self.markers}' in {self}", flush=True)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -76,6 +110,8 @@ def main(arguments: Sequence[str]) -> int:
         Run(environment=environment, markers=narrowed + kind, arguments=rest, processor=options.processor)
         for environment, kind in kinds.items()
     ]
+    if not selected:
+        runs = [*in_parts(runs[0]), *runs[1:]]
     if not (selected or options.processor):
         files = files_with("processor")
         runs += [
@@ -83,13 +119,58 @@ def main(arguments: Sequence[str]) -> int:
             for processor in REPEATED
             for environment, kind in kinds.items()
         ]
-    codes = [run.start() for run in runs]
+    codes = [run.start() for run in runs] if selected else side_by_side(runs)
     if selected and 0 in codes:
         codes = [0 if code == NO_TESTS else code for code in codes]
     for run, code in zip(runs, codes, strict=True):
         if code:
             print(f"scripts/test: failed in {run} (pytest's exit code {code})", flush=True)
     return max(SHELL_SIGNAL - code if code < 0 else code for code in codes)
+
+
+def in_parts(run: Run) -> list[Run]:
+    """Return runs that together have every test of a run of all tests once, the longest one first."""
+    apart = [folder for folders in PARTS.values() for folder in folders]
+    rest = replace(run, arguments=[*run.arguments, *(f"--ignore={folder}" for folder in apart)], title="all others")
+    return [rest, *(replace(run, arguments=[*run.arguments, *PARTS[title]], title=title) for title in PARTS)]
+
+
+def side_by_side(runs: Sequence[Run]) -> list[int]:
+    """Start runs in their order, as many at once as there are processors, and return their exit codes.
+
+    The first one prints as it goes. The output of each of the others is printed as a whole when it and those before it
+    have ended. On Ctrl-C those that run end in their own way, and the others do not start.
+    """
+
+    def start(run: Run, output: IO[bytes] | None) -> tuple[int, float]:
+        begin = time.monotonic()
+        return run.start(output), time.monotonic() - begin
+
+    at_once = min(AT_ONCE, processors())
+    with ExitStack() as stack:
+        outputs = [None, *(stack.enter_context(TemporaryFile()) for _ in runs[1:])]
+        pool = stack.enter_context(ThreadPoolExecutor(at_once))
+        ends = [pool.submit(start, run, output) for run, output in zip(runs, outputs, strict=True)]
+        try:
+            for run, output, end in zip(runs, outputs, ends, strict=True):
+                end.result()
+                if output is not None:
+                    run.announce()
+                    output.seek(0)
+                    shutil.copyfileobj(output, sys.stdout.buffer)
+                    sys.stdout.flush()
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
+    print()
+    for run, end in zip(runs, ends, strict=True):
+        print(f"scripts/test: {end.result()[1]:.0f} s, {run}", flush=True)
+    return [end.result()[0] for end in ends]
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def files_with(marker: str) -> list[str]:

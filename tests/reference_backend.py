@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import queue
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from paragon_core.backends.base import SessionOptions
     from paragon_core.backends.tensorrt_build import GraphToBuild
 
 MAGIC: Final = b"paragon reference engine\n"
@@ -84,7 +86,7 @@ class Reference:
         return MAGIC + json.dumps(header).encode("ascii") + b"\n" + graph.onnx
 
     def load(
-        self, data: bytes, graph: GraphToBuild, profile: Profile, device: EngineDevice, *, lanes: int
+        self, data: bytes, graph: GraphToBuild, profile: Profile, device: EngineDevice, options: SessionOptions
     ) -> ReferenceExecutor:
         """Load an engine; see `Runtime.load`."""
         if not data.startswith(MAGIC):
@@ -99,14 +101,15 @@ class Reference:
             raise EngineRefusedError(f"the engine is damaged: {error}", hint="build it again") from error
         if not built_for.runs_on(device.capability) or header["io"] != graph.io:
             raise EngineRefusedError("the engine was built for something else", hint="build it again")
-        return ReferenceExecutor(session, profile, dtype, lanes=lanes)
+        return ReferenceExecutor(session, profile, dtype, options)
 
 
 class ReferenceExecutor:
     """A loaded engine that holds a caller to what TensorRT allows; see `engine_runtime.Executor`."""
 
-    def __init__(self, session: Any, profile: Profile, dtype: np.dtype[Any], *, lanes: int) -> None:
+    def __init__(self, session: Any, profile: Profile, dtype: np.dtype[Any], options: SessionOptions) -> None:
         self._session = session
+        self._on_device_time = options.on_device_time
         self._profile = profile
         self._dtype = dtype
         self._axes = (1, 2) if dtype == np.uint8 else (2, 3)
@@ -118,7 +121,7 @@ class ReferenceExecutor:
         self._scale = output.shape[self._axes[0]] // _TRIAL_SIDE
         self._channels = (channels, output.shape[3 if dtype == np.uint8 else 1])
         self._lanes: queue.SimpleQueue[dict[tuple[int, ...], npt.NDArray[Any]]] = queue.SimpleQueue()
-        for _ in range(lanes):
+        for _ in range(options.streams):
             self._lanes.put({})
 
     @contextmanager
@@ -130,10 +133,13 @@ class ReferenceExecutor:
             if produced not in lane:
                 lane.clear()
                 lane[produced] = np.empty(produced, self._dtype)
+            started = time.perf_counter()
             try:
                 self._run(batch, lane[produced])
             except Exception as error:  # as in Reference.build
                 raise failure(Reference.name, error) from error
+            if self._on_device_time is not None:
+                self._on_device_time(time.perf_counter() - started)
             yield lane[produced]
         finally:
             self._lanes.put(lane)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from paragon_core.engines import BuildProgress, ignore_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy as np
@@ -63,6 +63,9 @@ class SessionOptions:
     """The folder of the engine cache; None for the one that `engines.cache_folder` returns."""
     on_build_progress: BuildProgress = ignore_progress
     """Called with the share of a build that is done, and its current step; what it raises ends the build."""
+    on_device_time: Callable[[float], None] | None = None
+    """Called after each tile with the seconds from the start of its first computation on a graphics card to the end of
+    its last, by the card's own clock: copies are not in it. Runtimes that do not know that never call it."""
 
 
 def is_on_cpu(info: BackendInfo, device: str) -> bool:

@@ -150,10 +150,9 @@ class EngineSession(Session):
             raise EngineBuildError(f"no engine can be built: {error}", hint=error.hint) from error
 
         def load(engine: Engine) -> _LoadedEngine:
-            lanes, profile = self._options.streams, engine.manifest.profile
-            return _LoadedEngine(
-                engine, self._runtime.load(engine.data, self._graph, profile, self._device, lanes=lanes)
-            )
+            profile = engine.manifest.profile
+            executor = self._runtime.load(engine.data, self._graph, profile, self._device, self._options)
+            return _LoadedEngine(engine, executor)
 
         build = partial(self._runtime.build, self._graph)
         return provide(self._cache, request, build, load, progress=self._options.on_build_progress)

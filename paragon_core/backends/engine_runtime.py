@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from paragon_core.backends.base import BackendInfo, Precision
+    from paragon_core.backends.base import BackendInfo, Precision, SessionOptions
     from paragon_core.backends.tensorrt_build import GraphToBuild
     from paragon_core.engines import BuildProgress, EngineKey, Flavour, Profile, Target
 
@@ -95,8 +95,10 @@ class Runtime(Protocol):
         """
         ...
 
-    def load(self, data: bytes, graph: GraphToBuild, profile: Profile, device: EngineDevice, *, lanes: int) -> Executor:
-        """Load an engine that runs ``lanes`` batches at once.
+    def load(
+        self, data: bytes, graph: GraphToBuild, profile: Profile, device: EngineDevice, options: SessionOptions
+    ) -> Executor:
+        """Load an engine that runs as many batches at once as the options have streams.
 
         Raises:
             EngineRefusedError: the runtime does not take it.

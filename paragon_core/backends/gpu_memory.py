@@ -22,6 +22,9 @@ LANES: Final = 3
 
 CUDA_CORE: Final = "pip install cuda-core 'cuda-bindings==13.*'"
 
+#: Of a second: what both libraries give times in.
+_MILLISECONDS: Final = 1000
+
 
 class Buffer(Protocol):
     """Memory of the GPU, and as much next to it that the GPU reads and writes quickly."""
@@ -63,6 +66,13 @@ class Stream(Protocol):
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """Return a function that starts what ``work`` starts in this stream, as a CUDA graph."""
+        ...
+
+    def timed(self, work: Callable[[], None]) -> Callable[[], float]:
+        """Call ``work``, which starts something in this stream; return a function that returns the seconds it took.
+
+        Those are the GPU's own, by CUDA's events; they are known when all of it is done.
+        """
         ...
 
 
@@ -108,6 +118,7 @@ class CudaMemory:
         self._device = core.Device(device)
         self._device.set_current()
         self._pinned = core.LegacyPinnedMemoryResource()
+        self._timing = core.EventOptions(timing_enabled=True)
         self._first = self._device.create_stream()  # in which memory is taken
 
     def use(self) -> None:
@@ -116,7 +127,7 @@ class CudaMemory:
 
     def stream(self) -> CudaStream:
         """See `Memory.stream`."""
-        return CudaStream(self._device.create_stream())
+        return CudaStream(self._device.create_stream(), self._timing)
 
     def buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> CudaBuffer:
         """See `Memory.buffer`."""
@@ -139,8 +150,8 @@ class CudaBuffer:
 class CudaStream:
     """See `Stream`."""
 
-    def __init__(self, stream: Any) -> None:  # noqa: ANN401 - imported late
-        self._stream = stream
+    def __init__(self, stream: Any, timing: Any) -> None:  # noqa: ANN401 - imported late
+        self._stream, self._timing = stream, timing
         self.handle = int(stream.handle)
 
     def upload(self, buffer: CudaBuffer) -> None:
@@ -169,6 +180,13 @@ class CudaStream:
             builder.end_building()
         graph = builder.complete()
         return lambda: graph.launch(self._stream)
+
+    def timed(self, work: Callable[[], None]) -> Callable[[], float]:
+        """See `Stream.timed`."""
+        start = self._stream.record(options=self._timing)
+        work()
+        end = self._stream.record(options=self._timing)
+        return lambda: float(end - start) / _MILLISECONDS
 
 
 class TorchMemory:
@@ -273,3 +291,11 @@ class TorchStream:
                 graph.replay()
 
         return launch
+
+    def timed(self, work: Callable[[], None]) -> Callable[[], float]:
+        """See `Stream.timed`."""
+        start, end = (self._torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record(self._stream)
+        work()
+        end.record(self._stream)
+        return lambda: float(start.elapsed_time(end)) / _MILLISECONDS

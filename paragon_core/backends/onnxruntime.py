@@ -191,6 +191,8 @@ class OnnxRuntimeBackend(Backend):
         """Return a session on a card, with the first settings that this ONNX Runtime takes."""
         number = _number(options.device)
         memory = _memory(number)
+        # Only to take the time: no card was available to find out whether a given stream costs anything.
+        compute = None if memory is None or options.on_device_time is None else memory.stream()
 
         def open_with(settings: Settings) -> Session:
             session, new_options = new_session(settings.provider), _import().RunOptions
@@ -206,12 +208,19 @@ class OnnxRuntimeBackend(Backend):
                 scale=model.spec.scale,
                 device=("cuda", number),
                 is_graph=settings.is_graph,
+                compute=None if settings.stream is None else compute,
+                on_device_time=options.on_device_time,
             )
             runs = BoundRuns(bound, memory, lanes=options.streams, one_at_a_time=self._one_at_a_time)
             return BoundOnnxRuntimeSession(runs)
 
         may_be_graph = memory is not None and spec.size is not None
-        *better, plain = onnxruntime_cuda.settings(number, precision=options.precision, may_be_graph=may_be_graph)
+        *better, plain = onnxruntime_cuda.settings(
+            number,
+            precision=options.precision,
+            may_be_graph=may_be_graph,
+            stream=None if compute is None else compute.handle,
+        )
         for settings in better:
             try:
                 return open_with(settings)

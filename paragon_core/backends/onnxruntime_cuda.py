@@ -52,6 +52,8 @@ class Settings:
     """Whether channels come last: what the matrix units of cards want in half precision."""
     is_graph: bool = False
     """Whether runs are recorded as a CUDA graph."""
+    stream: int | None = None
+    """CUDA's handle of the stream in which it computes; None for one of its own, which nobody else reaches."""
 
     @property
     def provider(self) -> tuple[str, dict[str, str]]:
@@ -61,19 +63,18 @@ class Settings:
             chosen["prefer_nhwc"] = "1"
         if self.is_graph:
             chosen["enable_cuda_graph"] = "1"
+        if self.stream is not None:
+            chosen["user_compute_stream"] = str(self.stream)
         return PROVIDER, chosen
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether there is nothing left that it could do without."""
-        return not (self.prefers_nhwc or self.is_graph)
 
     def __str__(self) -> str:
         """Return what it has, for people."""
-        return " and ".join(["a CUDA graph"] * self.is_graph + ["channels last"] * self.prefers_nhwc)
+        given_stream = self.stream is not None
+        names = ["a CUDA graph"] * self.is_graph + ["channels last"] * self.prefers_nhwc
+        return " and ".join(names + ["a given stream"] * given_stream)
 
 
-def settings(number: int, *, precision: Precision, may_be_graph: bool) -> list[Settings]:
+def settings(number: int, *, precision: Precision, may_be_graph: bool, stream: int | None = None) -> list[Settings]:
     """Return settings for a session, in the order in which to try them; the last ones are plain.
 
     Not measured: no card was available. Channels come last in half precision only, because depthwise convolutions in
@@ -83,13 +84,15 @@ def settings(number: int, *, precision: Precision, may_be_graph: bool) -> list[S
         number: which card.
         precision: that of the session.
         may_be_graph: whether it is for one size, and its memory bound.
+        stream: where it should compute, so that its time can be taken there; given up last.
 
     """
     nhwc = precision != "fp32"
-    wanted = [(nhwc, may_be_graph), (nhwc, False), (False, False)]
+    wanted = dict.fromkeys([(nhwc, may_be_graph), (nhwc, False), (False, False)])
     return [
-        Settings(number=number, prefers_nhwc=channels_last, is_graph=is_graph)
-        for channels_last, is_graph in dict.fromkeys(wanted)
+        Settings(number=number, prefers_nhwc=channels_last, is_graph=is_graph, stream=where)
+        for where in dict.fromkeys([stream, None])
+        for channels_last, is_graph in wanted
     ]
 
 

@@ -56,6 +56,10 @@ class BoundSession:
     """What ONNX Runtime calls the device: its kind and number."""
     is_graph: bool
     """Whether it was opened to be recorded as a CUDA graph."""
+    compute: Stream | None = None
+    """The stream that it was given to compute in; None for one of its own."""
+    on_device_time: Callable[[float], None] | None = None
+    """See `SessionOptions`; never called where it computes in a stream of its own."""
 
 
 @dataclass(kw_only=True)
@@ -142,12 +146,24 @@ class BoundRuns:
         lane.stream.wait()
         options = self._options(lane)
         with self._one_at_a_time, cancellation.ending(lambda: setattr(options, "terminate", True)):
-            self._start(lane, options)  # ends when the card is done
+            took = self._start(lane, options)  # ends when the card is done
+        if took is not None and self._bound.on_device_time is not None:
+            self._bound.on_device_time(took)
         for output in lane.outputs:
             lane.stream.download(output)
         lane.stream.wait()
 
-    def _start(self, lane: _Lane, options: Any) -> None:  # noqa: ANN401 - of a module that is imported late
+    def _start(self, lane: _Lane, options: Any) -> float | None:  # noqa: ANN401 - of a module that is imported late
+        """Run what a lane has bound; return the seconds that took on the card, if they can be known."""
+        compute = self._bound.compute
+        if compute is None or self._bound.on_device_time is None:
+            self._call(lane, options)
+            return None
+        took = compute.timed(lambda: self._call(lane, options))
+        compute.wait()
+        return took()
+
+    def _call(self, lane: _Lane, options: Any) -> None:  # noqa: ANN401 - as in _start
         run = self._bound.session.run_with_iobinding
         if self._thread is None:
             run(lane.binding, options)

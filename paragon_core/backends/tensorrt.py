@@ -14,6 +14,7 @@ from paragon_core.engines import BuildProgress, EngineKey, Flavour, Profile, Tar
 from paragon_core.errors import BackendUnavailableError, InputError
 
 if TYPE_CHECKING:
+    from paragon_core.backends.base import SessionOptions
     from paragon_core.backends.cuda_driver import Driver, Gpu
     from paragon_core.backends.tensorrt_build import GraphToBuild
 
@@ -89,11 +90,18 @@ class TensorRtRuntime:
         )
 
     def load(
-        self, data: bytes, graph: GraphToBuild, profile: Profile, device: EngineDevice, *, lanes: int
+        self, data: bytes, graph: GraphToBuild, profile: Profile, device: EngineDevice, options: SessionOptions
     ) -> TensorRtExecutor:
         """Load an engine; see `Runtime.load`."""
-        trt = tensorrt_build.module(device.flavour)
-        return TensorRtExecutor(trt, data, graph, profile, device=device.index, lanes=lanes)
+        return TensorRtExecutor(
+            tensorrt_build.module(device.flavour),
+            data,
+            graph,
+            profile,
+            device=device.index,
+            lanes=options.streams,
+            on_device_time=options.on_device_time,
+        )
 
 
 def elsewhere(target: Target) -> EngineDevice:

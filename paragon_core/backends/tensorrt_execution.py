@@ -43,8 +43,9 @@ class TensorRtExecutor:
         *,
         device: int,
         lanes: int,
+        on_device_time: Callable[[float], None] | None = None,
     ) -> None:
-        """Load an engine.
+        """Load an engine; `SessionOptions` says what is called with times.
 
         Raises:
             EngineRefusedError: TensorRT does not take it.
@@ -54,6 +55,7 @@ class TensorRtExecutor:
         """
         self._dtype = np.dtype(graph.io)
         self._static = profile.is_static
+        self._on_device_time = on_device_time
         self._memory = memory_of(device)
         try:
             self._memory.use()
@@ -97,10 +99,12 @@ class TensorRtExecutor:
         lane.stream.upload(lane.input)
         with self._one_at_a_time:
             self._compute.wait_for(lane.stream)
-            self._launch(lane)
+            took = self._launch(lane)
             lane.stream.wait_for(self._compute)
         lane.stream.download(lane.output)
         lane.stream.wait()
+        if took is not None and self._on_device_time is not None:
+            self._on_device_time(took())
 
     def _make_room(self, lane: _Lane, shape: tuple[int, ...]) -> None:
         lane.launch = lane.input = lane.output = None  # free before more is taken
@@ -112,16 +116,19 @@ class TensorRtExecutor:
         lane.input = self._memory.buffer(shape, self._dtype)
         lane.output = self._memory.buffer(produced, self._dtype)
 
-    def _launch(self, lane: _Lane) -> None:
-        """Start the computation; where all sizes are the same, from the third time on as a CUDA graph."""
-        if lane.launch is not None:
-            lane.launch()
-        elif self._static and lane.ran and self._capturable():
+    def _launch(self, lane: _Lane) -> Callable[[], float] | None:
+        """Start the computation; where all sizes are the same, from the third time on as a CUDA graph.
+
+        Returns what tells its time, if anybody wants to know.
+        """
+        if lane.launch is None and self._static and lane.ran and self._capturable():
             lane.launch = self._compute.record(lambda: self._enqueue(lane))
-            lane.launch()
-        else:  # TensorRT wants to have run once before it is recorded
-            self._enqueue(lane)
-            lane.ran = True
+        launch = lane.launch or (lambda: self._enqueue(lane))
+        lane.ran = True  # once before it is recorded: TensorRT wants it so
+        if self._on_device_time is not None:
+            return self._compute.timed(launch)
+        launch()
+        return None
 
     def _capturable(self) -> bool:
         """Ask TensorRT-RTX whether it can be recorded; full TensorRT can."""

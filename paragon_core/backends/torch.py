@@ -241,7 +241,14 @@ def _open(torch: Any, model: Model, spec: GraphSpec, options: SessionOptions, de
         network = TorchNetwork(model, spec, precision=options.precision, device=device, levels=levels)
         work = on_samples(network, device, levels=levels)
     memory.settle()
-    frames = CudaFrames(work, memory, device, scale=model.spec.scale, lanes=options.streams)
+    frames = CudaFrames(
+        work,
+        memory,
+        device,
+        scale=model.spec.scale,
+        lanes=options.streams,
+        on_device_time=options.on_device_time,
+    )
     return CudaSession(frames, spec, scale=model.spec.scale, trim=memory.trim)
 
 

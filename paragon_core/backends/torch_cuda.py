@@ -85,6 +85,7 @@ class CudaFrames:
         scale: int,
         lanes: int = 1,
         records: bool = True,
+        on_device_time: Callable[[float], None] | None = None,
     ) -> None:
         """Take streams of a card.
 
@@ -95,6 +96,7 @@ class CudaFrames:
             scale: factor along both axes.
             lanes: most callers at once; more wait for each other.
             records: whether work may become a CUDA graph: only where the weights stay where they are.
+            on_device_time: see `SessionOptions`.
 
         """
         self._work = work
@@ -102,6 +104,7 @@ class CudaFrames:
         self._device = device
         self._scale = scale
         self._records = records
+        self._on_device_time = on_device_time
         self._compute: TorchStream = memory.stream()
         self._one_at_a_time = threading.Lock()
         self._lanes: queue.LifoQueue[_Lane] = queue.LifoQueue()  # so that one caller at a time uses one
@@ -177,25 +180,32 @@ class CudaFrames:
             lane.stream.upload(buffers.given)
             with self._one_at_a_time:
                 self._compute.wait_for(lane.stream)
-                self._launch(buffers)
+                took = self._launch(buffers)
                 lane.stream.wait_for(self._compute)
             lane.stream.download(buffers.result)
             lane.stream.download(buffers.finite)
             lane.stream.wait()
+        if took is not None and self._on_device_time is not None:
+            self._on_device_time(took())
 
     def _buffers(self, form: _Form) -> _Buffers:
         given, result = (self._memory.buffer(layout.shape, layout.dtype) for layout in (form.given, form.result))
         finite = self._memory.buffer((1,), np.dtype(np.uint8))
         return _Buffers(form=form, given=given, result=result, finite=finite)
 
-    def _launch(self, buffers: _Buffers) -> None:
-        if buffers.launch is not None:
-            buffers.launch()
-            return
-        self._compute.run(lambda: self._start(buffers))
-        buffers.runs += 1
-        if self._records and buffers.runs >= _RUNS_BEFORE_RECORDING:
-            self._record(buffers)
+    def _launch(self, buffers: _Buffers) -> Callable[[], float] | None:
+        """Start the work for a tile; return what tells its time, if anybody wants to know."""
+        launch = buffers.launch or (lambda: self._compute.run(lambda: self._start(buffers)))
+        took = None
+        if self._on_device_time is None:
+            launch()
+        else:
+            took = self._compute.timed(launch)
+        if buffers.launch is None:
+            buffers.runs += 1
+            if self._records and buffers.runs >= _RUNS_BEFORE_RECORDING:
+                self._record(buffers)
+        return took
 
     def _record(self, buffers: _Buffers) -> None:
         """Make a CUDA graph of the work; where that fails, layers go on being launched one by one."""

@@ -31,6 +31,8 @@ class Timing:
     """Seconds of CPU time over all threads of this process, one for each round."""
     wall: tuple[float, ...]
     """Seconds on the clock, one for each round."""
+    device: tuple[float, ...] = ()
+    """Seconds by a graphics card's own clock, one for each round; empty where they are not known."""
 
     @property
     def cpu_median(self) -> float:

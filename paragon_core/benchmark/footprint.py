@@ -44,6 +44,7 @@ def measure(
     backend: str,
     precision: Precision,
     size: tuple[int, int],
+    device: str = "auto",
     upsampler_alpha: float | None = None,
     window_size: int | None = None,
 ) -> Footprint | None:
@@ -54,12 +55,13 @@ def measure(
         backend: name.
         precision: of the arithmetic.
         size: width and height of the image.
+        device: see `UpscaleOptions`.
         upsampler_alpha: as `model.load` takes it.
         window_size: likewise.
 
     """
     command = [sys.executable, "-m", __name__, source, "--backend", backend, "--precision", precision]
-    command += ["--size", f"{size[0]}x{size[1]}"]
+    command += ["--size", f"{size[0]}x{size[1]}", "--device", device]
     if upsampler_alpha is not None:
         command += ["--alpha", str(upsampler_alpha)]
     if window_size is not None:
@@ -100,16 +102,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backend", required=True, help="name of the runtime")
     parser.add_argument("--precision", required=True, help="fp32, fp16 or bf16")
     parser.add_argument("--size", required=True, help="of the image, WIDTHxHEIGHT")
+    parser.add_argument("--device", default="auto", help="the runtime's name of a device")
     parser.add_argument("--alpha", type=float, help="upsampler_alpha")
     parser.add_argument("--window-size", type=int, help="window_size")
     options = parser.parse_args(arguments)
     width, height = map(int, options.size.split("x"))
     model = load(options.model, upsampler_alpha=options.alpha, window_size=options.window_size)
-    with Upscaler(model, backend=options.backend, precision=options.precision) as upscaler:
+    with Upscaler(model, backend=options.backend, precision=options.precision, device=options.device) as upscaler:
         for _ in range(2):
             upscaler(like_a_photograph(width, height))
-        device = memory_of(os.getpid())
-    sys.stdout.write(json.dumps({"process": peak(), "device": device}) + "\n")
+        on_device = memory_of(os.getpid())
+    sys.stdout.write(json.dumps({"process": peak(), "device": on_device}) + "\n")
     return 0
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import statistics
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from paragon_core.backends import Backend, Precision, SessionOptions
+from paragon_core.backends import Backend, Precision, SessionOptions, is_on_cpu
 from paragon_core.benchmark import footprint
 from paragon_core.benchmark.bench import Timing, time_interleaved
 from paragon_core.benchmark.images import as_batch, like_a_photograph
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from paragon_core.benchmark.images import Pixels
     from paragon_core.models.model import Model
 
-    Run = Callable[[int], object]
-
 Span = Literal["network", "end to end"]
 
 #: Runs of each candidate and image before those that count: one to see whether it works, one in turns.
 WARM_UP: Final = 2
+
+#: Why there is no time of a device in most cases.
+ON_PROCESSOR: Final = "it runs on the processor"
 
 _ATTENTION_MODES: Final = ("none", "sdpa", "flex")
 
@@ -98,6 +99,8 @@ class Measurement:
     """One for each image."""
     footprint: Footprint | None = None
     """Memory for the largest image, in a process of its own; only end to end."""
+    no_device_time: str = ""
+    """Why the device's own time is not known; empty where it is."""
 
     @property
     def wall(self) -> tuple[float, ...]:
@@ -138,6 +141,12 @@ class Measurement:
         """Median of the CPU seconds over all threads, which other programs disturb least."""
         return statistics.median(seconds for timing in self.timings for seconds in timing.cpu)
 
+    @property
+    def device(self) -> float | None:
+        """Median of the seconds by the graphics card's own clock, without copies; None if not known."""
+        seconds = [seconds for timing in self.timings for seconds in timing.device]
+        return statistics.median(seconds) if seconds else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Skipped:
@@ -163,8 +172,24 @@ class Source:
     """As given."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Run:
+    """What runs a candidate."""
+
+    once: Callable[[int], object]
+    """Upscales the image of a number."""
+    device: list[float] = field(default_factory=list)
+    """Seconds by the graphics card's own clock, one for each run so far where the runtime knows them."""
+
+
 def measure(
-    model: Model, backends: Sequence[Backend], precisions: Sequence[Precision], workload: Workload, *, rounds: int
+    model: Model,
+    backends: Sequence[Backend],
+    precisions: Sequence[Precision],
+    workload: Workload,
+    *,
+    rounds: int,
+    device: str = "auto",
 ) -> tuple[list[Measurement], list[Skipped]]:
     """Time every backend in every precision on the same images, in turns.
 
@@ -174,36 +199,55 @@ def measure(
         precisions: those to be tried.
         workload: the images.
         rounds: runs of each candidate and image that count.
+        device: see `UpscaleOptions`; backends that have none of that name are skipped.
 
     Returns:
         What was measured, and what could not be.
 
     """
     skipped: list[Skipped] = []
-    runs: dict[Candidate, Run] = {}
+    runs: dict[Candidate, _Run] = {}
     with ExitStack() as stack:
-        for candidate, start in _candidates(model, backends, precisions, workload).items():
+        for candidate, start in _candidates(model, backends, precisions, workload, device).items():
             try:
                 run = start(stack)
                 for number in range(len(workload.images)):
-                    run(number)
+                    run.once(number)
             except (BackendError, MemoryError) as error:
                 skipped.append(Skipped(candidate=candidate, workload=workload.name, reason=str(error)))
             else:
                 runs[candidate] = run
         timings: dict[Candidate, list[Timing]] = {candidate: [] for candidate in runs}
         for number in range(len(workload.images) if runs else 0):
-            actions = {str(place): partial(run, number) for place, run in enumerate(runs.values())}
+            actions = {str(place): partial(run.once, number) for place, run in enumerate(runs.values())}
             for candidate, timing in zip(runs, time_interleaved(actions, rounds=rounds).values(), strict=True):
-                timings[candidate].append(timing)
+                on_device = tuple(runs[candidate].device[-rounds:])
+                timings[candidate].append(replace(timing, device=on_device))
+    on_cpu = {backend.name: is_on_cpu(backend.probe(), device) for backend in backends}
     found = [
-        Measurement(candidate=candidate, workload=workload.name, timings=tuple(each))
+        Measurement(
+            candidate=candidate,
+            workload=workload.name,
+            timings=tuple(each),
+            no_device_time="" if each[0].device else _why_untimed(candidate, on_cpu=on_cpu[candidate.backend]),
+        )
         for candidate, each in timings.items()
     ]
     return found, skipped
 
 
-def with_footprints(found: Sequence[Measurement], source: Source, workload: Workload) -> list[Measurement]:
+def _why_untimed(candidate: Candidate, *, on_cpu: bool) -> str:
+    """Return why the device's own time of a candidate is not known."""
+    if on_cpu or candidate.attention:
+        return ON_PROCESSOR
+    if candidate.span == "end to end":
+        return "it is taken of the network alone"
+    return f"{candidate.backend} does not tell it on this device"
+
+
+def with_footprints(
+    found: Sequence[Measurement], source: Source, workload: Workload, *, device: str = "auto"
+) -> list[Measurement]:
     """Return the measurements with the memory of those that go end to end."""
     return [
         replace(
@@ -213,6 +257,7 @@ def with_footprints(found: Sequence[Measurement], source: Source, workload: Work
                 backend=each.candidate.backend,
                 precision=each.candidate.precision,
                 size=workload.sizes[-1],
+                device=device,
                 upsampler_alpha=source.upsampler_alpha,
                 window_size=source.window_size,
             ),
@@ -224,16 +269,16 @@ def with_footprints(found: Sequence[Measurement], source: Source, workload: Work
 
 
 def _candidates(
-    model: Model, backends: Sequence[Backend], precisions: Sequence[Precision], workload: Workload
-) -> dict[Candidate, Callable[[ExitStack], Run]]:
+    model: Model, backends: Sequence[Backend], precisions: Sequence[Precision], workload: Workload, device: str
+) -> dict[Candidate, Callable[[ExitStack], _Run]]:
     """Return how to start each candidate; the stack ends it."""
-    candidates: dict[Candidate, Callable[[ExitStack], Run]] = {}
+    candidates: dict[Candidate, Callable[[ExitStack], _Run]] = {}
     for backend in backends:
         for precision in precisions:
             network = Candidate(backend=backend.name, precision=precision, span="network")
-            candidates[network] = partial(_network, model, backend, precision, workload)
+            candidates[network] = partial(_network, model, backend, precision, workload, device=device)
             end_to_end = replace(network, span="end to end")
-            candidates[end_to_end] = partial(_end_to_end, model, backend, precision, workload)
+            candidates[end_to_end] = partial(_end_to_end, model, backend, precision, workload, device=device)
         if backend.name == "torch" and model.spec.attention and "fp32" in precisions:
             for mode in _ATTENTION_MODES:
                 plain = Candidate(backend=backend.name, precision="fp32", span="network", attention=mode)
@@ -241,30 +286,36 @@ def _candidates(
     return candidates
 
 
-def _network(model: Model, backend: Backend, precision: Precision, workload: Workload, stack: ExitStack) -> Run:
-    options = SessionOptions(precision=precision, threads=usable_cores())
+def _network(
+    model: Model, backend: Backend, precision: Precision, workload: Workload, stack: ExitStack, *, device: str
+) -> _Run:
+    seconds: list[float] = []
+    options = SessionOptions(precision=precision, threads=usable_cores(), device=device, on_device_time=seconds.append)
     session = backend.open(model, GraphSpec(size=workload.size), options)
     stack.callback(session.close)
     batches = [as_batch(image) for image in workload.images]
     for width, height in workload.sizes:
         session.prepare((width, height))
 
-    def run(number: int) -> None:
+    def once(number: int) -> None:
         with session.lend(batches[number]):
             pass
 
-    return run
+    return _Run(once=once, device=seconds)
 
 
-def _end_to_end(model: Model, backend: Backend, precision: Precision, workload: Workload, stack: ExitStack) -> Run:
-    upscaler = stack.enter_context(Upscaler(model, UpscaleOptions(backend=backend, precision=precision)))
-    return lambda number: upscaler(workload.images[number])
+def _end_to_end(
+    model: Model, backend: Backend, precision: Precision, workload: Workload, stack: ExitStack, *, device: str
+) -> _Run:
+    options = UpscaleOptions(backend=backend, precision=precision, device=device)
+    upscaler = stack.enter_context(Upscaler(model, options))
+    return _Run(once=lambda number: upscaler(workload.images[number]))
 
 
-def _attention(model: Model, mode: Any, workload: Workload, stack: ExitStack) -> Run:  # noqa: ANN401 - torch's literal
+def _attention(model: Model, mode: Any, workload: Workload, stack: ExitStack) -> _Run:  # noqa: ANN401 - torch's literal
     del stack
     from paragon_core.network.modes import network_in_mode  # noqa: PLC0415 - needs torch
 
     run = network_in_mode(model, mode, threads=usable_cores())
     batches = [as_batch(image) for image in workload.images]
-    return lambda number: run(batches[number])
+    return _Run(once=lambda number: run(batches[number]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from paragon_core import __version__
 from paragon_core.benchmark import gpus
 from paragon_core.benchmark.bench import describe_machine
-from paragon_core.benchmark.speed import WARM_UP
+from paragon_core.benchmark.speed import ON_PROCESSOR, WARM_UP
 from paragon_core.cores import usable_cores
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Report:
     """What could not run."""
     missing: tuple[BackendInfo, ...]
     """Backends that do not work here."""
+    device: str = "auto"
+    """What was asked for; see `UpscaleOptions`."""
 
 
 def describe_here() -> dict[str, Any]:
@@ -63,6 +65,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "machine": dict(report.machine),
         "warm_up": WARM_UP,
         "rounds": report.rounds,
+        "device": report.device,
         "results": [_result(each) for each in report.measurements],
         "skipped": [
             _about(each.candidate) | {"input": each.workload, "reason": each.reason} for each in report.skipped
@@ -91,22 +94,27 @@ def _result(each: Measurement) -> dict[str, Any]:
         "spread": each.spread,
         "fps": each.fps,
         "cpu_median": each.cpu,
+        "device_median": each.device,
+        "no_device_time": each.no_device_time or None,
         "process_memory": each.footprint.process if each.footprint else None,
         "device_memory": each.footprint.device if each.footprint else None,
         "wall": [list(timing.wall) for timing in each.timings],
         "cpu": [list(timing.cpu) for timing in each.timings],
+        "device": [list(timing.device) for timing in each.timings],
     }
 
 
 def table(report: Report) -> list[list[str]]:
     """Return the figures as rows of cells, the headings first; the first four cells of a row are words."""
-    remembers, on_gpu = _remembers(report), _is_on_gpu(report)
+    times_device, remembers, on_gpu = _times_device(report), _remembers(report), _is_on_gpu(report)
     heading = ["input", "runtime", "precision", "what", "median ms", "average", "p95", "spread", "fps", "CPU ms"]
-    rows = [heading + ["memory"] * remembers + ["GPU memory"] * on_gpu]
+    rows = [heading + ["device ms"] * times_device + ["memory"] * remembers + ["GPU memory"] * on_gpu]
     for each in report.measurements:
         cells = [each.workload, each.candidate.backend, each.candidate.precision, _what(each.candidate)]
         cells += [f"{1e3 * seconds:.1f}" for seconds in (each.median, each.average, each.p95)]
         cells += [f"{each.spread:.0%}", f"{each.fps:.1f}", f"{1e3 * each.cpu:.1f}"]
+        if times_device:
+            cells.append("" if each.device is None else f"{1e3 * each.device:.2f}")
         if remembers:
             cells.append(_megabytes(each.footprint.process if each.footprint else None))
         if on_gpu:
@@ -134,6 +142,10 @@ def markdown(report: Report) -> str:
     return "\n".join(lines)
 
 
+def _times_device(report: Report) -> bool:
+    return any(each.device is not None for each in report.measurements)
+
+
 def _remembers(report: Report) -> bool:
     return any(each.footprint for each in report.measurements)
 
@@ -158,6 +170,11 @@ def explanation(report: Report) -> str:
         "Spread: width of the middle half of the runs, as a share of the median. Fps: images a second, one after "
         "the other. Network: float32 in and out. End to end: uint8 in and out, with everything around the network."
     )
+    if _times_device(report):
+        text += (
+            " Device ms: the median from the start of the network on the graphics card to its end, by the card's own "
+            "clock (CUDA events), without copies."
+        )
     if _remembers(report):
         text += " Memory: the largest amount resident in a process that upscales the largest image, Python included."
     if any(each.candidate.attention for each in report.measurements):
@@ -171,6 +188,10 @@ def left_out(report: Report) -> list[str]:
     for each in report.skipped:
         what = f" ({_what(each.candidate)})" if each.candidate.attention else ""
         reasons[f"{each.candidate.backend} {each.candidate.precision}{what}: {each.reason}"] = None
+    for timed in report.measurements:
+        candidate, reason = timed.candidate, timed.no_device_time
+        if candidate.span == "network" and reason not in {"", ON_PROCESSOR}:
+            reasons[f"device time of {candidate.backend} {candidate.precision}: {reason}"] = None
     return list(reasons)
 
 

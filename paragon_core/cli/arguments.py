@@ -119,6 +119,15 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def devices(text: str) -> tuple[str, ...]:
+    """Read names of devices with commas between them; a name may be there twice."""
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found):
+        msg = f"{text!r} is not a list of devices such as cuda:0,cuda:1"
+        raise argparse.ArgumentTypeError(msg)
+    return found
+
+
 def tile_size(text: str) -> str | int | tuple[int, int]:
     """Read ``auto``, ``off``, a number of pixels or ``WIDTHxHEIGHT``."""
     if text in {"auto", "off"}:

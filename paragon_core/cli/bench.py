@@ -27,7 +27,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "bench",
         help="measure how fast the runtimes are here",
         description="Measure how fast the runtimes that work here are, in every precision: the network alone, and from "
-        "bytes to bytes; photo in torch also with each kind of attention. Prints Markdown, ready to paste.",
+        "bytes to bytes; photo in torch also with each kind of attention. On NVIDIA cards also the time of the card "
+        "alone. Prints Markdown, ready to paste.",
     )
     parser.add_argument(
         "model",
@@ -46,6 +47,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help=f"measure on a generated image of this size; can be given several times [{_SIZE[0]}x{_SIZE[1]}]",
     )
     options.add_backends(parser)
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="NAME",
+        help="the runtimes' name of a device, such as cpu, cuda:1 or webgpu; those without it are left out [auto]",
+    )
     parser.add_argument(
         "--precisions",
         type=_precisions,
@@ -83,10 +90,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     skipped: list[speed.Skipped] = []
     for workload in workloads:
         console.draw(f"{workload.name}: {', '.join(backend.name for backend in backends)}")
-        found, left = speed.measure(model, backends, arguments.precisions, workload, rounds=arguments.rounds)
+        found, left = speed.measure(
+            model, backends, arguments.precisions, workload, rounds=arguments.rounds, device=arguments.device
+        )
         if not arguments.no_memory:
             console.draw(f"{workload.name}: memory")
-            found = speed.with_footprints(found, source, workload)
+            found = speed.with_footprints(found, source, workload, device=arguments.device)
         measurements += found
         skipped += left
     console.erase()
@@ -97,6 +106,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         measurements=tuple(measurements),
         skipped=tuple(skipped),
         missing=tuple(info for info in infos.values() if not info.available),
+        device=arguments.device,
     )
     if page is not None:
         from paragon_core.report.speed_page import render_speed

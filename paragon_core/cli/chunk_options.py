@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from paragon_core.media.job_plan import Job
     from paragon_core.media.video.chunks.job import VideoJob, VideoSettings
     from paragon_core.media.video.chunks.upscale import ChunksProgress, Shard
+    from paragon_core.media.video.observer import VideoObserver
     from paragon_core.media.video.upscale import VideoResult
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -83,15 +84,31 @@ class ChunkedVideos:
         return self._chunk if isinstance(self._chunk, int) else usual_chunk_frames(upscaler.model.spec)
 
     def upscale(
-        self, source: Path, target: Path, upscaler: Upscaler, settings: VideoSettings, *, progress: ChunksProgress
+        self,
+        source: Path,
+        target: Path,
+        upscaler: Upscaler,
+        settings: VideoSettings,
+        *,
+        progress: ChunksProgress | None = None,
+        observer: VideoObserver | None = None,
     ) -> VideoResult | None:
         """Upscale a video in chunks; return None where it is to be made in one go.
+
+        Args:
+            source: the video.
+            target: the file to make.
+            upscaler: the network.
+            settings: what is asked for.
+            progress: called after each frame, as that of `upscale_in_chunks`.
+            observer: likewise, told in more detail.
 
         Raises:
             ParagonError: as `job_for` and `upscale_in_chunks`.
 
         """
         from paragon_core.media.video.chunks.upscale import upscale_in_chunks
+        from paragon_core.media.video.observer import VideoObserver
         from paragon_core.media.video.upscale import VideoResult
 
         job = self._job(source, target, upscaler, settings)
@@ -100,18 +117,24 @@ class ChunkedVideos:
             if shard is None or shard.is_own_file:
                 return None
             return VideoResult(frames=0, size=(0, 0), notes=(), part="another shard makes it")
-        result = upscale_in_chunks(job, upscaler, shard=shard, progress=progress, announce=self._console.say)
+        result = upscale_in_chunks(
+            job,
+            upscaler,
+            shard=shard,
+            progress=progress or (lambda _done, _total: None),
+            observer=observer or VideoObserver(),
+            announce=self._console.say,
+        )
         if result.joined is None:
             part = f"{len(result.own)} of {result.total} chunks, the share of shard {shard}, are done"
             return VideoResult(frames=0, size=(0, 0), notes=(), part=part)
         return VideoResult(frames=result.joined.frames, size=result.joined.size, notes=result.joined.notes)
 
     def _job(self, source: Path, target: Path, upscaler: Upscaler, settings: VideoSettings) -> VideoJob | None:
-        from paragon_core.media.formats import holds_animation
         from paragon_core.media.video.chunks.job import NetworkIdentity
         from paragon_core.media.video.chunks.upscale import SHORT, job_for
 
-        if self._chunk == "off" or holds_animation(target):
+        if self._chunk == "off":
             return None
         most_short = SHORT if self._chunk == "auto" else 1
         network = NetworkIdentity.of(upscaler)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from paragon_core.cli import streams
 from paragon_core.cli.exit_codes import OK, READER_GONE
-from paragon_core.cli.result_options import encoding_of
+from paragon_core.cli.result_options import encoding_of, label
 from paragon_core.cli.size_options import wanted_size
+from paragon_core.cli.upscale_report import ready
 from paragon_core.errors import InputError, JobError
 from paragon_core.media.formats import FORMATS, format_of_name, holds_animation
 from paragon_core.media.job_plan import Job
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     import argparse
 
     from paragon_core.cli.console import Console
+    from paragon_core.cli.job_progress import JobProgress
     from paragon_core.media.compression import ImageCompression
     from paragon_core.media.upscalers import Upscalers
     from paragon_core.media.video.encoding import VideoEncoding
+    from paragon_core.media.video.observer import VideoObserver
     from paragon_core.media.video.opening import Source
     from paragon_core.media.video.pipeline import FrameOptions
-    from paragon_core.media.video.upscale import VideoProgress, VideoResult
+    from paragon_core.media.video.upscale import VideoResult
     from paragon_core.upscaling.output_size import OutputSize
     from paragon_core.upscaling.upscaler import Upscaler
 
@@ -45,13 +48,20 @@ class Frames:
     images: list[Job] = field(default_factory=list)
     """Jobs that do all of it, where images become images each by itself."""
 
+    @property
+    def job(self) -> Job:
+        """All of it as one job, with names for people."""
+        source = self.source.name if isinstance(self.source, ImageSequence) else self.source or "stdin"
+        target = self.target.path_of_pattern if isinstance(self.target, SequencePattern) else self.target or "stdout"
+        return Job(source=Path(source), target=Path(target))
 
-def wanted(arguments: argparse.Namespace, label: str) -> Frames | None:
+
+def wanted(arguments: argparse.Namespace, size: str) -> Frames | None:
     """Return what is to be done, where it has to do with images with numbers, or with pipes; else None.
 
     Args:
         arguments: those of the command.
-        label: the size as it appears in names, such as 2x.
+        size: the size as it appears in names, such as 2x.
 
     Raises:
         InputError: options do not go together.
@@ -73,7 +83,7 @@ def wanted(arguments: argparse.Namespace, label: str) -> Frames | None:
     source: Path | ImageSequence | None = None if given == _PIPE else Path(given)
     if pattern is not None:
         source = ImageSequence.of(pattern, **({} if arguments.fps is None else {"rate": arguments.fps}))
-    target = out if out is not None else _target(arguments, pattern, label)
+    target = out if out is not None else _target(arguments, pattern, size)
     _check_format(arguments, target)
     jobs: list[Job] = []
     if isinstance(source, ImageSequence) and isinstance(target, SequencePattern) and _each_by_itself(arguments):
@@ -118,9 +128,7 @@ def _check_format(arguments: argparse.Namespace, target: Path | SequencePattern 
         raise InputError("--quality and --subsampling would have no effect", hint=hint)
 
 
-def _target(
-    arguments: argparse.Namespace, pattern: SequencePattern | None, label: str
-) -> Path | SequencePattern | None:
+def _target(arguments: argparse.Namespace, pattern: SequencePattern | None, size: str) -> Path | SequencePattern | None:
     """Return the target of a source, where it is no pattern itself."""
     if arguments.output == _PIPE:
         return None
@@ -134,7 +142,7 @@ def _target(
     folder = pattern.folder if out is None else out
     if out is None:
         folder = folder if folder.name not in {"", ".."} else folder.resolve()
-        folder = folder.with_name(f"{folder.name}_{label}")
+        folder = folder.with_name(f"{folder.name}_{size}")
     before, after = pattern.before, pattern.after
     if arguments.format not in {None, _Y4M}:
         after = after.removesuffix(pattern.path(1).suffix) + FORMATS[arguments.format].extensions[0]
@@ -170,8 +178,7 @@ def run(
     arguments: argparse.Namespace,
     console: Console,
     upscalers: Upscalers,
-    *,
-    progress: VideoProgress,
+    progress: JobProgress,
 ) -> int:
     """Upscale the frames; return the exit code.
 
@@ -180,7 +187,7 @@ def run(
         arguments: those of the command.
         console: where messages go.
         upscalers: of the models that may be used.
-        progress: called after each frame.
+        progress: of `Frames.job`.
 
     Raises:
         ParagonError: as the functions of the core.
@@ -188,6 +195,7 @@ def run(
     """
     from paragon_core.media.compression import ImageCompression
     from paragon_core.media.images import MAX_PIXELS
+    from paragon_core.media.jobs import JobResult
     from paragon_core.media.video.jobs import check_pixels, video_size
     from paragon_core.media.video.opening import name_of
     from paragon_core.media.video.y4m import Y4mInput
@@ -216,21 +224,34 @@ def run(
             overwrite=arguments.overwrite,
         )
         if work.is_done():
+            progress.finish(JobResult(job=frames.job, state="skipped"))
             console.say(f"{frames.target} is there already (--overwrite makes it again)")
             return OK
-        console.say(f"{upscaler.model.name}, {upscaler.backend} {upscaler.precision_of('float32')}")
+        ready(
+            console,
+            models=[upscaler.model.name],
+            size=label(options.size, upscaler.scale),
+            backend=upscaler.backend,
+            precision=upscaler.precision_of("float32"),
+        )
         try:
-            result = work.do(stream, progress)
+            progress.begin(frames.job)
+            result = work.do(stream, progress.video())
         except streams.ReaderGoneError:
             return READER_GONE
         finally:
             console.erase()
-    target = frames.target.path_of_pattern if isinstance(frames.target, SequencePattern) else frames.target or "stdout"
+    seconds = time.perf_counter() - start
+    result_of_job = JobResult(
+        job=frames.job, state="written", size=result.size, frames=result.frames, seconds=seconds, notes=result.notes
+    )
+    progress.finish(result_of_job)
     for note in result.notes:
         console.insist(f"paragon: note: {name_of(source)}: {note}")
     width, height = result.size
-    seconds = time.perf_counter() - start
-    console.say(f"{name_of(source)} -> {target} ({result.frames} frames, {width} x {height}, {seconds:.1f} s)")
+    console.say(
+        f"{frames.job.source} -> {frames.job.target} ({result.frames} frames, {width} x {height}, {seconds:.1f} s)"
+    )
     return OK
 
 
@@ -269,7 +290,7 @@ class _Work:
             keep_damaged=self.options.keep_damaged,
         )
 
-    def do(self, stream: streams.DataOutput | None, progress: VideoProgress) -> VideoResult:
+    def do(self, stream: streams.DataOutput | None, observer: VideoObserver) -> VideoResult:
         """Do it; raises what the functions of the core do."""
         from paragon_core.atomic_files import prepare_folder
         from paragon_core.media.video.image_output import upscale_to_images
@@ -277,7 +298,7 @@ class _Work:
         from paragon_core.media.video.y4m_output import upscale_to_y4m
 
         if stream is not None:
-            return upscale_to_y4m(self.source, stream, self.upscaler, self.options, progress=progress)
+            return upscale_to_y4m(self.source, stream, self.upscaler, self.options, observer=observer)
         if isinstance(self.target, SequencePattern):
             return upscale_to_images(
                 self.source,
@@ -287,7 +308,7 @@ class _Work:
                 first=self.source.first if isinstance(self.source, ImageSequence) else 1,
                 compression=self.compression,
                 overwrite=self.overwrite,
-                progress=progress,
+                observer=observer,
             )
         assert self.target is not None  # noqa: S101 - there is a stream then
         prepare_folder(self.target)
@@ -298,5 +319,5 @@ class _Work:
             self.options,
             encoding=self.encoding,
             compression=self.compression,
-            progress=progress,
+            observer=observer,
         )

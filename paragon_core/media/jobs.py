@@ -131,6 +131,7 @@ def run(
     size: OutputSize | None = None,
     compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
     video: Callable[[Path, Path], VideoResult] = _no_video,
+    begin: Callable[[Job], None] = lambda _: None,
     report: Callable[[JobResult], None] = lambda _: None,
     progress: SeriesProgress = _ignore_progress,
     at_once: int = IMAGES_AT_ONCE,
@@ -138,13 +139,13 @@ def run(
     max_pixels: int = MAX_PIXELS,
     time_range: TimeRange = _WHOLE,
     keep_damaged: bool = False,
+    tidy: bool = True,
 ) -> tuple[JobResult, ...]:
     """Upscale images and videos one after another; while one is in the network, images are read and written.
 
-    A file that fails does not stop the others. What killed runs left in the folders of the targets is removed
-    (`remove_leftovers`). Every target appears whole or not at all; when the caller is interrupted (Ctrl-C, or an
-    exception from ``upscale`` or ``report`` that is no `ParagonError`), images that are being written are finished
-    and the exception goes on.
+    A file that fails does not stop the others. Every target appears whole or not at all; when the caller is
+    interrupted (Ctrl-C, or an exception from ``upscale`` or ``report`` that is no `ParagonError`), images that are
+    being written are finished and the exception goes on.
 
     Args:
         jobs: from `plan`.
@@ -155,6 +156,7 @@ def run(
         size: the size that results shall have instead, as viewed. For videos ``video`` has to see to it.
         compression: how lossy formats of images are written.
         video: upscales the video in one file into another, likewise (`video.upscale_video`); without it videos fail.
+        begin: called in the calling thread with each job that is not skipped, before the network runs over it.
         report: called in the calling thread with each result, in the order of the jobs.
         progress: called in the calling thread before each frame of an animation and each page.
         at_once: largest number of images in memory; 1 means one after another without overlap.
@@ -162,6 +164,7 @@ def run(
         max_pixels: larger sources fail.
         time_range: the part of each video that ``video`` makes.
         keep_damaged: whether it takes what is there of videos that are cut off.
+        tidy: whether to remove first what killed runs left in the folders of the targets (`remove_leftovers`).
 
     Returns:
         The results in the order of the jobs.
@@ -173,7 +176,7 @@ def run(
     if at_once < 1:
         msg = f"at least one image has to be in memory at once, not {at_once}"
         raise InputError(msg, hint="--jobs takes a number from 1 on")
-    for folder in {job.target.parent for job in jobs}:
+    for folder in {job.target.parent for job in jobs if tidy}:
         remove_leftovers(folder)
     options = _JobOptions(
         scale=scale,
@@ -195,14 +198,16 @@ def run(
                 job = waiting.popleft()
                 look: Callable[..., Any] = _look_at_video if job.is_video else _read
                 reading.append((job, pool.submit(look, job, options)))
-            if reading:
+            video_is_next = bool(reading) and reading[0][0].is_video
+            if reading and not (video_is_next and writing):
                 job, read = reading.popleft()
                 if job.is_video:
-                    writing.append(_upscale_video(job, read, video))
+                    writing.append(_upscale_video(job, read, video, begin=begin))
                 else:
-                    writing.append(_upscale(job, read, upscale, options, pool, progress=progress))
-            # With nothing left to upscale, or no room to read, wait for the oldest; else only look.
-            while writing and (not reading or writing[0].done()):
+                    writing.append(_upscale(job, read, upscale, options, pool, begin=begin, progress=progress))
+            # With nothing left to upscale, no room to read, or a video next, which may take hours, wait for the oldest;
+            # else only look.
+            while writing and (not reading or video_is_next or writing[0].done()):
                 results.append(result_of(writing.popleft()))
                 report(results[-1])
                 if waiting:
@@ -270,11 +275,16 @@ def _look_at_video(job: Job, options: _JobOptions) -> _Nothing | None:
 
 
 def _upscale_video(
-    job: Job, look: Future[_Nothing | None], video: Callable[[Path, Path], VideoResult]
+    job: Job,
+    look: Future[_Nothing | None],
+    video: Callable[[Path, Path], VideoResult],
+    *,
+    begin: Callable[[Job], None],
 ) -> Future[JobResult]:
     try:
         if (nothing := result_of(look)) is not None:
             return completed(JobResult(job=job, state="skipped", notes=nothing.notes))
+        begin(job)
         start = time.perf_counter()
         result = video(job.source, job.target)
         notes = result.notes
@@ -283,11 +293,11 @@ def _upscale_video(
         if job.replaces:
             notes = take_place(job, notes)
     except (ParagonError, MemoryError, OSError) as error:
-        return completed(_failure(job, error))
+        return completed(failure(job, error))
     except RuntimeError as error:  # a thread that cannot be started
         if not is_low_memory(error):
             raise
-        return completed(_failure(job, MemoryError()))
+        return completed(failure(job, MemoryError()))
     seconds = time.perf_counter() - start
     return completed(
         JobResult(
@@ -308,16 +318,18 @@ def _upscale(
     options: _JobOptions,
     pool: ThreadPoolExecutor,
     *,
+    begin: Callable[[Job], None],
     progress: SeriesProgress,
 ) -> Future[JobResult]:
     """Run the network over an image that has been read, and have the result written; over a series, do all of it."""
     try:
         ready = result_of(read)
     except (ParagonError, MemoryError, OSError) as error:
-        return completed(_failure(job, error))
+        return completed(failure(job, error))
     if isinstance(ready, _Nothing):
         return completed(JobResult(job=job, state="skipped", notes=ready.notes))
     loaded = ready.loaded
+    begin(job)
     try:
         start = time.perf_counter()
         if ready.series is not None:
@@ -330,7 +342,7 @@ def _upscale(
             loaded = replace(loaded, notes=(*loaded.notes, note))
         upscaled = loaded.with_array(array)
     except (ParagonError, MemoryError, OSError) as error:
-        return completed(_failure(job, error))
+        return completed(failure(job, error))
     return pool.submit(_write, job, upscaled, options, seconds)
 
 
@@ -376,7 +388,7 @@ def _write(job: Job, loaded: LoadedImage, options: _JobOptions, seconds: float) 
             with suppress(OSError):  # disks without permissions
                 job.target.chmod(stat.S_IMODE(mode))
     except (ParagonError, MemoryError, OSError) as error:
-        return _failure(job, error)
+        return failure(job, error)
     return JobResult(
         job=job,
         state="written",
@@ -386,7 +398,8 @@ def _write(job: Job, loaded: LoadedImage, options: _JobOptions, seconds: float) 
     )
 
 
-def _failure(job: Job, error: ParagonError | MemoryError | OSError) -> JobResult:
+def failure(job: Job, error: ParagonError | MemoryError | OSError) -> JobResult:
+    """Return the result of a job that failed, with an error that says what to do."""
     if isinstance(error, MemoryError) and not isinstance(error, ParagonError):
         msg = f"{job.source} needs more memory than there is"
         error = OutOfMemoryError(msg, hint="try --jobs 1, or a smaller --tile")

@@ -71,11 +71,17 @@ class Upscaler:
         """Name of the runtime in use."""
         return self._runner.pool.backend.name
 
-    def precision_of(self, dtype: npt.DTypeLike) -> Precision:
-        """Return the precision that images of a data type are computed in; with "auto" the first call may measure."""
+    def precision_of(self, dtype: npt.DTypeLike, *, bits: int = FLOAT_BITS) -> Precision:
+        """Return the precision that images of a data type are computed in; with "auto" the first call may measure.
+
+        Args:
+            dtype: the data type; all but uint8 are computed alike.
+            bits: the depth that matters where it is not uint8, as for `upscale_planes`.
+
+        """
         is_bytes = np.dtype(dtype) == np.uint8
         precisions = self._runner.pool.precisions
-        return (precisions.of("uint8", BYTE_BITS) if is_bytes else precisions.of("float32", FLOAT_BITS))[0]
+        return (precisions.of("uint8", BYTE_BITS) if is_bytes else precisions.of("float32", bits))[0]
 
     @property
     def scale(self) -> int:

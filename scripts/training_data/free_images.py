@@ -278,7 +278,7 @@ def opaque(image: Image.Image) -> Image.Image:
 
 
 def prepare(folder: Path, packages: Path | None = None) -> int:
-    """Fetch all packages, draw screen content, fill ``folder`` with tiles and ``CREDITS.txt``; count the tiles.
+    """Fetch all packages, then draw screen content, fill ``folder`` with tiles and ``CREDITS.txt``; count the tiles.
 
     Every kind of tiles has a folder of its own. ``packages`` is a folder with the packages' files; without it they are
     fetched.
@@ -290,8 +290,6 @@ def prepare(folder: Path, packages: Path | None = None) -> int:
     kinds = {package.kind for package in PACKAGES} | {"grain", "screen_content"}
     for kind in kinds:
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    for index, image in enumerate(screen_content(SCREEN_CONTENT, TILE)):
-        image.save(folder / "screen_content" / f"screen-{index:03}.png")
     count, credits_ = SCREEN_CONTENT, ["Images that these tiles were cut from", ""]
     for package in PACKAGES:
         files = unpack(fetch(package, packages), [work.path for work in package.works])
@@ -307,6 +305,8 @@ def prepare(folder: Path, packages: Path | None = None) -> int:
                 for place, tile in tiles(image, factor, least_sharpness):
                     tile.save(folder / kind / f"{name}-by{factor:g}-{place}.png")
                     count += 1
+    for index, image in enumerate(screen_content(SCREEN_CONTENT, TILE)):
+        image.save(folder / "screen_content" / f"screen-{index:03}.png")
     (folder / "CREDITS.txt").write_text("\n".join(credits_) + "\n", encoding="utf-8")
     return count
 

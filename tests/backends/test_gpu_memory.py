@@ -44,6 +44,16 @@ def test_memory_by_cuda_core() -> None:
     one.wait()
     streams[1].sync.assert_called_once_with()
 
+    def now(*, options: object) -> float:
+        assert options is made.EventOptions.return_value
+        return next(clock)
+
+    clock = iter((1000.0, 1500.0))  # events are subtracted, which gives milliseconds
+    streams[1].record.side_effect = now
+    assert one.timed(lambda: None)() == 0.5
+    made.EventOptions.assert_called_once_with(timing_enabled=True)
+    assert core.EventOptions(timing_enabled=True).timing_enabled
+
     builder = create_autospec(core.graph.GraphBuilder, instance=True)
     streams[1].create_graph_builder.return_value = builder
     started: list[str] = []
@@ -96,6 +106,26 @@ def test_memory_by_torch() -> None:
     assert pools == [made.cuda.graph_pool_handle.return_value] * 2
     made.cuda.graph_pool_handle.assert_called_once_with()
     assert {call.kwargs["capture_error_mode"] for call in made.cuda.graph.call_args_list} == {"thread_local"}
+
+
+def test_torch_tells_the_time_of_what_was_started() -> None:
+    torch = pytest.importorskip("torch")
+    made = SimpleNamespace(device=torch.device, cuda=create_autospec(torch.cuda))
+    stream = create_autospec(torch.cuda.Stream, instance=True, cuda_stream=11)
+    made.cuda.Stream.return_value = stream
+    one = TorchMemory(made, 0).stream()
+    told: list[str] = []
+    start, end = (create_autospec(torch.cuda.Event, instance=True) for _ in range(2))
+    start.record.side_effect = lambda _stream: told.append("start")
+    end.record.side_effect = lambda _stream: told.append("end")
+    made.cuda.Event.side_effect = [start, end]
+    start.elapsed_time.return_value = 250.0
+    took = one.timed(lambda: told.append("work"))
+    assert told == ["start", "work", "end"]
+    start.elapsed_time.assert_not_called()  # before it is done, CUDA does not know it
+    assert took() == 0.25
+    start.elapsed_time.assert_called_once_with(end)
+    assert [each.record.call_args.args for each in (start, end)] == [(stream,), (stream,)]
 
 
 def test_torchs_memory_is_selected_settled_and_trimmed() -> None:

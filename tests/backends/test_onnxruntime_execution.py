@@ -10,7 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import onnxruntime
@@ -19,7 +19,7 @@ import pytest
 from paragon_core.backends import SessionOptions
 from paragon_core.backends import onnxruntime as backend_module
 from paragon_core.backends.onnxruntime import BoundOnnxRuntimeSession, OnnxRuntimeBackend, OnnxRuntimeSession
-from paragon_core.backends.onnxruntime_cuda import PROVIDER, settings
+from paragon_core.backends.onnxruntime_cuda import PROVIDER, Settings, settings
 from paragon_core.backends.onnxruntime_execution import BoundRuns, BoundSession
 from paragon_core.errors import BackendUnavailableError, InferenceError, NonFiniteError, OutOfMemoryError
 from paragon_core.graph import onnx_graph
@@ -28,9 +28,10 @@ from tests.backends.slow_card import SlowCard
 from tests.random_models import batch, random_image, random_model, spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from paragon_core.backends import Session
+    from paragon_core.backends.gpu_memory import Stream
 
 MODEL = random_model(spec("realtime"))
 CPU = OnnxRuntimeBackend()
@@ -63,7 +64,9 @@ def bound(
     lanes: int = 1,
     is_graph: bool = False,
     session: Any = None,
+    on_device_time: Callable[[float], None] | None = None,
 ) -> BoundRuns:
+    card = card or SlowCard()
     return BoundRuns(
         BoundSession(
             session=session or Recording(form),
@@ -72,8 +75,10 @@ def bound(
             scale=2,
             device=("cpu", 0),
             is_graph=is_graph,
+            compute=cast("Stream", card.stream()) if on_device_time else None,
+            on_device_time=on_device_time,
         ),
-        card or SlowCard(),
+        card,
         lanes=lanes,
         one_at_a_time=threading.Lock(),
     )
@@ -235,6 +240,18 @@ def test_a_full_card_is_told_apart() -> None:
         bound(GraphSpec(size=(12, 9)), card=card, is_graph=True)
 
 
+@pytest.mark.parametrize("is_graph", [False, True])
+def test_the_card_tells_the_time_of_each_run(*, is_graph: bool) -> None:
+    form, seconds = GraphSpec(size=(12, 9)), list[float]()
+    runs = bound(form, is_graph=is_graph, lanes=2, on_device_time=seconds.append)
+    assert seconds == []  # graphs are recorded without
+    for seed in range(3):
+        with runs.lend(value(form, seed=seed)) as output:
+            assert np.array_equal(output, expected(form, value(form, seed=seed)))
+    assert seconds == [0.25] * 3
+    runs.close()
+
+
 # --- opening ---------------------------------------------------------------------------------------------------------
 
 
@@ -242,7 +259,7 @@ def test_settings_end_with_those_that_every_version_takes() -> None:
     for precision in ("fp32", "fp16"):
         for may_be_graph in (True, False):
             tried = settings(1, precision=precision, may_be_graph=may_be_graph)
-            assert [each.is_plain for each in tried] == [*[False] * (len(tried) - 1), True]
+            assert tried[-1] == Settings(number=1)
             assert len(set(tried)) == len(tried)
             for each in tried:
                 name, chosen = each.provider
@@ -262,7 +279,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     tried: list[dict[str, str]] = []
     sessions: list[Session] = []
 
-    def make(form: GraphSpec, refused: set[str], precision: Any = "fp16", memory: Any = None) -> Any:
+    def make(
+        form: GraphSpec, refused: set[str], precision: Any = "fp16", memory: Any = None, on_device_time: Any = None
+    ) -> Any:
         class Choosy(Recording):
             def __init__(self, data: bytes, _options: Any, *, providers: list[Any], enable_fallback: int) -> None:
                 del data
@@ -285,7 +304,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setattr(backend_module, "_memory", lambda _: memory)
         monkeypatch.setattr(backend_module, "BoundSession", on_cpu)
         monkeypatch.setattr(backend_module.OnnxRuntimeBackend, "_lacks_cuda", "")
-        sessions.append(OnnxRuntimeBackend().open(MODEL, form, SessionOptions(precision=precision, device="cuda:1")))
+        options = SessionOptions(precision=precision, device="cuda:1", on_device_time=on_device_time)
+        sessions.append(OnnxRuntimeBackend().open(MODEL, form, options))
         return sessions[-1], tried
 
     yield make
@@ -312,6 +332,16 @@ def test_a_session_for_one_size_is_a_graph_with_channels_last(opened: Any) -> No
     session.close()
     with pytest.raises(BackendUnavailableError, match="closed"):
         session.run(value(form))
+
+
+@pytest.mark.parametrize("refused", [set(), {"enable_cuda_graph"}, {"user_compute_stream"}], ids=str)
+def test_to_take_the_time_it_computes_in_our_stream_if_it_takes_that(opened: Any, refused: set[str]) -> None:
+    form, seconds, card = GraphSpec(size=(12, 9)), list[float](), SlowCard()
+    session, tried = opened(form, refused, memory=card, on_device_time=seconds.append)
+    assert tried[0]["user_compute_stream"].isdecimal()
+    assert refused.isdisjoint(tried[-1])
+    assert np.array_equal(session.run(value(form)), expected(form, value(form)))
+    assert seconds == ([] if refused == {"user_compute_stream"} else [0.25])
 
 
 @pytest.mark.parametrize(

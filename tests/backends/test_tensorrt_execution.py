@@ -58,6 +58,12 @@ class Stream:
         self.told.append("recorded")
         return lambda: self.told.append("replayed")
 
+    def timed(self, work: Callable[[], None]) -> Callable[[], float]:
+        self.told.append(("start", self.handle))
+        work()
+        self.told.append(("end", self.handle))
+        return lambda: 0.25
+
 
 class Memory:
     def __init__(self) -> None:
@@ -105,8 +111,10 @@ def a_tensorrt(memory: Memory | None = None) -> Any:
     return module
 
 
-def load(module: Any, profile: Profile = STATIC, graph: GraphToBuild = BYTES, lanes: int = 2) -> TensorRtExecutor:
-    return TensorRtExecutor(module, b"engine", graph, profile, device=0, lanes=lanes)
+def load(
+    module: Any, profile: Profile = STATIC, graph: GraphToBuild = BYTES, lanes: int = 2, **options: Any
+) -> TensorRtExecutor:
+    return TensorRtExecutor(module, b"engine", graph, profile, device=0, lanes=lanes, **options)
 
 
 def test_a_batch_goes_up_is_computed_and_comes_down_in_this_order(memory: Memory) -> None:
@@ -145,6 +153,28 @@ def test_one_size_is_recorded_once_and_replayed(memory: Memory) -> None:
             pass
     graph = [entry for entry in memory.told if entry in {"recorded", "replayed"} or entry[0] == "execute"]
     assert graph == [("execute", 1), ("execute", 1), "recorded", "replayed", "replayed", "replayed"]
+
+
+def test_the_time_of_the_computation_is_taken_without_the_copies(memory: Memory) -> None:
+    seconds: list[float] = []
+    executor = load(a_tensorrt(memory), lanes=1, on_device_time=seconds.append)
+    for _ in range(4):
+        with executor.lend(BATCH):
+            pass
+    lane, compute = 2, 1
+    kinds = [entry if isinstance(entry, str) else entry[:2] for entry in memory.told]
+    around = [("after", compute), ("start", compute), ("execute", compute), ("end", compute), ("after", lane)]
+    assert kinds[1:6] == around
+    assert kinds[-7:] == [
+        ("after", compute),
+        ("start", compute),
+        "replayed",
+        ("end", compute),
+        ("after", lane),
+        ("download", lane),
+        ("wait", lane),
+    ]
+    assert seconds == [0.25] * 4
 
 
 @pytest.mark.parametrize("capturable", [True, False])

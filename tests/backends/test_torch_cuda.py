@@ -52,12 +52,13 @@ def opened(
     precision: Precision = "fp32",
     network: Callable[[torch.Tensor], torch.Tensor] | None = None,
     work: Work | None = None,
+    on_device_time: Callable[[float], None] | None = None,
 ) -> CudaSession:
     made: Any = card or SlowCard()
     levels = form.fused and form.io == "uint8"
     network = network or TorchNetwork(model, form, precision=precision, device=CPU, levels=levels)
     work = work or on_samples(network, CPU, levels=levels)
-    frames = CudaFrames(work, made, CPU, scale=model.spec.scale, lanes=lanes)
+    frames = CudaFrames(work, made, CPU, scale=model.spec.scale, lanes=lanes, on_device_time=on_device_time)
     return CudaSession(frames, form, scale=model.spec.scale, trim=made.trim)
 
 
@@ -243,6 +244,14 @@ def test_the_third_tile_of_a_size_is_a_graph_and_another_size_begins_again() -> 
     ]
     assert work == ["run", "run", "record", "replay", "replay", "run", "run"]
     assert len(card.buffers) == 3 * 3
+
+
+def test_the_card_tells_the_time_of_each_tile_as_layers_and_as_a_graph() -> None:
+    seconds: list[float] = []
+    session = opened(on_device_time=seconds.append)
+    for seed in range(4):
+        session.run(batch(1, 9, 12, seed=seed))
+    assert seconds == [0.25] * 4
 
 
 def test_one_caller_at_a_time_takes_memory_once() -> None:

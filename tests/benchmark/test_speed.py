@@ -8,20 +8,39 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from paragon_core.backends.engine_backend import EngineBackend
 from paragon_core.backends.onnxruntime import OnnxRuntimeBackend
 from paragon_core.backends.openvino import OpenVinoBackend
 from paragon_core.backends.torch import TorchBackend
 from paragon_core.benchmark.bench import Timing
 from paragon_core.benchmark.footprint import Footprint
-from paragon_core.benchmark.speed import Candidate, Measurement, Skipped, Source, Workload, measure, with_footprints
+from paragon_core.benchmark.speed import (
+    ON_PROCESSOR,
+    Candidate,
+    Measurement,
+    Skipped,
+    Source,
+    Workload,
+    measure,
+    with_footprints,
+)
 from paragon_core.benchmark.speed_report import Report, as_json, describe_here, markdown
 from tests.quality.odd_backends import Absent, Odd, failing, right
 from tests.random_models import MODEL, random_image, random_model, spec
+from tests.reference_backend import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from paragon_core.backends import Backend
+    from paragon_core.backends import Backend, BackendInfo
+
+
+class OnCard(Reference):
+    """Says that it runs on a card."""
+
+    def probe(self) -> BackendInfo:
+        return replace(super().probe(), accelerator="cuda")
+
 
 CANDIDATE = Candidate(backend="onnxruntime", precision="fp32", span="end to end")
 MACHINE = {"cpu": "A | B", "cores": 4, "usable_cores": 2, "load": 0.5, "gpus": ["NVIDIA X, driver 1, 2 MiB"]}
@@ -113,6 +132,48 @@ def test_kinds_of_attention_are_timed_in_torch() -> None:
     assert {each.candidate.attention for each in found} == {""}
 
 
+def test_what_runs_on_a_device_that_tells_has_its_time_next_to_the_clocks() -> None:
+    """The stand-in for TensorRT tells what each run took, warm-up included."""
+    workload = Workload(images=(random_image(9, 14, 3), random_image(16, 11, 3)))
+    backends: list[Backend] = [EngineBackend(OnCard()), OnnxRuntimeBackend()]
+    found, skipped = measure(MODEL, backends, ["fp32"], workload, rounds=3)
+    assert skipped == []
+    for each in found:
+        if each.candidate.backend == "reference" and each.candidate.span == "network":
+            assert [len(timing.device) for timing in each.timings] == [3, 3]
+            assert each.device is not None
+            assert all(
+                0 < inside <= outside
+                for timing in each.timings
+                for inside, outside in zip(timing.device, timing.wall, strict=True)
+            )
+            assert each.no_device_time == ""
+        else:
+            assert each.device is None
+            assert each.no_device_time
+    reasons = {(each.candidate.backend, each.candidate.span): each.no_device_time for each in found}
+    assert reasons["reference", "end to end"] == "it is taken of the network alone"
+    assert reasons["onnxruntime", "network"] == ON_PROCESSOR
+    heading, *rows = table(markdown(report(found)))
+    column = heading.index("device ms")
+    assert [bool(row[column]) for row in rows] == [True, False, False, False]
+
+
+def test_a_device_that_does_not_tell_its_time_is_named() -> None:
+    alone = replace(CANDIDATE, span="network")
+    silent = measurement(timing(1.0), candidate=alone, no_device_time="onnxruntime does not tell it on this device")
+    text = markdown(report([silent]))
+    assert "- device time of onnxruntime fp32: onnxruntime does not tell it on this device" in text
+    assert "device ms" not in text
+    assert "device time" not in markdown(report([replace(silent, no_device_time=ON_PROCESSOR)]))
+
+
+def test_a_backend_without_the_device_is_left_out() -> None:
+    found, skipped = measure(MODEL, [OnnxRuntimeBackend()], ["fp32"], Workload.of_size(8, 8), rounds=1, device="abacus")
+    assert found == []
+    assert {each.reason for each in skipped} == {"ONNX Runtime has no device 'abacus'"}
+
+
 def test_figures_of_known_times() -> None:
     each = measurement(timing(1.0, 2.0, 3.0, 4.0, 5.0))
     assert (each.average, each.median, each.fps, each.cpu) == (3.0, 3.0, 1 / 3, 1.5)
@@ -187,6 +248,7 @@ def test_json_holds_everything() -> None:
     assert set(first) == set(second)
     assert (first["average"], first["median"], first["fps"], first["cpu_median"]) == (2.0, 2.0, 0.5, 1.0)
     assert first["wall"] == [[1.0, 3.0]]
+    assert (first["device_median"], first["device"]) == (None, [[]])
     assert (first["fused"], first["attention"]) == (True, None)
     assert (second["fused"], second["attention"]) == (False, "sdpa")
     assert facts["missing"] == [{"backend": "absent", "reason": "nobody has it", "hint": "pip install it"}]

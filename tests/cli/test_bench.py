@@ -17,6 +17,7 @@ QUICK = ["--rounds", "2", "--no-memory", "--backends", "onnxruntime"]
 FIELDS = {
     *("backend", "precision", "span", "fused", "attention", "input", "pictures"),
     *("average", "median", "p95", "spread", "fps", "cpu_median", "process_memory", "device_memory", "wall", "cpu"),
+    *("device_median", "no_device_time", "device"),
 }
 
 
@@ -33,6 +34,10 @@ def test_json_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
         (size, span) for size in ("16x12", "20x8") for span in ("network", "end to end")
     ]
     assert all(set(each) == FIELDS for each in facts["results"])
+    assert {(each["device_median"], each["no_device_time"]) for each in facts["results"]} == {
+        (None, "it runs on the processor")
+    }
+    assert facts["device"] == "auto"
     assert {each["precision"] for each in facts["skipped"]} <= {"fp16", "bf16"}
     assert set(facts["skipped"][0]) == {"backend", "precision", "span", "fused", "attention", "input", "reason"}
 
@@ -53,6 +58,11 @@ def test_a_folder_and_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_a_precision_that_nothing_has(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--size", "8x8", "--precisions", "bf16", *QUICK]) == 3
     assert "does not run bf16" in capsys.readouterr().out
+
+
+def test_a_device_that_no_runtime_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--size", "8x8", "--device", "abacus", *QUICK]) == 3
+    assert "has no device 'abacus'" in capsys.readouterr().out
 
 
 def test_what_does_not_work_here(offer: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,8 +23,9 @@ from tests.media.video import videos
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: test_engines, test_training, test_benchmarks and test_long_videos run their examples.
-ELSEWHERE = {"docs/engines.md", "docs/training.md", "docs/benchmarks.md", "docs/long-videos.md", "CHANGELOG.md"}
+#: Tests of their own, such as test_engines, run the examples on these.
+PAGES_WITH_TESTS = ("benchmarks", "clusters", "engines", "long-videos", "training")
+ELSEWHERE = {"CHANGELOG.md", *(f"docs/{name}.md" for name in PAGES_WITH_TESTS)}
 
 LANGUAGES = {"bash", "ini", "py", "python", "sh", "text", "toml", "yaml", ""}
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 def test_killed_at_random_moments_of_build_write_and_evict(tmp_path: Path) -> None:
     seed = int.from_bytes(os.urandom(4), "big")
-    command = [sys.executable, "-m", "tests.engines.killing", str(tmp_path / "cache"), "200", str(seed)]
+    command = [sys.executable, "-m", "tests.engines.killing", str(tmp_path / "cache"), "100", str(seed)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)

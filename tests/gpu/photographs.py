@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ from paragon_core import Upscaler
 from paragon_core.upscaling.trial_images import natural_image
 
 Pixels = npt.NDArray[Any]
+
+#: Results that are about 1, in fp32.
+EXACT: Final = 1e-4
 
 
 def reference(image: Pixels, model: Any = "realtime-2x", **options: Any) -> Pixels:

@@ -278,7 +278,7 @@ def _archive(chance: random.Random, pickled: bytes, storages: dict[str, bytes]) 
     with warnings.catch_warnings(), zipfile.ZipFile(stream, "w") as file:
         warnings.simplefilter("ignore")  # duplicate names
         for member, raw in members:
-            file.writestr(member, raw, chance.choice(methods))
+            file.writestr(zipfile.ZipInfo(member), raw, chance.choice(methods))  # without the time: equal bytes
     return stream.getvalue()
 
 

@@ -58,7 +58,7 @@ class Counting(Reference):
         return super().build(graph, profile, key, progress)
 
     def load(
-        self, data: bytes, graph: GraphToBuild, profile: Profile, device: EngineDevice, *, lanes: int
+        self, data: bytes, graph: GraphToBuild, profile: Profile, device: EngineDevice, options: SessionOptions
     ) -> ReferenceExecutor:
         self.loads += 1
         if self.refusals:
@@ -68,7 +68,7 @@ class Counting(Reference):
         if profile.maximum[0] * profile.maximum[1] > self.largest:
             msg = "the device is full"
             raise OutOfMemoryError(msg)
-        return super().load(data, graph, profile, device, lanes=lanes)
+        return super().load(data, graph, profile, device, options)
 
 
 @pytest.fixture
@@ -347,12 +347,12 @@ def executor(profile: Profile = IMAGES) -> ReferenceExecutor:
     engine = runtime.build(graph, profile, key, lambda _share, _doing: None)
     for foreign in (b"", b"nonsense", engine[:-100], engine[: len(MAGIC) + 5], b"x" + engine):
         with pytest.raises(EngineRefusedError):
-            runtime.load(foreign, graph, profile, device, lanes=1)
+            runtime.load(foreign, graph, profile, device, SessionOptions())
     with pytest.raises(EngineRefusedError):
-        runtime.load(engine, graph, profile, replace(device, capability="sm_89"), lanes=1)
+        runtime.load(engine, graph, profile, replace(device, capability="sm_89"), SessionOptions())
     with pytest.raises(EngineRefusedError):
-        runtime.load(engine, replace(graph, io="uint8"), profile, device, lanes=1)
-    return runtime.load(engine, graph, profile, device, lanes=2)
+        runtime.load(engine, replace(graph, io="uint8"), profile, device, SessionOptions())
+    return runtime.load(engine, graph, profile, device, SessionOptions(streams=2))
 
 
 def test_sizes_types_and_memory_are_as_strict_as_tensorrts() -> None:

@@ -104,7 +104,7 @@ def upscale_video(
         deinterlace: "auto" makes whole frames of those that say they are interlaced, and leaves all others as they are;
             "bob" makes two of every frame, one from each field; "off" upscales frames as they are.
         progress: called in the calling thread after each frame; an exception that it raises ends the work.
-        observer: told in more detail what happens; its ``times`` measure the stages.
+        observer: follows the work in more detail; its ``times`` measure the stages.
 
     Returns:
         What was made.

@@ -148,7 +148,13 @@ def tidy(target: Path) -> None:
     folder = job_folder(target)
     if not folder.is_dir():
         return
-    job = read_job(target)
+    remove_leftovers(folder)
+    if any(folder.glob(f"*{PART}")):  # somebody is about to write
+        return
+    try:
+        job = read_job(target)
+    except JobError:  # of another version, which may go on with it
+        return
     if job is None or (not missing(job) and target.stat().st_mtime_ns >= _newest(folder)):
         with suppress(JobError):  # another process is at it, and will
             with alone_at(target, "job"):

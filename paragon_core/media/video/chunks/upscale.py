@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from paragon_core.errors import InputError, JobError
+from paragon_core.media.formats import holds_animation
 from paragon_core.media.video.chunks import folder
 from paragon_core.media.video.chunks.chunk_file import DamagedChunkError
 from paragon_core.media.video.chunks.encode import encode_chunks, first_format
@@ -124,7 +125,7 @@ def job_for(
         most_short: chunks up to which a new job is not worth it.
 
     Returns:
-        None where the video is too short, or is to have a frame of each field, or to be encoded by hardware, which
+        None where the video is too short, becomes an animation, or is to have a frame of each field, or to be encoded by hardware, which
         makes other packets each time.
 
     Raises:
@@ -134,6 +135,8 @@ def job_for(
 
     """
     check_strength(settings.temporal)
+    if holds_animation(target):
+        return None
     settings = replace(settings, encoding=settings.encoding.in_container(container_of_name(target)))
     source, target = source.absolute(), target.absolute()
     if target.exists() and source.exists() and target.samefile(source):

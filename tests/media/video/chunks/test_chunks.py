@@ -281,6 +281,14 @@ def test_a_folder_that_was_being_removed_is_not_gone_on_with(job: VideoJob, upsc
     assert not job.folder.exists()
 
 
+def test_a_job_of_another_version_is_left_alone(job: VideoJob) -> None:
+    manifest = job.folder / folder.MANIFEST
+    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 0'))
+    job.target.write_bytes(b"done")
+    folder.tidy(job.target)
+    assert manifest.exists()
+
+
 def test_a_job_that_goes_on_is_left_alone(job: VideoJob, upscaler: Upscaler) -> None:
     encode_chunks(job, range(2), upscaler)
     job.target.write_bytes(b"of another run")

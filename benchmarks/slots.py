@@ -1,0 +1,245 @@
+"""How much of two slots' time is left in the work, compared with one slot: processes of this machine, and Ray's.
+
+    python benchmarks/slots.py [--images 24] [--frames 240] [--rounds 2] [--output results.json]
+
+Upscales a folder of images, and a video in chunks, with one slot that has one core and with two: by ``ProcessSlots``,
+and by ``RaySlots`` on a cluster of two machines with a CPU each, both of which are this one. Time counts from when all
+slots have the model loaded until the last result. Rounds take turns; of each kind the least disturbed one counts.
+
+Efficiency is the time of one slot by twice that of two. On a machine that does other things as well, the clock tells
+little. Therefore there are two more shares, which others disturb less: of processor time (what one slot takes by what
+two take together), and the busy share (the time in which slots had work, of the time that they were there).
+
+The exit code is 1 if results differ, or if an efficiency on the clock is below 0.9, which needs two free cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from paragon_core.benchmark.bench import describe_machine
+from paragon_core.media.jobs import plan
+from paragon_core.media.pyav import pyav
+from paragon_core.slots.cluster import RaySlots
+from paragon_core.slots.processes import ProcessSlots
+from paragon_core.slots.run import run_on_slots
+from paragon_core.slots.settings import SlotSettings
+from paragon_core.slots.slots import Event, Finished, Opened, Slots
+from paragon_core.upscaling.model_choice import suitable_models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from paragon_core.slots.settings import SlotState
+    from paragon_core.slots.units import Unit
+
+PACKAGES: Final = ("numpy", "pillow", "av", "ray")
+PROMISE: Final = 0.9
+_PICTURE: Final = (640, 360)
+_FRAME: Final = (320, 180)
+_CHUNK: Final = 24
+_MEMORY: Final = 80 * 2**20
+
+
+@dataclass(kw_only=True)
+class Gathered:
+    """Slots that begin together, and whose work is watched."""
+
+    slots: Slots
+    """What they are."""
+    count: int
+    """How many are waited for."""
+    names: tuple[str, ...] = ("spawn_main", "ClusterSlot")
+    """What commands of their processes have in them."""
+    start: float = 0.0
+    """When all had the model loaded."""
+    busy: float = 0.0
+    """Seconds in which slots had work, of all together."""
+    processors_before: float = 0.0
+    """Processor time of their processes until then."""
+    _held: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _since: dict[str, float] = field(default_factory=dict)
+    _ready: list[Event] = field(default_factory=list)
+
+    @property
+    def expected(self) -> int:
+        """Number of slots."""
+        return self.slots.expected
+
+    def open(self, expected: SlotState | None) -> None:
+        """Open all, and wait for them."""
+        if expected is not None:
+            return
+        self.slots.open(None)
+        while len(self._ready) < self.count:
+            for event in self.slots.events(1):
+                assert isinstance(event, Opened)  # noqa: S101 - else there is nothing to measure
+                if not self._ready:
+                    self.slots.open(event.state)
+                self._ready.append(event)
+        self.processors_before, self.start = self.processors(), time.perf_counter()
+
+    def give(self, slot: str, unit: Unit) -> None:
+        """Hand a unit on."""
+        if not self._held[slot]:
+            self._since[slot] = time.perf_counter()
+        self._held[slot] += 1
+        self.slots.give(slot, unit)
+
+    def events(self, seconds: float) -> list[Event]:
+        """Return what has happened."""
+        if self._ready:
+            ready, self._ready = self._ready, []
+            return ready
+        found = self.slots.events(seconds)
+        for event in found:
+            if isinstance(event, Finished):
+                self._held[event.slot] -= 1
+                if not self._held[event.slot]:
+                    self.busy += time.perf_counter() - self._since[event.slot]
+        return found
+
+    def processors(self) -> float:
+        """Return the processor time of the slots' processes."""
+        total = 0.0
+        for each in psutil.process_iter(["cmdline", "name"]):
+            text = " ".join([each.info["name"] or "", *(each.info["cmdline"] or ())])
+            if any(name in text for name in self.names):
+                total += sum(each.cpu_times()[:2])
+        return total
+
+
+def make_images(folder: Path, count: int) -> None:
+    """Write images of noise that is smooth in places."""
+    folder.mkdir()
+    width, height = _PICTURE
+    for number in range(count):
+        values = np.random.default_rng(number).integers(0, 256, (height // 4, width // 4, 3), np.uint8)
+        Image.fromarray(values).resize(_PICTURE, Image.Resampling.BICUBIC).save(folder / f"{number:03}.png")
+
+
+def make_video(folder: Path, frames: int) -> None:
+    """Write a video whose frames move."""
+    folder.mkdir()
+    width, height = _FRAME
+    base = np.random.default_rng(0).integers(0, 256, (height // 4, width // 4, 3), np.uint8)
+    picture = np.asarray(Image.fromarray(base).resize(_FRAME, Image.Resampling.BICUBIC))
+    with pyav().open(str(folder / "video.mkv"), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25, options={"g": str(_CHUNK)})
+        stream.width, stream.height, stream.pix_fmt = *_FRAME, "yuv420p"
+        for number in range(frames):
+            frame = pyav().VideoFrame.from_ndarray(np.roll(picture, number, axis=1), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def measure(kind: str, count: int, sources: Path, target: Path, address: str) -> dict[str, float]:
+    """Upscale a folder on slots, and return the seconds on the clock and of processors, and the busy share."""
+    settings = SlotSettings(models=dict(suitable_models("realtime-2x")), chunk=_CHUNK)
+    with (
+        ProcessSlots(settings, ["cpu"] * count, at_once=3)
+        if kind == "devices"
+        else RaySlots(settings, address, at_once=3, most=count)
+    ) as slots:
+        gathered = Gathered(slots=slots, count=count)
+        results = run_on_slots(plan([sources], target, suffix=""), gathered, at_once=3)
+        seconds = time.perf_counter() - gathered.start
+        processors = gathered.processors() - gathered.processors_before
+    if any(result.state != "written" for result in results):
+        raise SystemExit(str(results))
+    return {"seconds": seconds, "processors": processors, "busy": gathered.busy / (count * seconds)}
+
+
+@contextmanager
+def cluster_of_two() -> Iterator[str]:
+    """Start a cluster of two machines with a CPU each, and yield its address."""
+    from ray.cluster_utils import Cluster  # noqa: PLC0415 - late, as everywhere
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _MEMORY}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        for _ in range(2):
+            cluster.add_node(num_cpus=1, object_store_memory=_MEMORY)
+        yield str(cluster.address)
+    finally:
+        cluster.shutdown()
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def _compared(rounds: list[dict[str, Any]], kind: str, work: str) -> dict[str, float]:
+    def least(count: int, value: str) -> float:
+        return float(
+            min(each[value] for each in rounds if (each["kind"], each["work"], each["slots"]) == (kind, work, count))
+        )
+
+    busy = (each["busy"] for each in rounds if (each["kind"], each["work"], each["slots"]) == (kind, work, 2))
+    return {
+        "efficiency": round(least(1, "seconds") / (2 * least(2, "seconds")), 3),
+        "efficiency_by_processor_time": round(least(1, "processors") / least(2, "processors"), 3),
+        "busy_share": round(max(busy), 3),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, write; return 1 if the promise does not hold."""
+    parser = argparse.ArgumentParser(description="Measure the efficiency of two slots.")
+    parser.add_argument("--images", type=int, default=24, help="number of images [24]")
+    parser.add_argument("--frames", type=int, default=240, help="frames of the video [240]")
+    parser.add_argument("--rounds", type=int, default=2, help="runs of each [2]")
+    parser.add_argument("--output", type=Path, help="write the result as JSON to this file")
+    chosen = parser.parse_args(arguments)
+    rounds: list[dict[str, Any]] = []
+    with cluster_of_two() as address, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_images(folder / "images", chosen.images)
+        make_video(folder / "video", chosen.frames)
+        for number in range(chosen.rounds):
+            for work in ("images", "video"):
+                for kind in ("devices", "ray"):
+                    for count in (1, 2):
+                        target = folder / f"{work} {kind} {count} {number}"
+                        load = os.getloadavg()[0]
+                        found = measure(kind, count, folder / work, target, address)
+                        rounds.append({"work": work, "kind": kind, "slots": count, "load": load, **found})
+                        print(json.dumps(rounds[-1]), flush=True)
+                        if _content(target) != _content(folder / f"{work} devices 1 0"):
+                            msg = f"{kind} gives other bytes than one process"
+                            raise SystemExit(msg)
+    compared = {
+        work: {kind: _compared(rounds, kind, work) for kind in ("devices", "ray")} for work in ("images", "video")
+    }
+    report = {
+        "machine": describe_machine(PACKAGES),
+        "images": {"count": chosen.images, "size": _PICTURE},
+        "video": {"frames": chosen.frames, "size": _FRAME, "chunk": _CHUNK},
+        "rounds": rounds,
+        "works": compared,
+    }
+    if chosen.output:
+        chosen.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(compared, indent=2))
+    worst = min(found["efficiency"] for kinds in compared.values() for found in kinds.values())
+    print(f"{'PASS' if worst >= PROMISE else 'FAIL'}: efficiency {worst:.2f} (required >= {PROMISE})")
+    return 0 if worst >= PROMISE else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
