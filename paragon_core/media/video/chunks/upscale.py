@@ -125,8 +125,8 @@ def job_for(
         most_short: chunks up to which a new job is not worth it.
 
     Returns:
-        None where the video is too short, becomes an animation, or is to have a frame of each field, or to be encoded by hardware, which
-        makes other packets each time.
+        None where the video is too short, becomes an animation, is to have a frame of each field, or is to be encoded
+        by hardware, which makes other packets each time.
 
     Raises:
         InputError: an option is out of range, or the target would replace the source.
