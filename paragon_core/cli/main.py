@@ -18,6 +18,7 @@ from paragon_core.cli import (
     compare,
     doctor,
     engine,
+    events,
     export,
     info,
     join,
@@ -75,18 +76,33 @@ def _run(argv: Sequence[str] | None, signals: Signals) -> int:
         arguments = _parser().parse_args(argv)
     except SystemExit as end:  # argparse has spoken: --help, --version, or a mistake
         return _flushed(end.code if isinstance(end.code, int) else OK)
-    console = Console(quiet=getattr(arguments, "quiet", False))
-    with _talking(console, debug=arguments.debug):
-        try:
-            code: int = arguments.run(arguments, console)
-        except KeyboardInterrupt:
-            code = _interrupted(console, signals)
-        except Exception as error:  # noqa: BLE001 - the last line of defence, and it says that it is one
-            if signals.received:  # whatever the interrupt became on its way
-                code = _interrupted(console, signals)
-            else:
-                code = _explain(console, error, debug=arguments.debug)
+    try:
+        stream = events.opened(
+            on_stderr=getattr(arguments, "json_progress", False), target=getattr(arguments, "json_progress_to", None)
+        )
+    except ParagonError as error:
+        Console().error(error)
+        return exit_code(error)
+    code = INTERRUPTED
+    try:
+        console = Console(quiet=getattr(arguments, "quiet", False), events=stream)
+        with _talking(console, debug=arguments.debug):
+            code = _run_command(arguments, console, signals)
+    finally:
+        stream.end(code, signal=signals.name if signals.received else None)
     return code
+
+
+def _run_command(arguments: argparse.Namespace, console: Console, signals: Signals) -> int:
+    """Run a command and return its exit code, whatever happens."""
+    try:
+        return int(arguments.run(arguments, console))
+    except KeyboardInterrupt:
+        return _interrupted(console, signals)
+    except Exception as error:  # noqa: BLE001 - the last line of defence, and it says that it is one
+        if signals.received:  # whatever the interrupt became on its way
+            return _interrupted(console, signals)
+        return _explain(console, error, debug=arguments.debug)
 
 
 def _interrupted(console: Console, signals: Signals) -> int:
@@ -125,13 +141,16 @@ def _explain(console: Console, error: Exception, *, debug: bool) -> int:
             console.insist(line)
     if isinstance(error, ParagonError):
         console.error(error)
+        console.events.error(error)
         return exit_code(error)
     from paragon_core.low_memory import HINT, is_low_memory
 
     if is_low_memory(error):
         console.insist("paragon: error: there is not enough memory")
         console.insist(f"  hint: {HINT}")
+        console.events.error(error, hint=HINT)
         return BAD_INPUT
+    console.events.error(error, hint="this is a bug in Paragon: please report it")
     console.insist(f"paragon: internal error: {type(error).__name__}: {' '.join(str(error).split())}")
     console.insist("  This is a bug in Paragon. Please report it with what you did, with what the same command prints")
     console.insist("  when --debug is added, and with what paragon doctor prints.")
@@ -157,13 +176,15 @@ def _talking(console: Console, *, debug: bool) -> Iterator[None]:
     ) -> None:
         del file, line
         if issubclass(category, AssumptionWarning):
-            console.insist(f"paragon: note: {message} (Options: --alpha, --window-size.)")
+            console.note(f"{message} (Options: --alpha, --window-size.)")
         elif debug:
             console.insist(f"{filename}:{lineno}: {category.__name__}: {message}")
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            console.insist(f"paragon: {record.levelname.lower()}: {record.getMessage()}")
+            level, text = record.levelname.lower(), record.getMessage()
+            console.insist(f"paragon: {level}: {text}")
+            console.events.emit("log", level=level, text=text)
 
     root, silence = logging.getLogger(), logging.NullHandler()  # without a handler, Python would show errors of others
     log, lines = logging.getLogger("paragon_core"), Lines(logging.DEBUG if debug else logging.WARNING)

@@ -61,53 +61,6 @@ class ProgressLine:
             self._console.draw(state.line(now - self._start))
 
 
-class JobProgress:
-    """Progress over many images and videos."""
-
-    def __init__(self, console: Console, jobs: int) -> None:
-        self._line = ProgressLine(console)
-        self._jobs = jobs
-        self._finished = 0
-        self._upscaled = 0
-        self._pixels = 0
-        self._part = 0.0
-        self._inner = (0, 1)
-
-    def advance(self, done: int, total: int) -> None:
-        """Note how much of the image in the network is done."""
-        before, count = self._inner
-        self._part = (before + (done / total if done < total else count > 1)) / count
-        self._line.show(self.state)
-
-    def within(self, done: int, total: int) -> None:
-        """Note how many of an animation's frames, or of a file's pages, are done."""
-        self._inner = (done, total)
-
-    def finish(self, *, pixels: int) -> None:
-        """Note that a job is finished; ``pixels`` are those of its result, none if it was skipped or failed."""
-        self._finished += 1
-        self._part, self._inner = 0.0, (0, 1)
-        self._upscaled += pixels > 0
-        self._pixels += pixels
-        self._line.show(self.state)
-
-    def building(self, share: float, doing: str) -> None:
-        """Note how far the build of an engine is."""
-        self._line.show(ProgressState(share=share, text=f"engine: {doing}"))
-
-    @property
-    def state(self) -> ProgressState:
-        """How far the jobs are."""
-        return ProgressState(
-            share=min((self._finished + self._part) / self._jobs, 1.0),
-            text=f"{self._finished}/{self._jobs}",
-            done=self._upscaled + self._part,
-            left=self._jobs - self._finished - self._part,
-            amount=self._pixels / 1e6,
-            speed="{:.1f} Mpixel/s",
-        )
-
-
 class CountProgress:
     """Progress of something that is counted from a number on, which a continued run has reached before."""
 

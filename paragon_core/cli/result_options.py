@@ -73,7 +73,7 @@ def compression_of(arguments: argparse.Namespace, jobs: Sequence[Job], console: 
             hint="choose JPEG, WebP, AVIF or JPEG XL (--format jpeg); the quality of videos is --crf",
         )
     if kinds:
-        console.insist(f"paragon: note: {given}: no effect on {kinds}")
+        console.note(f"{given}: no effect on {kinds}")
     return compression
 
 

@@ -31,6 +31,12 @@ def occupy() -> None:
                 os.close(null)
 
 
+def encodable(stream: TextIO, text: str) -> str:
+    """Return a text in which characters are escaped that the stream's encoding does not have."""
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def write(stream: TextIO, text: str) -> None:
     """Write text at once; characters that the stream's encoding does not have are escaped.
 
@@ -38,9 +44,8 @@ def write(stream: TextIO, text: str) -> None:
         OSError: it cannot be written. What was to be written is dropped, and so is all that follows.
 
     """
-    encoding = stream.encoding or "utf-8"
     try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.write(encodable(stream, text))
         stream.flush()
     except OSError:
         let_go(stream)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from paragon_core.cli import arguments as options
 from paragon_core.cli import chunk_options, result_options, size_options
-from paragon_core.cli.exit_codes import BAD_INPUT, NO_BACKEND, OK, exit_code
-from paragon_core.cli.progress import JobProgress
+from paragon_core.cli.job_progress import JobProgress
+from paragon_core.cli.upscale_report import exit_code_of, ready, report, sum_up
 from paragon_core.media.formats import WRITABLE
 from paragon_core.media.video.formats import CODECS, PRESETS
 from paragon_core.models import DEFAULT_MODEL
@@ -24,14 +21,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from paragon_core.cli.console import Console
-    from paragon_core.errors import ParagonError
+    from paragon_core.cli.upscale_report import Refused
     from paragon_core.media.jobs import JobResult
     from paragon_core.media.video.upscale import VideoResult
     from paragon_core.upscaling.options import UpscaleOptions
     from paragon_core.upscaling.output_size import OutputSize
-
-    #: What cannot be upscaled, known before the work begins, and why.
-    Refused = tuple[Path, ParagonError]
 
 _EXAMPLES = """\
 examples:
@@ -117,6 +111,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "that you trust [178956970, as Pillow]. What does not fit in memory is refused in any case",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print only errors and warnings")
+    parser.add_argument(
+        "--json-progress",
+        action="store_true",
+        help="for programs: one JSON object a line on stderr instead of messages (docs/command-line.md lists them)",
+    )
+    parser.add_argument(
+        "--json-progress-to",
+        metavar="FD|FILE",
+        help="the same to an open file descriptor (its number) or a file; messages stay on stderr",
+    )
     options.add_debug(parser)
     parser.set_defaults(run=run)
 
@@ -192,18 +196,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     )
     chunks = chunk_options.ChunkedVideos(arguments, jobs, console)
     jobs = chunks.own_jobs
+    progress = JobProgress(console, jobs, profiles=arguments.debug)
+    total = len(jobs) + len(refused)
     for path, error in refused:
         console.error(error, about=str(path))
+        progress.refuse(path, error)
     if not jobs:
-        _sum_up((), refused, passed_over, console)
-        return _exit_code((), refused)
+        return _end(progress, refused, passed_over, console)
     compression = result_options.compression_of(arguments, jobs, console)
-    progress = JobProgress(console, len(jobs))
 
-    def report(result: JobResult) -> None:
-        width, height = result.size or (0, 0)
-        progress.finish(pixels=width * height * result.frames)
-        _report(result, console, single=len(jobs) + len(refused) == 1)
+    def finish(result: JobResult) -> None:
+        progress.finish(result)
+        report(result, console, single=total == 1)
 
     with Upscalers(models, size, _options(arguments, progress)) as upscalers:
 
@@ -223,13 +227,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 keep_damaged=arguments.keep_damaged,
                 chunk_frames=chunks.frames(upscaler),
             )
-            made = chunks.upscale(
-                source,
-                target,
-                upscaler,
-                settings,
-                progress=lambda done, total: progress.advance(done, max(total, done + 1)),
-            )
+            observer = progress.video()
+            made = chunks.upscale(source, target, upscaler, settings, observer=observer)
             if made is not None:
                 return made
             return upscale_video(
@@ -242,23 +241,28 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 start=time_range.start,
                 duration=time_range.duration,
                 keep_damaged=arguments.keep_damaged,
-                progress=lambda done, total: progress.advance(done, max(total or 0, done + 1)),
+                observer=observer,
             )
 
         videos_only = all(job.is_video for job in jobs)
         upscaler = upscalers.of(scale, for_frames=videos_only)
-        precision = upscaler.precision_of("float32" if videos_only else "uint8")
-        names = " or ".join(model.name for model in models.values())
-        console.say(f"{names}, {result_options.label(size, scale)}, {upscaler.backend} {precision}")
+        ready(
+            console,
+            models=[model.name for model in models.values()],
+            size=result_options.label(size, scale),
+            backend=upscaler.backend,
+            precision=upscaler.precision_of("float32" if videos_only else "uint8"),
+        )
         try:
-            results = run_jobs(
+            run_jobs(
                 jobs,
                 upscale,
                 scale=scale,
                 size=size,
                 compression=compression,
                 video=video,
-                report=report,
+                begin=progress.begin,
+                report=finish,
                 progress=progress.within,
                 at_once=arguments.jobs or IMAGES_AT_ONCE,
                 overwrite=arguments.overwrite,
@@ -266,10 +270,25 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 time_range=time_range,
                 keep_damaged=arguments.keep_damaged,
             )
-        finally:
-            console.erase()
-    _sum_up(results, refused, passed_over, console)
-    return _exit_code(results, refused)
+        except BaseException:
+            _end(progress, refused, passed_over, console)
+            raise
+    return _end(progress, refused, passed_over, console)
+
+
+def _end(progress: JobProgress, refused: Sequence[Refused], passed_over: Sequence[Path], console: Console) -> int:
+    """Report the results of all files together, also where an interrupt left some undone; return the exit code."""
+    console.erase()
+    sum_up(
+        progress.results,
+        refused,
+        passed_over,
+        console,
+        total=progress.files + len(refused),
+        seconds=progress.seconds,
+        written=progress.written,
+    )
+    return exit_code_of(progress.results, refused)
 
 
 def _options(arguments: argparse.Namespace, progress: JobProgress) -> UpscaleOptions:
@@ -285,62 +304,3 @@ def _options(arguments: argparse.Namespace, progress: JobProgress) -> UpscaleOpt
         max_memory=arguments.max_memory,
         on_build_progress=progress.building,
     )
-
-
-def _report(result: JobResult, console: Console, *, single: bool) -> None:
-    """Report the result of one job."""
-    job = result.job
-    if result.error is not None:
-        console.error(result.error, about=str(job.source))
-        return
-    for note in result.notes if result.state != "part" else ():
-        console.insist(f"paragon: note: {job.source}: {note}")
-    if result.state == "written" and result.size and (single or not console.shows_progress):
-        width, height = result.size
-        console.say(f"{job.source} -> {job.target} ({width} x {height}, {result.seconds:.1f} s)")
-    elif result.state == "part":
-        console.say(f"{job.target}: {', '.join(result.notes)}")
-    elif result.state == "skipped" and single and not result.notes:
-        console.say(f"{job.target} is there already (--overwrite makes it again)")
-
-
-def _sum_up(
-    results: Sequence[JobResult], refused: Sequence[Refused], passed_over: Sequence[Path], console: Console
-) -> None:
-    """Report the results of all files together, and which were left alone."""
-    if passed_over:
-        counts = Counter(path.suffix.lower() for path in passed_over).most_common()
-        kinds = ", ".join(f"{count} {extension}" for extension, count in counts)
-        files = "1 file was" if len(passed_over) == 1 else f"{len(passed_over)} files were"
-        console.say(f"{files} not read: {kinds}")
-    total = len(results) + len(refused)
-    if total <= 1:
-        return
-    parts = [_made(results, total)]
-    skipped = [bool(result.notes) for result in results if result.state == "skipped"]
-    if there := skipped.count(False):
-        parts.append(f"{there} were there already (--overwrite makes them again)")
-    if large := skipped.count(True):
-        parts.append(f"{large} were left as they are")
-    if part := [result.state for result in results].count("part"):
-        parts.append(f"{part} are shared with other shards")
-    failed = [path for path, _ in refused] + [result.job.source for result in results if result.state == "failed"]
-    if not failed:
-        console.say(", ".join(parts))
-        return
-    console.insist(", ".join([*parts, f"{len(failed)} failed:"]))
-    for source in failed:
-        console.insist(f"  {source}")
-
-
-def _made(results: Sequence[JobResult], total: int) -> str:
-    text = f"{[result.state for result in results].count('written')} of {total} files upscaled"
-    with suppress(ValueError, OSError):  # there are none; or several drives, on Windows; or no current folder any more
-        text += f", in {os.path.commonpath([result.job.target.parent.absolute() for result in results])}"
-    return text
-
-
-def _exit_code(results: Sequence[JobResult], refused: Sequence[Refused]) -> int:
-    codes = {exit_code(result.error) for result in results if result.error is not None}
-    codes |= {exit_code(error) for _, error in refused}
-    return OK if not codes else NO_BACKEND if codes == {NO_BACKEND} else BAD_INPUT

@@ -131,6 +131,7 @@ def run(
     size: OutputSize | None = None,
     compression: ImageCompression = ImageCompression(),  # noqa: B008 - it is frozen
     video: Callable[[Path, Path], VideoResult] = _no_video,
+    begin: Callable[[Job], None] = lambda _: None,
     report: Callable[[JobResult], None] = lambda _: None,
     progress: SeriesProgress = _ignore_progress,
     at_once: int = IMAGES_AT_ONCE,
@@ -155,6 +156,7 @@ def run(
         size: the size that results shall have instead, as viewed. For videos ``video`` has to see to it.
         compression: how lossy formats of images are written.
         video: upscales the video in one file into another, likewise (`video.upscale_video`); without it videos fail.
+        begin: called in the calling thread with each job that is not skipped, before the network runs over it.
         report: called in the calling thread with each result, in the order of the jobs.
         progress: called in the calling thread before each frame of an animation and each page.
         at_once: largest number of images in memory; 1 means one after another without overlap.
@@ -195,14 +197,16 @@ def run(
                 job = waiting.popleft()
                 look: Callable[..., Any] = _look_at_video if job.is_video else _read
                 reading.append((job, pool.submit(look, job, options)))
-            if reading:
+            video_is_next = bool(reading) and reading[0][0].is_video
+            if reading and not (video_is_next and writing):
                 job, read = reading.popleft()
                 if job.is_video:
-                    writing.append(_upscale_video(job, read, video))
+                    writing.append(_upscale_video(job, read, video, begin=begin))
                 else:
-                    writing.append(_upscale(job, read, upscale, options, pool, progress=progress))
-            # With nothing left to upscale, or no room to read, wait for the oldest; else only look.
-            while writing and (not reading or writing[0].done()):
+                    writing.append(_upscale(job, read, upscale, options, pool, begin=begin, progress=progress))
+            # With nothing left to upscale, no room to read, or a video next, which may take hours, wait for the oldest;
+            # else only look.
+            while writing and (not reading or video_is_next or writing[0].done()):
                 results.append(result_of(writing.popleft()))
                 report(results[-1])
                 if waiting:
@@ -270,11 +274,16 @@ def _look_at_video(job: Job, options: _JobOptions) -> _Nothing | None:
 
 
 def _upscale_video(
-    job: Job, look: Future[_Nothing | None], video: Callable[[Path, Path], VideoResult]
+    job: Job,
+    look: Future[_Nothing | None],
+    video: Callable[[Path, Path], VideoResult],
+    *,
+    begin: Callable[[Job], None],
 ) -> Future[JobResult]:
     try:
         if (nothing := result_of(look)) is not None:
             return completed(JobResult(job=job, state="skipped", notes=nothing.notes))
+        begin(job)
         start = time.perf_counter()
         result = video(job.source, job.target)
         notes = result.notes
@@ -308,6 +317,7 @@ def _upscale(
     options: _JobOptions,
     pool: ThreadPoolExecutor,
     *,
+    begin: Callable[[Job], None],
     progress: SeriesProgress,
 ) -> Future[JobResult]:
     """Run the network over an image that has been read, and have the result written; over a series, do all of it."""
@@ -318,6 +328,7 @@ def _upscale(
     if isinstance(ready, _Nothing):
         return completed(JobResult(job=job, state="skipped", notes=ready.notes))
     loaded = ready.loaded
+    begin(job)
     try:
         start = time.perf_counter()
         if ready.series is not None:

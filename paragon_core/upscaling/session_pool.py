@@ -35,6 +35,9 @@ _PIXELS_WORTH_COMPILING: Final = 2**22
 PIXELS_WORTH_AN_ENGINE: Final = 2**28
 _SESSIONS_KEPT: Final = 6
 
+#: What the names of the threads begin with that run sessions.
+THREADS: Final = "paragon-network"
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -95,7 +98,7 @@ class SessionPool:
         self._lock = threading.Lock()
         self._closed = False
         self._process = os.getpid()
-        self._threads = ThreadPoolExecutor(self.session_options.streams, thread_name_prefix="paragon")
+        self._threads = ThreadPoolExecutor(self.session_options.streams, thread_name_prefix=THREADS)
 
     @property
     def inherited(self) -> bool:

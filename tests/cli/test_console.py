@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paragon_core.cli.console import Console, answer, table
+from paragon_core.cli.events import Events
 from paragon_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -95,3 +96,65 @@ def test_any_text_can_be_said(text: str) -> None:
 
 def test_tables() -> None:
     assert table([("a", "bcd", "e"), ("日本", "f", "")]) == "a     bcd  e\n日本  f"
+
+
+def test_notes_say_what_they_are_about(terminal: Terminal) -> None:
+    console = console_on(terminal, quiet=True)
+    console.note("look here", about="a.png")
+    console.note("and there")
+    assert terminal.shown() == "paragon: note: a.png: look here\nparagon: note: and there\n"
+
+
+def test_characters_that_are_escaped_take_more_columns(terminal: Terminal) -> None:
+    console_on(terminal).draw("日" * 40)
+    assert terminal.shown() == "\r" + ("\\u65e5" * 40)[:59]
+
+
+def test_a_terminal_that_became_narrower_keeps_the_wrapped_line(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = console_on(terminal)
+    console.draw("a line of 27 characters, yes")
+    monkeypatch.setenv("COLUMNS", "20")
+    console.draw("short")
+    console.draw("longer")
+    console.erase()
+    assert terminal.shown() == "\ra line of 27 characters, yes\n\rshort\rlonger\r      \r"
+
+
+@pytest.mark.parametrize("columns", ["-5", "0", "none", ""])
+def test_columns_that_are_nonsense(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert console_on(terminal).columns == 79
+    monkeypatch.setenv("COLUMNS", "1")
+    console_on(terminal).draw("text")
+    assert terminal.shown() == "\rt"
+
+
+def test_a_dumb_terminal_is_a_log(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    console = console_on(terminal)
+    assert not console.shows_progress
+    assert console.logs_progress
+    console.draw("progress")
+    assert terminal.shown() == ""
+    assert not console_on(terminal, quiet=True).logs_progress
+    assert not console_on(None).logs_progress
+
+
+class Deaf(Events):
+    """Events that take the place of messages."""
+
+    silences_messages = True
+
+
+def test_events_on_stderr_silence_messages(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal)
+    console = Console(events=Deaf())
+    console.say("chat")
+    console.note("note")
+    console.draw("progress")
+    console.error(InputError("wrong"))
+    assert terminal.shown() == ""
+    assert not console.shows_progress
+    assert not console.logs_progress

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from paragon_core.cli.console import Console
-from paragon_core.cli.progress import CountProgress, JobProgress, ProgressLine, ProgressState, duration
+from paragon_core.cli.progress import CountProgress, ProgressLine, ProgressState, duration
 
 
 class Terminal(io.StringIO):
@@ -25,10 +25,6 @@ def console_on(stream: io.StringIO) -> Console:
 def test_without_a_terminal_there_is_no_progress() -> None:
     stream = io.StringIO()
     console = console_on(stream)
-    progress = JobProgress(console, 2)
-    progress.advance(1, 4)
-    progress.finish(pixels=10)
-    progress.building(0.5, "tuning")
     CountProgress(console, 9, text="{:.0f}/{:.0f}", speed="{:.0f}").report(1)
     assert not console.shows_progress
     assert stream.getvalue() == ""
@@ -43,22 +39,6 @@ def test_the_line_is_redrawn_ten_times_a_second_at_most(monkeypatch: pytest.Monk
         now = 100.0 + step / 50
         line.show(ProgressState(share=step / 100, text=f"{step}"))
     assert 10 <= terminal.getvalue().count("\r") <= 21
-
-
-def test_rate_and_estimate() -> None:
-    terminal = Terminal()
-    progress = JobProgress(console_on(terminal), 4)
-    assert progress.state.line(0.0) == "[--------------------] 0/4"
-    progress.finish(pixels=0)
-    progress.finish(pixels=50_000_000)
-    progress.advance(1, 2)
-    # One and a half images took 30 s, so the one and a half that are left will take as long.
-    assert progress.state.line(30.0) == "[############--------] 2/4  1.7 Mpixel/s  0:30 left"
-    progress.advance(2, 2)
-    progress.finish(pixels=50_000_000)
-    progress.finish(pixels=50_000_000)
-    assert progress.state.line(60.0) == "[####################] 4/4  2.5 Mpixel/s  0:00 left"
-    assert "\r" in terminal.getvalue()
 
 
 def test_counts_that_a_continued_run_begins_with_took_no_time() -> None:

@@ -1,4 +1,4 @@
-"""What is told of a video while it is upscaled: to whoever shows it, in one process or from many."""
+"""Following a video while it is upscaled, in one process or from many."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class VideoPosition:
 
 
 class VideoObserver:
-    """Told what happens to one video; does nothing, and leaves it to subclasses to show it.
+    """Follows one video; does nothing by itself: subclasses show or report what happens.
 
     Its methods are called in the thread that calls `upscale_video`; an exception that one raises ends the work.
     """

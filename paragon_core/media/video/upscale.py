@@ -96,7 +96,7 @@ def upscale_video(
         duration: seconds after ``start``; frames from then on are left out.
         keep_damaged: take what is there of a source whose end is missing, with a note.
         progress: called in the calling thread after each frame; an exception that it raises ends the work.
-        observer: told in more detail what happens; its ``times`` measure the stages.
+        observer: follows the work in more detail; its ``times`` measure the stages.
 
     Returns:
         What was made.

@@ -1,4 +1,4 @@
-"""What is told of a video while it is upscaled, and where its time went."""
+"""Following a video while it is upscaled, and where its time went."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def upscaler() -> Iterator[Upscaler]:
 
 
 class Notes(VideoObserver):
-    """What was told, in its order, and in which threads."""
+    """What was reported, in its order, and in which threads."""
 
     def __init__(self) -> None:
         self.outlines: list[VideoOutline] = []
@@ -48,7 +48,7 @@ class Notes(VideoObserver):
         self.threads.add(threading.get_ident())
 
 
-def test_an_observer_is_told_what_is_to_be_done_and_of_each_frame(tmp_path: Path, upscaler: Upscaler) -> None:
+def test_an_observer_sees_what_is_to_be_done_and_each_frame(tmp_path: Path, upscaler: Upscaler) -> None:
     times = [0, 40, 120, 160, 300, 340]
     source = videos.make(tmp_path / "a.mkv", times=times, time_base=Fraction(1, 1000), sound=("aac",))
     notes = Notes()
