@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from paragon_core.cli.console import Console
     from paragon_core.media.job_plan import Job
     from paragon_core.media.video.chunks.job import VideoJob, VideoSettings
-    from paragon_core.media.video.chunks.upscale import ChunksProgress, Shard
+    from paragon_core.media.video.chunks.upscale import Shard
     from paragon_core.media.video.observer import VideoObserver
     from paragon_core.media.video.upscale import VideoResult
     from paragon_core.upscaling.upscaler import Upscaler
@@ -90,8 +90,7 @@ class ChunkedVideos:
         upscaler: Upscaler,
         settings: VideoSettings,
         *,
-        progress: ChunksProgress | None = None,
-        observer: VideoObserver | None = None,
+        observer: VideoObserver,
     ) -> VideoResult | None:
         """Upscale a video in chunks; return None where it is to be made in one go.
 
@@ -100,15 +99,13 @@ class ChunkedVideos:
             target: the file to make.
             upscaler: the network.
             settings: what is asked for.
-            progress: called after each frame, as that of `upscale_in_chunks`.
-            observer: likewise, told in more detail.
+            observer: follows the work.
 
         Raises:
             ParagonError: as `job_for` and `upscale_in_chunks`.
 
         """
         from paragon_core.media.video.chunks.upscale import upscale_in_chunks
-        from paragon_core.media.video.observer import VideoObserver
         from paragon_core.media.video.upscale import VideoResult
 
         job = self._job(source, target, upscaler, settings)
@@ -121,8 +118,7 @@ class ChunkedVideos:
             job,
             upscaler,
             shard=shard,
-            progress=progress or (lambda _done, _total: None),
-            observer=observer or VideoObserver(),
+            observer=observer,
             announce=self._console.say,
         )
         if result.joined is None:
