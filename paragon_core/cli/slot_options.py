@@ -126,7 +126,7 @@ def run(
     *,
     finished: Callable[[JobResult], None],
     begun: Callable[[float], None],
-) -> tuple[JobResult, ...]:
+) -> None:
     """Upscale on the devices or the cluster that the options name.
 
     Args:
@@ -169,12 +169,9 @@ def run(
             precision=state.precisions[0],
         )
 
-    try:
-        with group as slots:
-            reports = Reports(opened=opened, finished=finished, begun=begun)
-            return run_on_slots(jobs, slots, at_once=at_once, reports=reports)
-    finally:
-        console.erase()
+    with group as slots:
+        reports = Reports(opened=opened, finished=finished, begun=begun)
+        run_on_slots(jobs, slots, at_once=at_once, reports=reports)
 
 
 def _kinds(jobs: Sequence[Job]) -> tuple[tuple[str, int], ...]:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from paragon_core.upscaling.upscaler import Upscaler
 
 _PIPE: Final = "-"
+
+#: Options that share work between processes.
+_SHARED: Final = ("devices", "ray", "shard")
 _Y4M: Final = "y4m"
 
 
@@ -200,6 +203,9 @@ def run(
     from paragon_core.media.video.opening import name_of
     from paragon_core.media.video.y4m import Y4mInput
 
+    if shared := [name for name in _SHARED if getattr(arguments, name) is not None]:
+        msg = f"--{shared[0]} is for files and folders of files, not for images that belong together, nor for pipes"
+        raise InputError(msg, hint=f"leave --{shared[0]} out")
     start = time.perf_counter()
     encoding = encoding_of(arguments)
     options = options_of(arguments, wanted_size(arguments))

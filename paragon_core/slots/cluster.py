@@ -153,8 +153,10 @@ class RaySlots:
                     return
 
     def give(self, slot: str, unit: Unit) -> None:
-        """Hand a unit to a slot."""
-        actor = self._actors[slot]
+        """Hand a unit to a slot; one that is gone has an event on its way that says so."""
+        actor = self._actors.get(slot)
+        if actor is None:
+            return
         actor.units[unit.number] = unit
         place = Place.of(unit.job.source, self._marker(unit.job.target))
         self._watch(actor.handle.do.remote(unit, place), slot, unit)

@@ -135,7 +135,7 @@ class ProcessSlots:
         self._send(name, self._state)
 
     def _send(self, name: str, message: object) -> None:
-        with suppress(OSError):  # it is lost, which `events` finds out
+        with suppress(KeyError, OSError):  # it is lost, which an event tells
             self._slots[name].connection.send(message)
 
     def _event(self, slot: _Slot, message: object) -> Event:

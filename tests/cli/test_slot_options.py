@@ -75,16 +75,3 @@ def test_options_reach_the_slots(here: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (settings.encoding.crf, settings.options.tile, settings.cores) == (30, 64, 2)
     assert settings.kinds == IMAGES + VIDEOS
     assert [job.source.name for job in seen["jobs"]] == ["a.png", "b.mkv"]
-
-
-def test_progress_counts_the_parts_of_videos_in_work() -> None:
-    from paragon_core.cli.console import Console  # noqa: PLC0415 - only this test speaks to it
-    from paragon_core.cli.progress import JobProgress  # noqa: PLC0415
-
-    progress = JobProgress(Console(quiet=True), 4)
-    progress.begun(0.5)
-    progress.finish(pixels=100)
-    assert progress.state.share == pytest.approx(1.5 / 4)
-    assert progress.state.left == pytest.approx(2.5)
-    progress.begun(0)
-    assert progress.state.share == pytest.approx(1 / 4)
