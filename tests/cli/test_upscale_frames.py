@@ -117,6 +117,7 @@ def test_pipes_lead_to_files_and_from_them(here: Path, piped: Piped) -> None:
         (y4m(), ["-", "-o", "a.mkv", "--quality", "90"], "would have no effect"),
         (y4m(), ["-", "-o", "-", "--max-pixels", "100"], "more than the limit"),
         (y4m(), ["-", "-o", "a.xyz"], "cannot write a video into a.xyz"),
+        (y4m(), ["-", "-o", "-", "--shard", "1/2"], "--shard is for files"),
     ],
 )
 def test_what_cannot_be_done_is_told_without_a_traceback(
@@ -260,6 +261,7 @@ def test_a_video_becomes_an_animation_and_that_a_video(
         (["b%d.png", "-o", "c%d.xyz"], "cannot write files with the extension .xyz"),
         (["b%d.png", "--replace"], "--replace is not for"),
         (["a.mkv", "-o", "b.png"], "cannot write a video into b.png"),
+        (["a.mkv", "-o", "c%d.png", "--devices", "cpu,cpu"], "--devices is for files"),
     ],
 )
 def test_what_does_not_go_together_is_told(
