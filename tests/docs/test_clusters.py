@@ -41,7 +41,7 @@ def test_the_command_for_ray_is_one(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "Ray chooses the cards" in capsys.readouterr().err
 
 
-def test_the_figures_are_those_of_the_simulation() -> None:
+def test_the_figures_are_those_of_the_benchmarks() -> None:
     found = json.loads((ROOT / "benchmarks/results/clusters.json").read_text(encoding="utf-8"))
     section = PAGES["docs/benchmarks.md"].partition("## Clusters\n")[2].partition("\n## ")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| 1")]
@@ -57,6 +57,13 @@ def test_the_figures_are_those_of_the_simulation() -> None:
             str(run["lost_slots"]),
         ]
         for run in found["runs"]
+    ]
+    works = json.loads((ROOT / "benchmarks/results/slots.json").read_text(encoding="utf-8"))["works"]
+    shares = re.findall(r"^\| (?:images|video) \| `--\S+.*` \| (.*) \| (.*) \| (.*) \|$", section, flags=re.MULTILINE)
+    assert shares == [
+        (f"{each['efficiency_by_processor_time']:.2f}", f"{each['busy_share']:.2f}", f"{each['efficiency']:.2f}")
+        for kinds in works.values()
+        for each in kinds.values()
     ]
     costs = found["costs"]
     assert f"takes {1000 * costs['driver_seconds']:.1f} ms" in section

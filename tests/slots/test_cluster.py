@@ -52,15 +52,17 @@ def cluster() -> Iterator[Any]:
         made.shutdown()
 
 
-def actors() -> list[psutil.Process]:
-    """Return the processes of slots on all machines."""
-    return [each for each in psutil.process_iter(["name"]) if "ClusterSlot" in (each.info["name"] or "")]
-
-
 def manager_of(machine: Any) -> int:
     """Return the id of the process that starts those of actors on a machine."""
     pid: int = machine.all_processes["raylet"][0].process.pid
     return pid
+
+
+def actors(cluster: Any) -> list[psutil.Process]:
+    """Return the processes of slots on all machines of a cluster; the machine may be home to other clusters."""
+    managers = {manager_of(machine) for machine in cluster.list_all_nodes()}
+    found = [each for each in psutil.process_iter(["name", "ppid"]) if each.info["ppid"] in managers]
+    return [each for each in found if "ClusterSlot" in (each.info["name"] or "")]
 
 
 def upscaled(
@@ -89,9 +91,9 @@ def test_results_are_those_of_one_process_also_when_a_worker_and_a_machine_are_k
     def harm(result: JobResult) -> None:
         reported.append(result)
         if len(reported) == 1:
-            actors()[0].kill()
+            actors(cluster)[0].kill()
         if len(reported) == 5:
-            at_work = {actor.ppid() for actor in actors()}
+            at_work = {actor.ppid() for actor in actors(cluster)}
             machine = next(node for node in cluster.list_all_nodes() if manager_of(node) in at_work)
             cluster.remove_node(machine, allow_graceful=False)
 
@@ -104,7 +106,7 @@ def test_results_are_those_of_one_process_also_when_a_worker_and_a_machine_are_k
     assert {result.state for result in expected} == {"written", "failed"}
     assert caplog.text.count("was lost") >= 2
     assert len(reported) == len(jobs)
-    assert actors() == []
+    assert actors(cluster) == []
 
 
 def test_machines_that_do_not_see_the_files_get_copies(
@@ -139,7 +141,7 @@ def test_an_interrupt_leaves_no_half_file_and_no_process(cluster: Any, tmp_path:
     while not any(path.suffix == ".png" for path in (tmp_path / "out").glob("*")):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    slots = actors()
+    slots = actors(cluster)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
