@@ -6,9 +6,11 @@ Upscales a folder of images, and a video in chunks, with one slot that has one c
 and by ``RaySlots`` on a cluster of two machines with a CPU each, both of which are this one. Time counts from when all
 slots have the model loaded until the last result. Rounds take turns; of each kind the least disturbed one counts.
 
-Efficiency is the time of one slot by twice that of two. On a machine that does other things as well, the clock tells
-little. Therefore there are two more shares, which others disturb less: of processor time (what one slot takes by what
-two take together), and the busy share (the time in which slots had work, of the time that they were there).
+Each slot's process is bound to a core of its own (on Linux; this runs on no other system): encoders and files have
+threads as well. Efficiency is the time of one slot by twice that of two. On a machine that does other things as well,
+the clock tells little. Therefore there are two more shares, which others disturb less: of processor time (what one slot
+takes by what two take together), and the busy share (the time in which slots had work, of the time that they were
+there).
 
 The exit code is 1 if results differ, or if an efficiency on the clock is below 0.9, which needs two free cores.
 """
@@ -44,6 +46,8 @@ from paragon_core.upscaling.model_choice import suitable_models
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ray.cluster_utils import Cluster
+
     from paragon_core.slots.settings import SlotState
     from paragon_core.slots.units import Unit
 
@@ -63,8 +67,8 @@ class Gathered:
     """What they are."""
     count: int
     """How many are waited for."""
-    names: tuple[str, ...] = ("spawn_main", "ClusterSlot")
-    """What commands of their processes have in them."""
+    parents: tuple[int, ...]
+    """Processes that have started theirs."""
     start: float = 0.0
     """When all had the model loaded."""
     busy: float = 0.0
@@ -91,6 +95,9 @@ class Gathered:
                 if not self._ready:
                     self.slots.open(event.state)
                 self._ready.append(event)
+        for core, process in enumerate(self._processes()):
+            for thread in process.threads():
+                os.sched_setaffinity(thread.id, {core})
         self.processors_before, self.start = self.processors(), time.perf_counter()
 
     def give(self, slot: str, unit: Unit) -> None:
@@ -115,12 +122,21 @@ class Gathered:
 
     def processors(self) -> float:
         """Return the processor time of the slots' processes."""
-        total = 0.0
-        for each in psutil.process_iter(["cmdline", "name"]):
-            text = " ".join([each.info["name"] or "", *(each.info["cmdline"] or ())])
-            if any(name in text for name in self.names):
-                total += sum(each.cpu_times()[:2])
-        return total
+        return sum(sum(each.cpu_times()[:2]) for each in self._processes())
+
+    def _processes(self) -> list[psutil.Process]:
+        found: list[psutil.Process] = []
+        while len(found) != self.count:  # one of a run before may not have ended yet
+            children = [each for parent in self.parents for each in psutil.Process(parent).children()]
+            found = [each for each in children if _is_slot(each)]
+        return found
+
+
+def _is_slot(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline()) or "ClusterSlot" in process.name()
+    except psutil.Error:  # it has just ended
+        return False
 
 
 def make_images(folder: Path, count: int) -> None:
@@ -147,15 +163,17 @@ def make_video(folder: Path, frames: int) -> None:
         container.mux(stream.encode(None))
 
 
-def measure(kind: str, count: int, sources: Path, target: Path, address: str) -> dict[str, float]:
+def measure(kind: str, count: int, sources: Path, target: Path, cluster: Cluster) -> dict[str, float]:
     """Upscale a folder on slots, and return the seconds on the clock and of processors, and the busy share."""
     settings = SlotSettings(models=dict(suitable_models("realtime-2x")), chunk=_CHUNK)
     with (
         ProcessSlots(settings, ["cpu"] * count, at_once=3)
         if kind == "devices"
-        else RaySlots(settings, address, at_once=3, most=count)
+        else RaySlots(settings, cluster.address, at_once=3, most=count)
     ) as slots:
-        gathered = Gathered(slots=slots, count=count)
+        machines = [machine.all_processes["raylet"][0].process.pid for machine in cluster.list_all_nodes()]
+        parents = (os.getpid(),) if kind == "devices" else tuple(machines)
+        gathered = Gathered(slots=slots, count=count, parents=parents)
         results = run_on_slots(plan([sources], target, suffix=""), gathered, at_once=3)
         seconds = time.perf_counter() - gathered.start
         processors = gathered.processors() - gathered.processors_before
@@ -165,17 +183,17 @@ def measure(kind: str, count: int, sources: Path, target: Path, address: str) ->
 
 
 @contextmanager
-def cluster_of_two() -> Iterator[str]:
-    """Start a cluster of two machines with a CPU each, and yield its address."""
-    from ray.cluster_utils import Cluster  # noqa: PLC0415 - late, as everywhere
+def cluster_of_two() -> Iterator[Cluster]:
+    """Start a cluster of two machines with a CPU each, and yield it."""
+    from ray import cluster_utils  # noqa: PLC0415 - late, as everywhere
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _MEMORY}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(2):
             cluster.add_node(num_cpus=1, object_store_memory=_MEMORY)
-        yield str(cluster.address)
+        yield cluster
     finally:
         cluster.shutdown()
 
@@ -207,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="write the result as JSON to this file")
     chosen = parser.parse_args(arguments)
     rounds: list[dict[str, Any]] = []
-    with cluster_of_two() as address, tempfile.TemporaryDirectory() as name:
+    with cluster_of_two() as cluster, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_images(folder / "images", chosen.images)
         make_video(folder / "video", chosen.frames)
@@ -217,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     for count in (1, 2):
                         target = folder / f"{work} {kind} {count} {number}"
                         load = os.getloadavg()[0]
-                        found = measure(kind, count, folder / work, target, address)
+                        found = measure(kind, count, folder / work, target, cluster)
                         rounds.append({"work": work, "kind": kind, "slots": count, "load": load, **found})
                         print(json.dumps(rounds[-1]), flush=True)
                         if _content(target) != _content(folder / f"{work} devices 1 0"):
