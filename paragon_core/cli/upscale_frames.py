@@ -20,6 +20,7 @@ from paragon_core.media.sequences import ImageSequence, SequencePattern
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from paragon_core.cli.console import Console
     from paragon_core.cli.job_progress import JobProgress
@@ -100,7 +101,15 @@ def wanted(arguments: argparse.Namespace, size: str) -> Frames | None:
 
 def _pattern_of_input(given: str) -> SequencePattern | None:
     """Return the pattern of images that a source is, unless there is a file of that name."""
-    return None if given == _PIPE or Path(given).exists() else SequencePattern.parse(given)
+    return None if given == _PIPE or _finds(Path(given).exists) else SequencePattern.parse(given)
+
+
+def _finds(look: Callable[[], bool]) -> bool:
+    """Return what a look at a path finds; False where it cannot be: the name is too long, or the folder closed."""
+    try:
+        return look()
+    except OSError:
+        return False
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -136,7 +145,7 @@ def _target(arguments: argparse.Namespace, pattern: SequencePattern | None, size
     if arguments.output == _PIPE:
         return None
     out = None if arguments.output is None else Path(arguments.output)
-    is_file = out is not None and (out.is_file() or (bool(out.suffix) and not out.is_dir()))
+    is_file = out is not None and (_finds(out.is_file) or (bool(out.suffix) and not _finds(out.is_dir)))
     if pattern is None or is_file:
         if out is None or not is_file:
             msg = "there is no name for what comes from a pipe"

@@ -52,8 +52,9 @@ def test_inputs_that_do_not_exist_do_not_stop_the_others(here: Path, capsys: pyt
     errors = capsys.readouterr().err.splitlines()
     assert sum(line.startswith("paragon: error: ") for line in errors) == len(bad)
     assert sum(line.startswith("  hint: ") for line in errors) == len(bad)
-    assert errors[-6].startswith("2 of 7 files upscaled")
-    assert "5 failed" in errors[-6]
+    assert errors[-7].startswith("2 of 7 files upscaled")
+    assert "5 failed" in errors[-7]
+    assert errors[-1].startswith("2 images in ")
 
 
 @posix

@@ -41,6 +41,7 @@ def cluster() -> Iterator[Any]:
     """Return a cluster of two machines with a CPU each, next to the one that manages it."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - it takes seconds
 
+    before = signal.getsignal(signal.SIGTERM)  # the cluster takes it
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
         head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _MEMORY}
@@ -50,6 +51,7 @@ def cluster() -> Iterator[Any]:
         made.wait_for_nodes()
         yield made
         made.shutdown()
+    signal.signal(signal.SIGTERM, before)
 
 
 def manager_of(machine: Any) -> int:
