@@ -341,15 +341,7 @@ def _video_upscaler(
 
     def video(source: Path, target: Path) -> VideoResult:
         upscaler = upscalers.for_video(source, encoding, keep_damaged=options.keep_damaged)
-        settings = VideoSettings(
-            size=size,
-            temporal=options.temporal,
-            encoding=encoding,
-            time_range=options.time_range,
-            keep_damaged=options.keep_damaged,
-            deinterlace=options.deinterlace,
-            chunk_frames=chunks.frames(upscaler),
-        )
+        settings = VideoSettings.of(options, encoding, chunk_frames=chunks.frames(upscaler))
         observer = progress.video()
         made = chunks.upscale(source, target, upscaler, settings, observer=observer)
         if made is not None:

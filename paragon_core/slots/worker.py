@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from paragon_core.media.job_plan import Job
     from paragon_core.media.jobs import JobResult
     from paragon_core.media.video.chunks.job import VideoJob
+    from paragon_core.media.video.pipeline import FrameOptions
     from paragon_core.media.video.upscale import VideoResult
     from paragon_core.slots.settings import SlotSettings
     from paragon_core.slots.units import Unit
@@ -191,21 +192,22 @@ class Worker:
         from paragon_core.media.video.upscale import VideoResult  # noqa: PLC0415
 
         settings = self._settings
+        frames = FrameOptions(
+            size=settings.size,
+            temporal=settings.temporal,
+            time_range=settings.time_range,
+            keep_damaged=settings.keep_damaged,
+            deinterlace=settings.deinterlace,
+        )
         with self._network:
             upscaler = self._upscalers.for_video(source, settings.encoding, keep_damaged=settings.keep_damaged)
-            job = self._video_job_of(source, target, upscaler)
+            job = self._video_job_of(source, target, upscaler, frames)
             if job is None:
                 return upscale_to_file(
                     source,
                     target,
                     upscaler,
-                    FrameOptions(
-                        size=settings.size,
-                        temporal=settings.temporal,
-                        time_range=settings.time_range,
-                        keep_damaged=settings.keep_damaged,
-                        deinterlace=settings.deinterlace,
-                    ),
+                    frames,
                     encoding=settings.encoding,
                     compression=settings.compression,
                     progress=lambda _done, _total: self.end_if_cancelled(),
@@ -217,7 +219,7 @@ class Worker:
             left = tuple((number, job.plan.chunks[number].frames) for number in missing(job))
             raise _Begun(Film(frames=job.plan.frames, left=left))
 
-    def _video_job_of(self, source: Path, target: Path, upscaler: Upscaler) -> VideoJob | None:
+    def _video_job_of(self, source: Path, target: Path, upscaler: Upscaler, frames: FrameOptions) -> VideoJob | None:
         """Begin a long video, or go on with it; None where it is short."""
         from paragon_core.media.video.chunks.job import NetworkIdentity, VideoSettings  # noqa: PLC0415 - as above
         from paragon_core.media.video.chunks.upscale import SHORT, job_for, usual_chunk_frames  # noqa: PLC0415
@@ -225,15 +227,8 @@ class Worker:
         settings = self._settings
         if settings.chunk == "off":
             return None
-        wanted = VideoSettings(
-            size=settings.size,
-            temporal=settings.temporal,
-            encoding=settings.encoding,
-            time_range=settings.time_range,
-            keep_damaged=settings.keep_damaged,
-            deinterlace=settings.deinterlace,
-            chunk_frames=usual_chunk_frames(upscaler.model.spec) if settings.chunk == "auto" else settings.chunk,
-        )
+        chunk_frames = usual_chunk_frames(upscaler.model.spec) if settings.chunk == "auto" else settings.chunk
+        wanted = VideoSettings.of(frames, settings.encoding, chunk_frames=chunk_frames)
         network, most_short = NetworkIdentity.of(upscaler), SHORT if settings.chunk == "auto" else 1
         return job_for(source, target, network, wanted, restart=settings.restart, most_short=most_short)
 

@@ -143,7 +143,7 @@ class Readable(Protocol):
     """What bytes can be read from, such as a pipe."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most so many bytes; fewer, if no more are there yet, and none at the end."""
+        """Return bytes up to this number; fewer, if no more are there yet, and none at the end."""
         ...
 
 
@@ -197,7 +197,7 @@ class Y4mInput:
         return self._left if self._left or not self._line else self.header.frame_bytes
 
     def read(self, size: int) -> bytes:
-        """Return at most so many bytes."""
+        """Return bytes up to this number."""
         if self._waiting:
             data, self._waiting = self._waiting[:size], self._waiting[size:]
             return data

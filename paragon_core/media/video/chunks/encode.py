@@ -28,6 +28,7 @@ from paragon_core.media.video.stage_times import NOT_MEASURED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from av import VideoFrame, VideoStream
@@ -75,6 +76,12 @@ def _ignore_position(_position: VideoPosition) -> None:
     """Show nothing."""
 
 
+def opened_for(job: VideoJob) -> AbstractContextManager[VideoReader]:
+    """Open a job's source as its settings say; raises what `opened` does."""
+    asked = job.settings
+    return opened(job.source, asked.time_range, keep_damaged=asked.keep_damaged, deinterlace=asked.deinterlace)
+
+
 def first_format(job: VideoJob) -> tuple[OutputFormat, tuple[int, int]]:
     """Return what a video becomes, and the width and height of its first frame, which is decoded for that.
 
@@ -83,9 +90,7 @@ def first_format(job: VideoJob) -> tuple[OutputFormat, tuple[int, int]]:
 
     """
     settings = job.settings
-    with opened(
-        job.source, settings.time_range, keep_damaged=settings.keep_damaged, deinterlace=settings.deinterlace
-    ) as video:
+    with opened_for(job) as video:
         for step in video.steps():
             if (first := step.frame) is not None:
                 made = OutputFormat.of(first, video, settings.encoding, scale=job.network.scale, wanted=settings.size)
@@ -194,13 +199,7 @@ class _Run:
         entry = self._chunks[0].entry if enter else None
         at_once = max(self._upscaler.options.concurrency + 1, min(usable_cores(), _IN_WORK))
         with ExitStack() as stack:
-            source = opened(
-                self._job.source,
-                settings.time_range,
-                keep_damaged=settings.keep_damaged,
-                deinterlace=settings.deinterlace,
-            )
-            video = stack.enter_context(source)
+            video = stack.enter_context(opened_for(self._job))
             output = stack.enter_context(_Encoders(self._job, video, made, times))
             reader, workers, writer = (stack.enter_context(threads(number)) for number in (1, at_once, 1))
             for lent in (times.lent("reader", 1), times.lent("workers", at_once), times.lent("writer", 1)):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from paragon_core.media.video.formats import Deinterlace
+    from paragon_core.media.video.pipeline import FrameOptions
     from paragon_core.upscaling.upscaler import Upscaler
 
 #: Raised when what older versions of Paragon have begun cannot be continued.
@@ -146,6 +147,19 @@ class VideoSettings:
     """What is done about interlaced frames; not bob, which makes more frames than there are packets."""
     chunk_frames: int
     """Most frames of a chunk."""
+
+    @classmethod
+    def of(cls, frames: FrameOptions, encoding: VideoEncoding, *, chunk_frames: int) -> Self:
+        """Return what is asked for by what is made of the frames, and what they are encoded with."""
+        return cls(
+            size=frames.size,
+            temporal=frames.temporal,
+            encoding=encoding,
+            time_range=frames.time_range,
+            keep_damaged=frames.keep_damaged,
+            deinterlace=frames.deinterlace,
+            chunk_frames=chunk_frames,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

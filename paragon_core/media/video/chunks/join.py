@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from paragon_core.errors import JobError, MediaError
 from paragon_core.media.video.chunks import chunk_file
 from paragon_core.media.video.chunks.chunk_file import DamagedChunkError
-from paragon_core.media.video.chunks.encode import first_format
+from paragon_core.media.video.chunks.encode import first_format, opened_for
 from paragon_core.media.video.chunks.folder import chunk_path, facts_of, missing
 from paragon_core.media.video.decoding import DecodingFacts
-from paragon_core.media.video.opening import opened
 from paragon_core.media.video.output import VideoWriter, writing
 from paragon_core.media.video.remux import names_of
 
@@ -56,11 +55,8 @@ def join(job: VideoJob) -> Joined:
     for each in facts:
         decoding = decoding.then(each.decoding)
     made, _ = first_format(job)
-    settings = job.settings
     with (
-        opened(
-            job.source, settings.time_range, keep_damaged=settings.keep_damaged, deinterlace=settings.deinterlace
-        ) as video,
+        opened_for(job) as video,
         writing(job.target, names_of(video)) as container,
     ):
         output = VideoWriter(container, video, made)

@@ -76,7 +76,7 @@ def plan_chunks(video: VideoReader, *, frames: int, temporal: float) -> ChunkPla
     Args:
         video: the reader, at its beginning.
         frames: most frames of a chunk; chunks are as even as can be.
-        temporal: strength of smoothing, 0 to 0.9: so many frames before a chunk are needed as well.
+        temporal: strength of smoothing, 0 to 0.9; frames before a chunk that it looks at are needed as well.
 
     Raises:
         MediaError: the file cannot be read on.
