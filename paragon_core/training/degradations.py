@@ -1,4 +1,4 @@
-"""What happens to a low-resolution image: other reducers than bicubic, blur, noise, JPEG, H.264.
+"""What happens to a low-resolution image: other reducers than bicubic, blur, noise, JPEG, WebP, H.264.
 
 Compression takes longer than a step of training, so every image gets a few degraded forms before the first step, and
 a patch draws one of them. For H.264 see `paragon_core.training.moving_clips`.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from paragon_core.errors import InputError
 from paragon_core.quality.blur import blurred
 from paragon_core.quality.h264 import HIGHEST_CRF, PRESETS, compress
-from paragon_core.quality.resize import round_to_uint8
+from paragon_core.quality.resize import resize, round_to_uint8
 from paragon_core.training.moving_clips import FIRST_KEPT, FRAMES, join_in_grid, moving_clip, split_grid
 from paragon_core.training.reductions import TRAINING_REDUCERS, Reduction, TrainingReducer, draw_reduction
 
@@ -26,8 +26,14 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
 
+#: What a form can be compressed as, in the order of the shares.
+_KINDS: Final = ("h264", "jpeg", "webp", "none")
+
 #: How many pixels of large images are encoded together: 24 tiles of scripts/train-data, or a single photograph.
 _PIXELS_A_VIDEO = 24 * 192 * 192
+
+#: Largest factor of an earlier, larger JPEG: with a larger one nothing of its compression is left.
+_MOST_RECOMPRESSED_SIZE = 4
 
 _JPEG_SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
@@ -45,9 +51,19 @@ class Degradations:
     crf: tuple[float, float] = (18, 35)
     """Range of x264's constant rate factor."""
     jpeg_share: float = 0.0
-    """Share of the forms that are compressed as JPEG; what the two shares leave is not compressed."""
+    """Share of the forms that are compressed as JPEG."""
     jpeg_quality: tuple[float, float] = (50, 95)
     """Range of Pillow's JPEG quality; chroma is 4:4:4, 4:2:2 or 4:2:0."""
+    webp_share: float = 0.0
+    """Share of the forms that are compressed as WebP; what the three shares leave is not compressed."""
+    webp_quality: tuple[float, float] = (50, 95)
+    """Range of Pillow's WebP quality, lossy."""
+    recompressed_share: float = 0.0
+    """Share of the JPEG and WebP forms that come from a JPEG that was larger: images go from site to site."""
+    recompressed_size: tuple[float, float] = (1, 1.5)
+    """Range of how much larger it was; its quality is drawn from `jpeg_quality`."""
+    sharpening: tuple[float, float] = (0, 0)
+    """Range of the amount of an unsharp mask of one pixel after the reduction; it leaves halos."""
     reducers: tuple[TrainingReducer, ...] = ("bicubic",)
     """What reduces a form (`paragon_core.training.reductions`); one that is named twice is drawn twice as often."""
     camera_blur: tuple[float, float] = (0, 0.7)
@@ -68,21 +84,27 @@ class Degradations:
             InputError: naming the field and the values that it may have.
 
         """
-        shares = (self.h264_share, self.jpeg_share)
-        if not 0 <= self.clean_share <= 1:
-            msg = f"clean_share must lie in 0..1, not {self.clean_share}"
-            raise InputError(msg)
-        if not (min(shares) >= 0 and sum(shares) <= 1):
-            msg = f"h264_share and jpeg_share must not be negative nor exceed 1 together, not {shares}"
+        shares = (self.h264_share, self.jpeg_share, self.webp_share)
+        for name in ("clean_share", "recompressed_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                msg = f"{name} must lie in 0..1, not {getattr(self, name)}"
+                raise InputError(msg)
+        if not (min(shares) >= 0 and sum(shares) <= 1 + 1e-9):
+            msg = f"h264_share, jpeg_share and webp_share must not be negative nor exceed 1 together, not {shares}"
             raise InputError(msg)
         if self.forms < 1:
             msg = f"forms must be at least 1, not {self.forms}"
             raise InputError(msg)
-        limits = {"crf": (1, HIGHEST_CRF), "jpeg_quality": (1, 100)}
+        limits = {
+            "crf": (1, HIGHEST_CRF),
+            "jpeg_quality": (1, 100),
+            "webp_quality": (1, 100),
+            "recompressed_size": (1, _MOST_RECOMPRESSED_SIZE),
+        }
         if not self.reducers or not set(self.reducers) <= set(TRAINING_REDUCERS):
             msg = f"reducers must be some of {', '.join(TRAINING_REDUCERS)}, not {self.reducers}"
             raise InputError(msg)
-        for name in ("crf", "jpeg_quality", "camera_blur", "blur", "noise", "shot_noise"):
+        for name in (*limits, "sharpening", "camera_blur", "blur", "noise", "shot_noise"):
             (low, high), (least, most) = getattr(self, name), limits.get(name, (0, 100))
             if not least <= low <= high <= most:
                 msg = f"{name} must be a range in {least}..{most}, the smaller end first, not {(low, high)}"
@@ -117,13 +139,18 @@ def degraded_forms(images: Sequence[Pixels], scale: int, options: Degradations) 
     result: list[list[Form]] = [[] for _ in images]
     for number in range(options.forms):
         generator = np.random.default_rng((options.seed, number))
-        shares = (options.h264_share, options.jpeg_share, max(0.0, 1 - options.h264_share - options.jpeg_share))
-        kinds = generator.choice(3, size=len(images), p=shares)
+        shares = (options.h264_share, options.jpeg_share, options.webp_share)
+        kinds = generator.choice(len(_KINDS), size=len(images), p=(*shares, max(0.0, 1 - sum(shares))))
         for index in np.flatnonzero(kinds).tolist():
             reduction = _reduction(scale, options, generator)
-            reduced = reduction.reduce(_blurred(reduction.prepared(images[index]), options, generator), scale)
+            prepared = _blurred(reduction.prepared(images[index]), options, generator)
+            kind = _KINDS[kinds[index]]
+            if kind != "none" and options.recompressed_share and generator.random() < options.recompressed_share:
+                prepared = _published(prepared, reduction, scale, options, generator)
+            reduced = _sharpened(reduction.reduce(prepared, scale), options, generator)
             low = _noisy(reduced, _noise(options, generator), generator)
-            low = _as_jpeg(low, options, generator) if kinds[index] == 1 else low
+            if kind != "none":
+                low = _as_jpeg(low, options, generator) if kind == "jpeg" else _as_webp(low, options, generator)
             result[index].append(Form(low=low, down=reduction.down, right=reduction.right))
         for batch in _alike(images, generator.permutation(np.flatnonzero(kinds == 0))):
             videos = _as_video([images[index] for index in batch], scale, options, generator)
@@ -161,6 +188,34 @@ def _as_jpeg(image: Pixels, options: Degradations, generator: np.random.Generato
     Image.fromarray(image).save(stream, "JPEG", quality=quality, subsampling=subsampling)
     with Image.open(stream) as compressed:
         return np.asarray(compressed.convert("RGB"))
+
+
+def _as_webp(image: Pixels, options: Degradations, generator: np.random.Generator) -> Pixels:
+    from PIL import Image  # noqa: PLC0415  (only files need it)
+
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "WEBP", quality=round(generator.uniform(*options.webp_quality)))
+    with Image.open(stream) as compressed:
+        return np.asarray(compressed.convert("RGB"))
+
+
+def _published(
+    image: Pixels, reduction: Reduction, scale: int, options: Degradations, generator: np.random.Generator
+) -> Pixels:
+    """Return a large image as it comes back from a JPEG that was less small than a form is."""
+    height, width, _ = image.shape
+    factor = min(generator.uniform(*options.recompressed_size) / scale, 1)
+    smaller = resize(image, round(height * factor), round(width * factor), kernel=reduction.kernel)
+    published = _as_jpeg(round_to_uint8(smaller), options, generator)
+    return round_to_uint8(resize(published, height, width))
+
+
+def _sharpened(image: Floats, options: Degradations, generator: np.random.Generator) -> Floats:
+    if not any(options.sharpening):
+        return image
+    amount = generator.uniform(*options.sharpening)
+    result: Floats = image + amount * (image - blurred(round_to_uint8(image.astype(np.float64)), 1.0))
+    return result
 
 
 def _alike(images: Sequence[Pixels], indices: Iterable[int]) -> Iterator[list[int]]:

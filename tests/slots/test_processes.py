@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -21,14 +22,15 @@ from tests.patience import PATIENCE
 from tests.slots import work
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
     from pathlib import Path
 
     from paragon_core.media.jobs import JobResult
 
 
-def children() -> list[psutil.Process]:
-    """Return the processes that this one has started as slots."""
-    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+def children() -> list[BaseProcess]:
+    """Return the slots among the processes that this one has started, and that have not ended."""
+    return [child for child in multiprocessing.active_children() if child.name.startswith("paragon ")]
 
 
 def test_results_are_those_of_one_process_also_when_one_of_two_is_killed(
@@ -39,13 +41,13 @@ def test_results_are_those_of_one_process_also_when_one_of_two_is_killed(
     videos.make(sources / "long.mkv", times=range(60), sound=("aac",))
     videos.make(sources / "short.mkv")
     expected = work.alone(work.jobs_of(sources, tmp_path / "alone"), settings)
-    killed: list[int] = []
+    killed: list[bool] = []
     shares: list[float] = []
 
     def kill_one(_: JobResult) -> None:
         if not killed:
-            killed.append(children()[0].pid)
-            os.kill(killed[0], signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+            children()[0].kill()
+            killed.append(True)
 
     with ProcessSlots(settings, ["cpu", "cpu"], at_once=2) as slots:
         reports = Reports(finished=kill_one, begun=shares.append)

@@ -53,6 +53,9 @@ def test_without_any_degradation_only_the_reduction_is_left(images: Images) -> N
     [
         ({"h264_share": 1.0, "crf": (4, 4)}, {"h264_share": 1.0, "crf": (38, 38)}),
         ({"jpeg_share": 1.0, "jpeg_quality": (98, 98)}, {"jpeg_share": 1.0, "jpeg_quality": (20, 20)}),
+        ({"webp_share": 1.0, "webp_quality": (98, 98)}, {"webp_share": 1.0, "webp_quality": (20, 20)}),
+        ({"jpeg_share": 1.0}, {"jpeg_share": 1.0, "recompressed_share": 1.0}),
+        ({"sharpening": (0.2, 0.2)}, {"sharpening": (1, 1)}),
         ({"blur": (0.4, 0.4)}, {"blur": (2, 2)}),
         ({"noise": (1, 1)}, {"noise": (8, 8)}),
         ({"shot_noise": (1, 1)}, {"shot_noise": (8, 8)}),
@@ -137,6 +140,11 @@ def test_the_generator_alone_decides_which_form_a_patch_gets(images: Images) -> 
         ("crf", (0, 20)),
         ("crf", (30, 20)),
         ("jpeg_quality", (50, 101)),
+        ("webp_share", 0.5),
+        ("webp_quality", (0, 50)),
+        ("recompressed_share", -0.1),
+        ("recompressed_size", (0.5, 1)),
+        ("sharpening", (1, 0)),
         ("blur", (-1, 0)),
         ("noise", (0, float("nan"))),
     ],
@@ -208,3 +216,17 @@ def test_without_pyav_only_video_is_refused(images: Images, monkeypatch: pytest.
     assert degraded_forms(images[:1], 2, replace(NOTHING, jpeg_share=1.0))
     with pytest.raises(BackendUnavailableError):
         degraded_forms(images[:1], 2, Degradations())
+
+
+def test_an_earlier_jpeg_does_not_move_the_image(images: Images) -> None:
+    options = replace(
+        NOTHING, jpeg_share=1.0, jpeg_quality=(95, 95), recompressed_share=1.0, recompressed_size=(1.5, 1.5)
+    )
+    for (form,), low in zip(lows(images, options), reduced(images), strict=True):
+        ours, theirs = luma(form)[4:-4, 4:-4], luma(low)
+        moved = {
+            (y, x): float(np.abs(ours - theirs[4 + y : y - 4 or None, 4 + x : x - 4 or None]).mean())
+            for y in (-1, 0, 1)
+            for x in (-1, 0, 1)
+        }
+        assert min(moved, key=lambda place: moved[place]) == (0, 0)
