@@ -48,6 +48,8 @@ _INSTALL: Final = 'pip install "paragon-sr[cluster]"'
 _EVERYWHERE: Final = "install the same version of Paragon, with the extra cluster, on all machines of the cluster"
 #: How Ray tells that an actor could not be made from one that has ended.
 _IN_CREATION: Final = "creation task"
+#: How Ray tells that there is a cluster which does not take this driver: newer versions ask for a token.
+_SHUT: Final = "Failed to connect to Ray cluster"
 
 
 class _Happened(NamedTuple):
@@ -360,9 +362,13 @@ def _connected(ray: ModuleType, address: str) -> Iterator[None]:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, TimeoutError, ValueError, SystemExit) as error:  # the latter where it gives up
         msg = f"the Ray cluster at {address} cannot be reached: {_first_line(error)}"
-        if address == "auto" and isinstance(error, ConnectionError):
-            msg = "no Ray cluster runs on this machine"
         hint = "start one with: ray start --head; or give its address; for this machine alone there is --devices"
+        if _SHUT in str(error):
+            hint = (
+                "set RAY_AUTH_MODE=token, and have the cluster's ~/.ray/auth_token here; or install its version of Ray"
+            )
+        elif address == "auto" and isinstance(error, ConnectionError):
+            msg = "no Ray cluster runs on this machine"
         raise BackendUnavailableError(msg, hint=hint) from error
     else:
         _silence()

@@ -180,14 +180,28 @@ def test_what_ray_does_not_do_is_refused(address: str, device: str, words: str) 
         RaySlots(work.settings(options=options), address, at_once=1)
 
 
-def test_where_no_cluster_is_the_error_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("reason", "message", "way_out"),
+    [
+        (
+            "Could not find any running Ray instance.\nPlease specify the one to connect to",
+            "no Ray cluster runs on this machine",
+            "ray start --head",
+        ),
+        # What Ray 2.60 says, after 20 seconds, of a cluster that asks for a token.
+        ("Failed to connect to Ray cluster at 10.0.0.1:6379", "cannot be reached", "RAY_AUTH_MODE=token"),
+    ],
+)
+def test_without_a_cluster_that_takes_it_the_error_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, reason: str, message: str, way_out: str
+) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise ConnectionError("Could not find any running Ray instance.\nPlease specify the one to connect to")
+        raise ConnectionError(reason)
 
     monkeypatch.setattr("ray.init", fail)
-    with pytest.raises(BackendUnavailableError, match="no Ray cluster runs on this machine") as error:
+    with pytest.raises(BackendUnavailableError, match=message) as error:
         RaySlots(work.settings(), "auto", at_once=1).__enter__()
-    assert "ray start --head" in error.value.hint
+    assert way_out in error.value.hint
 
 
 def test_an_address_where_nobody_is_is_an_error_at_once() -> None:
