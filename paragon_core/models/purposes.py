@@ -27,8 +27,3 @@ PURPOSES: Final = (
     Purpose(source="JPEGs from the web", model="realtime-video-2x", why="leaves compression out"),
     Purpose(source="small images that shall become four times as large", model="realtime-4x", why="one pass, not two"),
 )
-
-
-def purposes_of(model: str) -> tuple[Purpose, ...]:
-    """Return what a bundled model is for; empty for names of others."""
-    return tuple(purpose for purpose in PURPOSES if purpose.model == model)
