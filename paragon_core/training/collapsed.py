@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -182,6 +183,26 @@ class CollapsedNetwork(nn.Module):
         own = {key: tensor for key, tensor in state.items() if key.startswith(("conv_in.", "body.", "conv_mid."))}
         own["tail.weight"], own["tail.bias"] = torch.tensor(tail.weight), torch.tensor(tail.bias)
         self.load_state_dict(own)
+
+    def load_body(self, arrays: Mapping[str, npt.NDArray[np.floating]], scale: int) -> None:
+        """Take over all but the tail of a network like this one whose scale is ``scale``.
+
+        Raises:
+            UnsupportedArchitectureError: when a key is missing or unexpected.
+            WeightError: when an array has the wrong shape.
+
+        """
+        other = CollapsedNetwork(replace(self.spec, scale=scale), product_bound=self.product_bound)
+        other.load_arrays(arrays)
+        body = {key: tensor for key, tensor in other.state_dict().items() if not key.startswith("tail.")}
+        self.load_state_dict(body, strict=False)
+
+
+def scale_of(arrays: Mapping[str, npt.NDArray[np.floating]], spec: ModelSpec) -> int:
+    """Return the scale of a network with the channels of ``spec``, from its weights; that of ``spec`` if in doubt."""
+    up = arrays.get("up.0.weight")
+    scale = math.isqrt(len(up) // spec.channels) if up is not None and up.ndim else 0
+    return scale or spec.scale
 
 
 def require_compiler(device: torch.device) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from paragon_core.errors import InputError
 from paragon_core.network.attention import require_flex
 from paragon_core.network.blocks import LayerScale
-from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, require_compiler
+from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, require_compiler, scale_of
 from paragon_core.training.ema import ExponentialMovingAverage
 from paragon_core.training.initialization import scale_from_data, solve_tail
 from paragon_core.training.losses import luma_weighted_charbonnier, luma_weighted_l1, ms_ssim_loss
@@ -52,7 +52,8 @@ class Trainer:
             spec: the network; ``upsampler_alpha`` must be 0.
             source: where patches come from, at the scale of ``spec``.
             options: how it is trained.
-            start_from: the weights of a network to go on from, under upstream's keys; None starts afresh.
+            start_from: the weights of a network to go on from, under upstream's keys; None starts afresh. One of
+                another scale gives all but its tail, which is then solved for.
             device: what computes; the first weights are made on the processor and are the same everywhere.
 
         Raises:
@@ -90,8 +91,11 @@ class Trainer:
             )
         if start_from is None:
             self._init_weights()
-        else:
+        elif (scale := scale_of(start_from, spec)) == spec.scale:
             self.network.load_arrays(start_from)
+        else:
+            self.network.load_body(start_from, scale)
+            solve_tail(self.network, self._first_batches())
         self.network.to(device)
         keep_channels_innermost(self.network)
         self._base = base_kernel(spec.scale).to(device)
@@ -188,14 +192,16 @@ class Trainer:
 
     def _init_weights(self) -> None:
         generator = torch.Generator().manual_seed(self.options.seed)
-        drawn = [self._patches.take() for _ in range(_INIT_BATCHES)]
-        base = base_kernel(self.spec.scale)
         for module in self.network.modules():
             if isinstance(module, LayerScale):
                 nn.init.constant_(module.gamma, self.options.layer_scale)
-        batches = [interior_pair(patches, base) for patches in drawn]
+        batches = self._first_batches()
         scale_from_data(self.network, torch.cat([low for low, _ in batches]), generator)
         solve_tail(self.network, batches)
+
+    def _first_batches(self) -> list[tuple[Tensor, Tensor]]:
+        base = base_kernel(self.spec.scale)
+        return [interior_pair(self._patches.take(), base) for _ in range(_INIT_BATCHES)]
 
 
 def make_optimiser(parameters: Iterable[Tensor], options: TrainingOptions) -> torch.optim.Optimizer:

@@ -181,6 +181,21 @@ def test_patches_too_small_for_ms_ssim_are_refused_before_the_first_step(images:
         Trainer(REALTIME, source, replace(SHORT, ms_ssim_weight=1.0))
 
 
+@pytest.mark.parametrize("scale", [3, 4])
+def test_a_network_of_another_scale_gives_its_body(images: Images, scale: int) -> None:
+    first = trainer_on(images, TrainingOptions(steps=200))
+    for _ in range(200):
+        first.advance()
+    spec = replace(REALTIME, scale=scale)
+    source = PatchSource([images[:4]], scale=scale, options=PatchOptions(low_size=16, batch_size=4))
+    started, fresh = Trainer(spec, source, SHORT, start_from=first.arrays()), Trainer(spec, source, SHORT)
+    body = {key: array for key, array in first.arrays().items() if key.startswith(("conv_in.", "body.", "conv_mid."))}
+    assert all(np.array_equal(started.arrays()[key], array) for key, array in body.items())
+    sets = {"unseen": [make_pair("", images[4], scale)]}
+    scores = [validate(each.arrays(), spec, sets)["unseen"].psnr_y for each in (started, fresh)]
+    assert scores[0] > scores[1]
+
+
 def test_only_the_border_has_another_weight() -> None:
     weights = border_weights(9, 2, 0.25)
     assert (weights[2:-2, 2:-2] == 1).all()
