@@ -2,12 +2,13 @@
 
     python benchmarks/model_crops.py
 
-Three sources, each upscaled by bicubic interpolation and by two of the bundled models: the sample photo, halved; the
-same, moving and compressed with x264; and printed text.
+Four sources, each upscaled by bicubic interpolation and by two of the bundled models: the sample photo, halved; the
+same, moving and compressed with x264; the same as a JPEG; and printed text.
 """
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ CAPTION = 28
 GAP = 6
 
 CRF = 28
+QUALITY = 60
 FRAMES = 8
 
 Pixels = npt.NDArray[np.uint8]
@@ -46,6 +48,13 @@ def video_frame(image: Pixels) -> Pixels:
     """Return the last frame of a clip that pans to ``image``, compressed with x264 at a CRF of `CRF`."""
     shifted = [np.roll(image, FRAMES - 1 - n, axis=1) for n in range(FRAMES)]
     return compress(shifted, crf=CRF)[-1]
+
+
+def jpeg(image: Pixels) -> Pixels:
+    """Return ``image`` as it comes out of a JPEG of quality `QUALITY`."""
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=QUALITY)
+    return np.asarray(Image.open(stream))
 
 
 def text() -> Pixels:
@@ -86,6 +95,7 @@ def main() -> None:
     small = photo()
     strip("photo", small, ("realtime-2x", "stream-2x"), PHOTO_CROP)
     strip("video", video_frame(small), ("realtime-2x", "realtime-video-2x"), PHOTO_CROP)
+    strip("web", jpeg(small), ("realtime-2x", "realtime-web-2x"), PHOTO_CROP)
     strip("text", text(), ("realtime-2x", "stream-2x"), TEXT_CROP)
 
 

@@ -24,6 +24,7 @@ PURPOSES: Final = (
     Purpose(source="photographs, when time does not matter", model="stream-2x", why="finer lines, 6 times the work"),
     Purpose(source="drawings and anime", model="stream-2x", why="cleaner outlines than realtime-2x"),
     Purpose(source="compressed video: H.264, streams, DVDs", model="realtime-video-2x", why="leaves compression out"),
-    Purpose(source="JPEGs from the web", model="realtime-video-2x", why="leaves compression out"),
+    Purpose(source="JPEGs and WebPs from the web", model="realtime-web-2x", why="leaves compression out"),
+    Purpose(source="720p on 4K screens, --scale 3", model="realtime-3x", why="one pass, and nothing to resize"),
     Purpose(source="small images that shall become four times as large", model="realtime-4x", why="one pass, not two"),
 )

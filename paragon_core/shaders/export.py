@@ -82,7 +82,7 @@ def check(spec: ModelSpec) -> None:
     if reason:
         raise InputError(
             f"{reason} has no form as a shader",
-            hint="shaders are for realtime networks: realtime-video-2x, realtime-2x and realtime-4x have one",
+            hint="shaders are for realtime networks: realtime-video-2x, realtime-2x and realtime-4x are some",
         )
 
 

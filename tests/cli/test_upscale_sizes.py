@@ -51,14 +51,14 @@ def names(folder: Path) -> set[str]:
     ("options", "name", "size", "model"),
     [
         (["--scale", "2"], "a_2x.png", (32, 24), "realtime-2x"),
-        (["--scale", "3"], "a_3x.png", (48, 36), "realtime-4x"),
+        (["--scale", "3"], "a_3x.png", (48, 36), "realtime-3x"),
         (["--scale", "1.5"], "a_1.5x.png", (24, 18), "realtime-2x"),
         (["--scale", "4"], "a_4x.png", (64, 48), "realtime-4x"),
         (["--scale", "8"], "a_8x.png", (128, 96), "realtime-2x"),
         (["--width", "20"], "a_20w.png", (20, 15), "realtime-2x"),
         (["--height", "48"], "a_48h.png", (64, 48), "realtime-4x"),
-        (["--width", "20", "--height", "30"], "a_20x30.png", (20, 30), "realtime-4x"),
-        (["--fit", "100x30"], "a_100x30.png", (40, 30), "realtime-4x"),
+        (["--width", "20", "--height", "30"], "a_20x30.png", (20, 30), "realtime-3x"),
+        (["--fit", "100x30"], "a_100x30.png", (40, 30), "realtime-3x"),
         (["--megapixels", "0.003"], "a_0.003MP.png", (63, 47), "realtime-4x"),
     ],
 )

@@ -29,7 +29,7 @@ def shadeable(**changes: Any) -> Model:
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("luma", [False, True])
-@pytest.mark.parametrize("model", ["realtime-2x", "realtime-video-2x", "realtime-4x"])
+@pytest.mark.parametrize("model", ["realtime-2x", "realtime-video-2x", "realtime-3x", "realtime-4x"])
 def test_what_players_read(model: str, *, luma: bool, precision: Precision) -> None:
     network = paragon.load(model)
     scale = network.spec.scale
