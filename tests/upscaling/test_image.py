@@ -38,7 +38,7 @@ def test_the_pixels_are_those_of_an_upscaler(dtype: type[np.generic], channels: 
         ({}, "realtime-2x"),
         ({"scale": 2}, "realtime-2x"),
         ({"scale": 1.5}, "realtime-2x"),
-        ({"scale": 3}, "realtime-4x"),
+        ({"scale": 3}, "realtime-3x"),
         ({"size": paragon.OutputSize(width=48)}, "realtime-4x"),
         ({"size": paragon.OutputSize(height=18)}, "realtime-2x"),
     ],
