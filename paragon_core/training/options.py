@@ -88,8 +88,7 @@ class TrainingOptions:
     with less memory. Eight patches of 64 pixels in a photo-2x took 1.6 GB instead of 2.8 (bfloat16, on a processor)."""
     compile: bool = False
     """Whether torch.compile joins what lies between a block's convolutions. It takes a compiler for C++ on a processor,
-    and up to a minute before the first step. On one thread of a Xeon with AMX a step of photo-2x took 0.62 s instead of
-    1.29, one of stream-2x 0.22 s instead of 0.32; realtime-2x gained nothing."""
+    and up to a minute before the first step. Photo and stream gain, realtime does not (docs/training.md)."""
     seed: int = 0
     """Decides the first weights and the order of the patches."""
     validate_every: int = 2000
