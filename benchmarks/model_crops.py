@@ -8,7 +8,6 @@ same, moving and compressed with x264; the same as a JPEG; and printed text.
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from paragon_core.media.images import read_image
 from paragon_core.quality.evaluate import make_pair
 from paragon_core.quality.h264 import compress
+from paragon_core.quality.lossy import as_jpeg
 from paragon_core.upscaling.upscaler import Upscaler
 
 ROOT = Path(__file__).parents[1]
@@ -48,13 +48,6 @@ def video_frame(image: Pixels) -> Pixels:
     """Return the last frame of a clip that pans to ``image``, compressed with x264 at a CRF of `CRF`."""
     shifted = [np.roll(image, FRAMES - 1 - n, axis=1) for n in range(FRAMES)]
     return compress(shifted, crf=CRF)[-1]
-
-
-def jpeg(image: Pixels) -> Pixels:
-    """Return ``image`` as it comes out of a JPEG of quality `QUALITY`."""
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "JPEG", quality=QUALITY)
-    return np.asarray(Image.open(stream))
 
 
 def text() -> Pixels:
@@ -95,7 +88,7 @@ def main() -> None:
     small = photo()
     strip("photo", small, ("realtime-2x", "stream-2x"), PHOTO_CROP)
     strip("video", video_frame(small), ("realtime-2x", "realtime-video-2x"), PHOTO_CROP)
-    strip("web", jpeg(small), ("realtime-2x", "realtime-web-2x"), PHOTO_CROP)
+    strip("web", as_jpeg(small, QUALITY), ("realtime-2x", "realtime-web-2x"), PHOTO_CROP)
     strip("text", text(), ("realtime-2x", "stream-2x"), TEXT_CROP)
 
 

@@ -11,7 +11,6 @@ its blur; needs PyAV). Borders are continued with zeros, as for published figure
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 import time
@@ -29,6 +28,7 @@ from paragon_core.models.model import bundled, load
 from paragon_core.quality.evaluate import Pair, cell, find_sets, make_pair, means, plain, read_pairs, score_set
 from paragon_core.quality.evaluate import upscale_classically as classically
 from paragon_core.quality.hard_images import hard_images, measure, worst
+from paragon_core.quality.lossy import as_jpeg
 from paragon_core.quality.video import PANS, compressed_pairs
 from paragon_core.upscaling.upscaler import Upscaler
 
@@ -81,16 +81,6 @@ SOURCES: Final[dict[str, Source]] = {
     "H.264 CRF 23": Source(crf=23),
     "H.264 CRF 28": Source(crf=28),
 }
-
-
-def as_jpeg(image: Pixels, quality: int) -> Pixels:
-    """Return what is left of HxWx3 after compression as JPEG with 4:2:0 chroma."""
-    from PIL import Image  # noqa: PLC0415  (only files need it)
-
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "JPEG", quality=quality, subsampling="4:2:0")
-    with Image.open(stream) as compressed:
-        return np.asarray(compressed.convert("RGB"))
 
 
 def score_sources(

@@ -198,13 +198,6 @@ class CollapsedNetwork(nn.Module):
         self.load_state_dict(body, strict=False)
 
 
-def scale_of(arrays: Mapping[str, npt.NDArray[np.floating]], spec: ModelSpec) -> int:
-    """Return the scale of a network with the channels of ``spec``, from its weights; that of ``spec`` if in doubt."""
-    up = arrays.get("up.0.weight")
-    scale = math.isqrt(len(up) // spec.channels) if up is not None and up.ndim else 0
-    return scale or spec.scale
-
-
 def require_compiler(device: torch.device) -> None:
     """Find out whether torch.compile works, before a run depends on it.
 

@@ -6,7 +6,6 @@ a patch draws one of them. For H.264 see `paragon_core.training.moving_clips`.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from paragon_core.errors import InputError
 from paragon_core.quality.blur import blurred
 from paragon_core.quality.h264 import HIGHEST_CRF, PRESETS, compress
+from paragon_core.quality.lossy import as_jpeg, as_webp
 from paragon_core.quality.resize import resize, round_to_uint8
 from paragon_core.training.moving_clips import FIRST_KEPT, FRAMES, join_in_grid, moving_clip, split_grid
 from paragon_core.training.reductions import TRAINING_REDUCERS, Reduction, TrainingReducer, draw_reduction
@@ -149,8 +149,10 @@ def degraded_forms(images: Sequence[Pixels], scale: int, options: Degradations) 
                 prepared = _published(prepared, reduction, scale, options, generator)
             reduced = _sharpened(reduction.reduce(prepared, scale), options, generator)
             low = _noisy(reduced, _noise(options, generator), generator)
-            if kind != "none":
-                low = _as_jpeg(low, options, generator) if kind == "jpeg" else _as_webp(low, options, generator)
+            if kind == "jpeg":
+                low = _as_jpeg(low, options, generator)
+            elif kind == "webp":
+                low = as_webp(low, round(generator.uniform(*options.webp_quality)))
             result[index].append(Form(low=low, down=reduction.down, right=reduction.right))
         for batch in _alike(images, generator.permutation(np.flatnonzero(kinds == 0))):
             videos = _as_video([images[index] for index in batch], scale, options, generator)
@@ -180,23 +182,8 @@ def _noisy(image: Floats, noise: tuple[float, float], generator: np.random.Gener
 
 
 def _as_jpeg(image: Pixels, options: Degradations, generator: np.random.Generator) -> Pixels:
-    from PIL import Image  # noqa: PLC0415  (only files need it)
-
     quality = round(generator.uniform(*options.jpeg_quality))
-    stream = io.BytesIO()
-    subsampling = str(generator.choice(_JPEG_SUBSAMPLINGS))
-    Image.fromarray(image).save(stream, "JPEG", quality=quality, subsampling=subsampling)
-    with Image.open(stream) as compressed:
-        return np.asarray(compressed.convert("RGB"))
-
-
-def _as_webp(image: Pixels, options: Degradations, generator: np.random.Generator) -> Pixels:
-    from PIL import Image  # noqa: PLC0415  (only files need it)
-
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "WEBP", quality=round(generator.uniform(*options.webp_quality)))
-    with Image.open(stream) as compressed:
-        return np.asarray(compressed.convert("RGB"))
+    return as_jpeg(image, quality, str(generator.choice(_JPEG_SUBSAMPLINGS)))
 
 
 def _published(

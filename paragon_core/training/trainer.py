@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from paragon_core.errors import InputError
+from paragon_core.models.detect import recognise
 from paragon_core.network.attention import require_flex
 from paragon_core.network.blocks import LayerScale
-from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, require_compiler, scale_of
+from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, require_compiler
 from paragon_core.training.ema import ExponentialMovingAverage
 from paragon_core.training.initialization import scale_from_data, solve_tail
 from paragon_core.training.losses import luma_weighted_charbonnier, luma_weighted_l1, ms_ssim_loss
@@ -91,7 +92,7 @@ class Trainer:
             )
         if start_from is None:
             self._init_weights()
-        elif (scale := scale_of(start_from, spec)) == spec.scale:
+        elif (scale := recognise(start_from)[0].scale) == spec.scale:
             self.network.load_arrays(start_from)
         else:
             self.network.load_body(start_from, scale)
