@@ -10,7 +10,6 @@ Afterwards `expand_tail` writes it into upstream's keys, exactly.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from paragon_core.errors import BackendUnavailableError, InputError
+from paragon_core.errors import InputError
 from paragon_core.graph.fuse import absorb_gain, base_as_cells, collapse_tail
 from paragon_core.graph.fused_weights import Convolution
 from paragon_core.models.spec import PRODUCT_LIMIT
@@ -64,7 +63,6 @@ class CollapsedNetwork(nn.Module):
         *,
         attention: AttentionMode = "sdpa",
         checkpointing: bool = False,
-        compiled: bool = False,
         product_bound: float = PRODUCT_LIMIT,
     ) -> None:
         """Build it with torch's default weights and a tail of zeros: the output is the base path alone.
@@ -73,7 +71,6 @@ class CollapsedNetwork(nn.Module):
             spec: what to build; photo and pro keep their attention, whose windows start at a patch's corner.
             attention: torch's implementation of it.
             checkpointing: compute each block again in the backward pass instead of keeping its feature maps.
-            compiled: run the blocks through torch.compile, see `require_compiler`.
             product_bound: what stream's products are clamped to in v11, see `product_scales`.
 
         Raises:
@@ -92,7 +89,6 @@ class CollapsedNetwork(nn.Module):
         whole = ParagonSR2(spec, attention_mode=attention)
         self.spec = spec
         self.checkpointing = checkpointing
-        self._run_block = torch.compile(_run_block, dynamic=False) if compiled else _run_block
         self.product_bound = product_bound
         self.conv_in = whole.conv_in
         self.body = whole.body
@@ -111,7 +107,7 @@ class CollapsedNetwork(nn.Module):
         for group in self.body:
             assert isinstance(group, Group)  # noqa: S101  (torch types the items of a list as Module)
             for block in group.blocks:
-                run = partial(self._run_block, block, bound=bound)
+                run = partial(stream_block, block, bound=bound) if isinstance(block, StreamBlock) else block
                 if self.checkpointing and torch.is_grad_enabled():
                     # No block draws random numbers, so there is no state of them to keep.
                     x = checkpoint(run, x, use_reentrant=False, preserve_rng_state=False)
@@ -196,23 +192,6 @@ class CollapsedNetwork(nn.Module):
         other.load_arrays(arrays)
         body = {key: tensor for key, tensor in other.state_dict().items() if not key.startswith("tail.")}
         self.load_state_dict(body, strict=False)
-
-
-def require_compiler(device: torch.device) -> None:
-    """Find out whether torch.compile works, before a run depends on it.
-
-    Raises:
-        BackendUnavailableError: if it does not; the message holds torch's reason.
-
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=DeprecationWarning)  # of torch about itself
-            torch.compile(torch.square)(torch.ones(2, device=device))
-    except Exception as reason:
-        msg = f"torch.compile does not work for {device}: {str(reason).partition(chr(10))[0]}"
-        hint = "install a C++ compiler (g++, clang, or Visual Studio's build tools), or use compile = false"
-        raise BackendUnavailableError(msg, hint=hint) from reason
 
 
 def product_scales(spec: ModelSpec, factor: float) -> dict[str, float]:
@@ -331,12 +310,6 @@ def _first_tap_that_reaches(
         if place[0] in range(3) and place[1] in range(3):
             return tap, (row_phase, column_phase), place
     raise AssertionError(a, b, row, column, scale)
-
-
-def _run_block(block: nn.Module, x: Tensor, *, bound: float | None) -> Tensor:
-    """Return ``block(x)``; products of stream's blocks are clamped to ``bound``, see `gated_product`."""
-    result: Tensor = stream_block(block, x, bound=bound) if isinstance(block, StreamBlock) else block(x)
-    return result
 
 
 def _bias(conv: nn.Conv2d) -> Tensor:

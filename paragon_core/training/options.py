@@ -86,9 +86,6 @@ class TrainingOptions:
     checkpointing: bool = False
     """Whether the backward pass computes each block again instead of keeping its feature maps: the same gradients
     with less memory. Eight patches of 64 pixels in a photo-2x took 1.6 GB instead of 2.8 (bfloat16, on a processor)."""
-    compile: bool = False
-    """Whether torch.compile joins what lies between a block's convolutions. It takes a compiler for C++ on a processor,
-    and up to a minute before the first step. Photo and stream gain, realtime does not (docs/training.md)."""
     seed: int = 0
     """Decides the first weights and the order of the patches."""
     validate_every: int = 2000

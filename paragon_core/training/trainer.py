@@ -13,7 +13,7 @@ from paragon_core.errors import InputError
 from paragon_core.models.detect import recognise
 from paragon_core.network.attention import require_flex
 from paragon_core.network.blocks import LayerScale
-from paragon_core.training.collapsed import CollapsedNetwork, base_kernel, require_compiler
+from paragon_core.training.collapsed import CollapsedNetwork, base_kernel
 from paragon_core.training.ema import ExponentialMovingAverage
 from paragon_core.training.initialization import scale_from_data, solve_tail
 from paragon_core.training.losses import luma_weighted_charbonnier, luma_weighted_l1, ms_ssim_loss
@@ -58,7 +58,7 @@ class Trainer:
             device: what computes; the first weights are made on the processor and are the same everywhere.
 
         Raises:
-            BackendUnavailableError: if torchmetrics, flex attention or a compiler is asked for and not to be had.
+            BackendUnavailableError: if torchmetrics or flex attention is asked for and not to be had.
             InputError: if the scales differ or the network cannot be trained this way.
             CheckpointError: if ``start_from`` does not fit ``spec``.
 
@@ -77,8 +77,6 @@ class Trainer:
         side = spec.scale * source.options.low_size
         if options.attention == "flex" and spec.attention:
             require_flex(device, torch.bfloat16 if options.bfloat16 else torch.float32)
-        if options.compile:
-            require_compiler(device)
         if options.ms_ssim_weight:
             ms_ssim_loss(*torch.zeros(2, 1, 3, side, side))  # says now what would stop the first step
         with torch.random.fork_rng(devices=[]):
@@ -87,7 +85,6 @@ class Trainer:
                 spec,
                 attention=options.attention,
                 checkpointing=options.checkpointing,
-                compiled=options.compile,
                 product_bound=options.product_bound,
             )
         if start_from is None:

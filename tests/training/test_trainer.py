@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +20,6 @@ from paragon_core.training.validation import validate
 from tests.training.short_runs import REALTIME, SHORT, trainer_on
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from paragon_core.models.spec import Revision, Variant
     from paragon_core.training.options import Attention
     from tests.training.short_runs import Images
@@ -134,34 +128,6 @@ def test_checkpointing_changes_no_bit(images: Images) -> None:
         assert losses[0] == losses[1]
     first, second = (trainer.arrays() for trainer in runs)
     assert all(np.array_equal(first[key], second[key]) for key in first)
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile takes a C++ compiler")
-@pytest.mark.filterwarnings("ignore")  # torch.compile looks at everything, and warns of what it must not touch
-def test_compiling_changes_the_loss_by_rounding_only(images: Images) -> None:
-    runs = [on_one_patch(images, "stream", compile=joined, bfloat16=False) for joined in (False, True)]
-    for _ in range(3):
-        losses = [float(trainer.advance()) for trainer in runs]
-        assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-
-
-def test_compiling_is_refused_without_a_compiler(tmp_path: Path) -> None:
-    program = (
-        "import torch\n"
-        "from paragon_core.errors import BackendUnavailableError\n"
-        "from paragon_core.training.collapsed import require_compiler\n"
-        "try:\n"
-        "    require_compiler(torch.device('cpu'))\n"
-        "except BackendUnavailableError as error:\n"
-        "    print(error, error.hint)\n"
-    )
-    # What was compiled before is found in the cache, without a compiler.
-    without = {"CXX": str(tmp_path / "nothing"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
-    found = subprocess.run(
-        [sys.executable, "-c", program], env=os.environ | without, capture_output=True, text=True, check=True
-    )
-    assert "torch.compile does not work for cpu" in found.stdout
-    assert "install a C++ compiler" in found.stdout
 
 
 def test_flex_attention_is_refused_where_torch_cannot_train_it(images: Images) -> None:
