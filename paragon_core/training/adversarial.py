@@ -23,7 +23,7 @@ from torch import Tensor
 
 from paragon_core.errors import InputError, UnsupportedSizeError
 from paragon_core.training.munet import SIZES, MUNet
-from paragon_core.training.pairs import CPU, base_path
+from paragon_core.training.pairs import CPU
 from paragon_core.training.perceptual import HOW_TO_GET, PerceptualLoss
 from paragon_core.training.saving import refuse_other, to_text
 from paragon_core.training.trainer import Trainer, keep_channels_innermost
@@ -143,13 +143,13 @@ class AdversarialTrainer(Trainer):
 
     def advance(self) -> Tensor:
         """Do one step of both and return the network's loss of pixels, in 0..1; on a GPU, without waiting for it."""
-        low, wanted = self._draw()
+        batch = self._draw()
         learns = self.step >= self.adversarial.discriminator_warmup
         with torch.set_grad_enabled(learns):
-            detail = self._detail(low)
-            base = base_path(low, self._base)
-            made, real = self._inside(base + detail), self._inside(base + wanted)
-            loss = self._loss(low, detail, wanted)
+            detail = self._detail(batch.low)
+            wanted = batch.wanted(detail)
+            made, real = self._inside(batch.base + detail), self._inside(batch.base + wanted)
+            loss = self._loss(batch, detail, wanted)
         self._train_discriminator(real, made.detach())
         if learns:
             self._descend(loss + self._judgement(real, made))

@@ -39,6 +39,9 @@ Pixels = npt.NDArray[np.uint8]
 #: what was photographed (the bicubic kernel reaches two of them).
 BORDER = 2
 
+#: Largest share of patches that have no answer.
+_MOST_WITHOUT_ANSWER = 0.5
+
 _SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 
@@ -59,7 +62,8 @@ class PatchOptions:
     pattern_kinds: tuple[PatternKind, ...] = USUAL_KINDS
     """Kinds of patterns that are drawn (`patterns.PatternKind`); one that is named twice is drawn twice as often."""
     pattern_answer: PatternAnswer = "lanczos"
-    """What is to be made of a pattern: "lanczos", clipped, or "hamming", which keeps its range and its mean."""
+    """What is to be made of a pattern: "lanczos", clipped; "hamming", which keeps its range and its mean; or "limits":
+    anything that keeps both (`paragon_core.training.limits`)."""
 
     def __post_init__(self) -> None:
         """Refuse sizes without pixels.
@@ -81,6 +85,9 @@ class PatchOptions:
         if self.pattern_answer not in PATTERN_ANSWERS:
             msg = f"pattern_answer must be one of {', '.join(PATTERN_ANSWERS)}, not {self.pattern_answer!r}"
             raise InputError(msg)
+        if self.pattern_answer == "limits" and self.pattern_share > _MOST_WITHOUT_ANSWER:
+            msg = f"pattern_share must be {_MOST_WITHOUT_ANSWER} at most, not {self.pattern_share}"
+            raise InputError(msg, hint="the rest has to show what a sharp image is")
         if self.shares and not (min(self.shares) >= 0 and 0 < sum(self.shares) < math.inf):
             msg = f"shares must be finite, not negative and not all 0, not {self.shares}"
             raise InputError(msg)
@@ -94,6 +101,8 @@ class Patches:
     """[B, P, P, 3], RGB."""
     high: Pixels
     """[B, sP, sP, 3], RGB: what a perfect network would make of ``low``."""
+    limited: npt.NDArray[np.bool_]
+    """[B]: which of them have no answer (``high`` is 0), only limits: see `paragon_core.training.limits`."""
 
 
 class PatchSource:
@@ -148,14 +157,20 @@ class PatchSource:
     def draw(self, generator: np.random.Generator) -> Patches:
         """Cut one batch; the generator alone decides which, so its state is the position in the data."""
         cuts = [self._cut(generator) for _ in range(self.options.batch_size)]
-        return Patches(low=np.stack([low for low, _ in cuts]), high=np.stack([high for _, high in cuts]))
+        return Patches(
+            low=np.stack([low for low, _, _ in cuts]),
+            high=np.stack([high for _, high, _ in cuts]),
+            limited=np.array([limited for _, _, limited in cuts]),
+        )
 
-    def _cut(self, generator: np.random.Generator) -> tuple[Pixels, Pixels]:
+    def _cut(self, generator: np.random.Generator) -> tuple[Pixels, Pixels, bool]:
+        """Return a pair, and whether it has no answer."""
         # Asked for only where there are patterns: without them, runs draw the same patches as ever.
         if self.options.pattern_share and generator.random() < self.options.pattern_share:
             options = self.options
             kinds, answer = options.pattern_kinds, options.pattern_answer
-            return pattern_pair(generator, options.low_size, self.scale, kinds=kinds, answer=answer)
+            pair = pattern_pair(generator, options.low_size, self.scale, kinds=kinds, answer=answer)
+            return (*pair, answer == "limits")
         group = int(self._bounds.searchsorted(generator.random(), side="right"))
         image = generator.integers(len(self._groups[group]))
         low, high = self._groups[group][image]
@@ -169,7 +184,7 @@ class PatchSource:
         low = low[top : top + size, left : left + size]
         high = high[s * top : s * (top + size), s * left : s * (left + size)]
         symmetry = int(generator.integers(8)) if self.options.symmetries else 0
-        return apply_symmetry(low, symmetry), apply_symmetry(high, symmetry)
+        return apply_symmetry(low, symmetry), apply_symmetry(high, symmetry), False
 
 
 def apply_symmetry(image: Pixels, symmetry: int) -> Pixels:

@@ -73,6 +73,8 @@ class TrainingOptions:
     """Weight in the absolute and Charbonnier errors of what is within two low-resolution pixels of a patch's edge. The
     network has to learn what to do at the edge of an image, but a patch has far more of it than an image. MS-SSIM
     compares windows, not pixels, and counts the edge like the rest."""
+    limit_weight: float = 4.0
+    """Weight in the absolute and Charbonnier errors of patterns without an answer (`paragon_core.training.limits`)."""
     layer_scale: float = 1e-5
     """Initial value of the factors in front of the residuals of photo, pro and revision v11. Upstream's 1e-5 lets
     nothing through at first."""
@@ -110,7 +112,7 @@ class TrainingOptions:
                 msg = f"{name} must be a positive number, not {getattr(self, name)}"
                 raise InputError(msg)
         weights = ("l1_weight", "charbonnier_weight", "ms_ssim_weight")
-        for name in (*weights, "weight_decay", "clip_norm"):
+        for name in (*weights, "limit_weight", "weight_decay", "clip_norm"):
             if not 0 <= getattr(self, name) < math.inf:
                 msg = f"{name} must be 0 or a positive number, not {getattr(self, name)}"
                 raise InputError(msg)

@@ -7,8 +7,11 @@ There is no larger original. The answer to be learned is that of Lanczos, clippe
 Clipping makes sparse bright dots and lines up to 13 levels of 255 brighter on the mean. The Hamming kernel is narrow
 and never negative: it keeps the range of the pattern and its mean, and is sharper than linear interpolation.
 
-Only patterns that photographs do not have are drawn by default: with noise, letters and single lines among them, a
-small network loses sharpness where it is wanted. `PatternKind` lists all.
+Or there is no answer, only limits: anything that keeps to the range and the mean of the pattern is right
+(`within_limits`). That costs photographs least: the network may stay as sharp as it is where it does not run away.
+
+Only patterns that photographs do not have are drawn by default: to learn an answer to noise, letters and single lines,
+a small network gives up sharpness where it is wanted. `PatternKind` lists all.
 """
 
 from __future__ import annotations
@@ -34,12 +37,28 @@ Draw = Callable[[np.random.Generator, int], Plane]
 #: single lines    one line of one pixel from side to side, in one of eight directions
 #: noise           every pixel by itself, grey or with three channels, of all levels or of 0 and 255 alone
 #: text            rows of random glyphs of 7x5 pixels, 1 pixel apart
+#: large checkers  squares of two to five pixels
+#: fields          rectangles of even colours, one on the other
+#: dither          a slope from one colour to the other in two colours, by a Bayer matrix or by chance
+#: halftones       the same slope in round dots, three to nine pixels apart
 #: ==============  ==================================================================================================
-PatternKind = Literal["checkers", "lines", "dots", "speckles", "single lines", "noise", "text"]
+PatternKind = Literal[
+    "checkers",
+    "lines",
+    "dots",
+    "speckles",
+    "single lines",
+    "noise",
+    "text",
+    "large checkers",
+    "fields",
+    "dither",
+    "halftones",
+]
 PATTERN_KINDS: Final[tuple[PatternKind, ...]] = get_args(PatternKind)
 
-#: The kernel that makes the answer; what leaves 0..255 is clipped.
-PatternAnswer = Literal["lanczos", "hamming"]
+#: The kernel that makes the answer; what leaves 0..255 is clipped. "limits": none, see `within_limits`.
+PatternAnswer = Literal["lanczos", "hamming", "limits"]
 PATTERN_ANSWERS: Final[tuple[PatternAnswer, ...]] = get_args(PatternAnswer)
 
 #: Kinds that photographs do not have; they are drawn unless a recipe says otherwise.
@@ -51,6 +70,14 @@ _WHITE = 255
 _GREY_SHARE = 0.6
 _EXTREME_SHARE = 0.7
 
+
+#: How many fields there are at most, and which levels most grey ones have.
+_FIELDS = 12
+_FIELD_LEVELS = (0, 64, 128, 192, 255)
+
+#: Distance of a halftone's dots in pixels, and sides of Bayer matrices.
+_SCREENS = (3.0, 9.0)
+_BAYER_SIDES = (2, 4, 8)
 
 #: Share of the pixels that are speckles: the logarithm is drawn uniformly from this range.
 _SPECKLES = (5e-4, 0.5)
@@ -82,18 +109,20 @@ def pattern_pair(
         answer: how what is to be made of it is made.
 
     Returns:
-        RGB [size, size, 3] and [scale * size, scale * size, 3].
+        RGB [size, size, 3] and [scale * size, scale * size, 3]; the latter is all 0 if there are only limits.
 
     """
     kind = kinds[int(random.integers(len(kinds)))]
-    if kind == "noise":
-        low = _noise(random, size)
+    if kind in _IMAGES:
+        low = _IMAGES[kind](random, size)
     else:
         mask = np.asarray(_MASKS[kind](random, size), dtype=np.float64)[:, :, None]
         first, second = _colours(random)
         low = np.rint(mask * first + (1 - mask) * second).astype(np.uint8)
-    side = (size * scale, size * scale)
-    return low, np.asarray(Image.fromarray(low).resize(side, _RESAMPLING[answer]))
+    side = size * scale
+    if answer == "limits":
+        return low, np.zeros((side, side, 3), dtype=np.uint8)
+    return low, np.asarray(Image.fromarray(low).resize((side, side), _RESAMPLING[answer]))
 
 
 def _colours(random: np.random.Generator) -> tuple[Plane, Plane]:
@@ -167,6 +196,63 @@ def _noise(random: np.random.Generator, size: int) -> Pixels:
     return noise.repeat(3 // channels, axis=2).astype(np.uint8)
 
 
+def _large_checkers(random: np.random.Generator, size: int) -> Plane:
+    """Draw squares of two to five pixels."""
+    y, x = np.mgrid[:size, :size]
+    side = random.integers(2, 6)
+    return np.asarray(((y + random.integers(side)) // side + (x + random.integers(side)) // side) % 2)
+
+
+def _fields(random: np.random.Generator, size: int) -> Pixels:
+    """Draw rectangles of any size on one another, most of them of greys or of the purest colours."""
+    image = np.empty((size, size, 3), dtype=np.uint8)
+    image[:] = _field_colour(random)
+    for _ in range(random.integers(1, _FIELDS)):
+        top, left = random.integers(size, size=2)
+        height, width = random.integers(1, size // 2 + 2, size=2)
+        image[top : top + height, left : left + width] = _field_colour(random)
+    return image
+
+
+def _field_colour(random: np.random.Generator) -> Plane:
+    kind = int(random.integers(5))
+    if kind == 0:
+        return random.integers(_WHITE + 1, size=3)
+    if kind < 3:  # noqa: PLR2004  (two of five)
+        return np.full(3, random.choice(_FIELD_LEVELS))
+    return _WHITE * random.integers(2, size=3)
+
+
+def _dither(random: np.random.Generator, size: int) -> Plane:
+    """Draw a slope by a Bayer matrix or by chance (B. Bayer, "An optimum method for two-level rendition", 1973)."""
+    if random.integers(2):
+        return np.asarray(random.random((size, size)) < _slope(random, size))
+    side = int(random.choice(_BAYER_SIDES))
+    matrix = np.zeros((1, 1))
+    while len(matrix) < side:
+        matrix = np.block([[4 * matrix, 4 * matrix + 2], [4 * matrix + 3, 4 * matrix + 1]])
+    y, x = np.mgrid[:size, :size] % side
+    return np.asarray((matrix[y, x] + 0.5) / side**2 < _slope(random, size))
+
+
+def _halftones(random: np.random.Generator, size: int) -> Plane:
+    """Draw a slope in round dots, in rows of any direction."""
+    y, x = np.mgrid[:size, :size]
+    angle, turn = random.uniform(0, np.pi / 2), 2 * np.pi / random.uniform(*_SCREENS)
+    across, down = turn * (np.cos(angle) * x + np.sin(angle) * y), turn * (np.cos(angle) * y - np.sin(angle) * x)
+    return np.asarray((2 - np.cos(across) - np.cos(down)) / 4 < _slope(random, size))
+
+
+def _slope(random: np.random.Generator, size: int) -> Plane:
+    """Return levels that rise from 0 to 1 in any direction."""
+    y, x = np.mgrid[:size, :size]
+    angle = random.uniform(0, 2 * np.pi)
+    level = np.cos(angle) * x + np.sin(angle) * y
+    return np.asarray((level - level.min()) / (level.max() - level.min()))
+
+
+_IMAGES: Final[dict[PatternKind, Draw]] = {"noise": _noise, "fields": _fields}
+
 _MASKS: Final[dict[PatternKind, Draw]] = {
     "checkers": _checkers,
     "lines": _lines,
@@ -174,4 +260,7 @@ _MASKS: Final[dict[PatternKind, Draw]] = {
     "speckles": _speckles,
     "single lines": _single_line,
     "text": _text,
+    "large checkers": _large_checkers,
+    "dither": _dither,
+    "halftones": _halftones,
 }

@@ -18,7 +18,7 @@ from paragon_core.training.ema import ExponentialMovingAverage
 from paragon_core.training.initialization import scale_from_data, solve_tail
 from paragon_core.training.losses import luma_weighted_charbonnier, luma_weighted_l1, ms_ssim_loss
 from paragon_core.training.options import TrainingOptions, learning_rate
-from paragon_core.training.pairs import CPU, base_path, interior_pair, whole_pair
+from paragon_core.training.pairs import CPU, Batch, interior_pair, whole_batch
 from paragon_core.training.prefetch import PatchQueue
 from paragon_core.training.saving import Arrays, refuse_other, to_text
 from paragon_core.training.soap import Soap
@@ -103,8 +103,9 @@ class Trainer:
 
     def advance(self) -> Tensor:
         """Do one step and return its loss, for pixels in 0..1; on a GPU, without waiting for it."""
-        low, wanted = self._draw()
-        loss = self._loss(low, self._detail(low), wanted)
+        batch = self._draw()
+        detail = self._detail(batch.low)
+        loss = self._loss(batch, detail, batch.wanted(detail))
         self._descend(loss)
         self._finish_step()
         return loss.detach()
@@ -146,9 +147,9 @@ class Trainer:
         self._optimiser.load_state_dict(state["optimiser"])
         self._patches.restore(json.loads(state["draws"]))
 
-    def _draw(self) -> tuple[Tensor, Tensor]:
-        """Return the patches of a step, see `whole_pair`."""
-        return whole_pair(self._patches.take(), self._base)
+    def _draw(self) -> Batch:
+        """Return the patches of a step."""
+        return whole_batch(self._patches.take(), self._base)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.bfloat16)
@@ -159,18 +160,21 @@ class Trainer:
             detail: Tensor = self.network(low)
         return detail.float()
 
-    def _loss(self, low: Tensor, detail: Tensor, wanted: Tensor) -> Tensor:
+    def _loss(self, batch: Batch, detail: Tensor, wanted: Tensor) -> Tensor:
         """Return the weighted sum of the losses, which is 0 where ``detail`` is what is ``wanted``."""
         options, error, loss = self.options, detail - wanted, torch.zeros((), device=self.device)
+        weight = self._weight
+        if len(batch.limited):
+            weight = weight.repeat(len(error), 1, 1, 1)
+            weight[batch.limited] = options.limit_weight  # at the edge as well: there, too, nothing may run away
         if options.l1_weight:
-            loss = loss + options.l1_weight * luma_weighted_l1(error * self._weight, luma_share=options.luma_share)
+            loss = loss + options.l1_weight * luma_weighted_l1(error * weight, luma_share=options.luma_share)
         if options.charbonnier_weight:
             loss = loss + options.charbonnier_weight * luma_weighted_charbonnier(
-                error, self._weight, luma_share=options.luma_share, epsilon=options.charbonnier_epsilon
+                error, weight, luma_share=options.luma_share, epsilon=options.charbonnier_epsilon
             )
         if options.ms_ssim_weight:
-            base = base_path(low, self._base)
-            loss = loss + options.ms_ssim_weight * ms_ssim_loss(base + detail, base + wanted)
+            loss = loss + options.ms_ssim_weight * ms_ssim_loss(batch.base + detail, batch.base + wanted)
         return loss
 
     def _descend(self, loss: Tensor) -> None:

@@ -52,10 +52,10 @@ def drawn(kind: PatternKind, seed: int, size: int = 32) -> npt.NDArray[np.uint8]
 
 @pytest.mark.parametrize("kind", PATTERN_KINDS)
 @given(seed=st.integers(0, 2**32), size=st.integers(8, 40))
-def test_all_but_noise_has_two_colours_at_most(kind: PatternKind, seed: int, size: int) -> None:
+def test_all_but_noise_and_fields_have_two_colours_at_most(kind: PatternKind, seed: int, size: int) -> None:
     pattern = drawn(kind, seed, size)
     assert pattern.shape == (size, size, 3)
-    assert kind == "noise" or len(np.unique(pattern.reshape(-1, 3), axis=0)) <= 2
+    assert kind in {"noise", "fields"} or len(np.unique(pattern.reshape(-1, 3), axis=0)) <= 2
 
 
 def rare_pixels(kind: PatternKind, seeds: range) -> list[npt.NDArray[np.bool_]]:
@@ -101,6 +101,32 @@ def test_text_has_gaps_between_rows_and_glyphs() -> None:
         for axis, period in ((1, 8), (0, 6)):
             uniform = [bool(line.all() or not line.any()) for line in (mask if axis else mask.T)]
             assert any(all(uniform[start::period]) for start in range(period))
+
+
+def test_fields_are_even_up_to_hard_edges() -> None:
+    for seed in range(50):
+        pattern = drawn("fields", seed)
+        assert 1 <= len(np.unique(pattern.reshape(-1, 3), axis=0)) <= 12
+        edges = (np.diff(pattern.astype(int), axis=1) != 0).any(axis=2)
+        assert edges.mean() < 0.4
+    assert len({drawn("fields", seed).tobytes() for seed in range(50)}) == 50
+
+
+@pytest.mark.parametrize("kind", ["dither", "halftones"])
+def test_screens_are_lighter_on_one_side(kind: PatternKind) -> None:
+    slopes = []
+    for mask in rare_pixels(kind, range(50)):
+        halves = [mask[:16], mask[16:], mask[:, :16], mask[:, 16:]]
+        slopes.append(np.ptp([half.mean() for half in halves]))
+    assert np.median(slopes) > 0.2
+
+
+def test_large_checkers_are_squares_of_two_to_five() -> None:
+    sides = set()
+    for mask in rare_pixels("large checkers", range(60)):
+        changes = np.flatnonzero(np.diff(mask[0].astype(int)))
+        sides |= set(np.diff(changes))
+    assert sides == {2, 3, 4, 5}
 
 
 @pytest.mark.parametrize("kind", PATTERN_KINDS)
