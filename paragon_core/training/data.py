@@ -21,7 +21,6 @@ from paragon_core.training.degradations import degraded_forms
 from paragon_core.training.patterns import (
     PATTERN_ANSWERS,
     PATTERN_KINDS,
-    USUAL_KINDS,
     PatternAnswer,
     PatternKind,
     pattern_pair,
@@ -59,8 +58,9 @@ class PatchOptions:
     """How often each group of images is drawn from, in any unit; empty: every image equally often."""
     pattern_share: float = 0.0
     """Share of the patches that are drawn patterns of single pixels instead (`patterns`)."""
-    pattern_kinds: tuple[PatternKind, ...] = USUAL_KINDS
-    """Kinds of patterns that are drawn (`patterns.PatternKind`); one that is named twice is drawn twice as often."""
+    pattern_kinds: tuple[PatternKind, ...] = ()
+    """Kinds of patterns that are drawn (`patterns.PatternKind`); one that is named twice is drawn twice as often.
+    Empty: those that are usual for the answer."""
     pattern_answer: PatternAnswer = "lanczos"
     """What is to be made of a pattern: "lanczos", clipped; "hamming", which keeps its range and its mean; or "limits":
     anything that keeps both (`paragon_core.training.limits`)."""
@@ -79,7 +79,7 @@ class PatchOptions:
         if not 0 <= self.pattern_share <= 1:
             msg = f"pattern_share must lie in 0..1, not {self.pattern_share}"
             raise InputError(msg)
-        if not self.pattern_kinds or not set(self.pattern_kinds) <= set(PATTERN_KINDS):
+        if not set(self.pattern_kinds) <= set(PATTERN_KINDS):
             msg = f"pattern_kinds must be some of {', '.join(PATTERN_KINDS)}, not {self.pattern_kinds}"
             raise InputError(msg)
         if self.pattern_answer not in PATTERN_ANSWERS:

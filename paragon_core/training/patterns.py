@@ -10,8 +10,8 @@ and never negative: it keeps the range of the pattern and its mean, and is sharp
 Or there is no answer, only limits: anything that keeps to the range and the mean of the pattern is right
 (`within_limits`). That costs photographs least: the network may stay as sharp as it is where it does not run away.
 
-Only patterns that photographs do not have are drawn by default: to learn an answer to noise, letters and single lines,
-a small network gives up sharpness where it is wanted. `PatternKind` lists all.
+Of patterns with an answer, only those that photographs do not have are drawn by default: to learn an answer to noise,
+letters and single lines, a small network gives up sharpness where it is wanted. `PatternKind` lists all.
 """
 
 from __future__ import annotations
@@ -61,8 +61,18 @@ PATTERN_KINDS: Final[tuple[PatternKind, ...]] = get_args(PatternKind)
 PatternAnswer = Literal["lanczos", "hamming", "limits"]
 PATTERN_ANSWERS: Final[tuple[PatternAnswer, ...]] = get_args(PatternAnswer)
 
-#: Kinds that photographs do not have; they are drawn unless a recipe says otherwise.
-USUAL_KINDS: Final[tuple[PatternKind, ...]] = ("checkers", "lines", "lines", "dots", "dots")
+_FEW: Final[tuple[PatternKind, ...]] = ("checkers", "lines", "lines", "dots", "dots")
+
+#: Kinds that are drawn unless a recipe says otherwise. Those with an answer are none that photographs have, too; within
+#: limits there is room for all, most often for the one that is hardest to keep there.
+USUAL_KINDS: Final[dict[PatternAnswer, tuple[PatternKind, ...]]] = {
+    "lanczos": _FEW,
+    "hamming": _FEW,
+    "limits": (
+        *("checkers", "large checkers", "lines", "lines", "dots", "speckles", "single lines", "text"),
+        *("noise", "noise", "noise", "fields", "fields", "dither", "halftones"),
+    ),
+}
 
 _WHITE = 255
 
@@ -96,7 +106,7 @@ def pattern_pair(
     size: int,
     scale: int,
     *,
-    kinds: Sequence[PatternKind] = USUAL_KINDS,
+    kinds: Sequence[PatternKind] = (),
     answer: PatternAnswer = "lanczos",
 ) -> tuple[Pixels, Pixels]:
     """Draw a pattern and return it with what is to be made of it.
@@ -105,13 +115,14 @@ def pattern_pair(
         random: decides the pattern.
         size: its side in pixels.
         scale: the upscaling factor.
-        kinds: one of these is drawn; a kind that is named twice, twice as often.
+        kinds: one of these is drawn; a kind that is named twice, twice as often. Empty: of `USUAL_KINDS`.
         answer: how what is to be made of it is made.
 
     Returns:
         RGB [size, size, 3] and [scale * size, scale * size, 3]; the latter is all 0 if there are only limits.
 
     """
+    kinds = kinds or USUAL_KINDS[answer]
     kind = kinds[int(random.integers(len(kinds)))]
     if kind in _IMAGES:
         low = _IMAGES[kind](random, size)

@@ -202,8 +202,12 @@ class Trainer:
         solve_tail(self.network, batches)
 
     def _first_batches(self) -> list[tuple[Tensor, Tensor]]:
-        base = base_kernel(self.spec.scale)
-        return [interior_pair(self._patches.take(), base) for _ in range(_INIT_BATCHES)]
+        base, batches = base_kernel(self.spec.scale), list[tuple[Tensor, Tensor]]()
+        while len(batches) < _INIT_BATCHES:
+            patches = self._patches.take()
+            if not patches.limited.all():
+                batches.append(interior_pair(patches, base))
+        return batches
 
 
 def make_optimiser(parameters: Iterable[Tensor], options: TrainingOptions) -> torch.optim.Optimizer:

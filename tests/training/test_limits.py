@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from paragon_core.errors import InputError
 from paragon_core.training.data import PatchOptions, PatchSource
 from paragon_core.training.options import TrainingOptions
-from paragon_core.training.patterns import PATTERN_KINDS
+from paragon_core.training.patterns import PATTERN_KINDS, USUAL_KINDS
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -28,16 +28,15 @@ if TYPE_CHECKING:
 
     from tests.training.short_runs import Images
 
-PATTERNS = PatchOptions(
-    low_size=24, batch_size=4, pattern_share=0.5, pattern_kinds=PATTERN_KINDS, pattern_answer="limits"
-)
+PATTERNS = PatchOptions(low_size=24, batch_size=4, pattern_share=0.5, pattern_answer="limits")
 
 
 def pattern(seed: int) -> Tensor:
     """Return two patches, each of two greys and pixels between them, [2, 3, 8, 8]."""
     generator = torch.Generator().manual_seed(seed)
     first, second = torch.rand(2, 2, 1, 1, 1, generator=generator)
-    return first + (second - first) * torch.rand(2, 3, 8, 8, generator=generator)
+    patches: Tensor = torch.lerp(first, second, torch.rand(2, 3, 8, 8, generator=generator))
+    return patches
 
 
 @given(seed=st.integers(0, 2**32))
@@ -98,6 +97,10 @@ def test_patches_say_which_of_them_have_no_answer(images: Images) -> None:
     assert patches.high[~patches.limited].any(axis=(1, 2, 3)).all()
     answered = PatchSource([images], scale=2, options=replace(PATTERNS, pattern_answer="hamming"))
     assert not answered.draw(np.random.default_rng(0)).limited.any()
+
+
+def test_all_kinds_are_held_to_limits() -> None:
+    assert set(USUAL_KINDS["limits"]) == set(PATTERN_KINDS)
 
 
 def test_most_patches_have_to_have_an_answer() -> None:

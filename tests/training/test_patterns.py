@@ -13,7 +13,7 @@ from PIL import Image
 
 from paragon_core.errors import InputError
 from paragon_core.training.data import PatchOptions, PatchSource
-from paragon_core.training.patterns import PATTERN_KINDS, USUAL_KINDS, PatternAnswer, PatternKind, pattern_pair
+from paragon_core.training.patterns import PATTERN_KINDS, PatternAnswer, PatternKind, pattern_pair
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -145,8 +145,8 @@ def test_unknown_answers_are_refused() -> None:
         PatchOptions(pattern_answer=nearest)
 
 
-@pytest.mark.parametrize("kinds", [(), ("checkers", "stripes")])
-def test_unknown_kinds_are_refused(kinds: tuple[PatternKind, ...]) -> None:
+def test_unknown_kinds_are_refused() -> None:
+    kinds: tuple[PatternKind, ...] = ("checkers", "stripes")  # type: ignore[assignment]
     with pytest.raises(InputError, match="pattern_kinds"):
         PatchOptions(pattern_kinds=kinds)
 
@@ -158,7 +158,7 @@ def test_only_the_kinds_that_were_asked_for_are_drawn() -> None:
     )
 
 
-def source(pattern_share: float, kinds: tuple[PatternKind, ...] = USUAL_KINDS) -> PatchSource:
+def source(pattern_share: float, kinds: tuple[PatternKind, ...] = ()) -> PatchSource:
     grey = np.full((60, 60, 3), 128, np.uint8)
     options = PatchOptions(low_size=16, batch_size=100, pattern_share=pattern_share, pattern_kinds=kinds)
     return PatchSource([[grey]], scale=2, options=options)
