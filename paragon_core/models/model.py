@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.errors import AssumptionWarning, InputError, UnsupportedArchitectureError
+from paragon_core.models import DEFAULT_MODEL
 from paragon_core.models.checkpoint import Checkpoint, read_checkpoint
 from paragon_core.models.detect import detect
 from paragon_core.models.folders import find
@@ -67,10 +68,9 @@ class Model:
 
 
 def bundled() -> tuple[str, ...]:
-    """Return the names of the models that come with Paragon."""
-    return tuple(
-        sorted(entry.name.removesuffix(".safetensors") for entry in WEIGHTS.iterdir() if _is_weights(entry.name))
-    )
+    """Return the names of the models that come with Paragon: the default, then the others in alphabetical order."""
+    names = [entry.name.removesuffix(".safetensors") for entry in WEIGHTS.iterdir() if _is_weights(entry.name)]
+    return tuple(sorted(names, key=lambda name: (name != DEFAULT_MODEL, name)))
 
 
 def load(

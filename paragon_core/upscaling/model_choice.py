@@ -39,7 +39,7 @@ def suitable_models(
         return {model.spec.scale: model}
     names: Sequence[str | Path] = [DEFAULT_MODEL if model is None else model]
     if model is None and size is not None:
-        names = [DEFAULT_MODEL, *sorted(name for name in bundled() if name != DEFAULT_MODEL)]
+        names = bundled()
     found: dict[int, Model] = {}
     for name in names:
         loaded = load(name, upsampler_alpha=upsampler_alpha, window_size=window_size)
