@@ -18,6 +18,7 @@ from tests.docs.scores import means, report
 NAMES = {
     "realtime-2x": "realtime-2x",
     "stream-2x": "stream-2x",
+    "photo-2x": "photo-2x",
     "realtime-video-2x": "realtime-video-2x",
     "realtime-web-2x": "realtime-web-2x",
     "realtime-3x": "realtime-3x",

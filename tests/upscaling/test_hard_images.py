@@ -21,16 +21,7 @@ if TYPE_CHECKING:
 #: kind that a new file keeps to is to be removed; a test says so.
 KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "realtime-2x": {
-        "lines": (61, 2.8),
-        "single lines": (63, 0.3),
-        "checkers": (50, -1.1),
-        "dots": (30, 1.3),
-        "halftones": (67, 0.0),
-        "1-bit text": (65, -1.1),
-        "dither": (54, 0.1),
-        "noise": (147, -0.2),
-        "flat fields": (88, 0.1),
-        "single pixels": (47, 1.4),
+        "noise": (66, -0.1),
     },
     "realtime-3x": {
         "lines": (27, 1.0),
@@ -44,16 +35,11 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "single pixels": (47, 0.8),
     },
     "realtime-4x": {
-        "lines": (65, 3.6),
-        "single lines": (68, 0.3),
-        "checkers": (55, 0.7),
-        "dots": (39, 1.1),
-        "halftones": (77, -0.4),
-        "1-bit text": (57, 0.8),
-        "dither": (65, 0.1),
-        "noise": (118, 0.5),
-        "flat fields": (55, 0.1),
-        "single pixels": (84, 1.4),
+        "lines": (32, 1.1),
+        "single lines": (43, 0.2),
+        "noise": (37, -0.1),
+        "flat fields": (26, 0.2),
+        "single pixels": (58, 0.1),
     },
     "realtime-video-2x": {
         "lines": (61, 1.8),
