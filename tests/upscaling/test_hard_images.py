@@ -53,15 +53,7 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "single pixels": (53, 1.6),
     },
     "realtime-web-2x": {
-        "lines": (37, 2.0),
-        "single lines": (30, 0.2),
-        "checkers": (39, 1.2),
-        "halftones": (62, 0.4),
-        "1-bit text": (48, -0.5),
-        "dither": (47, -0.1),
-        "noise": (108, -0.2),
-        "flat fields": (68, 0.4),
-        "single pixels": (34, 0.8),
+        "noise": (28, -0.2),
     },
     "stream-2x": {
         "single lines": (30, 0.3),
