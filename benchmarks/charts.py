@@ -141,41 +141,6 @@ def quality() -> str:
     return bar_chart("PSNR of luma at x2, from 28 dB", ("Lanczos", "model"), rows, start=28)
 
 
-def models_tables() -> str:
-    """Return what is measured of all bundled models as Markdown tables, one for each set and one without data."""
-    report = read("models")
-    sources, rows = report["sources"], report["models"]
-    tables = []
-    for name in rows[0]["scores"]:
-        lines = [f"| {name} | {' | '.join(sources)} |", "|---|" + "---:|" * len(sources)]
-        for row in rows:
-            scores = [f"{row['scores'][name][source]['psnr_y']:.2f}" for source in sources]
-            lines.append(f"| {_model_name(row)} | {' | '.join(scores)} |")
-        tables.append("\n".join(lines))
-    lines = [
-        "| hard images | beyond the range | mean | kinds within 24 and 2 | fp16 | parameters | ms |",
-        "|---|" + "---:|" * 6,
-    ]
-    for row in rows:
-        if kinds := list(row.get("hard", {}).values()):
-            shift = max((kind["shift"] for kind in kinds), key=abs)
-            cells = [
-                f"{max(kind['excess'] for kind in kinds):.0f}",
-                f"{shift:+.1f}",
-                f"{sum(kind['allowed'] for kind in kinds)} of {len(kinds)}",
-                "-" if row["fp16"] is None else f"{row['fp16']:.2f}",
-                f"{row['parameters']:,}",
-                f"{row['ms']:.0f}",
-            ]
-            lines.append(f"| {_model_name(row)} | {' | '.join(cells)} |")
-    tables.append("\n".join(lines))
-    return "\n\n".join(tables)
-
-
-def _model_name(row: Any) -> str:  # noqa: ANN401 - JSON
-    return f"`{row['model']}`" if "sha256" in row else f"{row['model']}, x{row['scale']}"
-
-
 def peers() -> str:
     """Draw the speed and the quality of Paragon and other upscalers."""
     return chart.draw(read("peers"))
@@ -200,7 +165,7 @@ def main() -> None:
     for name, draw in DRAWINGS.items():
         (CHARTS / name).write_text(draw(), encoding="utf-8", newline="\n")
         print(f"docs/charts/{name}")
-    print(machine(), speed_table(), peers_machine(), peers_tables(), models_tables(), sep="\n\n")
+    print(machine(), speed_table(), peers_machine(), peers_tables(), sep="\n\n")
 
 
 if __name__ == "__main__":

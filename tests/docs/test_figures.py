@@ -95,12 +95,6 @@ def test_the_tables_of_peers(charts: dict[str, Any]) -> None:
     assert f"medians of {charts['read']('peers')['rounds']} rounds" in page
 
 
-def test_the_tables_of_models(charts: dict[str, Any]) -> None:
-    assert charts["models_tables"]() in PAGES["docs/benchmarks.md"]
-    measured = {row["model"]: row["sha256"] for row in charts["read"]("models")["models"] if "sha256" in row}
-    assert measured == {name: load(name).sha256 for name in bundled()}
-
-
 def test_the_table_of_films(charts: dict[str, Any]) -> None:
     pytest.importorskip("av")
     report = charts["read"]("films")

@@ -28,7 +28,9 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "single pixels": (32, 0.1),
     },
     "realtime-2x": {
-        "noise": (66, -0.1),
+        "1-bit text": (26, -0.1),
+        "noise": (67, -0.1),
+        "flat fields": (36, 0.0),
     },
     "realtime-3x": {
         "lines": (27, 1.0),
@@ -42,11 +44,11 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "single pixels": (47, 0.8),
     },
     "realtime-4x": {
-        "lines": (32, 1.1),
-        "single lines": (43, 0.2),
-        "noise": (37, -0.1),
-        "flat fields": (26, 0.2),
-        "single pixels": (58, 0.1),
+        "single lines": (60, 0.2),
+        "1-bit text": (29, -0.1),
+        "noise": (56, -0.2),
+        "flat fields": (29, 0.1),
+        "single pixels": (87, 0.1),
     },
     "realtime-video-2x": {
         "lines": (61, 1.8),
@@ -60,7 +62,8 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "single pixels": (53, 1.6),
     },
     "realtime-web-2x": {
-        "noise": (28, -0.2),
+        "noise": (52, 0.1),
+        "flat fields": (27, -0.1),
     },
     "stream-2x": {
         "single lines": (27, 0.2),
