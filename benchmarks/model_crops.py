@@ -2,8 +2,8 @@
 
     python benchmarks/model_crops.py
 
-Four sources, each upscaled by bicubic interpolation and by two or three of the bundled models: the sample photo, halved; the
-same, moving and compressed with x264; the same as a JPEG; and printed text.
+Four sources, each upscaled by bicubic interpolation and by two or three of the bundled models: the sample photo,
+halved; the same, moving and compressed with x264; the same as a JPEG; and printed text.
 """
 
 from __future__ import annotations
