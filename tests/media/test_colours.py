@@ -49,9 +49,10 @@ def to_srgb(icc: bytes, values: list[int], mode: str = "RGB") -> list[int]:
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0.4, 3), st.booleans())
 def test_a_gamma_becomes_a_profile_that_other_programs_read(exponent: float, grey: bool) -> None:
-    icc = profile_of(((b"gAMA", struct.pack(">I", round(1e5 / exponent))),), grey=grey)
-    if abs(exponent - 2.2) < 0.02:
-        return  # that of sRGB
+    stored = round(1e5 / exponent)
+    icc = profile_of(((b"gAMA", struct.pack(">I", stored)),), grey=grey)
+    if abs(stored - 45455) <= 500:
+        return
     assert icc is not None
     linear = (np.array([0, 60, 128, 200, 255]) / 255) ** exponent
     expected = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055) * 255
