@@ -80,7 +80,6 @@ _WHITE = 255
 _GREY_SHARE = 0.6
 _EXTREME_SHARE = 0.7
 
-
 #: How many fields there are at most, and which levels most grey ones have.
 _FIELDS = 12
 _FIELD_LEVELS = (0, 64, 128, 192, 255)
@@ -226,10 +225,10 @@ def _fields(random: np.random.Generator, size: int) -> Pixels:
 
 
 def _field_colour(random: np.random.Generator) -> Plane:
-    kind = int(random.integers(5))
-    if kind == 0:
+    kind = ("any", "grey", "grey", "pure", "pure")[int(random.integers(5))]
+    if kind == "any":
         return random.integers(_WHITE + 1, size=3)
-    if kind < 3:  # noqa: PLR2004  (two of five)
+    if kind == "grey":
         return np.full(3, random.choice(_FIELD_LEVELS))
     return _WHITE * random.integers(2, size=3)
 

@@ -145,8 +145,8 @@ def test_unknown_answers_are_refused() -> None:
         PatchOptions(pattern_answer=nearest)
 
 
-def test_unknown_kinds_are_refused() -> None:
-    kinds: tuple[PatternKind, ...] = ("checkers", "stripes")  # type: ignore[assignment]
+@pytest.mark.parametrize("kinds", [("stripes",), ("checkers", "stripes")])
+def test_unknown_kinds_are_refused(kinds: tuple[PatternKind, ...]) -> None:
     with pytest.raises(InputError, match="pattern_kinds"):
         PatchOptions(pattern_kinds=kinds)
 
