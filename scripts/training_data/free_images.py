@@ -2,13 +2,13 @@
 
     python -m scripts.training_data.free_images FOLDER
 
-They come from three packages of Debian 12 whose bytes are pinned below, so every machine makes the same tiles. There
-``apt-get`` fetches them; elsewhere, put the three files into a folder and name it with ``--packages``. Only works
-under CC0, CC-BY and Expat are taken; ``CREDITS.txt`` in the folder names every author. Photographs and drawings were
-published as JPEG or as screen graphics: reducing them (Lanczos) removes the traces of compression and makes images
-that are sharp to the last pixel. Tiles without detail teach nothing and are left out. The folder ``grain`` gets the
-photographs hardly reduced, as a camera leaves them; ``screen_content`` gets drawings of this project's own, see
-`screen_content`.
+They come from five packages of Debian 12 whose bytes are pinned below, so every machine makes the same tiles. There
+``apt-get`` fetches them; elsewhere, put the five files into a folder and name it with ``--packages``. Only works in
+the public domain, and under CC0, CC-BY and Expat, are taken; ``CREDITS.txt`` in the folder names every author.
+Photographs and drawings were published as JPEG or as screen graphics: reducing them (Lanczos) removes the traces of
+compression and makes images that are sharp to the last pixel. Tiles without detail teach nothing and are left out.
+The folder ``grain`` gets the photographs hardly reduced, as a camera leaves them; ``screen_content`` gets drawings of
+this project's own, see `screen_content`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Work:
     author: str
     """Name for the credits."""
     licence: str
-    """SPDX identifier."""
+    """SPDX identifier, or "public domain"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +120,35 @@ PACKAGES = (
             ),
             *_works("Clemens Engelhardt", "CC0-1.0", "backgrounds/seeding_by_Clements_Engelhardt.jpg"),
             *_works("Jakub Mede", "CC-BY-4.0", "backgrounds/Wine_by_Jakkub_Mede.jpg"),  # codespell:ignore mede
+        ),
+    ),
+    # People, fur, metal, brick: what landscapes lack. Small images, so they have a folder of their own.
+    Package(
+        name="python3-skimage",
+        version="0.19.3-8",
+        sha256="728d88c3e3440f1f3712de0805dc834d29248ff07e1eec8c0f3da07606f752f9",
+        kind="samples",
+        factors=(1.0, 1.5, 2.0),
+        works=(
+            Work(path="skimage/data/astronaut.png", author="NASA", licence="public domain"),
+            Work(path="skimage/data/rocket.jpg", author="SpaceX", licence="public domain"),
+            Work(path="skimage/data/coffee.png", author="Rachel Michetti", licence="CC0-1.0"),
+            Work(path="skimage/data/chelsea.png", author="Stéfan van der Walt", licence="CC0-1.0"),
+            Work(path="skimage/data/camera.png", author="Lav Varshney", licence="CC0-1.0"),
+            Work(path="skimage/data/grass.png", author="linolafett", licence="CC0-1.0"),
+            *_works("CC0 Textures", "CC0-1.0", "skimage/data/brick.png", "skimage/data/gravel.png"),
+        ),
+    ),
+    Package(
+        name="python3-sklearn",
+        version="1.2.1+dfsg-1",
+        sha256="ca0c6be401d14871c7e93cfdd8d1f561595dc65e6e2ad2501d568aee7f7efc58",
+        kind="samples",
+        # JPEGs, so never at their own size.
+        factors=(1.5, 2.0),
+        works=(
+            *_works("danielbuechele", "CC-BY-2.0", "datasets/images/china.jpg"),
+            *_works("vultilion", "CC-BY-2.0", "datasets/images/flower.jpg"),
         ),
     ),
     Package(
@@ -315,7 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="scripts/train-data",
-        description="Fetch the free images that the bundled models are trained on (50 MB), and cut them into tiles.",
+        description="Fetch the free images that the bundled models are trained on (75 MB), and cut them into tiles.",
     )
     parser.add_argument("folder", type=Path, help="where the tiles go")
     parser.add_argument("--packages", type=Path, help="folder with the packages' files, where there is no apt-get")

@@ -18,7 +18,7 @@ from scripts.training_data.free_images import LEAST_SHARPNESS, TILE, Package, Wo
 if TYPE_CHECKING:
     from pathlib import Path
 
-FREE = {"CC0-1.0", "CC-BY-4.0", "MIT"}
+FREE = {"public domain", "CC0-1.0", "CC-BY-2.0", "CC-BY-4.0", "MIT"}
 
 
 def debian_package(files: dict[str, bytes]) -> bytes:
