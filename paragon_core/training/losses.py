@@ -48,8 +48,8 @@ def luma_weighted_charbonnier(error: Tensor, weight: Tensor, *, luma_share: floa
 
     Args:
         error: as for `luma_weighted_l1`.
-        weight: of each pixel, [H, W] or [B, 1, H, W]. (An absolute error can be multiplied by it beforehand; this one
-            cannot.)
+        weight: of each pixel, [H, W], or of each value, as ``error``. (An absolute error can be multiplied by it
+            beforehand; this one cannot.)
         luma_share: as for `luma_weighted_l1`.
         epsilon: errors well below it count by their square; in units of the pixels.
 

@@ -16,6 +16,7 @@ from paragon_core.network.blocks import LayerScale
 from paragon_core.training.collapsed import CollapsedNetwork, base_kernel
 from paragon_core.training.ema import ExponentialMovingAverage
 from paragon_core.training.initialization import scale_from_data, solve_tail
+from paragon_core.training.limits import limit_weights
 from paragon_core.training.losses import luma_weighted_charbonnier, luma_weighted_l1, ms_ssim_loss
 from paragon_core.training.options import TrainingOptions, learning_rate
 from paragon_core.training.pairs import CPU, Batch, interior_pair, whole_batch
@@ -165,8 +166,9 @@ class Trainer:
         options, error, loss = self.options, detail - wanted, torch.zeros((), device=self.device)
         weight = self._weight
         if len(batch.limited):
-            weight = weight.repeat(len(error), 1, 1, 1)
-            weight[batch.limited] = options.limit_weight  # at the edge as well: there, too, nothing may run away
+            weight = weight.repeat(*error.shape[:2], 1, 1)
+            # At the edge as well: there, too, nothing may run away.
+            weight[batch.limited] = options.limit_weight * limit_weights(error[batch.limited])
         if options.l1_weight:
             loss = loss + options.l1_weight * luma_weighted_l1(error * weight, luma_share=options.luma_share)
         if options.charbonnier_weight:
