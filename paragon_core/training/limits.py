@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 MARGIN: Final = 12 / 255
 SHIFT: Final = 0.5 / 255
 
-#: By how much the weight of an error grows with each `MARGIN` of it. A pixel that is far outside of the range is what
-#: people see, and one among thousands: when all errors count alike, those a little outside decide.
-STEEPNESS: Final = 8.0
-
 
 @torch.no_grad()
 def within_limits(made: Tensor, low: Tensor) -> Tensor:
@@ -39,11 +35,12 @@ def within_limits(made: Tensor, low: Tensor) -> Tensor:
     return made.clamp(darkest - MARGIN, brightest + MARGIN) - torch.nn.functional.softshrink(shift, SHIFT)
 
 
-def limit_weights(error: Tensor) -> Tensor:
+def limit_weights(error: Tensor, steepness: float) -> Tensor:
     """Return how much each error counts, at least 1: the more the larger it is. No gradient flows through it.
 
     Args:
         error: what was made less what `within_limits` allows, of any shape, in 0..1.
+        steepness: how much more an error counts for each `MARGIN`.
 
     """
-    return 1 + STEEPNESS / MARGIN * error.detach().abs()
+    return 1 + steepness / MARGIN * error.detach().abs()

@@ -75,6 +75,10 @@ class TrainingOptions:
     compares windows, not pixels, and counts the edge like the rest."""
     limit_weight: float = 4.0
     """Weight in the absolute and Charbonnier errors of patterns without an answer (`paragon_core.training.limits`)."""
+    limit_steepness: float = 3.0
+    """By how much this weight grows with each `limits.MARGIN` of the error: 3 is four times the weight where it is one
+    of them. A pixel that is far outside of the range is what people see, and one among thousands; at 0 errors count
+    alike, and those a little outside decide."""
     layer_scale: float = 1e-5
     """Initial value of the factors in front of the residuals of photo, pro and revision v11. Upstream's 1e-5 lets
     nothing through at first."""
@@ -112,7 +116,7 @@ class TrainingOptions:
                 msg = f"{name} must be a positive number, not {getattr(self, name)}"
                 raise InputError(msg)
         weights = ("l1_weight", "charbonnier_weight", "ms_ssim_weight")
-        for name in (*weights, "limit_weight", "weight_decay", "clip_norm"):
+        for name in (*weights, "limit_weight", "limit_steepness", "weight_decay", "clip_norm"):
             if not 0 <= getattr(self, name) < math.inf:
                 msg = f"{name} must be 0 or a positive number, not {getattr(self, name)}"
                 raise InputError(msg)

@@ -168,7 +168,8 @@ class Trainer:
         if len(batch.limited):
             weight = weight.repeat(*error.shape[:2], 1, 1)
             # At the edge as well: there, too, nothing may run away.
-            weight[batch.limited] = options.limit_weight * limit_weights(error[batch.limited])
+            steep = limit_weights(error[batch.limited], options.limit_steepness)
+            weight[batch.limited] = options.limit_weight * steep
         if options.l1_weight:
             loss = loss + options.l1_weight * luma_weighted_l1(error * weight, luma_share=options.luma_share)
         if options.charbonnier_weight:

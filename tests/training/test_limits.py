@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 from paragon_core.training.adversarial import AdversarialOptions, AdversarialTrainer
-from paragon_core.training.limits import MARGIN, SHIFT, STEEPNESS, limit_weights, within_limits
+from paragon_core.training.limits import MARGIN, SHIFT, limit_weights, within_limits
 from paragon_core.training.trainer import Trainer
 from tests.training.short_runs import REALTIME, SHORT, trainer_on
 
@@ -66,16 +66,19 @@ def test_a_shift_of_the_mean_is_wanted_back_up_to_its_limit(seed: int, shift: fl
     assert torch.allclose(wanted, low + kept, atol=1e-6)
 
 
-@given(level=st.floats(0, 10), sign=st.sampled_from([-1, 1]))
-def test_errors_count_more_the_larger_they_are(level: float, sign: int) -> None:
+@given(level=st.floats(0, 10), sign=st.sampled_from([-1, 1]), steepness=st.floats(0, 10))
+def test_errors_count_more_the_larger_they_are(level: float, sign: int, steepness: float) -> None:
     error = torch.full((1, 3, 2, 2), sign * level * MARGIN, requires_grad=True)
-    weights = limit_weights(error)
-    assert torch.allclose(weights, torch.full_like(weights, 1 + STEEPNESS * level), rtol=1e-5)
+    weights = limit_weights(error, steepness)
+    assert torch.allclose(weights, torch.full_like(weights, 1 + steepness * level), rtol=1e-5)
     (weights * error).sum().backward()
     assert torch.equal(error.grad, weights)  # as a factor, whatever the error is
 
 
-@pytest.mark.parametrize("changes", [{}, {"l1_weight": 0.0, "charbonnier_weight": 1.0}, {"ms_ssim_weight": 0.2}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"l1_weight": 0.0, "charbonnier_weight": 1.0}, {"limit_steepness": 0.0}, {"ms_ssim_weight": 0.2}],
+)
 def test_a_network_that_runs_away_comes_back(images: Images, changes: dict[str, Any]) -> None:
     options = replace(TrainingOptions(steps=120, learning_rate=0.01), **changes)
     source = PatchSource([images[:4]], scale=2, options=PATTERNS)
