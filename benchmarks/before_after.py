@@ -1,4 +1,4 @@
-"""Make docs/before-after.png: the sample photo, halved and upscaled again, next to the original.
+"""Make docs/before-after.png: a photograph that no model knows, halved and upscaled again, next to the original.
 
 python benchmarks/before_after.py
 """
@@ -17,11 +17,11 @@ from paragon_core.quality.metrics import score
 from paragon_core.upscaling.upscaler import Upscaler
 
 ROOT = Path(__file__).parents[1]
-SAMPLE = ROOT / "examples" / "chelsea.png"
+SAMPLE = ROOT / "examples" / "crocodile.png"
 RESULT = ROOT / "docs" / "before-after.png"
 
 #: Left, top, right and bottom of what is shown, in pixels of the original.
-CROP = (150, 78, 270, 168)
+CROP = (180, 122, 300, 212)
 #: Each pixel of the original becomes a square of this side, so that a browser's own smoothing does not matter.
 MAGNIFICATION = 3
 CAPTION = 30
