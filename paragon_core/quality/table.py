@@ -5,7 +5,8 @@
 Without ``--model`` all bundled models are in it, next to bicubic and Lanczos upscaling. Sources are those of `SOURCES`:
 originals that were shrunk by bicubic (the protocol of `paragon_core.quality.evaluate`), by a box filter and by Lanczos,
 by bicubic and then compressed as JPEG, and frames of clips that x264 compressed (`paragon_core.quality.video`, without
-its blur; needs PyAV). Borders are continued with zeros, as for published figures.
+its blur; needs PyAV). Borders are continued with zeros, as for published figures, and those of hard images as users
+have it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from paragon_core.backends import BACKENDS
 from paragon_core.errors import BackendError, ParagonError
 from paragon_core.models.model import bundled, load
 from paragon_core.quality.evaluate import Pair, cell, find_sets, make_pair, means, plain, read_pairs, score_set
@@ -46,7 +48,7 @@ TIMED_SIZE: Final = (360, 640)
 TIMED_ROUNDS: Final = 5
 
 #: What needs no data: parameters; processor time of a 640x360 image; by how many levels half precision differs from
-#: fp32 on hard images, "-" where the backend has none here; how far results leave the range of hard images, and their
+#: fp32 on hard images, "-" where no backend has it here; how far results leave the range of hard images, and their
 #: mean differs, at worst; how many kinds of hard images keep to `MAX_EXCESS` and `MAX_SHIFT`.
 FACTS: Final = ("parameters", "ms 640x360", "fp16", "beyond", "mean", "kinds kept to")
 
@@ -118,16 +120,16 @@ def describe_model(model: Model, *, backend: str = "auto") -> dict[str, Any]:
     Returns:
         ``parameters``; ``ms``: processor time of a 640x360 image on one stream, the median of `TIMED_ROUNDS`; ``hard``:
         for each kind of `hard_images` the worst excess and shift, and whether they are allowed; ``fp16``: by how many
-        levels of 255 half precision differs from fp32 at most on these images, both clipped, or null where the backend
-        has no half precision here; and the backend.
+        levels of 255 half precision differs from fp32 at most on these images, both clipped, or null where no backend
+        has half precision here; and the backend of all but that.
 
     """
     kinds = hard_images()
     exact: dict[tuple[str, str], npt.NDArray[np.float32]] = {}
-    with Upscaler(model, backend=backend, precision="fp32", clip=False, padding="zero", streams=1) as upscale:
+    with Upscaler(model, backend=backend, precision="fp32", clip=False, streams=1) as upscale:
         for kind, images in kinds.items():
             for name, image in images.items():
-                exact[kind, name] = upscale(image.astype(np.float32) / 255)
+                exact[kind, name] = upscale(_floats(image))
         running_on, seconds = upscale.backend, _seconds(upscale)
     found = {
         kind: worst(measure(image, exact[kind, name]) for name, image in images.items())
@@ -160,16 +162,21 @@ def _fp16_difference(
     kinds: Mapping[str, Mapping[str, Pixels]],
     exact: Mapping[tuple[str, str], npt.NDArray[np.float32]],
 ) -> float | None:
-    try:
-        with Upscaler(model, backend=backend, precision="fp16", clip=False, padding="zero", streams=1) as half:
-            return max(
-                255
-                * float(np.abs(half(image.astype(np.float32) / 255).clip(0, 1) - exact[kind, name].clip(0, 1)).max())
-                for kind, images in kinds.items()
-                for name, image in images.items()
-            )
-    except BackendError:
-        return None
+    """Return what `describe_model` calls "fp16", by ``backend`` or, if it has none, by another one."""
+    for each in dict.fromkeys((backend, *BACKENDS)):
+        found = BACKENDS[each]
+        if found.probe().available and "fp16" in found.reduced_precisions("cpu"):
+            with Upscaler(model, backend=each, precision="fp16", device="cpu", clip=False, streams=1) as half:
+                return max(
+                    255 * float(np.abs(half(_floats(image)).clip(0, 1) - exact[kind, name].clip(0, 1)).max())
+                    for kind, images in kinds.items()
+                    for name, image in images.items()
+                )
+    return None
+
+
+def _floats(image: Pixels) -> npt.NDArray[np.float32]:
+    return image.astype(np.float32) / np.float32(255)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.models import tables
 from benchmarks.peers.networks import NETWORKS
 from benchmarks.peers.promises import PROMISES
 from paragon_core.models.model import bundled, load
@@ -23,6 +24,7 @@ NAMES = {
     "realtime-web-2x": "realtime-web-2x",
     "realtime-3x": "realtime-3x",
     "realtime-4x": "realtime-4x",
+    "stream-4x": "stream-4x",
     "the author's realtime (v11)": "v11_2xParagonSR2_Realtime_fidelity",
     "the author's stream (v9)": "v9_2xParagonSR2_Stream_fidelity",
     "the author's photo": "v9_2xParagonSR2_Photo_fidelity",
@@ -81,6 +83,13 @@ def test_scores_are_those_of_the_bundled_files(name: str) -> None:
 def test_the_parameters_of_models(page: str, name: str) -> None:
     counted = sum(value.size for key, value in load(name).arrays.items() if not key.endswith(".kernel"))
     assert f"{counted:,}" in rows(page)[name]
+
+
+def test_the_tables_of_models(charts: dict[str, Any]) -> None:
+    report = charts["read"]("models")
+    assert tables(report) in PAGES["docs/benchmarks.md"]
+    measured = {row["model"]: row["sha256"] for row in report["models"] if "sha256" in row}
+    assert measured == {name: load(name).sha256 for name in bundled()}
 
 
 def test_the_table_of_speeds(charts: dict[str, Any]) -> None:

@@ -21,26 +21,20 @@ if TYPE_CHECKING:
 #: kind that a new file keeps to is to be removed; a test says so.
 KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "photo-2x": {
-        "checkers": (30, -0.4),
-        "halftones": (25, -0.1),
-        "noise": (60, 0.2),
-        "flat fields": (46, 0.1),
-        "single pixels": (32, 0.1),
+        "single lines": (47, 0.1),
+        "noise": (43, 0.1),
+        "single pixels": (33, 0.2),
     },
     "realtime-2x": {
         "noise": (47, -0.2),
         "flat fields": (31, 0.0),
     },
     "realtime-3x": {
-        "lines": (27, 1.0),
-        "single lines": (42, 0.1),
-        "checkers": (35, -0.5),
-        "halftones": (47, -0.2),
-        "1-bit text": (43, -0.6),
-        "dither": (30, 0.0),
-        "noise": (103, -0.3),
-        "flat fields": (49, 0.1),
-        "single pixels": (47, 0.8),
+        "single lines": (54, 0.3),
+        "1-bit text": (29, 0.1),
+        "noise": (53, 0.1),
+        "flat fields": (27, -0.1),
+        "single pixels": (80, 0.6),
     },
     "realtime-4x": {
         "single lines": (57, 0.2),
@@ -61,6 +55,11 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "single lines": (27, 0.2),
         "noise": (30, -0.2),
         "single pixels": (33, 0.2),
+    },
+    "stream-4x": {
+        "single lines": (66, 0.1),
+        "noise": (29, 0.1),
+        "single pixels": (89, -0.2),
     },
 }
 

@@ -128,4 +128,4 @@ def test_a_backend_that_is_added_takes_part(offer: Callable[..., None]) -> None:
 
 def test_a_network_that_differs_in_its_training_only_is_timed_once() -> None:
     assert list(our_models(2)) == ["realtime-2x", "photo-2x", "stream-2x"]
-    assert list(our_models(4)) == ["realtime-4x"]
+    assert list(our_models(4)) == ["realtime-4x", "stream-4x"]
