@@ -17,7 +17,7 @@ from paragon_core.backends import BACKENDS, ImageInPlace, InPlaceSession, Piece,
 from paragon_core.benchmark.images import like_a_photograph
 from paragon_core.graph.fuse import for_grey, fuse_arrays
 from paragon_core.graph.graph_spec import GraphSpec
-from paragon_core.models.model import load
+from paragon_core.models.model import bundled, load
 from paragon_core.models.spec import SCALES
 from paragon_core.upscaling.border import Border
 from tests.fresh_python import PROGRAMS, run
@@ -35,6 +35,9 @@ pytestmark = [pytest.mark.native, pytest.mark.processor]
 
 #: Largest error, as a share of the peak or of the largest value beyond it.
 ERROR = 3e-6
+#: A thousandth of a level of 8 bits. How much of it float32 takes depends on the weights: those of the bundled models
+#: are no random ones.
+BUNDLED_ERROR = 1 / 255_000
 KINDS = (("realtime", "v6"), ("realtime", "v9"), ("realtime", "v11"), ("stream", "v9"), ("stream", "v11"))
 DTYPES = ("uint8", "uint16", "float32", "float16")
 LAYOUTS = ("planar", "pixels", "pixels and alpha", "reversed", "every other", "transposed", "unaligned")
@@ -224,9 +227,9 @@ def test_any_grid_of_pieces_gives_the_same_bytes(
     assert np.array_equal(out, whole)
 
 
-@pytest.mark.parametrize("name", ["realtime-2x", "realtime-4x", "stream-2x"])
+@pytest.mark.parametrize("name", [name for name in bundled() if load(name).spec.variant in {"realtime", "stream"}])
 @pytest.mark.parametrize("size", [(40, 230), (75, 100)])
-def test_bundled_models_are_exact_to_a_millionth(name: str, size: tuple[int, int]) -> None:
+def test_bundled_models_are_exact_to_a_thousandth_of_a_level(name: str, size: tuple[int, int]) -> None:
     model = load(name)
     border = Border.of(model.spec, "auto")
     planes = photograph(size)
@@ -235,7 +238,7 @@ def test_bundled_models_are_exact_to_a_millionth(name: str, size: tuple[int, int
     session = opened(model)
     piece = Piece(left=0, top=0, right=size[1], bottom=size[0])
     session.upscale(image_of(planes, out, border, clip=False), piece)
-    assert np.abs(out - exact).max() <= ERROR
+    assert np.abs(out - exact).max() <= BUNDLED_ERROR
 
 
 @pytest.mark.parametrize("name", ["realtime-2x", "stream-2x"])
