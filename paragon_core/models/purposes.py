@@ -28,5 +28,5 @@ PURPOSES: Final = (
     Purpose(source="JPEGs and WebPs from the web", model="realtime-web-2x", why="leaves compression out"),
     Purpose(source="720p on 4K screens, --scale 3", model="realtime-3x", why="one pass, and nothing to resize"),
     Purpose(source="small images that shall become four times as large", model="realtime-4x", why="one pass, not two"),
-    Purpose(source="the same, with patience", model="stream-4x", why="finer lines, 6 times the work"),
+    Purpose(source="four times as large, with patience", model="stream-4x", why="finer lines, 6 times the work"),
 )
