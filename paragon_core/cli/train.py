@@ -31,7 +31,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--validation", metavar="FOLDER", help="images to score the network on as it learns")
     parser.add_argument("--start-from", metavar="FILE", help="a checkpoint to go on from, instead of fresh weights")
     parser.add_argument(
-        "--perceptual-weights", metavar="FILE", help="VGG19's weights, for a recipe with a perceptual loss"
+        "--perceptual-weights", metavar="FILE", help="weights of VGG19 or VGG16, for a recipe with a perceptual loss"
     )
     parser.add_argument("--discriminator", metavar="FILE", help="a discriminator to go on with, instead of a fresh one")
     parser.add_argument(

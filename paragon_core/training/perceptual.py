@@ -1,4 +1,4 @@
-"""How different two images look to VGG19.
+"""How different two images look to VGG19 or VGG16.
 
 A network trained to recognise objects (K. Simonyan, A. Zisserman, "Very deep convolutional networks for large-scale
 image recognition", 2015) responds to edges and textures rather than to single pixels, so the distance of its responses
@@ -6,13 +6,14 @@ rewards plausible texture where a distance of pixels rewards blur (J. Johnson et
 style transfer and super-resolution", 2016). The responses are taken in front of the activations (X. Wang et al.,
 "ESRGAN", 2018).
 
-The weights (80 MB, trained on ImageNet) do not come with Paragon. Packages that measure such distances fetch them
-themselves at the first call; sixteen convolutions need no package.
+The weights (80 MB, or 60 of the 16, trained on ImageNet) do not come with Paragon. Packages that measure such distances
+fetch them themselves at the first call; thirteen to sixteen convolutions need no package. The two differ in the number
+of convolutions before the last three halvings, and the file tells which it is.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 import numpy as np
 import torch
@@ -29,18 +30,27 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+#: Which network: by how many of its layers have weights.
+Depth = Literal[16, 19]
+
 #: Channels and number of the 3x3 convolutions between two halvings.
-_STAGES: Final = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+_STAGES: Final[dict[Depth, tuple[tuple[int, int], ...]]] = {
+    16: ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)),
+    19: ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4)),
+}
 
 #: Mean and deviation of red, green and blue in ImageNet, for pixels in 0..1.
 _MEAN: Final = (0.485, 0.456, 0.406)
 _DEVIATION: Final = (0.229, 0.224, 0.225)
 
 #: Where torchvision's ``features`` has each convolution.
-LAYERS: Final = {
-    f"conv{stage}_{number}": sum(2 * count + 1 for _, count in _STAGES[: stage - 1]) + 2 * (number - 1)
-    for stage, (_, count) in enumerate(_STAGES, start=1)
-    for number in range(1, count + 1)
+LAYERS: Final[dict[Depth, dict[str, int]]] = {
+    depth: {
+        f"conv{stage}_{number}": sum(2 * count + 1 for _, count in stages[: stage - 1]) + 2 * (number - 1)
+        for stage, (_, count) in enumerate(stages, start=1)
+        for number in range(1, count + 1)
+    }
+    for depth, stages in _STAGES.items()
 }
 
 #: What to do when the weights cannot be had.
@@ -53,31 +63,33 @@ HOW_TO_GET: Final = (
 
 
 class PerceptualLoss(nn.Module):
-    """The distance of two images in the responses of VGG19; nothing in it is trained."""
+    """The distance of two images in the responses of VGG19 or VGG16; nothing in it is trained."""
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, layer_weights: Mapping[str, float]) -> None:
-        """Build VGG19 up to the deepest of the layers, with fresh weights.
+    def __init__(self, layer_weights: Mapping[str, float], *, depth: Depth = 19) -> None:
+        """Build the network up to the deepest of the layers, with fresh weights.
 
         Args:
             layer_weights: names from `LAYERS` and how much each counts; layers of weight 0 are left out.
+            depth: which network.
 
         Raises:
             InputError: if there is no such layer, a weight is negative, or all are 0.
 
         """
         super().__init__()
+        layers = LAYERS[depth]
         for name, weight in layer_weights.items():
-            if name not in LAYERS or not 0 <= weight < float("inf"):
-                msg = f"VGG19 has no layer {name!r} to count {weight:g} times"
-                raise InputError(msg, hint=f"layers: {', '.join(LAYERS)}; weights are finite and not negative")
-        self._weights = {LAYERS[name]: weight for name, weight in layer_weights.items() if weight}
+            if name not in layers or not 0 <= weight < float("inf"):
+                msg = f"VGG{depth} has no layer {name!r} to count {weight:g} times"
+                raise InputError(msg, hint=f"layers: {', '.join(layers)}; weights are finite and not negative")
+        self._weights = {layers[name]: weight for name, weight in layer_weights.items() if weight}
         if not self._weights:
             msg = "the perceptual loss needs a layer that counts"
             raise InputError(msg, hint="name layers and weights, or set perceptual_weight to 0")
-        self.features = nn.Sequential(*_layers()[: max(self._weights) + 1])
+        self.features = nn.Sequential(*_layers(depth)[: max(self._weights) + 1])
         self.register_buffer("mean", torch.tensor(_MEAN).view(-1, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(_DEVIATION).view(-1, 1, 1), persistent=False)
         self.requires_grad_(requires_grad=False)
@@ -105,7 +117,7 @@ class PerceptualLoss(nn.Module):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.floating]], layer_weights: Mapping[str, float]) -> Self:
-        """Build it with the weights of a VGG19 under torchvision's keys; deeper layers may be there or not.
+        """Build it with the weights of a VGG19 or VGG16 under torchvision's keys; deeper layers may be there or not.
 
         Raises:
             UnsupportedArchitectureError: when a layer is missing.
@@ -113,11 +125,12 @@ class PerceptualLoss(nn.Module):
             InputError: see the constructor.
 
         """
-        network = cls(layer_weights)
+        # VGG19 has its ninth convolution in one more place.
+        network = cls(layer_weights, depth=16 if "features.17.weight" in arrays else 19)
         state = network.state_dict()
         missing = tuple(key for key in state if key not in arrays)
         if missing:
-            msg = f"the weights are not those of torchvision's VGG19: {len(missing)} tensors missing"
+            msg = f"the weights are not those of torchvision's VGG19 or VGG16: {len(missing)} tensors missing"
             raise UnsupportedArchitectureError(msg, hint=HOW_TO_GET, missing=missing)
         for key, tensor in state.items():
             if arrays[key].shape != tensor.shape or not np.isfinite(arrays[key]).all():
@@ -140,7 +153,7 @@ class PerceptualLoss(nn.Module):
 
 
 def read_perceptual_loss(path: Path, layer_weights: Mapping[str, float]) -> PerceptualLoss:
-    """Read VGG19's weights from a ``.safetensors`` or ``.pth`` file.
+    """Read the weights of VGG19 or VGG16 from a ``.safetensors`` or ``.pth`` file.
 
     Raises:
         CheckpointError: if the file cannot be read or holds another network.
@@ -154,11 +167,11 @@ def read_perceptual_loss(path: Path, layer_weights: Mapping[str, float]) -> Perc
     return PerceptualLoss.from_arrays(arrays, layer_weights)
 
 
-def _layers() -> list[nn.Module]:
-    """Return ``features`` of torchvision's VGG19."""
+def _layers(depth: Depth) -> list[nn.Module]:
+    """Return torchvision's ``features``."""
     layers: list[nn.Module] = []
     channels = IMAGE_CHANNELS
-    for width, count in _STAGES:
+    for width, count in _STAGES[depth]:
         for _ in range(count):
             layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
             channels = width

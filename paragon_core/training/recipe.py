@@ -145,7 +145,7 @@ def run_recipe(
         validation: folder of images to score the network on, or of such folders.
         start_from: weights to go on from, under upstream's keys; ignored when a run is continued. A recipe with
             [adversarial] needs them.
-        perceptual_weights: file of VGG19's weights, for a recipe with a perceptual loss.
+        perceptual_weights: file of VGG19's or VGG16's weights, for a recipe with a perceptual loss.
         discriminator: file of a discriminator to go on with, for a recipe with [adversarial]; ignored like start_from.
         tick: called after every step with the number of steps done.
         device: what computes: cpu, cuda, mps, or auto for the first of CUDA, MPS and the processor. A run can be

@@ -18,23 +18,27 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from paragon_core.training.perceptual import Depth
+
 SHALLOW = {"conv1_2": 0.5, "conv2_1": 2.0}
 
 
-def weights(layers: dict[str, float]) -> dict[str, npt.NDArray[np.float32]]:
+def weights(layers: dict[str, float], depth: Depth = 19) -> dict[str, npt.NDArray[np.float32]]:
     """Random weights that leave the responses about as large as the image."""
     generator = np.random.default_rng(0)
     arrays = {}
-    for key, tensor in PerceptualLoss(layers).state_dict().items():
+    for key, tensor in PerceptualLoss(layers, depth=depth).state_dict().items():
         deviation = (2 / tensor[0].numel()) ** 0.5 if tensor.dim() > 1 else 0.1
         arrays[key] = generator.normal(0, deviation, tensor.shape).astype(np.float32)
     return arrays
 
 
 def test_layers_have_torchvisions_numbers() -> None:
-    assert len(LAYERS) == 16
-    assert [LAYERS[f"conv{stage}_1"] for stage in range(1, 6)] == [0, 5, 10, 19, 28]
-    assert LAYERS["conv5_4"] == 34
+    assert {depth: len(layers) + 3 for depth, layers in LAYERS.items()} == {16: 16, 19: 19}  # three are classifiers
+    assert [LAYERS[19][f"conv{stage}_1"] for stage in range(1, 6)] == [0, 5, 10, 19, 28]
+    assert LAYERS[19]["conv5_4"] == 34
+    assert [LAYERS[16][f"conv{stage}_1"] for stage in range(1, 6)] == [0, 5, 10, 17, 24]
+    assert LAYERS[16]["conv5_3"] == 28
 
 
 def test_the_distance_is_that_of_the_responses_before_the_activations() -> None:
@@ -88,6 +92,17 @@ def test_a_file_may_hold_more_than_the_layers_need(tmp_path: Path) -> None:
     losses = [read_perceptual_loss(tmp_path / name, SHALLOW) for name in ("vgg19.safetensors", "vgg19.pth")]
     assert losses[0].smallest_side == 2
     assert float(losses[0](one, other)) == float(losses[1](one, other)) > 0
+
+
+@pytest.mark.parametrize(("depth", "layer"), [(16, "conv4_2"), (19, "conv4_4")])
+def test_the_file_tells_which_network_it_is(depth: Depth, layer: str) -> None:
+    loss = PerceptualLoss.from_arrays(weights({layer: 1.0}, depth), {layer: 1.0})
+    assert len(loss.features) == LAYERS[depth][layer] + 1
+
+
+def test_a_layer_of_the_other_network_is_refused() -> None:
+    with pytest.raises(InputError, match="VGG16 has no layer 'conv4_4'"):
+        PerceptualLoss.from_arrays(weights({"conv4_2": 1.0}, 16), {"conv4_4": 1.0})
 
 
 def test_a_missing_file_is_answered_with_how_to_get_it(tmp_path: Path) -> None:
