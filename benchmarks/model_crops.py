@@ -2,8 +2,9 @@
 
     python benchmarks/model_crops.py
 
-Four sources, each upscaled by bicubic interpolation and by two or three of the bundled models: a photograph that none
-of them was trained on, halved; the same, moving and compressed with x264; the same as a JPEG; and printed text.
+Five sources, each upscaled by bicubic interpolation and by two or three of the bundled models: a photograph that none
+of them was trained on, halved; the same, moving and compressed with x264; the same as a JPEG; the same at a quarter of
+its size; and printed text.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ FOLDER = ROOT / "docs" / "models"
 
 #: Left, top, width and height of what is shown, in pixels of the result.
 PHOTO_CROP = (180, 122, 130, 96)
+SHARP_CROP = (140, 90, 200, 150)
 TEXT_CROP = (0, 0, 130, 96)
 #: Each pixel becomes a square of this side, so that a browser's own smoothing does not matter.
 MAGNIFICATION = 3
@@ -38,9 +40,9 @@ FRAMES = 8
 Pixels = npt.NDArray[np.uint8]
 
 
-def photo() -> Pixels:
-    """Return the photograph at half its size."""
-    pair = make_pair("crocodile", read_image(ROOT / "examples" / "crocodile.png").array, scale=2)
+def photo(scale: int = 2) -> Pixels:
+    """Return the photograph, ``scale`` times smaller."""
+    pair = make_pair("crocodile", read_image(ROOT / "examples" / "crocodile.png").array, scale)
     return pair.low
 
 
@@ -60,10 +62,12 @@ def text() -> Pixels:
     return np.asarray(page)
 
 
-def strip(name: str, image: Pixels, models: tuple[str, ...], crop: tuple[int, int, int, int]) -> None:
-    """Write ``image`` upscaled by bicubic interpolation and by ``models``, side by side."""
+def strip(
+    name: str, image: Pixels, models: tuple[str, ...], crop: tuple[int, int, int, int], *, scale: int = 2
+) -> None:
+    """Write ``image`` upscaled by bicubic interpolation and by ``models`` of ``scale``, side by side."""
     left, top, width, height = crop
-    size = (2 * image.shape[1], 2 * image.shape[0])
+    size = (scale * image.shape[1], scale * image.shape[0])
     panels = {"bicubic": np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))}
     for model in models:
         with Upscaler(model, precision="fp32") as upscale:
@@ -89,6 +93,7 @@ def main() -> None:
     strip("photo", small, ("realtime-2x", "stream-2x", "photo-2x"), PHOTO_CROP)
     strip("video", video_frame(small), ("realtime-2x", "realtime-video-2x"), PHOTO_CROP)
     strip("web", as_jpeg(small, QUALITY), ("realtime-2x", "realtime-web-2x"), PHOTO_CROP)
+    strip("sharp", photo(4), ("stream-4x", "stream-4x-sharp"), SHARP_CROP, scale=4)
     strip("text", text(), ("realtime-2x", "stream-2x"), TEXT_CROP)
 
 

@@ -29,4 +29,5 @@ PURPOSES: Final = (
     Purpose(source="720p on 4K screens, --scale 3", model="realtime-3x", why="one pass, and nothing to resize"),
     Purpose(source="small images that shall become four times as large", model="realtime-4x", why="one pass, not two"),
     Purpose(source="four times as large, with patience", model="stream-4x", why="finer lines, 6 times the work"),
+    Purpose(source="four times as large, to look sharp", model="stream-4x-sharp", why="makes up texture, as slow"),
 )

@@ -25,6 +25,7 @@ NAMES = {
     "realtime-3x": "realtime-3x",
     "realtime-4x": "realtime-4x",
     "stream-4x": "stream-4x",
+    "stream-4x-sharp": "stream-4x-sharp",
     "the author's realtime (v11)": "v11_2xParagonSR2_Realtime_fidelity",
     "the author's stream (v9)": "v9_2xParagonSR2_Stream_fidelity",
     "the author's photo": "v9_2xParagonSR2_Photo_fidelity",
@@ -90,6 +91,21 @@ def test_the_tables_of_models(charts: dict[str, Any]) -> None:
     assert tables(report) in PAGES["docs/benchmarks.md"]
     measured = {row["model"]: row["sha256"] for row in report["models"] if "sha256" in row}
     assert measured == {name: load(name).sha256 for name in bundled()}
+
+
+def test_lpips_of_models(charts: dict[str, Any]) -> None:
+    rows = charts["read"]("perceptual")["rows"]
+    named = {name: row["sha256"] for name, row in rows.items() if "sha256" in row}
+    assert named == {name: load(name).sha256 for name in ("realtime-4x", "stream-4x", "stream-4x-sharp")}
+    sharp, plain = (rows[name]["scores"] for name in ("stream-4x-sharp", "stream-4x"))
+    (first, second), (third, fourth) = (
+        [f"{scores[each]['lpips']:.2f}" for scores in (sharp, plain)] for each in ("Set5", "Set14")
+    )
+    assert f"{first} against {second} on Set5, and {third} against {fourth} on Set14" in PAGES["docs/models.md"]
+    card = (ROOT / "paragon_core/weights/stream-4x-sharp.md").read_text(encoding="utf-8")
+    for row in rows.values():
+        cells = (f"{row['scores'][each]['lpips']:.4f}" for each in ("Set5", "Set14"))
+        assert re.search(r"^\| .* \| \*{0,2}" + r"\*{0,2} \| \*{0,2}".join(cells) + r"\*{0,2} \|$", card, re.MULTILINE)
 
 
 def test_the_table_of_speeds(charts: dict[str, Any]) -> None:

@@ -34,8 +34,8 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_every_bundled_recipe_is_what_its_name_says(name: str) -> None:
     recipe = read_recipe(name)
     assert name.startswith(recipe.spec.variant)
-    assert name.removesuffix("-gan").endswith(f"{recipe.spec.scale}x")
-    assert name.endswith("-gan") == (recipe.adversarial is not None)
+    assert f"-{recipe.spec.scale}x" in name
+    assert name.endswith(("-gan", "-sharp")) == (recipe.adversarial is not None)
     assert recipe.spec.upsampler_alpha == 0
     assert len(recipe.patches.shares) in {0, len(recipe.folders)}
 

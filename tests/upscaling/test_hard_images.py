@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 #: kind that a new file keeps to is to be removed; a test says so.
 KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "photo-2x": {
-        "single lines": (47, 0.1),
-        "noise": (43, 0.1),
-        "single pixels": (33, 0.2),
+        "single lines": (27, 0.1),
+        "noise": (42, 0.3),
+        "single pixels": (60, 0.4),
     },
     "realtime-2x": {
         "noise": (47, -0.2),
@@ -57,9 +57,19 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "single pixels": (33, 0.2),
     },
     "stream-4x": {
-        "single lines": (66, 0.1),
-        "noise": (29, 0.1),
-        "single pixels": (89, -0.2),
+        "single lines": (79, 0.1),
+        "noise": (51, 0.2),
+        "single pixels": (43, 0.1),
+    },
+    "stream-4x-sharp": {
+        "lines": (25, -1.1),
+        "single lines": (79, 0.2),
+        "halftones": (25, -0.2),
+        "1-bit text": (25, -0.5),
+        "dither": (28, -0.4),
+        "noise": (88, -0.3),
+        "flat fields": (34, -0.3),
+        "single pixels": (86, -0.4),
     },
 }
 
