@@ -81,7 +81,8 @@ def fetch() -> bytes:
         command += ["--dest", folder, "--requirement", str(requirements)]
         result = subprocess.run(command, check=False, capture_output=True, text=True)
         if result.returncode:
-            msg = f"pip could not fetch {PACKAGE}: {result.stderr.strip().splitlines()[-1:]}"
+            reason = (result.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+            msg = f"pip could not fetch {PACKAGE}: {reason}"
             raise MediaError(msg, hint="the machine needs a connection, or pip a mirror")
         data = (Path(folder) / f"{PACKAGE}.tar.gz").read_bytes()
     if hashlib.sha256(data).hexdigest() != SHA256:
