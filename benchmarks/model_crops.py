@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from paragon_core.media.images import read_image
+from paragon_core.models.model import load
 from paragon_core.quality.evaluate import make_pair
 from paragon_core.quality.h264 import compress
 from paragon_core.quality.lossy import as_jpeg
@@ -62,11 +63,10 @@ def text() -> Pixels:
     return np.asarray(page)
 
 
-def strip(
-    name: str, image: Pixels, models: tuple[str, ...], crop: tuple[int, int, int, int], *, scale: int = 2
-) -> None:
-    """Write ``image`` upscaled by bicubic interpolation and by ``models`` of ``scale``, side by side."""
+def strip(name: str, image: Pixels, models: tuple[str, ...], crop: tuple[int, int, int, int]) -> None:
+    """Write ``image`` upscaled by bicubic interpolation and by ``models`` of one scale, side by side."""
     left, top, width, height = crop
+    scale = load(models[0]).spec.scale
     size = (scale * image.shape[1], scale * image.shape[0])
     panels = {"bicubic": np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))}
     for model in models:
@@ -93,7 +93,7 @@ def main() -> None:
     strip("photo", small, ("realtime-2x", "stream-2x", "photo-2x"), PHOTO_CROP)
     strip("video", video_frame(small), ("realtime-2x", "realtime-video-2x"), PHOTO_CROP)
     strip("web", as_jpeg(small, QUALITY), ("realtime-2x", "realtime-web-2x"), PHOTO_CROP)
-    strip("sharp", photo(4), ("stream-4x", "stream-4x-sharp"), SHARP_CROP, scale=4)
+    strip("sharp", photo(4), ("stream-4x", "stream-4x-sharp"), SHARP_CROP)
     strip("text", text(), ("realtime-2x", "stream-2x"), TEXT_CROP)
 
 

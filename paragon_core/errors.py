@@ -39,6 +39,11 @@ class ParagonError(Exception):
         self.hint = hint
 
 
+def as_lines(error: ParagonError) -> str:
+    """Return what a script prints about an error: a line for it, and one for its hint if it has one."""
+    return f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else "")
+
+
 class CheckpointError(ParagonError):
     """A weights file cannot be used."""
 

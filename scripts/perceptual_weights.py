@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from safetensors.numpy import save_file
 
-from paragon_core.errors import MediaError, ParagonError
+from paragon_core.errors import MediaError, ParagonError, as_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ _NAMES: Final = {
 class ArrayUnpickler(pickle.Unpickler):
     """Reads dictionaries of arrays, and runs nothing that a file names."""
 
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401  (pickle's own signature)
+    def find_class(self, module: str, name: str) -> object:
         """Return what makes an array.
 
         Raises:
@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         prepare(fetch(), folder)
     except ParagonError as error:
-        sys.stderr.write(f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        sys.stderr.write(as_lines(error))
         return 2
     sys.stdout.write(f"vgg16.safetensors and lpips.safetensors in {folder}\n")
     return 0

@@ -20,6 +20,7 @@ from paragon_core.errors import (
     ParagonError,
     UnreadableCheckpointError,
     UnsupportedArchitectureError,
+    as_lines,
 )
 from paragon_core.models.checkpoint import read_checkpoint
 
@@ -92,3 +93,8 @@ def test_builtin_names_catch_them() -> None:
 def test_assumptions_warn_and_do_not_fail() -> None:
     assert issubclass(AssumptionWarning, UserWarning)
     assert not issubclass(AssumptionWarning, ParagonError)
+
+
+def test_scripts_print_an_error_and_its_hint() -> None:
+    assert as_lines(InputError("what is wrong", hint="what to do")) == "error: what is wrong\nhint: what to do\n"
+    assert as_lines(InputError("what is wrong")) == "error: what is wrong\n"

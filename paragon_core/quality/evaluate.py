@@ -28,6 +28,7 @@ from paragon_core.errors import (
     ParagonError,
     UnsupportedFormatError,
     UnsupportedSizeError,
+    as_lines,
 )
 from paragon_core.media.formats import EXTENSIONS
 from paragon_core.media.images import read_image
@@ -183,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         report = _report(options)
     except ParagonError as error:
-        sys.stderr.write(f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        sys.stderr.write(as_lines(error))
         return 3 if isinstance(error, BackendError) else 2
     sys.stdout.write(json.dumps(report, indent=2) + "\n" if options.json else _table(report))
     return 0

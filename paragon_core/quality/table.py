@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paragon_core.backends import BACKENDS
-from paragon_core.errors import BackendError, ParagonError
+from paragon_core.errors import BackendError, ParagonError, as_lines
 from paragon_core.models.model import bundled, load
 from paragon_core.quality.evaluate import Pair, cell, find_sets, make_pair, means, plain, read_pairs, score_set
 from paragon_core.quality.evaluate import upscale_classically as classically
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         report = make_report(options.data, options.model or bundled(), backend=options.backend)
     except ParagonError as error:
-        sys.stderr.write(f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        sys.stderr.write(as_lines(error))
         return 3 if isinstance(error, BackendError) else 2
     as_json = json.dumps(report, indent=2) + "\n"
     if options.output:

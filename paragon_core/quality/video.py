@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from paragon_core.errors import BackendError, InputError, ParagonError, UnsupportedSizeError
+from paragon_core.errors import BackendError, InputError, ParagonError, UnsupportedSizeError, as_lines
 from paragon_core.quality.blur import blurred
 from paragon_core.quality.evaluate import Pair, find_sets, make_pair, means, read_pairs, score_set, upscale_classically
 from paragon_core.quality.h264 import compress
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in _report(options.data, options.model, options.crf, options.blur):
             sys.stdout.write(line + "\n")
     except ParagonError as error:
-        sys.stderr.write(f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        sys.stderr.write(as_lines(error))
         return 3 if isinstance(error, BackendError) else 2
     return 0
 

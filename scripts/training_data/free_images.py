@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from paragon_core.errors import MediaError, ParagonError
+from paragon_core.errors import MediaError, ParagonError, as_lines
 from scripts.training_data.screen_content import screen_content
 
 if TYPE_CHECKING:
@@ -352,7 +352,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         count = prepare(options.folder, options.packages)
     except ParagonError as error:
-        sys.stderr.write(f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        sys.stderr.write(as_lines(error))
         return 2
     sys.stdout.write(f"{count} tiles in {options.folder}; credits in {options.folder / 'CREDITS.txt'}\n")
     return 0
