@@ -15,11 +15,12 @@ from paragon_core.network.attention import require_flex
 from paragon_core.network.blocks import LayerScale
 from paragon_core.training.collapsed import CollapsedNetwork, base_kernel
 from paragon_core.training.ema import ExponentialMovingAverage
+from paragon_core.training.flat_fields import settle_flat_fields
 from paragon_core.training.initialization import scale_from_data, solve_tail
 from paragon_core.training.limits import limit_weights
 from paragon_core.training.losses import luma_weighted_charbonnier, luma_weighted_l1, ms_ssim_loss
 from paragon_core.training.options import TrainingOptions, learning_rate
-from paragon_core.training.pairs import CPU, Batch, interior_pair, whole_batch
+from paragon_core.training.pairs import CPU, Batch, interior_pair, planes, whole_batch
 from paragon_core.training.prefetch import PatchQueue
 from paragon_core.training.saving import Arrays, refuse_other, to_text
 from paragon_core.training.soap import Soap
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from paragon_core.models.spec import ModelSpec
     from paragon_core.training.data import PatchSource
 
-#: Batches that the initialization looks at.
-_INIT_BATCHES = 8
+#: Batches that a least-squares solution looks at.
+_SOLVED_BATCHES = 8
 
 
 class Trainer:
@@ -98,6 +99,7 @@ class Trainer:
         self.network.to(device)
         keep_channels_innermost(self.network)
         self._base = base_kernel(spec.scale).to(device)
+        self._examples = self._draw_examples().to(device)
         self._weight = border_weights(side, 2 * spec.scale, options.border_weight).to(device)
         self._ema = ExponentialMovingAverage(self.network, options.ema_decay)
         self._optimiser = make_optimiser(self.network.parameters(), options)
@@ -112,9 +114,10 @@ class Trainer:
         return loss.detach()
 
     def arrays(self) -> Arrays:
-        """Return the EMA weights of the whole network under upstream's keys."""
-        network = CollapsedNetwork(self.spec, product_bound=self.options.product_bound)
+        """Return the EMA weights of the whole network under upstream's keys, with flat fields settled."""
+        network = CollapsedNetwork(self.spec, product_bound=self.options.product_bound).to(self.device)
         network.load_state_dict(self._ema.tensors)
+        settle_flat_fields(network, self._examples)
         return network.to_arrays()
 
     def auxiliary_networks(self) -> dict[str, Arrays]:
@@ -204,9 +207,17 @@ class Trainer:
         scale_from_data(self.network, torch.cat([low for low, _ in batches]), generator)
         solve_tail(self.network, batches)
 
+    def _draw_examples(self) -> Tensor:
+        """Return real images [B, 3, P, P] for `settle_flat_fields`; the steps draw from a generator of their own."""
+        generator, examples = np.random.default_rng(self.options.seed), list[Tensor]()
+        while len(examples) < _SOLVED_BATCHES:
+            patches = self.source.draw(generator)
+            examples.append(planes(patches.low[~patches.limited]))
+        return torch.cat(examples)
+
     def _first_batches(self) -> list[tuple[Tensor, Tensor]]:
         base, batches = base_kernel(self.spec.scale), list[tuple[Tensor, Tensor]]()
-        while len(batches) < _INIT_BATCHES:
+        while len(batches) < _SOLVED_BATCHES:
             patches = self._patches.take()
             if not patches.limited.all():
                 batches.append(interior_pair(patches, base))
