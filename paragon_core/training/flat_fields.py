@@ -43,11 +43,12 @@ def settle_flat_fields(network: CollapsedNetwork, low: Tensor) -> None:
         low: real images [B, 3, P, P] in 0..1, where the network is.
 
     """
-    kernel = network.tail.weight * network.reach
+    kernel, bias = network.tail.weight * network.reach, network.tail.bias
+    assert bias is not None  # noqa: S101  (the tail is made with one)
     fields = _field_features(network)
-    features = torch.cat([network.features(some) for some in low.split(_AT_ONCE)])
+    features = torch.cat([network.features(some) for some in torch.split(low, _AT_ONCE)])
     images = functional.avg_pool2d(features, LOST + 1, stride=1).movedim(1, 3).flatten(0, 2)
-    wrong = torch.einsum("nc,ockl->no", fields, kernel) + network.tail.bias
+    wrong = torch.einsum("nc,ockl->no", fields, kernel) + bias
     # In double precision, which not every device has.
     fields, images, wrong = (each.double().cpu() for each in (fields, images, wrong))
     fields, images = (functional.pad(each, (0, 1), value=1) for each in (fields, images))
@@ -55,8 +56,7 @@ def settle_flat_fields(network: CollapsedNetwork, low: Tensor) -> None:
     # The least-norm solution, also where a channel is always 0.
     change = torch.linalg.lstsq(weighed, -fields.T @ wrong / len(fields), driver="gelsd").solution.T.to(kernel)
     network.tail.weight += (change[:, :-1] / network.reach.sum((1, 2, 3))[:, None])[:, :, None, None] * network.reach
-    assert network.tail.bias is not None  # noqa: S101  (it is made with one)
-    network.tail.bias += change[:, -1]
+    bias += change[:, -1]
 
 
 def _field_features(network: CollapsedNetwork) -> Tensor:
@@ -65,5 +65,5 @@ def _field_features(network: CollapsedNetwork) -> Tensor:
     colours = torch.cartesian_prod(levels, levels, levels)[:, :, None, None]
     radius = network.spec.receptive_radius
     side = _SIDE if radius is None else 2 * radius + 1
-    seen = [network.features(some.expand(-1, -1, side, side)) for some in colours.split(_AT_ONCE)]
+    seen = [network.features(some.expand(-1, -1, side, side)) for some in torch.split(colours, _AT_ONCE)]
     return torch.cat([features[:, :, side // 2, side // 2] for features in seen])

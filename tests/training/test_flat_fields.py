@@ -42,7 +42,8 @@ def field_errors(network: CollapsedNetwork) -> Tensor:
     fields = COLOURS[:, :, None, None].expand(-1, -1, SIDE, SIDE)
     middle = slice(SIDE // 2 * network.spec.scale, (SIDE // 2 + 4) * network.spec.scale)
     with torch.inference_mode():
-        return 255 * network(fields)[..., middle, middle].abs()
+        made: Tensor = network(fields)
+    return 255 * made[..., middle, middle].abs()
 
 
 @given(
