@@ -50,7 +50,7 @@ def settle_flat_fields(network: CollapsedNetwork, low: Tensor) -> None:
     images = functional.avg_pool2d(features, LOST + 1, stride=1).movedim(1, 3).flatten(0, 2)
     wrong = torch.einsum("nc,ockl->no", fields, kernel) + bias
     # In double precision, which not every device has.
-    fields, images, wrong = (each.double().cpu() for each in (fields, images, wrong))
+    fields, images, wrong = (each.cpu().double() for each in (fields, images, wrong))
     fields, images = (functional.pad(each, (0, 1), value=1) for each in (fields, images))
     weighed = fields.T @ fields / len(fields) + _CARE * images.T @ images / len(images)
     # The least-norm solution, also where a channel is always 0.
