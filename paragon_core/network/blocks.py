@@ -271,3 +271,9 @@ class Group(nn.Module):
     def __init__(self, blocks: list[nn.Module]) -> None:
         super().__init__()
         self.blocks = nn.Sequential(*blocks)
+
+
+def bias_of(conv: nn.Conv2d) -> Tensor:
+    """Return the bias of a convolution [out]; all that are trained have one."""
+    assert conv.bias is not None  # noqa: S101  (torch knows convolutions without)
+    return conv.bias

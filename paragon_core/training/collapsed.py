@@ -26,7 +26,7 @@ from paragon_core.graph.fuse import absorb_gain, base_as_cells, collapse_tail
 from paragon_core.graph.fused_weights import Convolution
 from paragon_core.models.spec import PRODUCT_LIMIT
 from paragon_core.network import ParagonSR2
-from paragon_core.network.blocks import IMAGE_CHANNELS, Group, StreamBlock
+from paragon_core.network.blocks import IMAGE_CHANNELS, Group, StreamBlock, bias_of
 from paragon_core.training.stream_block import stream_block
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class CollapsedNetwork(nn.Module):
         for side, mask in edge_masks(spec.scale).items():
             self.register_buffer(side, mask, persistent=False)
         nn.init.zeros_(self.tail.weight)
-        nn.init.zeros_(_bias(self.tail))
+        nn.init.zeros_(bias_of(self.tail))
 
     def features(self, x: Tensor) -> Tensor:
         """Return what the tail sees: [B, C, H, W] of ``x`` [B, 3, H, W]."""
@@ -310,8 +310,3 @@ def _first_tap_that_reaches(
         if place[0] in range(3) and place[1] in range(3):
             return tap, (row_phase, column_phase), place
     raise AssertionError(a, b, row, column, scale)
-
-
-def _bias(conv: nn.Conv2d) -> Tensor:
-    assert conv.bias is not None  # noqa: S101  (every convolution of ParagonSR2 has one)
-    return conv.bias

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from paragon_core.network.blocks import bias_of
 from paragon_core.training.collapsed import LOST
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def settle_flat_fields(network: CollapsedNetwork, low: Tensor) -> None:
         low: real images [B, 3, P, P] in 0..1, where the network is.
 
     """
-    kernel, bias = network.tail.weight * network.reach, network.tail.bias
-    assert bias is not None  # noqa: S101  (the tail is made with one)
+    kernel, bias = network.tail.weight * network.reach, bias_of(network.tail)
     fields = _field_features(network)
     features = torch.cat([network.features(some) for some in torch.split(low, _AT_ONCE)])
     images = functional.avg_pool2d(features, LOST + 1, stride=1).movedim(1, 3).flatten(0, 2)

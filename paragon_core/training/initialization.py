@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paragon_core.network.blocks import Group, NanoBlock, StreamBlock
+from paragon_core.network.blocks import Group, NanoBlock, StreamBlock, bias_of
 from paragon_core.training.collapsed import LOST, CollapsedNetwork
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def scale_from_data(network: CollapsedNetwork, low: Tensor, generator: torch.Gen
     weight = network.conv_mid.weight
     weight.normal_(0, _MIDDLE_DEVIATION, generator=generator)
     weight[:, :, 1, 1] += _MIDDLE_GAIN * torch.eye(len(weight))
-    _bias(network.conv_mid).zero_()
+    bias_of(network.conv_mid).zero_()
 
 
 @torch.no_grad()
@@ -90,12 +90,12 @@ def solve_tail(network: CollapsedNetwork, batches: Iterable[tuple[Tensor, Tensor
         used = functional.pad(reach, (0, 1), value=1).nonzero()[:, 0]
         solution = torch.linalg.solve(gram[used][:, used], moment[used, output]).float()
         network.tail.weight[output].view(-1)[used[:-1]] = solution[:-1]
-        _bias(network.tail)[output] = solution[-1]
+        bias_of(network.tail)[output] = solution[-1]
 
 
 def _init_conv_in(conv: nn.Conv2d, low: Tensor, generator: torch.Generator) -> None:
     """Let three channels pass the image on and the others see edges, all with mean 0."""
-    weight, bias = conv.weight, _bias(conv)
+    weight, bias = conv.weight, bias_of(conv)
     colours = weight.shape[1]
     weight.normal_(generator=generator)
     weight -= weight.mean((1, 2, 3), keepdim=True)
@@ -130,7 +130,7 @@ def _init_outputs(
 
     With ``edges`` every other kernel sums to 0, so that half of the outputs see edges and half see levels.
     """
-    weight, bias = conv.weight, _bias(conv)
+    weight, bias = conv.weight, bias_of(conv)
     weight.normal_(generator=generator)
     if edges:
         weight[::2] -= weight[::2].mean((2, 3), keepdim=True)
@@ -144,9 +144,4 @@ def _init_outputs(
 def _init_project(conv: nn.Conv2d, generator: torch.Generator) -> None:
     """Redraw the last convolution of a block with small weights: at first the block adds little to its input."""
     conv.weight.normal_(0, _PROJECT_DEVIATION, generator=generator)
-    _bias(conv).zero_()
-
-
-def _bias(conv: nn.Conv2d) -> Tensor:
-    assert conv.bias is not None  # noqa: S101  (every convolution of ParagonSR2 has one)
-    return conv.bias
+    bias_of(conv).zero_()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from paragon_core.network.blocks import gated_product
+from paragon_core.network.blocks import bias_of, gated_product
 
 if TYPE_CHECKING:
     from paragon_core.network.blocks import StreamBlock
@@ -31,7 +31,7 @@ def stream_block(block: StreamBlock, x: Tensor, *, bound: float | None) -> Tenso
 
     """
     mixed = block.fuse(torch.cat([block.dw1(x), plain_depthwise(block.dw3, x)], dim=1))
-    halves = (parameter.chunk(2) for conv in (block.proj, block.gate) for parameter in (conv.weight, _bias(conv)))
+    halves = (parameter.chunk(2) for conv in (block.proj, block.gate) for parameter in (conv.weight, bias_of(conv)))
     first, second = (_factor(mixed, *parameters) for parameters in zip(*halves, strict=True))
     result: Tensor = x + block.scale(block.out(gated_product(first, second, bound=bound)))
     return result
@@ -50,7 +50,7 @@ def plain_depthwise(conv: nn.Conv2d, x: Tensor) -> Tensor:
     rows, columns = x.shape[2] // d, x.shape[3] // d
     x = x.permute(0, 2, 3, 1).reshape(batch, rows, d, columns, d * channels).transpose(1, 2)
     x = x.reshape(batch * d, rows, columns, d * channels).permute(0, 3, 1, 2)
-    x = functional.conv2d(x, conv.weight.repeat(d, 1, 1, 1), _bias(conv).repeat(d), padding=1, groups=d * channels)
+    x = functional.conv2d(x, conv.weight.repeat(d, 1, 1, 1), bias_of(conv).repeat(d), padding=1, groups=d * channels)
     x = x.permute(0, 2, 3, 1).reshape(batch, d, rows, d * columns * channels).transpose(1, 2)
     return x.reshape(batch, rows * d, columns * d, channels).permute(0, 3, 1, 2)[:, :, :height, :width]
 
@@ -58,8 +58,3 @@ def plain_depthwise(conv: nn.Conv2d, x: Tensor) -> Tensor:
 def _factor(mixed: Tensor, weight: Tensor, bias: Tensor, gate_weight: Tensor, gate_bias: Tensor) -> Tensor:
     projected = functional.conv2d(mixed, weight, bias)
     return functional.conv2d(projected, gate_weight, gate_bias, padding=1, groups=len(gate_weight))
-
-
-def _bias(conv: nn.Conv2d) -> Tensor:
-    assert conv.bias is not None  # noqa: S101  (every convolution of ParagonSR2 has one)
-    return conv.bias
