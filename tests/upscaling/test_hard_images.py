@@ -10,7 +10,7 @@ import pytest
 
 from paragon_core.backends import BACKENDS
 from paragon_core.models.model import bundled
-from paragon_core.quality.hard_images import Deviation, hard_images, measure, worst
+from paragon_core.quality.hard_images import SIDE, Deviation, hard_images, measure, worst
 from paragon_core.upscaling.trial_images import trial_images
 from paragon_core.upscaling.upscaler import Upscaler
 
@@ -22,34 +22,32 @@ if TYPE_CHECKING:
 KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "photo-2x": {
         "single lines": (27, 0.1),
-        "noise": (42, 0.3),
+        "noise": (42, 0.2),
         "single pixels": (60, 0.4),
     },
     "realtime-2x": {
-        "noise": (47, -0.2),
+        "noise": (47, 0.0),
         "flat fields": (31, 0.0),
     },
     "realtime-3x": {
-        "single lines": (54, 0.3),
-        "1-bit text": (29, 0.1),
-        "noise": (53, 0.1),
-        "flat fields": (27, -0.1),
-        "single pixels": (80, 0.6),
+        "single lines": (72, 0.2),
+        "noise": (51, 0.1),
+        "flat fields": (26, 0.0),
+        "single pixels": (79, 0.6),
     },
     "realtime-4x": {
-        "single lines": (57, 0.2),
-        "noise": (52, -0.1),
-        "flat fields": (26, 0.1),
-        "single pixels": (68, 0.2),
+        "single lines": (55, 0.3),
+        "noise": (52, 0.0),
+        "single pixels": (68, 0.5),
     },
     "realtime-video-2x": {
-        "single lines": (30, 0.2),
+        "single lines": (28, 0.2),
         "1-bit text": (25, -0.1),
-        "noise": (50, -0.2),
+        "noise": (50, 0.0),
     },
     "realtime-web-2x": {
-        "noise": (52, 0.1),
-        "flat fields": (27, -0.1),
+        "noise": (50, 0.0),
+        "flat fields": (28, -0.1),
     },
     "stream-2x": {
         "single lines": (27, 0.2),
@@ -57,19 +55,17 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "single pixels": (33, 0.2),
     },
     "stream-4x": {
-        "single lines": (79, 0.1),
-        "noise": (51, 0.2),
-        "single pixels": (43, 0.1),
+        "single lines": (78, 0.1),
+        "noise": (52, 0.0),
+        "single pixels": (44, 0.5),
     },
     "stream-4x-sharp": {
-        "lines": (25, -1.1),
-        "single lines": (79, 0.2),
-        "halftones": (25, -0.2),
-        "1-bit text": (25, -0.5),
-        "dither": (28, -0.4),
-        "noise": (88, -0.3),
-        "flat fields": (34, -0.3),
-        "single pixels": (86, -0.4),
+        "single lines": (74, 0.1),
+        "1-bit text": (27, 0.3),
+        "dither": (25, 0.2),
+        "noise": (88, 0.2),
+        "flat fields": (32, 0.0),
+        "single pixels": (86, 0.6),
     },
 }
 
@@ -101,6 +97,17 @@ def test_nothing_runs_away(model: str, backend: str, precision: Precision) -> No
         excess, shift = KNOWN.get(model, {}).get(kind, (0.0, 0.0))
         known = found.excess <= excess + 2 and abs(found.shift) <= abs(shift) + 0.5
         assert found.allowed or known, f"{kind}: {found}"
+
+
+@pytest.mark.parametrize("model", bundled())
+def test_an_area_of_one_colour_comes_out_as_that_colour(model: str) -> None:
+    pure = [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    mixed = np.random.default_rng(3).integers(0, 256, (5, 3))
+    with Upscaler(model, backend="onnxruntime", precision="fp32", device="cpu", streams=1) as upscaler:
+        for colour in np.array([*pure, *mixed], np.uint8):
+            made = upscaler(np.broadcast_to(colour, (SIDE, SIDE, 3)))
+            quarter = len(made) // 4  # what photo makes of the edge is another matter
+            assert (made[quarter:-quarter, quarter:-quarter] == colour).all(), colour
 
 
 @pytest.mark.parametrize("model", bundled())
