@@ -50,9 +50,7 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "flat fields": (28, -0.1),
     },
     "stream-2x": {
-        "single lines": (27, 0.2),
-        "noise": (30, -0.2),
-        "single pixels": (33, 0.2),
+        "noise": (26, 0.0),
     },
     "stream-4x": {
         "single lines": (78, 0.1),
