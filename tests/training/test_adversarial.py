@@ -76,14 +76,15 @@ def test_both_networks_learn(images: Images) -> None:
 
 def test_the_network_learns_to_be_believed(images: Images) -> None:
     """Against a discriminator that does not learn, the made pixels come to look more real to it."""
-    options = TrainingOptions(steps=60, learning_rate=1e-3, warmup_share=0, border_weight=0, bfloat16=False)
+    # At half the rate the loss falls by a fifth only, and what decides is which weights it starts from.
+    options = TrainingOptions(steps=60, learning_rate=2e-3, warmup_share=0, border_weight=0, bfloat16=False)
     against = replace(NO_VGG, adversarial_weight=1.0, discriminator_learning_rate=0, discriminator_warmup=0)
     trainer = adversary(images, options, against, low_size=16)
     losses = []
     for _ in range(options.steps):
         trainer.advance()
         losses.append(trainer.figures["adversarial loss"])
-    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])  # 0.18 with the bundled files so far
 
 
 @pytest.mark.parametrize("with_vgg", [False, True], ids=["alone", "with VGG19"])
