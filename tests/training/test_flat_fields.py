@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from paragon_core.models.spec import preset
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 from paragon_core.training.collapsed import CollapsedNetwork
 from paragon_core.training.flat_fields import settle_flat_fields
@@ -68,7 +69,6 @@ def test_fields_come_out_as_they_are_and_images_hardly_change(
 
 
 def test_what_is_saved_is_settled_and_training_goes_on_as_it_was(images: Images) -> None:
-    torch.set_num_threads(1)
     looked_at, other = trainer_on(images, SHORT), trainer_on(images, SHORT)
     for _ in range(10):
         looked_at.advance()
