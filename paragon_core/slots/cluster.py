@@ -251,11 +251,11 @@ class RaySlots:
         self._losses = 0
         return Finished(slot=name, outcome=value)
 
-    def _sent(self, unit: Unit) -> tuple[Outcome | None, list[Any]]:
+    def _sent(self, unit: FileUnit) -> tuple[Outcome | None, list[Any]]:
         """Return where the pieces of a unit's source are, or what came of it without any work."""
         settings, job = self._settings, unit.job
         try:
-            if not settings.overwrite and is_done(
+            if not (settings.overwrite or unit.anew) and is_done(
                 job,
                 scale=next(iter(settings.models)),
                 size=settings.size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -116,6 +117,7 @@ class _Run:
         )
         self._results: dict[int, JobResult] = {}
         self._films: dict[int, _Progress] = {}
+        self._unmade: set[int] = set()  # places of jobs whose target was not there when they were given out
         self._idle: dict[str, None] = {}  # a set that keeps its order
         self._state: SlotState | None = None
 
@@ -149,9 +151,18 @@ class _Run:
     def _fill(self, slot: str) -> None:
         """Give a slot all the work that it has room for; one with room left stays idle."""
         while (unit := self._schedule.take(slot)) is not None:
-            self._slots.give(slot, unit)
+            self._slots.give(slot, self._marked(unit))
         if self._schedule.is_full(slot):
             self._idle.pop(slot, None)
+
+    def _marked(self, unit: Unit) -> Unit:
+        """Have a file made anew that was given out before, when its target was not there."""
+        if not isinstance(unit, FileUnit):
+            return unit
+        marked = replace(unit, anew=unit.index in self._unmade)
+        if not os.path.lexists(unit.job.target):
+            self._unmade.add(unit.index)
+        return marked
 
     def _finish(self, slot: str, outcome: Outcome) -> None:
         for level, text in outcome.log:

@@ -12,6 +12,7 @@ from paragon_core.media.jobs import Job, JobResult
 from paragon_core.slots.run import Reports, run_on_slots
 from paragon_core.slots.settings import SlotState
 from paragon_core.slots.slots import Closed, Event, Finished, Opened
+from paragon_core.slots.units import FileUnit
 from paragon_core.slots.worker import Outcome
 
 if TYPE_CHECKING:
@@ -88,6 +89,22 @@ def test_others_do_what_a_lost_slot_had(tmp_path: Path, caplog: pytest.LogCaptur
     results = run_on_slots(jobs(tmp_path, 6), Pretended("a", "b", do=do), at_once=3)
     assert [result.state for result in results] == ["written"] * 6
     assert "a was lost: it burnt" in caplog.text
+
+
+def test_a_slot_that_is_lost_after_it_wrote_a_file_does_not_keep_it_from_being_made(tmp_path: Path) -> None:
+    given: dict[str, list[tuple[int, bool]]] = {"a": [], "b": []}
+
+    def do(slot: str, unit: Unit) -> Event:
+        assert isinstance(unit, FileUnit)
+        given[slot].append((unit.number, unit.anew))
+        unit.job.target.touch()
+        return Closed(slot=slot, why="it burnt") if slot == "a" else written(slot, unit)
+
+    work = jobs(tmp_path, 3)
+    work[0].target.parent.mkdir()
+    work[1].target.touch()  # somebody else's
+    run_on_slots(work, Pretended("a", "b", do=do), at_once=2)
+    assert given == {"a": [(0, False)], "b": [(2, False), (0, True), (1, False)]}
 
 
 def test_a_file_that_ends_slots_fails_alone(tmp_path: Path) -> None:

@@ -42,6 +42,15 @@ def test_units_are_files_that_a_single_process_would_write(tmp_path: Path) -> No
     assert work.content(tmp_path / "out") == work.content(tmp_path / "alone")
 
 
+def test_a_target_that_is_there_is_made_anew_where_that_is_asked_for(tmp_path: Path) -> None:
+    jobs = work.jobs_of(work.images(tmp_path / "in", 1), tmp_path / "out")
+    worker = Worker(work.settings())
+    worker.open(None)
+    outcomes = [worker.do(FileUnit(number=0, index=0, job=jobs[0], anew=anew)) for anew in (False, False, True)]
+    worker.close()
+    assert [outcome.result and outcome.result.state for outcome in outcomes] == ["written", "skipped", "written"]
+
+
 def test_its_state_is_what_pixels_depend_on_and_another_is_refused() -> None:
     settings = work.settings(kinds=IMAGES + VIDEOS)
     one, other = Worker(settings), Worker(settings)
