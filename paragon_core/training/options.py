@@ -33,7 +33,11 @@ class Schedule(Protocol):
 
     @property
     def warmup_share(self) -> float:
-        """Share of the steps in which the rate rises from 0."""
+        """Share of the steps of a cycle in which the rate rises from 0."""
+
+    @property
+    def cycle_steps(self) -> int:
+        """Steps in which the rate rises and falls to 0 once."""
 
     @property
     def validate_every(self) -> int:
@@ -55,7 +59,12 @@ class TrainingOptions:
     clip_norm: float = 0.0
     """Longest gradient, over all weights together; a longer one is shortened. 0 leaves them as they are."""
     warmup_share: float = 0.02
-    """Share of the steps in which the rate rises from 0."""
+    """Share of the steps of a cycle in which the rate rises from 0."""
+    cycles: int = 1
+    """How often the rate rises and falls to 0; ``steps`` is a multiple of it. What gets scored and saved at the end of
+    a cycle is the mean of the weights (their EMA) at the ends of all cycles so far: each end is off in a way of its
+    own, and less of that is left in the mean (P. Izmailov et al., "Averaging weights leads to wider optima and better
+    generalization", 2018)."""
     ema_decay: float = 0.999
     """Decay of the exponential moving average (EMA) of the weights, which is what gets scored and saved."""
     l1_weight: float = 1.0
@@ -104,8 +113,8 @@ class TrainingOptions:
             InputError: naming the field and the values that it may have.
 
         """
-        if self.steps < 1 or self.validate_every < 1:
-            msg = "steps and validate_every must be at least 1"
+        if min(self.steps, self.validate_every, self.cycles) < 1 or self.steps % self.cycles:
+            msg = "steps, validate_every and cycles must be at least 1, and steps a multiple of cycles"
             raise InputError(msg)
         for name in ("warmup_share", "ema_decay", "luma_share", "border_weight"):
             if not 0 <= getattr(self, name) <= 1:
@@ -126,9 +135,18 @@ class TrainingOptions:
         if self.weight_decay and self.optimiser != "adamw":
             raise InputError("weight_decay belongs to AdamW", hint='use optimiser = "adamw", or weight_decay = 0')
 
+    @property
+    def cycle_steps(self) -> int:
+        """Length of a cycle."""
+        return self.steps // self.cycles
+
+    def is_end_of_cycle(self, step: int) -> bool:
+        """Return whether a cycle ends with step ``step`` (1 is the first)."""
+        return step > 0 and step % self.cycle_steps == 0
+
 
 def learning_rate(options: Schedule, step: int) -> float:
-    """Return the rate of step ``step`` (0 is the first): a linear rise, times a cosine that ends at 0."""
-    share = step / options.steps
+    """Return the rate of step ``step`` (0 is the first): in each cycle a linear rise times a cosine to 0."""
+    share = step % options.cycle_steps / options.cycle_steps
     rise = min(1.0, share / options.warmup_share) if options.warmup_share else 1.0
     return options.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * share))

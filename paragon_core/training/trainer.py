@@ -13,8 +13,8 @@ from paragon_core.errors import InputError
 from paragon_core.models.detect import recognise
 from paragon_core.network.attention import require_flex
 from paragon_core.network.blocks import LayerScale
+from paragon_core.training.averages import ExponentialMovingAverage, MeanOfEnds
 from paragon_core.training.collapsed import CollapsedNetwork, base_kernel
-from paragon_core.training.ema import ExponentialMovingAverage
 from paragon_core.training.flat_fields import settle_flat_fields
 from paragon_core.training.initialization import scale_from_data, solve_tail
 from paragon_core.training.limits import limit_weights
@@ -102,6 +102,7 @@ class Trainer:
         self._examples = self._draw_examples().to(device)
         self._weight = border_weights(side, 2 * spec.scale, options.border_weight).to(device)
         self._ema = ExponentialMovingAverage(self.network, options.ema_decay)
+        self._mean = MeanOfEnds(self._ema.tensors)
         self._optimiser = make_optimiser(self.network.parameters(), options)
 
     def advance(self) -> Tensor:
@@ -114,9 +115,10 @@ class Trainer:
         return loss.detach()
 
     def arrays(self) -> Arrays:
-        """Return the EMA weights of the whole network under upstream's keys, with flat fields settled."""
+        """Return averaged weights of the whole network under upstream's keys, with flat fields settled."""
+        average = self._mean if self.options.is_end_of_cycle(self.step) else self._ema
         network = CollapsedNetwork(self.spec, product_bound=self.options.product_bound).to(self.device)
-        network.load_state_dict(self._ema.tensors)
+        network.load_state_dict(average.tensors)
         settle_flat_fields(network, self._examples)
         return network.to_arrays()
 
@@ -132,6 +134,7 @@ class Trainer:
             "spec": to_text(self.spec),
             "network": self.network.state_dict(),
             "ema": self._ema.tensors,
+            "mean": self._mean.tensors,
             "optimiser": self._optimiser.state_dict(),
             "draws": json.dumps(self._patches.state),
         }
@@ -147,7 +150,9 @@ class Trainer:
         refuse_other("options", state["options"], self.options)
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
-        self._ema.restore(state["ema"] if "ema" in state else state["average"])  # its name in older states
+        ema = state["ema"] if "ema" in state else state["average"]  # its name in older states
+        self._ema.restore(ema)
+        self._mean.restore(state.get("mean", ema))  # older states are of runs of one cycle
         self._optimiser.load_state_dict(state["optimiser"])
         self._patches.restore(json.loads(state["draws"]))
 
@@ -197,6 +202,8 @@ class Trainer:
     def _finish_step(self) -> None:
         self.step += 1
         self._ema.update(self.step)
+        if self.options.is_end_of_cycle(self.step):
+            self._mean.update(self._ema.tensors, self.step // self.options.cycle_steps)
 
     def _init_weights(self) -> None:
         generator = torch.Generator().manual_seed(self.options.seed)

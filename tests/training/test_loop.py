@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     [
         {"bfloat16": True},
         {"bfloat16": False},
+        {"cycles": 4},
         {"optimiser": "adamw", "learning_rate": 4e-3, "weight_decay": 0.01},
         {"optimiser": "soap", "clip_norm": 0.1, "charbonnier_weight": 1.0, "checkpointing": True},
     ],
-    ids=["soap", "soap, float32", "adamw", "soap, clipped"],
+    ids=["soap", "soap, float32", "soap, cycles", "adamw", "soap, clipped"],
 )
 def test_an_interrupted_run_ends_with_the_same_bits(
     images: Images, tmp_path: Path, press_ctrl_c: Callable[..., None], changes: dict[str, Any]

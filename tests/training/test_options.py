@@ -16,10 +16,20 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
     assert rates[1000] == pytest.approx(0, abs=1e-12)
 
 
+def test_every_cycle_is_like_a_run_of_its_own() -> None:
+    cycle = TrainingOptions(steps=50, warmup_share=0.1)
+    options = TrainingOptions(steps=150, warmup_share=0.1, cycles=3)
+    expected = [learning_rate(cycle, step) for step in range(50)]
+    assert [learning_rate(options, step) for step in range(150)] == 3 * expected
+    assert [step for step in range(151) if options.is_end_of_cycle(step)] == [50, 100, 150]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("steps", 0),
+        ("cycles", 0),
+        ("cycles", 3),
         ("ema_decay", 1.5),
         ("luma_share", -0.1),
         ("learning_rate", float("nan")),

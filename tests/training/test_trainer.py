@@ -57,6 +57,25 @@ def test_it_goes_on_from_given_weights(images: Images) -> None:
     assert all(np.allclose(taken[key], array, rtol=1e-5, atol=1e-7) for key, array in saved.items())
 
 
+def test_the_ends_of_cycles_are_averaged(images: Images) -> None:
+    cycle = replace(SHORT, steps=15)
+    one, three = trainer_on(images, cycle), trainer_on(images, replace(SHORT, steps=45, cycles=3))
+    ends, averages = [], []
+    for step in range(1, 46):
+        three.advance()
+        if step <= 15:
+            one.advance()
+        if step % 15 == 0:
+            ends.append(three.state()["ema"]["conv_in.weight"].clone())
+            averages.append(three.arrays()["conv_in.weight"])
+        assert (step % 15 == 0) == three.options.is_end_of_cycle(step)
+    assert np.array_equal(averages[0], one.arrays()["conv_in.weight"])
+    for number in (2, 3):
+        expected = torch.stack(ends[:number]).mean(0).numpy()
+        np.testing.assert_allclose(averages[number - 1], expected, rtol=0, atol=1e-6)
+        assert np.abs(ends[number - 1].numpy() - expected).max() > 1e-4
+
+
 def test_the_scales_must_agree(images: Images) -> None:
     source = PatchSource([images], scale=4, options=PatchOptions(low_size=8, batch_size=1))
     with pytest.raises(InputError, match="x4"):

@@ -1,4 +1,4 @@
-"""The exponential moving average (EMA) of a network's weights."""
+"""Averages of a network's weights: the exponential moving average (EMA), and the mean of the ends of cycles."""
 
 from __future__ import annotations
 
@@ -40,3 +40,21 @@ class ExponentialMovingAverage:
         """Continue from the ``tensors`` of an earlier average."""
         for key, average in self.tensors.items():
             average.copy_(tensors[key])
+
+
+class MeanOfEnds:
+    """The mean of the weights at the ends of cycles (`TrainingOptions.cycles`)."""
+
+    def __init__(self, like: Mapping[str, Tensor]) -> None:
+        """Begin without any; ``like`` gives the shapes."""
+        self.tensors = {key: torch.zeros_like(tensor) for key, tensor in like.items()}
+
+    @torch.no_grad()
+    def update(self, tensors: Mapping[str, Tensor], number: int) -> None:
+        """Take in the weights at the end of cycle ``number`` (1 is the first)."""
+        torch._foreach_lerp_(list(self.tensors.values()), [tensors[key] for key in self.tensors], 1 / number)
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Continue from the ``tensors`` of an earlier mean."""
+        for key, mean in self.tensors.items():
+            mean.copy_(tensors[key])
