@@ -33,6 +33,11 @@ _GPU: Final = "gpu"
 _HINTS: Final[dict[Precision, str]] = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
 _CAPABILITIES: Final[dict[Precision, str]] = {"fp16": "FP16", "bf16": "BF16"}
 
+#: This variable limits oneDNN, which computes for OpenVINO, but not what OpenVINO believes to have: limited to one of
+#: these, its first run in bfloat16 would fail.
+_ONEDNN_LIMIT: Final = "ONEDNN_MAX_CPU_ISA"
+_WITHOUT_BF16: Final = frozenset({"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2"})
+
 
 class OpenVinoSession(Session):
     """A network in OpenVINO: one infer request a stream, handed out to whoever runs."""
@@ -105,8 +110,7 @@ class OpenVinoBackend(Backend):
     def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
         """Return the reduced precisions that this processor, or graphics card, has instructions for."""
         core, _ = _core()
-        capabilities = core.get_property(_device(core, device), "OPTIMIZATION_CAPABILITIES")
-        return tuple(precision for precision, mark in _CAPABILITIES.items() if mark in capabilities)
+        return _reduced_precisions(core, _device(core, device))
 
     def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> OpenVinoSession:
         """Build a session; see `Backend.open`.
@@ -115,8 +119,7 @@ class OpenVinoBackend(Backend):
         """
         core, _ = _core()
         device = _device(core, options.device)
-        capability = _CAPABILITIES.get(options.precision)
-        if capability and capability not in core.get_property(device, "OPTIMIZATION_CAPABILITIES"):
+        if options.precision not in ("fp32", *_reduced_precisions(core, device)):
             processor = "processor" if device == _CPU else "graphics card"
             msg = f"this {processor} has no {options.precision} instructions for OpenVINO"
             raise BackendUnavailableError(msg, hint="use precision fp32 or auto")
@@ -176,6 +179,14 @@ def _loaded() -> tuple[Any, str, int]:
         raise unavailable("OpenVINO", error, hint=_HINT) from None
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(core))  # lest a forked process free it, and wait for its threads
     return core, str(openvino.__version__).split("-")[0], os.getpid()
+
+
+def _reduced_precisions(core: Any, device: str) -> tuple[Precision, ...]:  # noqa: ANN401 - the module is imported late
+    """Return the precisions below fp32 that a device computes in."""
+    capabilities = set(core.get_property(device, "OPTIMIZATION_CAPABILITIES"))
+    if device == _CPU and os.environ.get(_ONEDNN_LIMIT, "").upper() in _WITHOUT_BF16:
+        capabilities.discard("BF16")
+    return tuple(precision for precision, mark in _CAPABILITIES.items() if mark in capabilities)
 
 
 def _device(core: Any, name: str) -> str:  # noqa: ANN401 - the module is imported late

@@ -29,7 +29,7 @@ MODEL = random_model(spec("stream"))
 
 
 def has_bf16() -> bool:
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" in BACKEND.reduced_precisions("cpu")
 
 
 @pytest.mark.processor
@@ -45,12 +45,21 @@ def test_single_precision_is_never_left_to_openvino() -> None:
 @pytest.mark.skipif(not has_bf16(), reason="needs a processor with bfloat16 instructions")
 def test_bfloat16_is_rounded_and_close() -> None:
     value = batch(1, 20, 20)
-    assert "bf16" in BACKEND.reduced_precisions("auto")
     exact, rounded = (
         BACKEND.open(MODEL, GraphSpec(), SessionOptions(precision=precision)).run(value)
         for precision in ("fp32", "bf16")
     )
     assert 1e-4 < np.abs(exact - rounded).max() < 0.1 * np.abs(exact).max()
+
+
+def test_precisions_are_what_the_processor_has_and_no_limit_takes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    for limit, taken in (("", set()), ("AVX512_CORE_AMX", set()), ("AVX2", {"BF16"}), ("avx2_vnni", {"BF16"})):
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+        found = {precision.upper() for precision in BACKEND.reduced_precisions("cpu")}
+        assert found == {"FP16", "BF16"} & set(capabilities) - taken, limit
+    with pytest.raises(BackendUnavailableError, match="no bf16"):
+        BACKEND.open(MODEL, GraphSpec(), SessionOptions(precision="bf16"))
 
 
 def test_the_version_is_the_short_one() -> None:
