@@ -10,8 +10,9 @@ from paragon_core.errors import MediaError, UnsupportedFormatError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.sequences import ImageSequence
 from paragon_core.media.sources import check_regular
+from paragon_core.media.video.demuxing import is_cover, not_read
 from paragon_core.media.video.programs import programs
-from paragon_core.media.video.source import VideoReader, is_cover, not_read
+from paragon_core.media.video.source import VideoReader
 from paragon_core.media.video.truncated import missing_bytes
 from paragon_core.media.video.y4m import Y4mInput
 

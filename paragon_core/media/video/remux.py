@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from paragon_core.media.pyav import pyav
 from paragon_core.media.video.attachments import attach, holds_cover
+from paragon_core.media.video.demuxing import is_cover
 from paragon_core.media.video.formats import MATROSKA
 from paragon_core.media.video.sound import SoundEncoder, format_for
-from paragon_core.media.video.source import is_cover
 from paragon_core.media.video.subtitles import TEXT, TEXT_KIND, TextConverter
 from paragon_core.media.video.times import Monotonic
 

@@ -1,23 +1,16 @@
-"""Reading a video: its frames in display order, and the packets of its other streams."""
+"""Reading a video: its frames in display order, those that are wanted, and the packets of its other streams."""
 
 from __future__ import annotations
 
-import errno
 import re
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from paragon_core.errors import MediaError, ParagonError
-from paragon_core.media.pyav import pyav
-from paragon_core.media.sources import unreadable
 from paragon_core.media.video.decoding import FrameDecoder
 from paragon_core.media.video.deinterlacing import Deinterlacer
+from paragon_core.media.video.demuxing import Demuxer, is_cover
 from paragon_core.media.video.time_range import TimeRange
-from paragon_core.media.video.times import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -33,9 +26,6 @@ if TYPE_CHECKING:
 #: Packets that may gather before a frame comes.
 _MOST_PACKETS: Final = 64
 
-#: Seconds before what is wanted at which a frame may lie that can be decoded by itself.
-_MARGINS: Final = (0, 10, 60)
-
 #: Seconds, and share of the whole, by which a video may end before its container says so.
 _LONG_FRAME: Final = 1.0
 _INEXACT: Final = 0.02
@@ -43,31 +33,13 @@ _INEXACT: Final = 0.02
 #: Frames before the first that is wanted which deinterlacing looks at.
 _CONTEXT: Final = 2
 
-#: Bytes, and share of the whole, that may come behind the last packet: an index, names.
-_TAIL: Final = 4096
-_TAIL_SHARE: Final = 0.05
-
 #: What is taken for the frames a second where a container says nothing, or nonsense.
 _USUAL_RATE: Final = Fraction(25)
 _HIGHEST_RATE: Final = 1000
 
-#: Role of the image on the cover of a record (AV_DISPOSITION_ATTACHED_PIC).
-_COVER: Final = 0x400
-
-#: Flag of containers whose times start anywhere (AVFMT_TS_DISCONT): recordings of broadcasts.
-_TIMES_START_ANYWHERE: Final = 0x200
-
-#: Flag of formats that hold frames only, one after another (AVFMT_NOTIMESTAMPS).
-_NO_TIMES: Final = 0x80
-
 #: How FFmpeg names Matroska, and the tag in which a track says when it ends.
 _MATROSKA: Final = "matroska,webm"
 _END_OF_TRACK: Final = "DURATION"
-
-#: Errors that say nothing of the video itself.
-_OF_THE_DISK: Final = {
-    *(errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOMEM, errno.EIO),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,41 +89,38 @@ class VideoReader:
         self.container = container
         self.stream = stream
         self.time_range = time_range
-        self._missing = missing
-        self._pipe = pipe
-        self._keep_damaged = keep_damaged
         foreign = _foreign(stream, programs)
         self._foreign_programs = max(len(programs) - 1, 0) if foreign else 0
         #: All other streams of its program: sound, subtitles, covers, attachments, further video tracks.
         self.others = [each for each in container.streams if each is not stream and each.id not in foreign]
-        self._tracks = [
-            each for each in self.others if each.type in {"audio", "subtitle"} and each.codec_context is not None
-        ]
-        self._unfinished = {each.index for each in [stream, *self._tracks] if each.type != "subtitle"}
+        tracks = [each for each in self.others if each.type in {"audio", "subtitle"} and each.codec_context is not None]
+        self._unfinished = {each.index for each in [stream, *tracks] if each.type != "subtitle"}
+        self._demuxer = Demuxer(
+            name,
+            container,
+            stream,
+            [*tracks, *filter(is_cover, self.others)],
+            missing=missing,
+            pipe=pipe,
+            keep_damaged=keep_damaged,
+        )
         self._decoder = FrameDecoder(name, stream, rate=self._stream_rate)
         self._deinterlacer = Deinterlacer(stream, deinterlace)
         self._deinterlace = deinterlace
         self._fields = 2 if deinterlace == "bob" else 1
         self._last: int | None = None
         self._interlaced = 0
-        self._timeline = Timeline() if self._starts_anywhere else None
-        self._damaged = 0
-        self._read = 0
         self._entered = False
-        self._selected = [stream, *self._tracks, *(each for each in self.others if is_cover(each))]
-        self._demuxed: Iterator[Packet[Any]] = container.demux(*self._selected)
-        self._pending: list[Packet[Any]] = []
-        #: The cover images of the file, by the index of their stream.
-        self.covers: Mapping[int, bytes] = self._read_covers()
+
+    @property
+    def covers(self) -> Mapping[int, bytes]:
+        """The cover images of the file, by the index of their stream."""
+        return self._demuxer.covers
 
     @property
     def time_base(self) -> Fraction:
         """Unit of the time stamps of frames, in seconds."""
         return self._deinterlacer.time_base
-
-    @property
-    def _stream_time_base(self) -> Fraction:
-        return Fraction(self.stream.time_base or 1)
 
     @property
     def rate(self) -> Fraction:
@@ -184,9 +153,9 @@ class VideoReader:
 
     def _stated_seconds(self) -> float | None:
         if self.stream.duration:
-            return float(self.stream.duration * self._stream_time_base)
+            return float(self.stream.duration * self._demuxer.time_base)
         if self.container.format.name == _MATROSKA and (end := _seconds_of(self.stream.metadata.get(_END_OF_TRACK))):
-            return end - float((self.stream.start_time or 0) * self._stream_time_base)
+            return end - float((self.stream.start_time or 0) * self._demuxer.time_base)
         return self.container.duration / 1e6 if self.container.duration else None
 
     @property
@@ -200,13 +169,12 @@ class VideoReader:
     def notes(self) -> tuple[str, ...]:
         """What could not be read, in words for the user."""
         notes = []
-        damaged = self._damaged + self._decoder.damaged
-        if self._missing:
-            notes.append(f"it is cut off: {self._missing} bytes are missing at its end, and what is there was kept")
+        damaged = self._demuxer.damaged + self._decoder.damaged
+        if missing := self._demuxer.missing:
+            notes.append(f"it is cut off: {missing} bytes are missing at its end, and what is there was kept")
         if damaged:
             notes.append(f"parts of it are damaged: {damaged} frames or packets were spoiled or passed over")
-        if self._timeline is not None and self._timeline.jumps:
-            jumps = self._timeline.jumps
+        if jumps := self._demuxer.jumps:
             often = "once" if jumps == 1 else f"{jumps} times"
             notes.append(f"its times jump {often}, as where recordings were joined, and now go on without a gap")
         if self._decoder.scaled and self._decoder.size is not None:
@@ -219,7 +187,7 @@ class VideoReader:
             notes.append("its transparency was left out")
         if self._foreign_programs:
             notes.append(f"it holds {self._foreign_programs + 1} programs, and only the main one was kept")
-        if not self._missing and (lost := self._lost()) and not self._is_read_whole():
+        if not missing and (lost := self._lost()) and not self._is_read_whole():
             notes.append(f"its frames end {lost:.1f} seconds before the time that the file states")
         return (*notes, *self._deinterlacer.notes(self._interlaced))
 
@@ -231,7 +199,7 @@ class VideoReader:
             return 0
         if end is not None:
             return self._duration_until(end)
-        lost = self._lost() if not self._missing and self._is_read_whole() else 0.0
+        lost = self._lost() if not self._demuxer.missing and self._is_read_whole() else 0.0
         # Where frames double, a field's unit and duration are half of both.
         return int(self._decoder.last_duration + lost / float(self.time_base))
 
@@ -247,15 +215,13 @@ class VideoReader:
         if seconds is None or self.time_range.duration is not None or decoder.last is None:
             return 0.0
         first = self.stream.start_time or 0
-        lost = seconds - float((decoder.last + decoder.last_duration - first) * self._stream_time_base)
+        lost = seconds - float((decoder.last + decoder.last_duration - first) * self._demuxer.time_base)
         return lost if lost > max(_LONG_FRAME, seconds * _INEXACT) else 0.0
 
     def _is_read_whole(self) -> bool:
         """Return whether packets were found up to the end of a Matroska file: then its last frame is a long one."""
-        if self.container.format.name != _MATROSKA or self._damaged or self._decoder.damaged:
-            return False
-        size = self.container.size or 0
-        return bool(size - self._read <= _TAIL + size * _TAIL_SHARE)
+        is_matroska = self.container.format.name == _MATROSKA
+        return is_matroska and self._demuxer.is_read_whole and not self._decoder.damaged
 
     @property
     def origin(self) -> Fraction:
@@ -263,17 +229,7 @@ class VideoReader:
         first, _ = self.wanted_times
         if first is not None:
             return first * self.time_base
-        return self._begin if self._starts_anywhere else Fraction(0)
-
-    @property
-    def _starts_anywhere(self) -> bool:
-        return bool(self.container.format.flags & _TIMES_START_ANYWHERE)
-
-    @property
-    def _begin(self) -> Fraction:
-        """The time in seconds at which it begins. What is before 0 is not shown: it fills decoders, or was cut out."""
-        start = self.container.start_time or 0
-        return Fraction(start, 1_000_000) if start > 0 or self._starts_anywhere else Fraction(0)
+        return self._demuxer.begin if self._demuxer.starts_anywhere else Fraction(0)
 
     @property
     def shift(self) -> int:
@@ -283,7 +239,7 @@ class VideoReader:
     @property
     def wanted_times(self) -> tuple[int | None, int | None]:
         """The first time stamp of the file that is wanted, and the first that is not any more; None: all."""
-        return self.time_range.ticks(self.time_base, self._begin)
+        return self.time_range.ticks(self.time_base, self._demuxer.begin)
 
     @property
     def facts(self) -> DecodingFacts:
@@ -300,10 +256,7 @@ class VideoReader:
     @property
     def can_be_entered(self) -> bool:
         """Whether packets that were read so far let a frame be found by its time: they have one each that is right."""
-        flags = self.container.format.flags
-        return not (self._missing or self._damaged or flags & _NO_TIMES or self._decoder.orders) and not (
-            self._timeline is not None and self._timeline.jumps
-        )
+        return self._demuxer.has_right_times and not self._decoder.orders
 
     def enter(self, place: int) -> None:
         """Go to a time stamp of the file, before anything was read; only frames follow. For `can_be_entered`.
@@ -312,13 +265,9 @@ class VideoReader:
             MediaError: that cannot be done.
 
         """
-        self._selected, self._tracks, self._timeline = [self.stream], [], None
         self._unfinished = {self.stream.index}
         self._entered = True
-        try:
-            self._go_to(place)
-        except pyav().error.FFmpegError as error:
-            raise not_read(self.name, error) from error
+        self._demuxer.enter(place)
 
     def steps(self) -> Iterator[Step]:
         """Yield frames and the packets of sound and subtitles, in the order of the file.
@@ -333,7 +282,7 @@ class VideoReader:
         if not self._entered:
             self._seek_to_begin()
         packets: list[Packet[Any]] = []
-        for packet in self.packets():
+        for packet in self._demuxer.packets():
             if packet.stream is not self.stream:
                 packets += [packet] if self._is_wanted(packet) else []
             else:
@@ -359,7 +308,7 @@ class VideoReader:
         """
         _, end = self.wanted_times
         self._seek_to_begin()
-        for packet in self.packets():
+        for packet in self._demuxer.packets():
             if packet.stream is not self.stream:
                 if self._is_wanted(packet):
                     yield packet
@@ -375,99 +324,15 @@ class VideoReader:
             MediaError: the file cannot be read on.
 
         """
-        wanted = {each.index for each in [self.stream, *self._tracks]}
-        for packet in self._packets():
-            if packet.stream.index in wanted:
-                if self._timeline is not None:
-                    self._timeline.join(packet)
-                yield packet
+        return self._demuxer.packets()
 
     def _seek_to_begin(self) -> None:
         """Go to a place from which on all frames that are wanted can be made."""
-        first, _ = self.time_range.ticks(self._stream_time_base, self._begin)
+        first, _ = self.time_range.ticks(self._demuxer.time_base, self._demuxer.begin)
         if first is not None:
-            before = round(_CONTEXT / (self._stream_rate * self._stream_time_base)) if self._deinterlace != "off" else 0
-            self._seek(first - before)
-
-    def _seek(self, first: int) -> None:
-        """Go to a frame from which on those that are wanted can be decoded; not all formats find it at once."""
-        if self._pipe is not None or self.stream.start_time is None or self.container.format.flags & _NO_TIMES:
-            return
-        begin = int(self._begin / self._stream_time_base)
-        with suppress(pyav().error.FFmpegError):  # where that cannot be, all before it is read
-            for margin in _MARGINS:
-                place = first - int(margin / self._stream_time_base)
-                if place <= begin:
-                    break
-                self._go_to(place)
-                reached = self._time_of_next_frame()
-                if reached is not None and reached <= first:
-                    self._go_to(place)
-                    return
-            # The first one is decoded before it is shown.
-            self._go_to(max(begin - int(_MARGINS[1] / self._stream_time_base), 0))
-
-    def _go_to(self, place: int) -> None:
-        self.container.seek(place, stream=self.stream)
-        self._pending, self._demuxed = [], self.container.demux(*self._selected)
-
-    def _time_of_next_frame(self) -> int | None:
-        """Return a time stamp that may come from any of the next packets; None where there is none."""
-        av = pyav()
-        for packet in islice((each for each in self._demuxed if each.stream is self.stream), _MOST_PACKETS):
-            with suppress(av.error.FFmpegError, ValueError):
-                for frame in packet.decode():
-                    return None if frame.pts is None else int(frame.pts)
-        return None
-
-    def _packets(self) -> Iterator[Packet[Any]]:
-        av = pyav()
-        goes_on = True
-        while goes_on:
-            goes_on = False
-            try:
-                for packet in chain(self._pending, self._demuxed):
-                    goes_on = True
-                    if packet.pos is not None:
-                        self._read = max(self._read, packet.pos + packet.size)
-                    yield packet
-            except av.error.InvalidDataError:
-                self._damaged += 1
-                self._pending, self._demuxed = [], self.container.demux(*self._selected)
-            except (av.error.FFmpegError, OSError) as error:
-                raise not_read(self.name, error) from error
-            else:
-                self._check_pipe()
-                return
-        if self._missing:
-            return
-        msg = f"{self.name} is damaged and cannot be read to its end"
-        raise MediaError(msg, hint="copy or download it again, or take what is there with --keep-damaged")
-
-    def _check_pipe(self) -> None:
-        """Find out, at its end, whether a pipe was cut off."""
-        self._missing = self._missing if self._pipe is None else self._pipe.missing
-        if self._pipe is not None and self._missing and not self._keep_damaged:
-            msg = f"{self.name} is cut off: {self._missing} bytes are missing at its end"
-            raise MediaError(msg, hint="see why the program before ended, or take what is there with --keep-damaged")
-
-    def _read_covers(self) -> dict[int, bytes]:
-        """Return the cover images, which come before all other packets."""
-        indices = {each.index for each in self.others if is_cover(each)}
-        covers: dict[int, bytes] = {}
-        try:
-            while len(covers) < len(indices):
-                packet = next(self._demuxed, None)
-                if packet is None:
-                    break
-                if packet.stream.index not in indices:
-                    self._pending.append(packet)
-                    break
-                covers[packet.stream.index] = bytes(packet)
-        except pyav().error.FFmpegError:
-            self._damaged += 1
-            self._demuxed = self.container.demux(*self._selected)
-        return covers
+            frame = 1 / (self._stream_rate * self._demuxer.time_base)
+            before = round(_CONTEXT * frame) if self._deinterlace != "off" else 0
+            self._demuxer.seek(first - before)
 
     def _frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         """Yield the wanted frames that a packet completes."""
@@ -493,7 +358,7 @@ class VideoReader:
         if time is None:
             return False  # the end of its stream
         time_base = Fraction(packet.time_base)
-        first, end = self.time_range.ticks(time_base, self._begin)
+        first, end = self.time_range.ticks(time_base, self._demuxer.begin)
         if end is not None and time >= end:
             self._unfinished.discard(packet.stream.index)
             return False
@@ -503,21 +368,6 @@ class VideoReader:
         packet.pts = None if packet.pts is None else packet.pts - shift
         packet.dts = None if packet.dts is None else packet.dts - shift
         return True
-
-
-def is_cover(stream: Stream) -> bool:
-    """Return whether a video stream is a cover image."""
-    return bool(stream.type == "video" and getattr(stream, "disposition", 0) & _COVER)  # PyAV has it from 14.1 on
-
-
-def not_read(name: str, error: Exception) -> ParagonError:
-    """Return the error to raise for one of FFmpeg's or of the disk's."""
-    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
-        return unreadable(Path(name), error)
-    reason = getattr(error, "strerror", None) or str(error)
-    return MediaError(
-        f"{name} is no video, or is damaged or cut off ({reason})", hint="copy, download or export it again"
-    )
 
 
 def _foreign(stream: Stream, programs: Sequence[Collection[int]]) -> set[int]:
