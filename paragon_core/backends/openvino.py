@@ -1,4 +1,4 @@
-"""OpenVINO: the fastest runtime on most CPUs, and one for Intel's graphics cards."""
+"""OpenVINO: the fastest runtime on processors after the native kernel, and one for Intel's graphics cards."""
 
 from __future__ import annotations
 
