@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 #: kind that a new file keeps to is to be removed; a test says so.
 KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "photo-2x": {
-        "single lines": (27, 0.1),
-        "noise": (42, 0.2),
-        "single pixels": (60, 0.4),
+        "noise": (40, 0.2),
+        "single pixels": (32, 0.2),
     },
     "realtime-2x": {
         "noise": (47, 0.0),
@@ -49,13 +48,10 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "noise": (50, 0.0),
         "flat fields": (28, -0.1),
     },
-    "stream-2x": {
-        "noise": (26, 0.0),
-    },
     "stream-4x": {
-        "single lines": (78, 0.1),
-        "noise": (52, 0.0),
-        "single pixels": (44, 0.5),
+        "single lines": (69, 0.1),
+        "noise": (42, 0.0),
+        "single pixels": (41, 0.3),
     },
     "stream-4x-sharp": {
         "single lines": (74, 0.1),
