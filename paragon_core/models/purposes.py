@@ -21,7 +21,7 @@ class Purpose:
 #: The first one is for those who do not know.
 PURPOSES: Final = (
     Purpose(source="anything clean, or anything fast", model="realtime-2x", why="the fastest, good on hard edges"),
-    Purpose(source="single photographs and scans", model="photo-2x", why="the finest lines, 350 times the work"),
+    Purpose(source="single photographs and scans", model="photo-2x", why="the finest lines, 400 times the work"),
     Purpose(source="photographs and films, with patience", model="stream-2x", why="finer lines, 8 times the work"),
     Purpose(source="drawings and anime", model="stream-2x", why="cleaner outlines than realtime-2x"),
     Purpose(source="compressed video: H.264, streams, DVDs", model="realtime-video-2x", why="leaves compression out"),
