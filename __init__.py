@@ -17,7 +17,7 @@ if "folder_paths" in sys.modules:  # ComfyUI's own module, there before any pack
                 _package, _folder / "__init__.py", submodule_search_locations=[str(_folder)]
             )
             if _spec is None or _spec.loader is None:
-                raise ImportError(f"{_folder} is missing; install Paragon anew")
+                raise ImportError(f"{_folder} is missing; install Paragon again")
             sys.modules[_package] = importlib.util.module_from_spec(_spec)
             _spec.loader.exec_module(sys.modules[_package])
 

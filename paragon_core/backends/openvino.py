@@ -110,7 +110,11 @@ class OpenVinoBackend(Backend):
     def reduced_precisions(self, device: str) -> tuple[Precision, ...]:
         """Return the reduced precisions that this processor, or graphics card, has instructions for."""
         core, _ = _core()
-        return _reduced_precisions(core, _device(core, device))
+        name = _device(core, device)
+        capabilities = set(core.get_property(name, "OPTIMIZATION_CAPABILITIES"))
+        if name == _CPU and os.environ.get(_ONEDNN_LIMIT, "").upper() in _WITHOUT_BF16:
+            capabilities.discard("BF16")
+        return tuple(precision for precision, mark in _CAPABILITIES.items() if mark in capabilities)
 
     def open(self, model: Model, spec: GraphSpec, options: SessionOptions) -> OpenVinoSession:
         """Build a session; see `Backend.open`.
@@ -119,7 +123,7 @@ class OpenVinoBackend(Backend):
         """
         core, _ = _core()
         device = _device(core, options.device)
-        if options.precision not in ("fp32", *_reduced_precisions(core, device)):
+        if options.precision not in ("fp32", *self.reduced_precisions(options.device)):
             processor = "processor" if device == _CPU else "graphics card"
             msg = f"this {processor} has no {options.precision} instructions for OpenVINO"
             raise BackendUnavailableError(msg, hint="use precision fp32 or auto")
@@ -179,14 +183,6 @@ def _loaded() -> tuple[Any, str, int]:
         raise unavailable("OpenVINO", error, hint=_HINT) from None
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(core))  # lest a forked process free it, and wait for its threads
     return core, str(openvino.__version__).split("-")[0], os.getpid()
-
-
-def _reduced_precisions(core: Any, device: str) -> tuple[Precision, ...]:  # noqa: ANN401 - the module is imported late
-    """Return the precisions below fp32 that a device computes in."""
-    capabilities = set(core.get_property(device, "OPTIMIZATION_CAPABILITIES"))
-    if device == _CPU and os.environ.get(_ONEDNN_LIMIT, "").upper() in _WITHOUT_BF16:
-        capabilities.discard("BF16")
-    return tuple(precision for precision, mark in _CAPABILITIES.items() if mark in capabilities)
 
 
 def _device(core: Any, name: str) -> str:  # noqa: ANN401 - the module is imported late

@@ -255,7 +255,7 @@ class RaySlots:
         """Return where the pieces of a unit's source are, or what came of it without any work."""
         settings, job = self._settings, unit.job
         try:
-            if not (settings.overwrite or unit.anew) and is_done(
+            if not (settings.overwrite or unit.overwrite) and is_done(
                 job,
                 scale=next(iter(settings.models)),
                 size=settings.size,

@@ -117,7 +117,7 @@ class _Run:
         )
         self._results: dict[int, JobResult] = {}
         self._films: dict[int, _Progress] = {}
-        self._unmade: set[int] = set()  # places of jobs whose target was not there when they were given out
+        self._unmade: set[int] = set()  # places of jobs whose target did not exist when they were given out
         self._idle: dict[str, None] = {}  # a set that keeps its order
         self._state: SlotState | None = None
 
@@ -156,10 +156,10 @@ class _Run:
             self._idle.pop(slot, None)
 
     def _marked(self, unit: Unit) -> Unit:
-        """Have a file made anew that was given out before, when its target was not there."""
+        """Have a file made again that was given out before, when its target did not exist."""
         if not isinstance(unit, FileUnit):
             return unit
-        marked = replace(unit, anew=unit.index in self._unmade)
+        marked = replace(unit, overwrite=unit.index in self._unmade)
         if not os.path.lexists(unit.job.target):
             self._unmade.add(unit.index)
         return marked

@@ -36,9 +36,9 @@ class FileUnit(Unit):
 
     whole: bool = False
     """Whether a long video is made by one slot from beginning to end: for machines that share no disk with others."""
-    anew: bool = False
-    """Whether it is made even where its target is there: a slot was lost over it, perhaps between writing the target
-    and saying so."""
+    overwrite: bool = False
+    """Whether it is made even where its target exists: a slot was lost over it, perhaps after writing the target and
+    before reporting it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -172,7 +172,7 @@ class Worker:
             video=partial(self._video, whole=unit.whole),
             progress=lambda _done, _total: self.end_if_cancelled(),
             at_once=1,
-            overwrite=settings.overwrite or unit.anew,
+            overwrite=settings.overwrite or unit.overwrite,
             max_pixels=settings.max_pixels,
             time_range=settings.time_range,
             keep_damaged=settings.keep_damaged,

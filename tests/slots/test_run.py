@@ -96,7 +96,7 @@ def test_a_slot_that_is_lost_after_it_wrote_a_file_does_not_keep_it_from_being_m
 
     def do(slot: str, unit: Unit) -> Event:
         assert isinstance(unit, FileUnit)
-        given[slot].append((unit.number, unit.anew))
+        given[slot].append((unit.number, unit.overwrite))
         unit.job.target.touch()
         return Closed(slot=slot, why="it burnt") if slot == "a" else written(slot, unit)
 

@@ -42,11 +42,11 @@ def test_units_are_files_that_a_single_process_would_write(tmp_path: Path) -> No
     assert work.content(tmp_path / "out") == work.content(tmp_path / "alone")
 
 
-def test_a_target_that_is_there_is_made_anew_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_a_target_that_is_there_is_made_again_where_that_is_asked_for(tmp_path: Path) -> None:
     jobs = work.jobs_of(work.images(tmp_path / "in", 1), tmp_path / "out")
     worker = Worker(work.settings())
     worker.open(None)
-    outcomes = [worker.do(FileUnit(number=0, index=0, job=jobs[0], anew=anew)) for anew in (False, False, True)]
+    outcomes = [worker.do(FileUnit(number=0, index=0, job=jobs[0], overwrite=again)) for again in (False, False, True)]
     worker.close()
     assert [outcome.result and outcome.result.state for outcome in outcomes] == ["written", "skipped", "written"]
 

@@ -15,7 +15,7 @@ from paragon_core.media.sources import unreadable
 from paragon_core.media.video.times import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from av import Packet, VideoStream
     from av.container import InputContainer
@@ -49,15 +49,15 @@ _OF_THE_DISK: Final = {
 
 
 class Demuxer:
-    """Reads the packets of some streams of a container; damaged ones are passed over and counted."""
+    """Reads the packets of a video stream and of what goes with it; damaged ones are passed over and counted."""
 
     def __init__(
         self,
         name: str,
         container: InputContainer,
         stream: VideoStream,
-        others: Sequence[Stream],
         *,
+        programs: Sequence[Collection[int]] = (),
         missing: int = 0,
         pipe: Y4mInput | None = None,
         keep_damaged: bool = False,
@@ -68,24 +68,33 @@ class Demuxer:
             name: for messages.
             container: PyAV's.
             stream: that of the images.
-            others: what else is read: sound, subtitles and covers.
+            programs: identifiers of the streams of each program, where there are several.
             missing: bytes that are missing at the file's end.
             pipe: what it is read from, if that cannot be sought.
             keep_damaged: whether a pipe that is cut off is read as far as it goes.
 
         """
+        self.name = name
+        self.container = container
+        self.stream = stream
+        foreign = _foreign(stream, programs)
+        #: Programs of which nothing is read.
+        self.foreign_programs = max(len(programs) - 1, 0) if foreign else 0
+        #: All other streams of its program: sound, subtitles, covers, attachments, further video tracks.
+        self.others = [each for each in container.streams if each is not stream and each.id not in foreign]
+        #: Those of them that are sound and subtitles, and can be read.
+        self.tracks = [
+            each for each in self.others if each.type in {"audio", "subtitle"} and each.codec_context is not None
+        ]
         self.starts_anywhere = bool(container.format.flags & _TIMES_START_ANYWHERE)
         #: Bytes that are missing at the end; of a pipe, once all was read.
         self.missing = missing
         #: Packets that could not be read.
         self.damaged = 0
-        self._name = name
-        self._container = container
-        self._stream = stream
         self._has_times = not container.format.flags & _NO_TIMES
         self._pipe = pipe
         self._keep_damaged = keep_damaged
-        self._selected: list[Stream] = [stream, *others]
+        self._selected: list[Stream] = [stream, *self.tracks, *filter(is_cover, self.others)]
         self._timeline = Timeline() if self.starts_anywhere else None
         self._read = 0
         self._demuxed: Iterator[Packet[Any]] = container.demux(*self._selected)
@@ -96,12 +105,12 @@ class Demuxer:
     @property
     def time_base(self) -> Fraction:
         """Unit of the time stamps of packets of images, in seconds."""
-        return Fraction(self._stream.time_base or 1)
+        return Fraction(self.stream.time_base or 1)
 
     @property
     def begin(self) -> Fraction:
         """The time in seconds at which it begins. What is before 0 is not shown: it fills decoders, or was cut out."""
-        start = self._container.start_time or 0
+        start = self.container.start_time or 0
         return Fraction(start, 1_000_000) if start > 0 or self.starts_anywhere else Fraction(0)
 
     @property
@@ -117,7 +126,7 @@ class Demuxer:
     @property
     def is_read_whole(self) -> bool:
         """Whether packets were found up to the end of the file, and all of them could be read."""
-        size = self._container.size or 0
+        size = self.container.size or 0
         return not self.damaged and bool(size - self._read <= _TAIL + size * _TAIL_SHARE)
 
     def packets(self) -> Iterator[Packet[Any]]:
@@ -141,15 +150,15 @@ class Demuxer:
             MediaError: that cannot be done.
 
         """
-        self._selected, self._timeline = [self._stream], None
+        self._selected, self._timeline = [self.stream], None
         try:
             self._go_to(place)
         except pyav().error.FFmpegError as error:
-            raise not_read(self._name, error) from error
+            raise not_read(self.name, error) from error
 
     def seek(self, first: int) -> None:
         """Go to a frame from which on that of a time stamp can be decoded; not all formats find it at once."""
-        if self._pipe is not None or self._stream.start_time is None or not self._has_times:
+        if self._pipe is not None or self.stream.start_time is None or not self._has_times:
             return
         begin = int(self.begin / self.time_base)
         with suppress(pyav().error.FFmpegError):  # where that cannot be, all before it is read
@@ -166,16 +175,16 @@ class Demuxer:
             self._go_to(max(begin - int(_MARGINS[1] / self.time_base), 0))
 
     def _go_to(self, place: int) -> None:
-        self._container.seek(place, stream=self._stream)
+        self.container.seek(place, stream=self.stream)
         self._start_again()
 
     def _start_again(self) -> None:
-        self._pending, self._demuxed = [], self._container.demux(*self._selected)
+        self._pending, self._demuxed = [], self.container.demux(*self._selected)
 
     def _time_of_next_frame(self) -> int | None:
         """Return a time stamp that may come from any of the next packets; None where there is none."""
         av = pyav()
-        for packet in islice((each for each in self._demuxed if each.stream is self._stream), _MOST_PACKETS):
+        for packet in islice((each for each in self._demuxed if each.stream is self.stream), _MOST_PACKETS):
             with suppress(av.error.FFmpegError, ValueError):
                 for frame in packet.decode():
                     return None if frame.pts is None else int(frame.pts)
@@ -196,20 +205,20 @@ class Demuxer:
                 self.damaged += 1
                 self._start_again()
             except (av.error.FFmpegError, OSError) as error:
-                raise not_read(self._name, error) from error
+                raise not_read(self.name, error) from error
             else:
                 self._check_pipe()
                 return
         if self.missing:
             return
-        msg = f"{self._name} is damaged and cannot be read to its end"
+        msg = f"{self.name} is damaged and cannot be read to its end"
         raise MediaError(msg, hint="copy or download it again, or take what is there with --keep-damaged")
 
     def _check_pipe(self) -> None:
         """Find out, at its end, whether a pipe was cut off."""
         self.missing = self.missing if self._pipe is None else self._pipe.missing
         if self._pipe is not None and self.missing and not self._keep_damaged:
-            msg = f"{self._name} is cut off: {self.missing} bytes are missing at its end"
+            msg = f"{self.name} is cut off: {self.missing} bytes are missing at its end"
             raise MediaError(msg, hint="see why the program before ended, or take what is there with --keep-damaged")
 
     def _read_covers(self) -> dict[int, bytes]:
@@ -227,8 +236,14 @@ class Demuxer:
                 covers[packet.stream.index] = bytes(packet)
         except pyav().error.FFmpegError:
             self.damaged += 1
-            self._demuxed = self._container.demux(*self._selected)
+            self._demuxed = self.container.demux(*self._selected)
         return covers
+
+
+def _foreign(stream: Stream, programs: Sequence[Collection[int]]) -> set[int]:
+    """Return the identifiers of streams of other programs than that of a stream."""
+    own = next((each for each in programs if stream.id in each), None)
+    return set() if own is None else {each for other in programs for each in other} - set(own)
 
 
 def is_cover(stream: Stream) -> bool:

@@ -10,7 +10,7 @@ from paragon_core.errors import MediaError, UnsupportedFormatError
 from paragon_core.media.pyav import pyav
 from paragon_core.media.sequences import ImageSequence
 from paragon_core.media.sources import check_regular
-from paragon_core.media.video.demuxing import is_cover, not_read
+from paragon_core.media.video.demuxing import Demuxer, is_cover, not_read
 from paragon_core.media.video.programs import programs
 from paragon_core.media.video.source import VideoReader
 from paragon_core.media.video.truncated import missing_bytes
@@ -85,17 +85,16 @@ def opened(
         found: Sequence[frozenset[int]] = ()
         if container.format.name == _MPEG_TS and not isinstance(source, ImageSequence | Y4mInput):
             found = _look_into(source, programs)
-        yield VideoReader(
+        demuxer = Demuxer(
             name,
             container,
             stream,
-            time_range,
             programs=found,
             missing=missing,
-            deinterlace=deinterlace,
             pipe=source if isinstance(source, Y4mInput) else None,
             keep_damaged=keep_damaged,
         )
+        yield VideoReader(demuxer, time_range, deinterlace=deinterlace)
 
 
 def name_of(source: Source) -> str:

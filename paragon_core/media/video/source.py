@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from paragon_core.media.video.decoding import FrameDecoder
 from paragon_core.media.video.deinterlacing import Deinterlacer
-from paragon_core.media.video.demuxing import Demuxer, is_cover
 from paragon_core.media.video.time_range import TimeRange
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from av import Packet, VideoFrame, VideoStream
-    from av.container import InputContainer
-    from av.stream import Stream
+    from av import Packet, VideoFrame
 
     from paragon_core.media.video.decoding import DecodingFacts
+    from paragon_core.media.video.demuxing import Demuxer
     from paragon_core.media.video.formats import Deinterlace
-    from paragon_core.media.video.y4m import Y4mInput
 
 #: Packets that may gather before a frame comes.
 _MOST_PACKETS: Final = 64
@@ -55,67 +52,33 @@ class Step:
 class VideoReader:
     """An opened video."""
 
-    def __init__(
-        self,
-        name: str,
-        container: InputContainer,
-        stream: VideoStream,
-        time_range: TimeRange,
-        *,
-        programs: Sequence[Collection[int]] = (),
-        missing: int = 0,
-        deinterlace: Deinterlace = "off",
-        pipe: Y4mInput | None = None,
-        keep_damaged: bool = False,
-    ) -> None:
+    def __init__(self, demuxer: Demuxer, time_range: TimeRange, *, deinterlace: Deinterlace = "off") -> None:
         """Begin at its first packet.
 
         Args:
-            name: for messages.
-            container: PyAV's.
-            stream: that of the images.
+            demuxer: where its packets come from; nothing was read from it.
             time_range: what is wanted of it.
-            programs: identifiers of the streams of each program, where there are several.
-            missing: bytes that are missing at the file's end.
             deinterlace: what is done about interlaced frames.
-            pipe: what it is read from, if that cannot be sought.
-            keep_damaged: whether a pipe that is cut off is read as far as it goes.
 
         Raises:
             BackendUnavailableError: this FFmpeg cannot deinterlace, and has to.
 
         """
-        self.name = name
-        self.container = container
-        self.stream = stream
+        self.name = demuxer.name
+        self.container = demuxer.container
+        self.stream = stream = demuxer.stream
+        self.others = demuxer.others
+        self.covers = demuxer.covers
         self.time_range = time_range
-        foreign = _foreign(stream, programs)
-        self._foreign_programs = max(len(programs) - 1, 0) if foreign else 0
-        #: All other streams of its program: sound, subtitles, covers, attachments, further video tracks.
-        self.others = [each for each in container.streams if each is not stream and each.id not in foreign]
-        tracks = [each for each in self.others if each.type in {"audio", "subtitle"} and each.codec_context is not None]
-        self._unfinished = {each.index for each in [stream, *tracks] if each.type != "subtitle"}
-        self._demuxer = Demuxer(
-            name,
-            container,
-            stream,
-            [*tracks, *filter(is_cover, self.others)],
-            missing=missing,
-            pipe=pipe,
-            keep_damaged=keep_damaged,
-        )
-        self._decoder = FrameDecoder(name, stream, rate=self._stream_rate)
+        self._demuxer = demuxer
+        self._unfinished = {each.index for each in [stream, *demuxer.tracks] if each.type != "subtitle"}
+        self._decoder = FrameDecoder(self.name, stream, rate=self._stream_rate)
         self._deinterlacer = Deinterlacer(stream, deinterlace)
         self._deinterlace = deinterlace
         self._fields = 2 if deinterlace == "bob" else 1
         self._last: int | None = None
         self._interlaced = 0
         self._entered = False
-
-    @property
-    def covers(self) -> Mapping[int, bytes]:
-        """The cover images of the file, by the index of their stream."""
-        return self._demuxer.covers
 
     @property
     def time_base(self) -> Fraction:
@@ -185,8 +148,8 @@ class VideoReader:
             )
         if self._decoder.transparent:
             notes.append("its transparency was left out")
-        if self._foreign_programs:
-            notes.append(f"it holds {self._foreign_programs + 1} programs, and only the main one was kept")
+        if foreign := self._demuxer.foreign_programs:
+            notes.append(f"it holds {foreign + 1} programs, and only the main one was kept")
         if not missing and (lost := self._lost()) and not self._is_read_whole():
             notes.append(f"its frames end {lost:.1f} seconds before the time that the file states")
         return (*notes, *self._deinterlacer.notes(self._interlaced))
@@ -368,12 +331,6 @@ class VideoReader:
         packet.pts = None if packet.pts is None else packet.pts - shift
         packet.dts = None if packet.dts is None else packet.dts - shift
         return True
-
-
-def _foreign(stream: Stream, programs: Sequence[Collection[int]]) -> set[int]:
-    """Return the identifiers of streams of other programs than that of a stream."""
-    own = next((each for each in programs if stream.id in each), None)
-    return set() if own is None else {each for other in programs for each in other} - set(own)
 
 
 def _seconds_of(text: str | None) -> float | None:
