@@ -2,9 +2,9 @@
 
     python -m scripts.training_data.free_images FOLDER
 
-They come from five packages of Debian 12 whose bytes are pinned below, so every machine makes the same tiles. There
-``apt-get`` fetches them; elsewhere, put the five files into a folder and name it with ``--packages``. Only works in
-the public domain, and under CC0, CC-BY and Expat, are taken; ``CREDITS.txt`` in the folder names every author.
+They come from six packages of Debian whose bytes are pinned below, so every machine makes the same tiles. On Debian,
+apt fetches them, whatever the release; elsewhere, put the six files into a folder and name it with ``--packages``. Only
+works in the public domain, and under CC0, CC-BY and Expat, are taken; ``CREDITS.txt`` in the folder names every author.
 Photographs and drawings were published as JPEG or as screen graphics: reducing them (Lanczos) removes the traces of
 compression and makes images that are sharp to the last pixel. Tiles without detail teach nothing and are left out.
 The folder ``grain`` gets the photographs hardly reduced, as a camera leaves them; ``screen_content`` gets drawings of
@@ -50,7 +50,11 @@ LEAST_SHARPNESS_WITH_GRAIN = 3.0
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _BACKGROUND = (178, 178, 178)
 
-_ELSEWHERE = "or fetch the packages on a machine with Debian 12 (apt-get download) and name their folder: --packages"
+#: Apt's own way to fetch one file by its address. Packages of all releases are in one place, and ``apt-get download``
+#: knows only those of the machine's own.
+APT_HELPER = Path("/usr/lib/apt/apt-helper")
+
+_ELSEWHERE = "or fetch the packages on a machine with Debian and name their folder: --packages"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +74,11 @@ class Package:
     """A Debian package with images."""
 
     name: str
-    """Name in Debian 12."""
+    """Name in Debian."""
+    source: str
+    """Name of the source package that it is made from."""
     version: str
-    """Version there."""
+    """Version, of Debian 12 or 13."""
     sha256: str
     """Hex digest of the file."""
     kind: str
@@ -89,6 +95,11 @@ class Package:
         """Name of the package's file."""
         return f"{self.name}_{self.version}_all.deb"
 
+    @property
+    def place(self) -> str:
+        """Path of the file below the root of a Debian archive (Debian policy, repository format: ``pool``)."""
+        return f"pool/main/{self.source[0]}/{self.source}/{self.file}"
+
 
 def _works(author: str, licence: str, *paths: str) -> tuple[Work, ...]:
     return tuple(Work(path=path, author=author, licence=licence) for path in paths)
@@ -97,6 +108,7 @@ def _works(author: str, licence: str, *paths: str) -> tuple[Work, ...]:
 PACKAGES = (
     Package(
         name="lomiri-wallpapers-16.04",
+        source="lomiri-wallpapers",
         version="20.04.0-2",
         sha256="a99ff6a3bfe451e4cc0682ecb3cc82e71740626d59e4845ae34a0a0e45421eab",
         kind="photographs",
@@ -122,9 +134,37 @@ PACKAGES = (
             *_works("Jakub Mede", "CC-BY-4.0", "backgrounds/Wine_by_Jakkub_Mede.jpg"),  # codespell:ignore mede
         ),
     ),
+    # Buildings, animals and mountains. The JPEGs are of quality 75, so never less than halved.
+    Package(
+        name="budgie-backgrounds",
+        source="budgie-backgrounds",
+        version="3.0-1",
+        sha256="b91c2d5209558bc11d8d3a161f22a608857e3f8c735980cfab0d6650b03014ca",
+        kind="more_photographs",
+        factors=(2.0, 2.5, 3.0, 4.0),
+        works=_works(
+            "Budgie Desktop Developers",
+            "CC0-1.0",
+            "budgie/abstract-spiral.jpg",
+            "budgie/beacon-street-sunset.jpg",
+            "budgie/blue-periwinkle.jpg",
+            "budgie/canyon-wren.jpg",
+            "budgie/casa-mila.jpg",
+            "budgie/extreme-desert-hike.jpg",
+            "budgie/high-trestle-trail.jpg",
+            "budgie/lake-sherburne.jpg",
+            "budgie/oakland-zoo-otters.jpg",
+            "budgie/perched-osprey.jpg",
+            "budgie/piazza-gae-aulenti.jpg",
+            "budgie/roman-colosseum.jpg",
+            "budgie/singaporean-cityscape.jpg",
+            "budgie/tea-gardens.jpg",
+        ),
+    ),
     # People, fur, metal, brick: what landscapes lack. Small images, so they have a folder of their own.
     Package(
         name="python3-skimage",
+        source="skimage",
         version="0.19.3-8",
         sha256="728d88c3e3440f1f3712de0805dc834d29248ff07e1eec8c0f3da07606f752f9",
         kind="samples",
@@ -141,6 +181,7 @@ PACKAGES = (
     ),
     Package(
         name="python3-sklearn",
+        source="scikit-learn",
         version="1.2.1+dfsg-1",
         sha256="ca0c6be401d14871c7e93cfdd8d1f561595dc65e6e2ad2501d568aee7f7efc58",
         kind="samples",
@@ -153,6 +194,7 @@ PACKAGES = (
     ),
     Package(
         name="renpy-demo",
+        source="renpy",
         version="8.0.3+dfsg-1",
         sha256="b7599368598cd7a96e89772d48d7c89327fcc8d4490e0760eceda0bd792025d5",
         kind="drawings",
@@ -174,6 +216,7 @@ PACKAGES = (
     ),
     Package(
         name="renpy-thequestion",
+        source="renpy",
         version="8.0.3+dfsg-1",
         sha256="aee15e3230dd4ea84295ffc98e2793ad9dd48780991b6a0e8a8db47fda1b0bfa",
         kind="drawings",
@@ -195,7 +238,7 @@ PACKAGES = (
 
 
 def fetch(package: Package, packages: Path | None = None) -> bytes:
-    """Return a package's bytes, from the folder ``packages`` or, without one, through ``apt-get``.
+    """Return a package's bytes, from the folder ``packages`` or, without one, from the archive that apt uses.
 
     Raises:
         MediaError: if there are not exactly these bytes.
@@ -203,7 +246,7 @@ def fetch(package: Package, packages: Path | None = None) -> bytes:
     """
     with tempfile.TemporaryDirectory() as downloads:
         if packages is None:
-            _download(package, downloads)
+            _download(package, Path(downloads))
         path = (packages or Path(downloads)) / package.file
         try:
             data = path.read_bytes()
@@ -212,20 +255,29 @@ def fetch(package: Package, packages: Path | None = None) -> bytes:
             raise MediaError(msg, hint=_ELSEWHERE) from None
     if hashlib.sha256(data).hexdigest() != package.sha256:
         msg = f"{package.file} has other bytes than expected"
-        raise MediaError(msg, hint="fetch it again, from Debian 12")
+        raise MediaError(msg, hint="fetch it again, from Debian")
     return data
 
 
-def _download(package: Package, folder: str) -> None:
+def _download(package: Package, folder: Path) -> None:
     apt = shutil.which("apt-get")
-    if apt is None:
-        msg = "this machine has no apt-get to fetch packages with"
+    if apt is None or not APT_HELPER.exists():
+        msg = "this machine has no apt to fetch packages with"
         raise MediaError(msg, hint=_ELSEWHERE)
-    command = [apt, "--quiet", "download", f"{package.name}={package.version}"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        msg = f"apt-get cannot fetch {package.name} {package.version}: {done.stderr.strip()}"
+    asked = [apt, "indextargets", "--format", "$(SITE)", "Created-By: Packages", "Label: Debian"]
+    sites = _run(asked).stdout.split()
+    if not sites:
+        msg = "apt knows no archive of Debian"
         raise MediaError(msg, hint=f"run apt-get update first; {_ELSEWHERE}")
+    address = f"{sites[0].rstrip('/')}/{package.place}"
+    done = _run([str(APT_HELPER), "download-file", address, str(folder / package.file), f"SHA256:{package.sha256}"])
+    if done.returncode:
+        msg = f"apt cannot fetch {package.file}: {done.stderr.strip()}"
+        raise MediaError(msg, hint=f"try later; {_ELSEWHERE}")
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def unpack(deb: bytes, paths: Sequence[str]) -> dict[str, bytes]:
@@ -344,10 +396,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(
         prog="scripts/train-data",
-        description="Fetch the free images that the bundled models are trained on (75 MB), and cut them into tiles.",
+        description="Fetch the free images that the bundled models are trained on (87 MB), and cut them into tiles.",
     )
     parser.add_argument("folder", type=Path, help="where the tiles go")
-    parser.add_argument("--packages", type=Path, help="folder with the packages' files, where there is no apt-get")
+    parser.add_argument("--packages", type=Path, help="folder with the packages' files, where there is no apt")
     options = parser.parse_args(arguments)
     try:
         count = prepare(options.folder, options.packages)

@@ -50,6 +50,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     deb = debian_package({"images/a b.png": image_file(), "images/other.png": b"not taken"})
     package = Package(
         name="small",
+        source="little",
         version="1.0-1",
         sha256=hashlib.sha256(deb).hexdigest(),
         kind="noise",
@@ -104,9 +105,22 @@ def test_the_command_line_says_what_to_do(tmp_path: Path, capsys: pytest.Capture
 
 def test_without_apt_the_error_names_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(MediaError, match="no apt-get") as caught:
+    with pytest.raises(MediaError, match="no apt ") as caught:
         fetch(free_images.PACKAGES[0])
     assert "--packages" in caught.value.hint
+
+
+@pytest.mark.skipif(not free_images.APT_HELPER.exists(), reason="needs apt")
+def test_what_apt_cannot_fetch_is_named() -> None:
+    gone = replace(free_images.PACKAGES[0], version="0-0")
+    with pytest.raises(MediaError, match=r"apt cannot fetch .*_0-0_all|no archive of Debian") as caught:
+        fetch(gone)
+    assert "--packages" in caught.value.hint
+
+
+def test_a_package_is_in_the_folder_of_its_source(archive: Path) -> None:
+    assert free_images.PACKAGES[0].place == "pool/main/l/little/small_1.0-1_all.deb"
+    assert (archive / free_images.PACKAGES[0].file).exists()
 
 
 def test_only_free_works_are_taken_and_each_has_an_author() -> None:
