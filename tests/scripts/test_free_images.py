@@ -2,38 +2,20 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tarfile
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from paragon_core.errors import MediaError
 from paragon_core.training.data import PatchOptions, PatchSource, read_images
 from scripts.training_data import free_images
-from scripts.training_data.free_images import LEAST_SHARPNESS, TILE, Package, Work, fetch, opaque, sharpness, tiles
+from scripts.training_data.free_images import LEAST_SHARPNESS, TILE, opaque, sharpness, tiles
+from scripts.training_data.works import Package, Work
+from tests.debian_packages import debian_package
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-FREE = {"public domain", "CC0-1.0", "CC-BY-2.0", "CC-BY-4.0", "MIT"}
-
-
-def debian_package(files: dict[str, bytes]) -> bytes:
-    """Return a .deb with these files, its control part of odd length to need the padding."""
-    tar = io.BytesIO()
-    with tarfile.open(fileobj=tar, mode="w:xz") as archive:
-        for path, content in files.items():
-            entry = tarfile.TarInfo(f"./usr/share/{path}")
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    result = b"!<arch>\n"
-    for name, content in (("debian-binary", b"2.0\n"), ("control.tar.xz", b"odd"), ("data.tar.xz", tar.getvalue())):
-        header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}".encode() + b"`\n"
-        result += header + content + b"\n" * (len(content) % 2)
-    return result
 
 
 def image_file(side: int = 500) -> bytes:
@@ -81,53 +63,9 @@ def test_tiles_and_credits_are_made_and_can_be_trained_on(archive: Path, tmp_pat
     assert len(source) == count
 
 
-def test_other_bytes_are_refused(archive: Path) -> None:
-    package = free_images.PACKAGES[0]
-    with pytest.raises(MediaError, match="other bytes"):
-        fetch(replace(package, sha256="0" * 64), archive)
-
-
-def test_a_missing_image_is_named(archive: Path) -> None:
-    package = free_images.PACKAGES[0]
-    with pytest.raises(MediaError, match=r"images/gone\.png"):
-        free_images.unpack(fetch(package, archive), ["images/gone.png"])
-
-
-def test_what_is_no_package_is_refused() -> None:
-    with pytest.raises(MediaError, match="no Debian package"):
-        free_images.unpack(b"<html>", ["a.png"])
-
-
 def test_the_command_line_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert free_images.main([str(tmp_path / "tiles"), "--packages", str(tmp_path)]) == 2
     assert "--packages" in capsys.readouterr().err
-
-
-def test_without_apt_the_error_names_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(MediaError, match="no apt ") as caught:
-        fetch(free_images.PACKAGES[0])
-    assert "--packages" in caught.value.hint
-
-
-@pytest.mark.skipif(not free_images.APT_HELPER.exists(), reason="needs apt")
-def test_what_apt_cannot_fetch_is_named() -> None:
-    gone = replace(free_images.PACKAGES[0], version="0-0")
-    with pytest.raises(MediaError, match=r"apt cannot fetch .*_0-0_all|no archive of Debian") as caught:
-        fetch(gone)
-    assert "--packages" in caught.value.hint
-
-
-def test_a_package_is_in_the_folder_of_its_source(archive: Path) -> None:
-    assert free_images.PACKAGES[0].place == "pool/main/l/little/small_1.0-1_all.deb"
-    assert (archive / free_images.PACKAGES[0].file).exists()
-
-
-def test_only_free_works_are_taken_and_each_has_an_author() -> None:
-    works = [work for package in free_images.PACKAGES for work in package.works]
-    assert {work.licence for work in works} <= FREE
-    assert all(work.author for work in works)
-    assert len({work.path for work in works}) == len(works)
 
 
 def test_tiles_are_sharp_and_cover_the_far_edge() -> None:
