@@ -2,14 +2,15 @@
 
     python benchmarks/model_crops.py
 
-Five sources, each upscaled by bicubic interpolation and by two or three of the bundled models: a photograph that none
-of them was trained on, halved; the same, moving and compressed with x264; the same as a JPEG; the same at a quarter of
-its size; and printed text.
+Six sources, each upscaled by bicubic interpolation and by two or three of the bundled models: a photograph that none
+of them was trained on, halved; the same, moving and compressed with x264; the same as a JPEG; the same, halved by a box
+filter; the same at a quarter of its size; and printed text.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,9 @@ from paragon_core.quality.evaluate import make_pair
 from paragon_core.quality.h264 import compress
 from paragon_core.quality.lossy import as_jpeg
 from paragon_core.upscaling.upscaler import Upscaler
+
+if TYPE_CHECKING:
+    from paragon_core.quality.evaluate import Reducer
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "models"
@@ -41,9 +45,9 @@ FRAMES = 8
 Pixels = npt.NDArray[np.uint8]
 
 
-def photo(scale: int = 2) -> Pixels:
+def photo(scale: int = 2, reducer: Reducer = "bicubic") -> Pixels:
     """Return the photograph, ``scale`` times smaller."""
-    pair = make_pair("crocodile", read_image(ROOT / "examples" / "crocodile.png").array, scale)
+    pair = make_pair("crocodile", read_image(ROOT / "examples" / "crocodile.png").array, scale, reducer)
     return pair.low
 
 
@@ -93,6 +97,7 @@ def main() -> None:
     strip("photo", small, ("realtime-2x", "stream-2x", "photo-2x"), PHOTO_CROP)
     strip("video", video_frame(small), ("realtime-2x", "realtime-video-2x"), PHOTO_CROP)
     strip("web", as_jpeg(small, QUALITY), ("realtime-2x", "realtime-web-2x"), PHOTO_CROP)
+    strip("box", photo(reducer="box"), ("realtime-2x", "realtime-box-2x"), PHOTO_CROP)
     strip("sharp", photo(4), ("stream-4x", "stream-4x-sharp"), SHARP_CROP)
     strip("text", text(), ("realtime-2x", "stream-2x"), TEXT_CROP)
 

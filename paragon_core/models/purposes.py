@@ -26,6 +26,8 @@ PURPOSES: Final = (
     Purpose(source="drawings and anime", model="stream-2x", why="cleaner outlines than realtime-2x"),
     Purpose(source="compressed video: H.264, streams, DVDs", model="realtime-video-2x", why="leaves compression out"),
     Purpose(source="JPEGs and WebPs from the web", model="realtime-web-2x", why="leaves compression out"),
+    Purpose(source="clean, and shrunk by averaging (box, area)", model="realtime-box-2x", why="better there, as fast"),
+    Purpose(source="clean, and shrunk by Lanczos", model="realtime-lanczos-2x", why="better there, as fast"),
     Purpose(source="720p on 4K screens, --scale 3", model="realtime-3x", why="one pass, and nothing to resize"),
     Purpose(source="small images that shall become four times as large", model="realtime-4x", why="one pass, not two"),
     Purpose(source="four times as large, with patience", model="stream-4x", why="finer lines, 6 times the work"),

@@ -22,6 +22,8 @@ NAMES = {
     "photo-2x": "photo-2x",
     "realtime-video-2x": "realtime-video-2x",
     "realtime-web-2x": "realtime-web-2x",
+    "realtime-box-2x": "realtime-box-2x",
+    "realtime-lanczos-2x": "realtime-lanczos-2x",
     "realtime-3x": "realtime-3x",
     "realtime-4x": "realtime-4x",
     "stream-4x": "stream-4x",

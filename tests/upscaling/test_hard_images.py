@@ -25,8 +25,13 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "single pixels": (32, 0.2),
     },
     "realtime-2x": {
-        "noise": (47, 0.0),
-        "flat fields": (31, 0.0),
+        "noise": (51, 0.0),
+    },
+    "realtime-box-2x": {
+        "noise": (44, 0.0),
+    },
+    "realtime-lanczos-2x": {
+        "noise": (45, 0.0),
     },
     "realtime-3x": {
         "single lines": (72, 0.2),
@@ -40,9 +45,8 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "single pixels": (68, 0.5),
     },
     "realtime-video-2x": {
-        "single lines": (28, 0.2),
-        "1-bit text": (25, -0.1),
-        "noise": (50, 0.0),
+        "noise": (43, 0.0),
+        "flat fields": (27, 0.0),
     },
     "realtime-web-2x": {
         "noise": (50, 0.0),
