@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 #: kind that a new file keeps to is to be removed; a test says so.
 KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "photo-2x": {
-        "noise": (40, 0.2),
-        "single pixels": (32, 0.2),
+        "noise": (49, 0.0),
     },
     "realtime-2x": {
         "noise": (51, 0.0),
