@@ -69,8 +69,8 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
                 means = {key: float(np.mean([image[key] for image in images])) for key in images[0]}
                 figures[padding][each.name] = means
                 text = "  ".join(f"{key} {mean:.4f}" for key, mean in means.items())
-                print(f"{name:20}{padding:10} {each.name:8}{text}")
-        print(f"{name:20}{padding:10} flat    {figures[padding]['flat']}")
+                print(f"{name:19} {padding:10} {each.name:8}{text}")
+        print(f"{name:19} {padding:10} flat    {figures[padding]['flat']}")
     return figures
 
 

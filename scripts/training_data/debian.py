@@ -32,15 +32,20 @@ def fetch(package: Package, packages: Path | None = None) -> bytes:
         MediaError: if there are not exactly these bytes.
 
     """
+    if packages is not None:
+        return _read(package, packages)
     with tempfile.TemporaryDirectory() as downloads:
-        if packages is None:
-            _download(package, Path(downloads))
-        path = (packages or Path(downloads)) / package.file
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            msg = f"there is no package {path}: {error.strerror}"
-            raise MediaError(msg, hint=_ELSEWHERE) from None
+        _download(package, Path(downloads))
+        return _read(package, Path(downloads))
+
+
+def _read(package: Package, folder: Path) -> bytes:
+    path = folder / package.file
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        msg = f"there is no package {path}: {error.strerror}"
+        raise MediaError(msg, hint=_ELSEWHERE) from None
     if hashlib.sha256(data).hexdigest() != package.sha256:
         msg = f"{package.file} has other bytes than expected"
         raise MediaError(msg, hint="fetch it again, from Debian")

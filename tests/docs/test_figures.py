@@ -95,6 +95,17 @@ def test_the_tables_of_models(charts: dict[str, Any]) -> None:
     assert measured == {name: load(name).sha256 for name in bundled()}
 
 
+def test_what_models_for_one_reducer_gain(charts: dict[str, Any]) -> None:
+    scores = {row["model"]: row["scores"] for row in charts["read"]("models")["models"] if row["scale"] == 2}
+    for name, source in (("realtime-box-2x", "box"), ("realtime-lanczos-2x", "Lanczos")):
+        gains = [
+            f"{scores[name][each][source]['psnr_y'] - scores['realtime-2x'][each][source]['psnr_y']:.2f}"
+            for each in ("Set5", "Set14")
+        ]
+        expected = rf"`{name}` (is )?{gains[0]} and {gains[1]} dB"
+        assert re.search(expected, PAGES["docs/models.md"]), expected
+
+
 def test_lpips_of_models(charts: dict[str, Any]) -> None:
     rows = charts["read"]("perceptual")["rows"]
     named = {name: row["sha256"] for name, row in rows.items() if "sha256" in row}
