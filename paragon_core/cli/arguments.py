@@ -157,6 +157,15 @@ def positive(text: str) -> float:
     return float(text)
 
 
+def shares(text: str) -> tuple[float, ...]:
+    """Read positive numbers with commas between them."""
+    try:
+        return tuple(positive(part.strip()) for part in text.split(","))
+    except argparse.ArgumentTypeError as error:
+        msg = f"{text!r} is not a list of positive numbers such as 1,3 or 0.25,0.75"
+        raise argparse.ArgumentTypeError(msg) from error
+
+
 def frame_rate(text: str) -> Fraction:
     """Read frames a second: ``25``, ``23.976``, ``30000/1001``."""
     match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(?:/(\d{1,6}))?", text)

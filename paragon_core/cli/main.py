@@ -22,6 +22,7 @@ from paragon_core.cli import (
     export,
     info,
     join,
+    mix,
     models,
     report,
     streams,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 #: Most characters of argparse's words about a mistake, which quote what was typed.
 _LONGEST_MISTAKE: Final = 2000
 
-_COMMANDS = (upscale, join, compare, report, info, export, models, engine, train, doctor, verify, bench)
+_COMMANDS = (upscale, join, compare, report, info, export, models, engine, train, mix, doctor, verify, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -38,15 +38,22 @@ def save_weights(
     """Write a checkpoint that upstream's trainer loads, with metadata that describes it."""
     metadata = {
         **(notes or {}),
+        **description(spec),
+        "steps": str(progress.step),
+        "scores": json.dumps({name: asdict(score) for name, score in progress.scores.items()}),
+    }
+    save_arrays(path, arrays, metadata)
+
+
+def description(spec: ModelSpec) -> dict[str, str]:
+    """Return what a checkpoint has to say of its network, among it what is in no tensor."""
+    return {
         "variant": spec.variant,
         "revision": spec.revision,
         "scale": str(spec.scale),
         "upsampler_alpha": str(spec.upsampler_alpha),
         "window_size": str(spec.window_size),
-        "steps": str(progress.step),
-        "scores": json.dumps({name: asdict(score) for name, score in progress.scores.items()}),
     }
-    save_arrays(path, arrays, metadata)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[np.floating]], metadata: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from paragon_core.cli.main import main
+from paragon_core.models.model import load
 from tests.docs.pages import PAGES, ROOT, blocks, commands
 from tests.file_server import serving
 from tests.media import animations
@@ -32,7 +33,7 @@ LANGUAGES = {"bash", "ini", "py", "python", "sh", "text", "toml", "yaml", ""}
 COMMANDS = list(
     dict.fromkeys(command for page in PAGES if page not in ELSEWHERE for command in commands(page, "paragon"))
 )
-QUICK = [command for command in COMMANDS if not {"train", "pull"} & set(command.split())]
+QUICK = [command for command in COMMANDS if not {"train", "mix", "pull"} & set(command.split())]
 #: Of several programs; tests/cli has one with vspipe.
 PIPES = [
     re.sub(r"\s+#.*", "", line)
@@ -106,6 +107,14 @@ def _compared_files(folder: Path) -> None:
     videos.make(folder / "small.mkv")
     for name in ("result.mkv", "original.mkv"):
         videos.make(folder / name, size=(128, 96))
+
+
+def test_models_are_mixed_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    (command,) = (command for command in COMMANDS if " mix " in command)
+    assert main(shlex.split(command)[1:]) == 0
+    assert load(tmp_path / shlex.split(command)[-1]).spec.scale == 4
 
 
 def test_training_is_offered_as_shown() -> None:
