@@ -96,7 +96,7 @@ def main() -> None:
     small = photo()
     strip("photo", small, ("realtime-2x", "stream-2x", "photo-2x"), PHOTO_CROP)
     strip("video", video_frame(small), ("realtime-2x", "realtime-video-2x"), PHOTO_CROP)
-    strip("web", as_jpeg(small, QUALITY), ("realtime-2x", "realtime-web-2x"), PHOTO_CROP)
+    strip("web", as_jpeg(small, QUALITY), ("realtime-2x", "realtime-web-2x", "stream-web-2x"), PHOTO_CROP)
     strip("box", photo(reducer="box"), ("realtime-2x", "realtime-box-2x"), PHOTO_CROP)
     strip("sharp", photo(4), ("stream-4x", "stream-4x-sharp"), SHARP_CROP)
     strip("text", text(), ("realtime-2x", "stream-2x"), TEXT_CROP)

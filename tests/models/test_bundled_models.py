@@ -47,6 +47,7 @@ def test_a_bundled_model_scores_what_its_card_says(shared: Path, name: str) -> N
         ("realtime-box-2x", "box"),
         ("realtime-lanczos-2x", "Lanczos"),
         ("realtime-web-2x", "JPEG q75"),
+        ("stream-web-2x", "JPEG q75"),
         ("realtime-video-2x", "H.264 CRF 23"),
     ],
 )

@@ -47,6 +47,9 @@ KNOWN: Final[dict[str, dict[str, tuple[float, float]]]] = {
         "noise": (43, 0.0),
         "flat fields": (27, 0.0),
     },
+    "stream-web-2x": {
+        "noise": (30, 0.0),
+    },
     "realtime-web-2x": {
         "noise": (50, 0.0),
         "flat fields": (28, -0.1),
