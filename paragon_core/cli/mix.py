@@ -64,6 +64,5 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     ]
     save_arrays(output, arrays, {**description(models[0].spec), "mixture": json.dumps(parts)})
     named = " + ".join(f"{part['share']:.0%} {part['name']}" for part in parts)
-    alike = min(likeness(models[0], other) for other in models[1:])
-    console.say(f"{named} -> {output} (their weights are alike by {alike:.2f}, of 1)")
+    console.say(f"{named} -> {output} (their weights are alike by {likeness(models):.2f}, of 1)")
     return OK

@@ -53,7 +53,7 @@ def mix(models: Sequence[Model], shares: Sequence[float]) -> dict[str, npt.NDArr
     """
     _check(models, shares)
     networks = [_network(model) for model in models]
-    if (least := min(likeness(models[0], other) for other in models[1:])) < _LEAST_LIKENESS:
+    if (least := likeness(models)) < _LEAST_LIKENESS:
         msg = f"the networks do not come from one another: their weights are alike by {least:.2f} only, of 1"
         raise InputError(msg, hint="mix a network with one that was trained on from it, as by --start-from")
     states = [network.state_dict() for network in networks]
@@ -69,21 +69,26 @@ def mix(models: Sequence[Model], shares: Sequence[float]) -> dict[str, npt.NDArr
     return mixed.to_arrays()
 
 
-def likeness(one: Model, other: Model) -> float:
-    """Return the cosine between the kernels of two networks of one spec, without their tails: 1 for the same ones."""
-    first, second = (
-        np.concatenate([array.ravel() for key, array in sorted(model.arrays.items()) if _is_kernel(key, array)])
-        for model in (one, other)
-    )
-    return float(first @ second / max(np.linalg.norm(first) * np.linalg.norm(second), np.finfo(np.float32).tiny))
+def likeness(models: Sequence[Model]) -> float:
+    """Return how alike networks of one spec are: the least cosine between the kernels of the first and another's.
+
+    1 for the same ones; tails do not count.
+    """
+    first, *others = (_kernels(model) for model in models)
+    tiny = np.finfo(np.float32).tiny
+    return min(float(first @ other / max(np.linalg.norm(first) * np.linalg.norm(other), tiny)) for other in others)
+
+
+def _kernels(model: Model) -> npt.NDArray[np.float32]:
+    return np.concatenate([array.ravel() for key, array in sorted(model.arrays.items()) if _is_kernel(key, array)])
 
 
 def _is_kernel(key: str, array: npt.NDArray[np.float32]) -> bool:
-    return array.ndim == 4 and key.startswith(("conv_in.", "body.", "conv_mid."))  # noqa: PLR2004
+    return array.ndim == 4 and key.startswith(("conv_in.", "body.", "conv_mid."))  # noqa: PLR2004 - axes
 
 
 def _check(models: Sequence[Model], shares: Sequence[float]) -> None:
-    if len(models) < 2:  # noqa: PLR2004
+    if len(models) < 2:  # noqa: PLR2004 - a mean of one is no mixture
         raise InputError("a mixture needs two networks", hint="name another one")
     if len(shares) != len(models):
         msg = f"there are {len(models)} networks and {len(shares)} shares"

@@ -15,16 +15,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 from paragon_core.training.collapsed import CollapsedNetwork
 from paragon_core.training.flat_fields import settle_flat_fields
 from paragon_core.training.pairs import planes
+from tests.training.field_errors import field_errors
 from tests.training.short_runs import SHORT, trainer_on
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from paragon_core.models.spec import Variant
     from tests.training.short_runs import Images
-
-SIDE = 64
-COLOURS = torch.tensor([(0, 0, 0), (255, 255, 255), (128, 128, 128), (255, 0, 0), (240, 240, 10), (12, 200, 77)]) / 255
 
 
 def network(variant: Variant, scale: int, seed: int) -> CollapsedNetwork:
@@ -36,15 +32,6 @@ def network(variant: Variant, scale: int, seed: int) -> CollapsedNetwork:
         torch.nn.init.normal_(made.tail.weight, std=0.002)
         torch.nn.init.normal_(made.tail.bias, std=0.01)
     return made
-
-
-def field_errors(network: CollapsedNetwork) -> Tensor:
-    """Return by how many levels the middle of fields of `COLOURS` comes out wrong, [N, 3, 4s, 4s]."""
-    fields = COLOURS[:, :, None, None].expand(-1, -1, SIDE, SIDE)
-    middle = slice(SIDE // 2 * network.spec.scale, (SIDE // 2 + 4) * network.spec.scale)
-    with torch.inference_mode():
-        made: Tensor = network(fields)
-    return 255 * made[..., middle, middle].abs()
 
 
 @given(
